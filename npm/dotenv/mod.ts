@@ -1,0 +1,12 @@
+/** Stands in for `@std/dotenv` where only npm is reachable, with npm's dotenv. It does not expand `$NAME`. */
+
+import { parse } from "dotenv";
+
+export function loadSync({ envPath = ".env" }: { envPath?: string } = {}): Record<string, string> {
+  try {
+    return parse(Deno.readTextFileSync(envPath));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
