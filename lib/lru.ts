@@ -1,0 +1,436 @@
+/**
+ * A least-recently-used cache with expiration, for any JavaScript value. It knows nothing of servers or bytes.
+ *
+ * A `Map` takes a key to a slot; recency is a doubly linked list over slots, kept in a typed array, and deadlines
+ * stand in another. A hit therefore moves two links instead of reordering the `Map`, and no entry owns a timer.
+ *
+ * ```ts
+ * import { LruCache } from "@ormuco/cache/lru";
+ *
+ * const pages = new LruCache<string>({ maxSize: 1000, ttlMs: 60_000 });
+ * pages.set("/", "<h1>Home</h1>");
+ * pages.get("/"); // "<h1>Home</h1>"
+ * ```
+ *
+ * @module
+ */
+
+import { turnNow } from "./clock.ts";
+
+/**
+ * Why an entry left the cache: for room (`evicted`), by time (`expired`), because `set` gave its key another value
+ * (`replaced`), or because a caller removed it (`deleted`).
+ */
+export type EvictReason = "evicted" | "expired" | "replaced" | "deleted";
+
+/** Options of {@linkcode LruCache}. */
+export interface LruCacheOptions<V, K = string> {
+  /**
+   * Entries held at most: a whole number from 1 to 16,777,215 (V8's limit of a `Map`, less one), or `Infinity`.
+   *
+   * @default {128}
+   */
+  maxSize?: number;
+  /** Sum of all `sizeOf` results held at most; needs {@linkcode LruCacheOptions.sizeOf}. No limit by default. */
+  maxTotalSize?: number;
+  /** Size of an entry, in any unit you like; called once per `set`. Must return a finite number of 0 or more. */
+  sizeOf?: (value: V, key: K) => number;
+  /**
+   * Milliseconds until an entry expires; 0 or `Infinity` means never.
+   *
+   * @default {0}
+   */
+  ttlMs?: number;
+  /**
+   * Whether a hit by `get` restarts the entry's own time to live.
+   *
+   * @default {true}
+   */
+  renewOnHit?: boolean;
+  /**
+   * The clock, in milliseconds; read only once an entry with a time to live exists. By default wall time, read once a
+   * turn of the event loop and at least every 32nd call: within one synchronous run an entry may outlive its time.
+   */
+  now?: () => number;
+  /**
+   * Called after an entry has left and the cache is consistent again, so it may use the cache. What it throws reaches
+   * the caller of the method that removed the entry.
+   */
+  onEvict?: (key: K, value: V, reason: EvictReason) => void;
+}
+
+/** Options of {@linkcode LruCache.set}. */
+export interface LruSetOptions {
+  /** Milliseconds until this entry expires, in place of the cache's `ttlMs`; 0 or `Infinity` means never. */
+  ttlMs?: number;
+}
+
+/** Entries a cache can hold: V8 refuses to grow a `Map` past 2²⁴, and `set` holds one more for a moment. */
+export const MAX_ENTRIES = 2 ** 24 - 1;
+
+const DEFAULT_MAX_SIZE = 128;
+const FIRST_CAPACITY = 16;
+/** Slots that a `set` looks at for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
+const SWEEP_SLOTS = 2;
+/** Slot 0 is the ends of both lists at once: its next is the newest entry, its previous the oldest. */
+const ENDS = 0;
+
+/**
+ * A least-recently-used cache with expiration. Every operation takes constant time, but for `clear` and iteration.
+ *
+ * An expired entry is never returned. It leaves when it is next asked for, or within a bounded number of later `set`
+ * calls, each of which looks at two slots; until then `size` counts it.
+ *
+ * @typeParam V Type of the values; `undefined` is a value like any other (see {@linkcode LruCache.has}).
+ * @typeParam K Type of the keys, compared as `Map` does.
+ *
+ * @example
+ * ```ts
+ * import { LruCache } from "@ormuco/cache/lru";
+ *
+ * const sessions = new LruCache<{ user: string }>({
+ *   maxSize: 10_000,
+ *   ttlMs: 30 * 60_000,
+ *   onEvict: (key, _value, reason) => console.log(key, reason),
+ * });
+ * sessions.set("s1", { user: "ada" });
+ * sessions.get("s1")?.user; // "ada"
+ * sessions.delete("s1"); // prints: s1 deleted
+ * ```
+ */
+export class LruCache<V, K = string> {
+  readonly #slots = new Map<K, number>();
+  #keys: (K | undefined)[] = [undefined];
+  #values: (V | undefined)[] = [undefined];
+  /** Two fields a slot, previous and next: towards newer and towards older. A free slot's next is the next free one. */
+  #links = new Int32Array(2 * FIRST_CAPACITY);
+  /** Two fields a slot: the deadline (`Infinity` when none) and the time to live that set it. */
+  #times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
+  #sizes = new Float64Array(0);
+  #free = 0;
+  #sweepAt = 0;
+  #totalSize = 0;
+  /** Whether any entry has had a deadline: until then the clock is not read. */
+  #timed = false;
+
+  readonly #maxSize: number;
+  readonly #maxTotalSize: number;
+  readonly #sizeOf: ((value: V, key: K) => number) | undefined;
+  readonly #ttlMs: number;
+  readonly #renewOnHit: boolean;
+  readonly #now: () => number;
+  readonly #onEvict: ((key: K, value: V, reason: EvictReason) => void) | undefined;
+
+  /**
+   * Makes an empty cache. Its arrays grow with use, not with `maxSize`.
+   *
+   * @param options Limits, expiration and callbacks; see {@linkcode LruCacheOptions} for the defaults.
+   * @throws {RangeError} If a limit or time to live is out of range, or `maxTotalSize` comes without `sizeOf`.
+   */
+  constructor(options: LruCacheOptions<V, K> = {}) {
+    this.#maxSize = checkedMaxSize(options.maxSize ?? DEFAULT_MAX_SIZE);
+    this.#maxTotalSize = checkedTotalSize(options);
+    this.#sizeOf = options.sizeOf;
+    this.#ttlMs = checkedTtlMs(options.ttlMs ?? 0);
+    this.#renewOnHit = options.renewOnHit ?? true;
+    this.#now = options.now ?? turnNow;
+    this.#onEvict = options.onEvict;
+    if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_CAPACITY);
+  }
+
+  /** Entries held now, those that expired and were not yet swept included. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** Entries held at most. */
+  get maxSize(): number {
+    return this.#maxSize;
+  }
+
+  /** Sum of the sizes of the entries held now; 0 without `sizeOf`. */
+  get totalSize(): number {
+    return this.#totalSize;
+  }
+
+  /**
+   * Returns the value of a key and makes the entry the most recently used; renews its time to live if the cache does.
+   *
+   * @param key The key.
+   * @returns The value, or `undefined` on a miss.
+   */
+  get(key: K): V | undefined {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return undefined;
+    const times = this.#times;
+    const deadline = times[2 * slot];
+    if (deadline !== Infinity) {
+      const now = this.#now();
+      if (now >= deadline) return this.#remove(slot, "expired");
+      if (this.#renewOnHit) times[2 * slot] = now + times[2 * slot + 1];
+    }
+    this.#toFront(slot);
+    return this.#values[slot];
+  }
+
+  /**
+   * Returns the value of a key and leaves recency and expiration alone.
+   *
+   * @param key The key.
+   * @returns The value, or `undefined` on a miss.
+   */
+  peek(key: K): V | undefined {
+    const slot = this.#find(key);
+    return slot === undefined ? undefined : this.#values[slot];
+  }
+
+  /**
+   * Tells whether a key has an entry; recency and expiration stay.
+   *
+   * @param key The key.
+   * @returns Whether `get` would be a hit.
+   */
+  has(key: K): boolean {
+    return this.#find(key) !== undefined;
+  }
+
+  /**
+   * Stores a value, as the most recently used entry, and evicts the least recently used where room is short.
+   *
+   * @param key The key; an entry it already has is replaced.
+   * @param value Any value.
+   * @param options The entry's own time to live.
+   * @returns `false` if the value alone is larger than `maxTotalSize`: then the key has no entry any more.
+   * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; nothing has changed then.
+   */
+  set(key: K, value: V, options?: LruSetOptions): boolean {
+    const ttlMs = options?.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
+    const size = this.#sizeOf === undefined ? 0 : checkedSize(this.#sizeOf(value, key));
+    if (size > this.#maxTotalSize) {
+      this.delete(key);
+      return false;
+    }
+    if (ttlMs !== Infinity) this.#timed = true;
+    const now = this.#timed ? this.#now() : 0;
+    const known = this.#slots.get(key);
+    if (known === undefined) {
+      const slot = this.#insert(key, value);
+      this.#fill(slot, size, now, ttlMs);
+    } else {
+      this.#replace(known, value, size, now, ttlMs);
+    }
+    if (this.#timed) this.#sweep(now);
+    while (this.#slots.size > this.#maxSize || this.#totalSize > this.#maxTotalSize) {
+      this.#remove(this.#links[2 * ENDS], "evicted");
+    }
+    return true;
+  }
+
+  /**
+   * Restarts an entry's time to live and makes it the most recently used.
+   *
+   * @param key The key.
+   * @param ttlMs A new time to live, in milliseconds (0 or `Infinity`: never); without it, the entry's own.
+   * @returns Whether the key has an entry.
+   * @throws {RangeError} If the time to live is negative or not a number.
+   */
+  touch(key: K, ttlMs?: number): boolean {
+    const checked = ttlMs === undefined ? undefined : checkedTtlMs(ttlMs);
+    const slot = this.#find(key);
+    if (slot === undefined) return false;
+    const own = checked ?? this.#times[2 * slot + 1];
+    if (own !== Infinity) this.#timed = true;
+    this.#times[2 * slot] = own === Infinity ? Infinity : this.#now() + own;
+    this.#times[2 * slot + 1] = own;
+    this.#toFront(slot);
+    return true;
+  }
+
+  /**
+   * Removes an entry.
+   *
+   * @param key The key.
+   * @returns Whether there was an entry that had not expired.
+   */
+  delete(key: K): boolean {
+    const slot = this.#find(key);
+    if (slot === undefined) return false;
+    this.#remove(slot, "deleted");
+    return true;
+  }
+
+  /** Removes every entry, and gives back the memory of the arrays. */
+  clear(): void {
+    const gone = this.#onEvict === undefined ? [] : [...this];
+    this.#slots.clear();
+    this.#keys = [undefined];
+    this.#values = [undefined];
+    this.#links = new Int32Array(2 * FIRST_CAPACITY);
+    this.#times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
+    this.#sizes = new Float64Array(this.#sizeOf ? FIRST_CAPACITY : 0);
+    this.#free = 0;
+    this.#sweepAt = 0;
+    this.#totalSize = 0;
+    this.#timed = false;
+    for (const [key, value] of gone) this.#onEvict?.(key, value, "deleted");
+  }
+
+  /**
+   * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start,
+   * so the cache may be changed meanwhile.
+   *
+   * @returns An iterator over `[key, value]` pairs.
+   */
+  *[Symbol.iterator](): IterableIterator<[K, V]> {
+    const entries: [K, V][] = [];
+    const now = this.#timed ? this.#now() : -Infinity;
+    for (let slot = this.#links[2 * ENDS + 1]; slot !== ENDS; slot = this.#links[2 * slot + 1]) {
+      if (now < this.#times[2 * slot]) entries.push([this.#keys[slot] as K, this.#values[slot] as V]);
+    }
+    yield* entries;
+  }
+
+  /** The slot of a key whose entry has not expired; an expired entry leaves here. */
+  #find(key: K): number | undefined {
+    const slot = this.#slots.get(key);
+    if (slot === undefined || !this.#timed || this.#times[2 * slot] === Infinity) return slot;
+    if (this.#now() < this.#times[2 * slot]) return slot;
+    this.#remove(slot, "expired");
+    return undefined;
+  }
+
+  #insert(key: K, value: V): number {
+    const slot = this.#takeSlot();
+    this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#values[slot] = value;
+    this.#linkFront(slot);
+    return slot;
+  }
+
+  #fill(slot: number, size: number, now: number, ttlMs: number): void {
+    this.#times[2 * slot] = now + ttlMs;
+    this.#times[2 * slot + 1] = ttlMs;
+    if (this.#sizeOf === undefined) return;
+    this.#sizes[slot] = size;
+    this.#totalSize += size;
+  }
+
+  #replace(slot: number, value: V, size: number, now: number, ttlMs: number): void {
+    const old = this.#values[slot] as V;
+    const expired = this.#timed && now >= this.#times[2 * slot];
+    if (this.#sizeOf !== undefined) this.#totalSize -= this.#sizes[slot];
+    this.#values[slot] = value;
+    this.#fill(slot, size, now, ttlMs);
+    this.#toFront(slot);
+    if (this.#onEvict !== undefined) this.#onEvict(this.#keys[slot] as K, old, expired ? "expired" : "replaced");
+  }
+
+  /** Removes one entry. Returns `undefined` for `get` to pass on. */
+  #remove(slot: number, reason: EvictReason): undefined {
+    const key = this.#keys[slot] as K;
+    const value = this.#values[slot] as V;
+    this.#slots.delete(key);
+    this.#unlink(slot);
+    this.#keys[slot] = undefined;
+    this.#values[slot] = undefined;
+    this.#times[2 * slot] = Infinity;
+    if (this.#sizeOf !== undefined) {
+      // An empty cache has size 0, whatever fractions of sizes have added up to.
+      this.#totalSize = this.#slots.size === 0 ? 0 : this.#totalSize - this.#sizes[slot];
+    }
+    this.#links[2 * slot + 1] = this.#free;
+    this.#free = slot;
+    if (this.#onEvict !== undefined) this.#onEvict(key, value, reason);
+    return undefined;
+  }
+
+  /** Looks at the next few slots and removes what has expired there, so that dead entries leave without being read. */
+  #sweep(now: number): void {
+    for (let looked = 0; looked < SWEEP_SLOTS; looked++) {
+      this.#sweepAt = this.#sweepAt + 1 < this.#keys.length ? this.#sweepAt + 1 : 1;
+      if (now >= this.#times[2 * this.#sweepAt]) this.#remove(this.#sweepAt, "expired");
+    }
+  }
+
+  #takeSlot(): number {
+    const free = this.#free;
+    if (free !== 0) {
+      this.#free = this.#links[2 * free + 1];
+      return free;
+    }
+    const slot = this.#keys.length;
+    if (2 * slot >= this.#links.length) this.#grow();
+    return slot;
+  }
+
+  #grow(): void {
+    const links = new Int32Array(2 * this.#links.length);
+    links.set(this.#links);
+    this.#links = links;
+    const times = new Float64Array(2 * this.#times.length).fill(Infinity, this.#times.length);
+    times.set(this.#times);
+    this.#times = times;
+    if (this.#sizeOf === undefined) return;
+    const sizes = new Float64Array(2 * this.#sizes.length);
+    sizes.set(this.#sizes);
+    this.#sizes = sizes;
+  }
+
+  #toFront(slot: number): void {
+    const links = this.#links;
+    const newest = links[2 * ENDS + 1];
+    if (newest === slot) return;
+    const newer = links[2 * slot];
+    const older = links[2 * slot + 1];
+    links[2 * newer + 1] = older;
+    links[2 * older] = newer;
+    links[2 * slot] = ENDS;
+    links[2 * slot + 1] = newest;
+    links[2 * newest] = slot;
+    links[2 * ENDS + 1] = slot;
+  }
+
+  #linkFront(slot: number): void {
+    const links = this.#links;
+    const newest = links[2 * ENDS + 1];
+    links[2 * slot] = ENDS;
+    links[2 * slot + 1] = newest;
+    links[2 * newest] = slot;
+    links[2 * ENDS + 1] = slot;
+  }
+
+  #unlink(slot: number): void {
+    const links = this.#links;
+    const newer = links[2 * slot];
+    const older = links[2 * slot + 1];
+    links[2 * newer + 1] = older;
+    links[2 * older] = newer;
+  }
+}
+
+function checkedMaxSize(maxSize: number): number {
+  if (maxSize === Infinity) return MAX_ENTRIES;
+  if (Number.isInteger(maxSize) && maxSize >= 1 && maxSize <= MAX_ENTRIES) return maxSize;
+  throw new RangeError(
+    `Cannot create LruCache: maxSize must be a whole number from 1 to ${MAX_ENTRIES}, or Infinity: received ${maxSize}`,
+  );
+}
+
+function checkedTotalSize<V, K>({ maxTotalSize, sizeOf }: LruCacheOptions<V, K>): number {
+  if (maxTotalSize === undefined) return Infinity;
+  if (sizeOf === undefined) throw new RangeError("Cannot create LruCache: maxTotalSize needs sizeOf");
+  if (maxTotalSize > 0) return maxTotalSize;
+  throw new RangeError(`Cannot create LruCache: maxTotalSize must be greater than 0: received ${maxTotalSize}`);
+}
+
+function checkedTtlMs(ttlMs: number): number {
+  if (ttlMs === 0) return Infinity;
+  if (ttlMs > 0) return ttlMs;
+  throw new RangeError(`Cannot set an entry's time to live: ttlMs must be 0 or more: received ${ttlMs}`);
+}
+
+function checkedSize(size: number): number {
+  if (size >= 0 && size < Infinity) return size;
+  throw new RangeError(`Cannot set entry: sizeOf must return a finite number of 0 or more: received ${size}`);
+}
