@@ -1,0 +1,60 @@
+/** The value codec beside JSON with UTF-8 conversion, and beside the MessagePack library. Usage: deno task bench:codec */
+
+import { decode, encode } from "@msgpack/msgpack";
+import { decodeValue, encodeValue } from "../lib/codec.ts";
+import { compare } from "./compare.ts";
+
+const OPERATIONS = 20_000;
+const VARIANTS = 64;
+
+const order = {
+  id: 12345,
+  name: "Ada Lovelace",
+  email: "ada@example.com",
+  tags: ["a", "b", "c"],
+  active: true,
+  score: 12.5,
+  address: { city: "London", zip: "N1" },
+};
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder();
+const scratch = new Uint8Array(1 << 20);
+
+await bench("an object", (i) => ({ ...order, id: i, tags: [...order.tags], address: { ...order.address } }));
+await bench("100 such objects", (i) => Array.from({ length: 100 }, () => ({ ...order, id: i })), OPERATIONS / 100);
+await bench("an object with a Date and a bigint", (i) => ({ ...order, id: i, at: new Date(i), total: 10n ** 20n }));
+
+async function bench(what: string, make: (i: number) => object, operations = OPERATIONS): Promise<void> {
+  const values = Array.from({ length: VARIANTS }, (_, i) => make(i));
+  const encoded = values.map((value) => {
+    const { flags, payload } = encodeValue(value);
+    return { flags, bytes: typeof payload === "string" ? utf8.encode(payload) : payload };
+  });
+  const isJson = encoded[0].flags === encodeValue({}).flags;
+  const text = (value: unknown) =>
+    utf8.encode(JSON.stringify(value, (_, item) => typeof item === "bigint" ? `${item}` : item));
+  const json = values.map(text);
+  const packed = isJson ? values.map((value) => encode(value)) : [];
+  const times = (run: (i: number) => unknown) => () => {
+    for (let i = 0; i < operations; i++) run(i % VARIANTS);
+  };
+  await compare({
+    title: `encode ${what}, ${encoded[0].bytes.length} bytes`,
+    operations,
+    against: "JSON + TextEncoder",
+  }, {
+    "JSON + TextEncoder": times((i) => isJson ? utf8.encode(JSON.stringify(values[i])) : text(values[i])),
+    "JSON + encodeInto": times((i) => utf8.encodeInto(isJson ? JSON.stringify(values[i]) : "", scratch)),
+    "encodeValue into a frame": times((i) => {
+      const { payload } = encodeValue(values[i]);
+      if (typeof payload === "string") utf8.encodeInto(payload, scratch);
+      else scratch.set(payload);
+    }),
+    ...isJson && { "@msgpack/msgpack": times((i) => encode(values[i])) },
+  });
+  await compare({ title: `decode ${what}`, operations, against: "TextDecoder + JSON" }, {
+    "TextDecoder + JSON": times((i) => JSON.parse(fromUtf8.decode(json[i]))),
+    "decodeValue": times((i) => decodeValue(encoded[i].flags, encoded[i].bytes)),
+    ...isJson && { "@msgpack/msgpack": times((i) => decode(packed[i])) },
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * Any JavaScript value to bytes and back. The entry's flags say how its bytes are to be read: bytes as they are, text,
+ * JSON where JSON carries the value unchanged (it is the fastest, and every language reads it), else MessagePack with
+ * extension types. It knows nothing of frames, keys or stores.
+ */
+
+import { ProtocolError } from "./errors.ts";
+import { decodeExtended, encodeExtended } from "./extended.ts";
+import { MAX_DEPTH, MAX_PARTS } from "./limits.ts";
+
+/**
+ * Flags of an entry, one per format. The upper half ("OC" in ASCII) keeps them apart from the small numbers that
+ * memcached clients choose; all flags that are not listed here mean bytes.
+ */
+export const FLAGS = { bytes: 0, text: 0x4f430001, json: 0x4f430002, extended: 0x4f430003 } as const;
+
+/** A value ready to be sent: a string payload stands for its UTF-8 bytes, so that it is written but once. */
+export interface EncodedValue {
+  flags: number;
+  payload: string | Uint8Array;
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Encodes a value. A `Uint8Array` is passed on, not copied.
+ *
+ * @throws {TypeError} If it holds what cannot be sent (a function, a symbol, a cycle, a class instance …); the message
+ * names the path, as in `data.items[3].callback`.
+ * @throws {RangeError} If it is nested deeper than 256 or has more than 16,777,216 parts.
+ */
+export function encodeValue(value: unknown): EncodedValue {
+  if (typeof value === "string") {
+    return value.isWellFormed()
+      ? { flags: FLAGS.text, payload: value }
+      : { flags: FLAGS.json, payload: JSON.stringify(value) };
+  }
+  if (value instanceof Uint8Array) return { flags: FLAGS.bytes, payload: value };
+  partsLeft = MAX_PARTS;
+  if (isJson(value, 0)) return { flags: FLAGS.json, payload: JSON.stringify(value) };
+  return { flags: FLAGS.extended, payload: encodeExtended(value) };
+}
+
+/**
+ * Decodes what {@linkcode encodeValue} made. Bytes are copied, so the input may be a view of a buffer in use.
+ *
+ * @throws {ProtocolError} If the bytes are not what the flags say, or nested deeper than 256.
+ */
+export function decodeValue(flags: number, bytes: Uint8Array): unknown {
+  try {
+    switch (flags) {
+      case FLAGS.text:
+        return utf8.decode(bytes);
+      case FLAGS.json:
+        if (bytes.length > 2 * MAX_DEPTH) checkJsonDepth(bytes);
+        return JSON.parse(utf8.decode(bytes));
+      case FLAGS.extended:
+        return decodeExtended(bytes);
+      default:
+        return bytes.slice();
+    }
+  } catch (error) {
+    throw new ProtocolError(`Cannot decode value: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Parts that {@linkcode isJson} may still visit: values shared by many parents could otherwise keep it for ever. */
+let partsLeft = 0;
+
+/** Whether `JSON.parse(JSON.stringify(value))` gives the value back, `-0`, `undefined` and prototypes included. */
+function isJson(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return value === 0 ? 1 / value > 0 : Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth === MAX_DEPTH || --partsLeft < 0) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isJson(value[i], depth + 1)) return false;
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key in value) if (!isJson((value as Record<string, unknown>)[key], depth + 1)) return false;
+  return true;
+}
+
+/** Bounds the nesting before `JSON.parse` builds it: 16 MiB of `[` would otherwise become gigabytes. */
+function checkJsonDepth(bytes: Uint8Array): void {
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === 0x22) {
+      at++;
+      while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
+    } else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > MAX_DEPTH) throw new RangeError(`nested deeper than ${MAX_DEPTH}`);
+    } else if (byte === 0x5d || byte === 0x7d) {
+      depth--;
+    }
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * MessagePack with extension types, for the values that JSON would change. It turns a value into what the MessagePack
+ * library encodes, and back; the table of types is in docs/protocol.md. It knows nothing of flags or frames.
+ */
+
+import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
+import { checkMessagePack } from "./msgpack_check.ts";
+import { MAX_DEPTH, MAX_PARTS } from "./limits.ts";
+
+/** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
+export const EXT = {
+  undefined: 0,
+  negativeZero: 1,
+  bigint: 2,
+  utf16: 3,
+  date: 4,
+  url: 5,
+  buffer: 6,
+  record: 16,
+  map: 17,
+  set: 18,
+  regexp: 19,
+  error: 20,
+} as const;
+
+/** Kinds of `buffer`: the first byte of its payload, followed by the bytes in little-endian order. */
+const BUFFER_KINDS = [
+  "ArrayBuffer",
+  "DataView",
+  "Int8Array",
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
+  "Float16Array",
+];
+
+const ERROR_CLASSES: Record<string, ErrorConstructor> = {
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+};
+
+const empty = new Uint8Array(0);
+const utf8 = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const extensions = new ExtensionCodec();
+/** The library counts levels from 1 and the wrapping of extensions is ours to bound. */
+const encodeOptions = { extensionCodec: extensions, maxDepth: MAX_DEPTH + 4 };
+
+/** Encodes any supported value; see `encodeValue` for what it throws. */
+export function encodeExtended(value: unknown): Uint8Array {
+  return encode(new Walk().wire(value), encodeOptions);
+}
+
+/** Decodes; the structure is checked before anything is built. */
+export function decodeExtended(bytes: Uint8Array): unknown {
+  checkMessagePack(bytes, EXT.record);
+  return decode(bytes, { extensionCodec: extensions });
+}
+
+/** One value's way to the wire: remembers the path for messages and the ancestors for cycles. */
+class Walk {
+  readonly #path: string[] = ["data"];
+  readonly #ancestors: object[] = [];
+  #parts = 0;
+
+  /** What the library is to encode in place of `value`. */
+  wire(value: unknown): unknown {
+    if (++this.#parts > MAX_PARTS) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
+    switch (typeof value) {
+      case "boolean":
+        return value;
+      case "number":
+        return Object.is(value, -0) ? new ExtData(EXT.negativeZero, empty) : value;
+      case "string":
+        return value.isWellFormed() ? value : new ExtData(EXT.utf16, utf16Bytes(value));
+      case "undefined":
+        return new ExtData(EXT.undefined, empty);
+      case "bigint":
+        return new ExtData(EXT.bigint, utf8.encode(value.toString(16)));
+      case "object":
+        return value === null ? null : this.#object(value);
+      default:
+        return this.#refuse(`a ${typeof value}`);
+    }
+  }
+
+  #object(value: object): unknown {
+    if (this.#ancestors.includes(value)) return this.#refuse("a cycle");
+    if (this.#ancestors.length === MAX_DEPTH) {
+      throw new RangeError(`Cannot encode data: nested deeper than ${MAX_DEPTH}: at ${this.#path.join("")}`);
+    }
+    this.#ancestors.push(value);
+    const wire = this.#known(value);
+    this.#ancestors.pop();
+    return wire;
+  }
+
+  #known(value: object): unknown {
+    if (Array.isArray(value)) return Array.from(value, (item, i) => this.#child(`[${i}]`, item));
+    if (value instanceof Date) return new ExtData(EXT.date, float64Bytes(value.getTime()));
+    if (value instanceof Map) return this.#nested(EXT.map, this.#mapItems(value));
+    if (value instanceof Set) {
+      return this.#nested(EXT.set, Array.from(value, (item, i) => this.#child(`.values()[${i}]`, item)));
+    }
+    if (value instanceof RegExp) return this.#nested(EXT.regexp, [value.source, value.flags]);
+    if (value instanceof URL) return new ExtData(EXT.url, utf8.encode(value.href));
+    if (value instanceof Error) return this.#nested(EXT.error, this.#errorItems(value));
+    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return bufferWire(value) ?? this.#refuseClass(value);
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === null || Object.getPrototypeOf(prototype) === null) return this.#record(value);
+    return this.#refuseClass(value);
+  }
+
+  /** A plain object is a MessagePack map, unless a key needs more care than the library gives keys. */
+  #record(value: object): unknown {
+    const keys = Object.keys(value);
+    const items = keys.map((key) => this.#child(member(key), (value as Record<string, unknown>)[key]));
+    if (keys.every((key) => key !== "__proto__" && key.isWellFormed())) {
+      return Object.fromEntries(keys.map((key, i) => [key, items[i]]));
+    }
+    return this.#nested(EXT.record, keys.flatMap((key, i) => [this.wire(key), items[i]]));
+  }
+
+  #mapItems(map: Map<unknown, unknown>): unknown[] {
+    return [...map].flatMap(([key, item], i) => [
+      this.#child(`.keys()[${i}]`, key),
+      this.#child(typeof key === "string" ? `.get(${JSON.stringify(key)})` : `.values()[${i}]`, item),
+    ]);
+  }
+
+  /** Name, message and stack, then the own properties that are left, `cause` and `errors` included. */
+  #errorItems(error: Error): unknown[] {
+    const items: unknown[] = [this.wire(error.name), this.wire(error.message), this.wire(error.stack)];
+    const own = new Set(Object.keys(error));
+    for (const key of ["cause", "errors"]) if (Object.hasOwn(error, key)) own.add(key);
+    for (const key of ["name", "message", "stack"]) own.delete(key);
+    for (const key of own) {
+      items.push(this.wire(key), this.#child(member(key), (error as unknown as Record<string, unknown>)[key]));
+    }
+    return items;
+  }
+
+  #child(step: string, value: unknown): unknown {
+    this.#path.push(step);
+    const wire = this.wire(value);
+    this.#path.pop();
+    return wire;
+  }
+
+  #nested(type: number, items: unknown[]): ExtData {
+    return new ExtData(type, encode(items, encodeOptions));
+  }
+
+  #refuseClass(value: object): never {
+    const name = value.constructor?.name || "a class";
+    return this.#refuse(`an instance of ${name} (store a plain object instead)`);
+  }
+
+  #refuse(what: string): never {
+    throw new TypeError(`Cannot encode ${this.#path.join("")}: received ${what}`);
+  }
+}
+
+function member(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
+function utf16Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(2 * text.length);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < text.length; i++) view.setUint16(2 * i, text.charCodeAt(i));
+  return bytes;
+}
+
+function float64Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value);
+  return bytes;
+}
+
+function bufferWire(value: ArrayBufferView | ArrayBuffer): unknown {
+  if (value instanceof Uint8Array) return value;
+  const kind = BUFFER_KINDS.indexOf(Object.prototype.toString.call(value).slice(8, -1));
+  if (kind === -1) return undefined;
+  const bytes = ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value);
+  const payload = new Uint8Array(1 + bytes.length);
+  payload[0] = kind;
+  payload.set(bytes, 1);
+  return new ExtData(EXT.buffer, payload);
+}
+
+function register(type: number, decodeExtension: (payload: Uint8Array) => unknown): void {
+  extensions.register({ type, encode: () => null, decode: decodeExtension });
+}
+
+function registerNested(type: number, build: (items: unknown[]) => unknown): void {
+  register(type, (payload) => {
+    const items = decode(payload, { extensionCodec: extensions });
+    if (!Array.isArray(items)) throw new TypeError(`extension ${type} holds no array`);
+    return build(items);
+  });
+}
+
+register(EXT.undefined, () => undefined);
+register(EXT.negativeZero, () => -0);
+register(EXT.bigint, (payload) => decodeBigint(utf8Decoder.decode(payload)));
+register(EXT.utf16, decodeUtf16);
+register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
+register(EXT.url, (payload) => new URL(utf8Decoder.decode(payload)));
+register(EXT.buffer, decodeBuffer);
+registerNested(EXT.record, (items) => Object.fromEntries(pairs(items, 0)));
+registerNested(EXT.map, (items) => new Map(pairs(items, 0)));
+registerNested(EXT.set, (items) => new Set(items));
+registerNested(EXT.regexp, ([source, flags]) => new RegExp(source as string, flags as string));
+registerNested(EXT.error, decodeError);
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function decodeBigint(text: string): bigint {
+  if (!/^-?[0-9a-f]+$/.test(text)) throw new TypeError("extension 2 holds no hexadecimal number");
+  return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
+}
+
+function decodeUtf16(payload: Uint8Array): string {
+  const view = viewOf(payload);
+  let text = "";
+  for (let at = 0; at < payload.length; at += 2) text += String.fromCharCode(view.getUint16(at));
+  return text;
+}
+
+function decodeBuffer(payload: Uint8Array): unknown {
+  const name = BUFFER_KINDS[payload[0]];
+  // Looked up by name because Float16Array is younger than the oldest runtime we support.
+  const type = (globalThis as unknown as Record<string, new (buffer: ArrayBuffer) => unknown>)[name ?? ""];
+  if (type === undefined) throw new TypeError(`unknown kind of buffer ${payload[0]}`);
+  const { buffer } = payload.slice(1);
+  return name === "ArrayBuffer" ? buffer : new type(buffer);
+}
+
+function pairs(items: unknown[], from: number): [string, unknown][] {
+  const found: [string, unknown][] = [];
+  for (let i = from; i + 1 < items.length; i += 2) found.push([items[i] as string, items[i + 1]]);
+  return found;
+}
+
+function decodeError(items: unknown[]): Error {
+  const [name, message, stack] = items;
+  const rest = pairs(items, 3);
+  const isAggregate = rest.some(([key, value]) => key === "errors" && Array.isArray(value));
+  const type = ERROR_CLASSES[Object.hasOwn(ERROR_CLASSES, name as string) ? name as string : "Error"];
+  const error = isAggregate ? new AggregateError([], message as string) : new type(message as string);
+  if (error.name !== name) hidden(error, "name", name);
+  hidden(error, "stack", stack);
+  for (const [key, value] of rest) {
+    if (key === "cause" || key === "errors") hidden(error, key, value);
+    else Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+  return error;
+}
+
+/** Sets a property as the engine does for an error's own: writable and not enumerable. */
+function hidden(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
+}

@@ -1,0 +1,18 @@
+/** The bounds that both sides of a connection keep, in one place. docs/protocol.md lists them. */
+
+/** Bytes of a key, as UTF-8. */
+export const MAX_KEY_BYTES = 4096;
+/** Bytes of an encoded value. */
+export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+/** Bytes of a frame after its header: a value, its key, and the fields beside them. */
+export const MAX_BODY_BYTES = MAX_VALUE_BYTES + MAX_KEY_BYTES + 64;
+/** Bytes of a HELLO's body. */
+export const MAX_HELLO_BYTES = 1024;
+/** Keys in one GET_MANY. */
+export const MAX_KEYS_PER_GET = 1024;
+/** Time to live in milliseconds: the largest integer that a double holds exactly. */
+export const MAX_TTL_MS = Number.MAX_SAFE_INTEGER;
+/** Nesting of a value. */
+export const MAX_DEPTH = 256;
+/** Arrays, objects and leaves in a value: each takes a byte at least, so more would not fit. */
+export const MAX_PARTS = MAX_VALUE_BYTES;

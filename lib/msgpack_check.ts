@@ -1,0 +1,131 @@
+/**
+ * Walks MessagePack bytes without building anything, so that a decoder may trust them: every length lies within the
+ * input, nesting is bounded, and the items claimed never outnumber the bytes left (a decoder allocates what a header
+ * claims). The format: https://github.com/msgpack/msgpack/blob/master/spec.md
+ */
+
+import { MAX_DEPTH } from "./limits.ts";
+
+/**
+ * Checks that `bytes` hold exactly one value, nested {@linkcode MAX_DEPTH} levels at most.
+ *
+ * @param bytes The input.
+ * @param nestedFrom Extension types from this one on hold MessagePack themselves; their levels count.
+ * @throws {RangeError} If they do not; the message says why and at which byte.
+ */
+export function checkMessagePack(bytes: Uint8Array, nestedFrom: number): void {
+  new Check(bytes, nestedFrom).value(0, bytes.length, 0);
+}
+
+class Check {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #nestedFrom: number;
+  #at = 0;
+  #end = 0;
+
+  constructor(bytes: Uint8Array, nestedFrom: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#nestedFrom = nestedFrom;
+  }
+
+  /** One value that fills the bytes from `start` to `end`. */
+  value(start: number, end: number, depth: number): void {
+    this.#at = start;
+    this.#end = end;
+    const open = [1]; // values still to come, for each container that is open
+    let claimed = 1;
+    while (open.length > 0) {
+      const left = open.length - 1;
+      if (open[left]-- === 0) {
+        open.pop();
+        continue;
+      }
+      claimed--;
+      const items = this.#head(depth + left);
+      if (items < 0) continue;
+      claimed += items;
+      if (claimed > this.#end - this.#at) this.#fail("more items claimed than bytes left");
+      if (depth + open.length > MAX_DEPTH) this.#fail(`nested deeper than ${MAX_DEPTH}`);
+      open.push(items);
+    }
+    if (this.#at !== end) this.#fail("bytes after the value");
+  }
+
+  /** Steps over one value's head and, unless it is a container, its payload. Returns a container's items, else -1. */
+  #head(depth: number): number {
+    const byte = this.#number(1);
+    if (byte <= 0x7f || byte >= 0xe0) return -1;
+    if (byte <= 0x8f) return 2 * (byte & 0x0f);
+    if (byte <= 0x9f) return byte & 0x0f;
+    if (byte <= 0xbf) return this.#skip(byte & 0x1f);
+    switch (byte) {
+      case 0xc0: // nil
+      case 0xc2: // false
+      case 0xc3: // true
+        return -1;
+      case 0xc4: // bin and str: 8, 16 and 32 bits of length
+      case 0xd9:
+        return this.#skip(this.#number(1));
+      case 0xc5:
+      case 0xda:
+        return this.#skip(this.#number(2));
+      case 0xc6:
+      case 0xdb:
+        return this.#skip(this.#number(4));
+      case 0xc7: // ext: likewise
+        return this.#extension(this.#number(1), depth);
+      case 0xc8:
+        return this.#extension(this.#number(2), depth);
+      case 0xc9:
+        return this.#extension(this.#number(4), depth);
+      case 0xca: // float 32
+        return this.#skip(4);
+      case 0xcb: // float 64
+        return this.#skip(8);
+      case 0xdc: // array
+        return this.#number(2);
+      case 0xdd:
+        return this.#number(4);
+      case 0xde: // map
+        return 2 * this.#number(2);
+      case 0xdf:
+        return 2 * this.#number(4);
+    }
+    if (byte >= 0xcc && byte <= 0xcf) return this.#skip(1 << (byte - 0xcc)); // uint 8 to 64
+    if (byte >= 0xd0 && byte <= 0xd3) return this.#skip(1 << (byte - 0xd0)); // int 8 to 64
+    if (byte >= 0xd4 && byte <= 0xd8) return this.#extension(1 << (byte - 0xd4), depth); // fixext 1 to 16
+    return this.#fail("0xc1 is never used");
+  }
+
+  #extension(length: number, depth: number): number {
+    const type = this.#number(1);
+    const start = this.#at;
+    this.#skip(length);
+    if (type >= this.#nestedFrom && type < 0x80) {
+      const end = this.#end;
+      if (depth >= MAX_DEPTH) this.#fail(`nested deeper than ${MAX_DEPTH}`);
+      this.value(start, start + length, depth);
+      this.#end = end;
+    }
+    return -1;
+  }
+
+  #number(size: 1 | 2 | 4): number {
+    const at = this.#at;
+    this.#skip(size);
+    if (size === 1) return this.#bytes[at];
+    return size === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+  }
+
+  #skip(length: number): number {
+    if (length > this.#end - this.#at) this.#fail("truncated");
+    this.#at += length;
+    return -1;
+  }
+
+  #fail(reason: string): never {
+    throw new RangeError(`bad MessagePack at byte ${this.#at}: ${reason}`);
+  }
+}
