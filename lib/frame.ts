@@ -1,0 +1,322 @@
+/**
+ * Native frames: bytes in, one frame at a time out, and the other way round. Incremental and bounded; it knows codes
+ * and lengths, not what they ask for. The format is in docs/protocol.md.
+ */
+
+import { Buffer } from "node:buffer";
+import { ProtocolError } from "./errors.ts";
+import { keyError } from "./key.ts";
+import { MAX_HELLO_BYTES, MAX_KEY_BYTES } from "./limits.ts";
+
+/** Version of the protocol. */
+export const PROTOCOL = 1;
+/** Bytes before a frame's body. */
+export const HEADER_BYTES = 8;
+/** The most significant half of a ttl that means "the default": all ones, like the other half. */
+export const TTL_DEFAULT = 0xffffffff;
+
+/** Codes of requests. */
+export const REQUEST = {
+  hello: 0x01,
+  get: 0x02,
+  getMany: 0x03,
+  set: 0x04,
+  delete: 0x05,
+  touch: 0x06,
+  clear: 0x07,
+  stats: 0x08,
+  ping: 0x09,
+  has: 0x0a,
+} as const;
+
+/** Codes of replies. */
+export const REPLY = {
+  ok: 0x80,
+  value: 0x81,
+  miss: 0x82,
+  values: 0x83,
+  data: 0x84,
+  refused: 0x8e,
+  closing: 0x8f,
+} as const;
+
+/** From this code on a frame is a push: not a reply to anything. */
+export const FIRST_PUSH = 0xc0;
+
+/** States of a key in a `VALUES` reply. */
+export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
+
+const BUFFER_BYTES = 64 * 1024;
+/** Less free space than this at the buffer's end is not worth a read. */
+const LEAST_SPACE_BYTES = 4 * 1024;
+
+/**
+ * Collects received bytes and hands out frames. The bytes of a frame stay valid until `space` is called again.
+ *
+ * A frame larger than the buffer makes it grow by doubling as bytes arrive, never because a header announced them.
+ */
+export class FrameReader {
+  /** Code of the current frame. */
+  code = 0;
+  /** Bytes of its key, which starts its body. */
+  keyBytes = 0;
+  /** Where its body starts in the buffer. */
+  start = 0;
+  /** Where its body ends. */
+  end = 0;
+  /** Longest body allowed; raised once the greeting is done. */
+  maxBodyBytes: number = MAX_HELLO_BYTES;
+
+  #bytes = new Uint8Array(BUFFER_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  #text = Buffer.from(this.#bytes.buffer);
+  /** What has been received and not handed out yet lies from here … */
+  #from = 0;
+  /** … to here. */
+  #to = 0;
+
+  /** Bytes received and not yet part of a frame that was handed out. */
+  get pendingBytes(): number {
+    return this.#to - this.#from;
+  }
+
+  /** Free space to read into; tell how much was used with `received`. Ends the life of the current frame's bytes. */
+  space(): Uint8Array {
+    if (this.#from === this.#to) {
+      this.#from = this.#to = 0;
+      if (this.#bytes.length > BUFFER_BYTES) this.#resize(BUFFER_BYTES);
+    }
+    if (this.#bytes.length - this.#to < LEAST_SPACE_BYTES) {
+      if (this.#from >= this.#bytes.length / 2) this.#resize(this.#bytes.length);
+      else this.#resize(2 * this.#bytes.length);
+    }
+    return this.#bytes.subarray(this.#to);
+  }
+
+  /** Takes note of bytes written into `space`. */
+  received(count: number): void {
+    this.#to += count;
+  }
+
+  /** Takes a copy of bytes, whatever their number. */
+  push(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const space = this.space();
+      const part = bytes.subarray(at, at + space.length);
+      space.set(part);
+      this.received(part.length);
+      at += part.length;
+    }
+  }
+
+  /**
+   * Moves on to the next frame.
+   *
+   * @returns Whether a whole frame is there; if not, more bytes are needed.
+   * @throws {ProtocolError} If the header is out of bounds. The reader is of no use then.
+   */
+  next(): boolean {
+    const available = this.#to - this.#from;
+    if (available < HEADER_BYTES) return false;
+    const bytes = this.#bytes;
+    const at = this.#from;
+    const body = (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>> 0;
+    const keyBytes = bytes[at + 4] << 8 | bytes[at + 5];
+    if (body > this.maxBodyBytes || keyBytes > body || bytes[at + 7] !== 0) {
+      throw new ProtocolError(
+        `bad header: body ${body} (at most ${this.maxBodyBytes}), key ${keyBytes}, last byte ${bytes[at + 7]}`,
+      );
+    }
+    if (available < HEADER_BYTES + body) return false;
+    this.code = bytes[at + 6];
+    this.keyBytes = keyBytes;
+    this.start = at + HEADER_BYTES;
+    this.end = this.start + body;
+    this.#from = this.end;
+    return true;
+  }
+
+  /** First byte that waits, or -1: it tells which protocol a connection speaks. */
+  firstByte(): number {
+    return this.#from < this.#to ? this.#bytes[this.#from] : -1;
+  }
+
+  /**
+   * Bytes as the store's key: Latin-1, behind the zero byte that comes before every key in a frame. The zero keeps
+   * keys of digits away from the engine's predictable hash of integer-like strings.
+   */
+  storeKey(from: number, to: number): string {
+    return this.#text.toString("latin1", from - 1, to);
+  }
+
+  /** A view of bytes, valid as long as the frame. */
+  slice(from: number, to: number): Uint8Array {
+    return this.#bytes.subarray(from, to);
+  }
+
+  /** One byte. */
+  uint8(at: number): number {
+    return this.#bytes[at];
+  }
+
+  /** Two bytes. */
+  uint16(at: number): number {
+    return this.#view.getUint16(at);
+  }
+
+  /** Four bytes. */
+  uint32(at: number): number {
+    return this.#view.getUint32(at);
+  }
+
+  #resize(size: number): void {
+    const waiting = this.#bytes.subarray(this.#from, this.#to);
+    if (size === this.#bytes.length) {
+      this.#bytes.copyWithin(0, this.#from, this.#to);
+    } else {
+      const bytes = new Uint8Array(size);
+      bytes.set(waiting);
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer);
+      this.#text = Buffer.from(bytes.buffer);
+    }
+    this.#to = waiting.length;
+    this.#from = 0;
+  }
+}
+
+const utf8 = new TextEncoder();
+
+/** Collects frames for one write: `begin`, the fields of the body, `end`. */
+export class FrameWriter {
+  /** Bytes collected. */
+  length = 0;
+  #bytes = new Uint8Array(BUFFER_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  #frame = 0;
+
+  /** What was collected, valid until `reset`. */
+  taken(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  /** Forgets what was collected, and gives back the memory of what was large. */
+  reset(): void {
+    this.length = 0;
+    if (this.#bytes.length > 4 * BUFFER_BYTES) this.#allocate(BUFFER_BYTES);
+  }
+
+  /** Starts a frame. */
+  begin(code: number): void {
+    this.#ensure(HEADER_BYTES);
+    this.#frame = this.length;
+    this.#view.setUint32(this.length, 0);
+    this.#view.setUint32(this.length + 4, code << 8);
+    this.length += HEADER_BYTES;
+  }
+
+  /** Ends the frame: its header learns the body's length. */
+  end(): void {
+    this.#view.setUint32(this.#frame, this.length - this.#frame - HEADER_BYTES);
+  }
+
+  /** A frame without a body. */
+  empty(code: number): void {
+    this.begin(code);
+  }
+
+  /** Drops the frame that was begun. */
+  abort(): void {
+    this.length = this.#frame;
+  }
+
+  /** Bytes of the body so far. */
+  get bodyBytes(): number {
+    return this.length - this.#frame - HEADER_BYTES;
+  }
+
+  /**
+   * The frame's key, as UTF-8.
+   *
+   * @throws {RangeError} If it is empty, too long, or has a lone surrogate. The frame is dropped then.
+   */
+  key(key: string): void {
+    this.#view.setUint16(this.#frame + 4, this.#keyText(key));
+  }
+
+  /** A key among several: its length, a zero, its bytes. Throws like `key`. */
+  listedKey(key: string): void {
+    const at = this.length;
+    this.uint16(0);
+    this.uint8(0);
+    const written = this.#keyText(key);
+    this.#view.setUint16(at, written);
+  }
+
+  /** One byte. */
+  uint8(value: number): void {
+    this.#ensure(1);
+    this.#bytes[this.length++] = value;
+  }
+
+  /** Two bytes. */
+  uint16(value: number): void {
+    this.#ensure(2);
+    this.#view.setUint16(this.length, value);
+    this.length += 2;
+  }
+
+  /** Four bytes. */
+  uint32(value: number): void {
+    this.#ensure(4);
+    this.#view.setUint32(this.length, value);
+    this.length += 4;
+  }
+
+  /** A time to live in milliseconds; `undefined` is the other side's default. */
+  ttl(ttlMs: number | undefined): void {
+    this.uint32(ttlMs === undefined ? TTL_DEFAULT : Math.floor(ttlMs / 2 ** 32));
+    this.uint32(ttlMs === undefined ? TTL_DEFAULT : ttlMs % 2 ** 32);
+  }
+
+  /** Changes two bytes written before. */
+  patchUint16(at: number, value: number): void {
+    this.#view.setUint16(at, value);
+  }
+
+  /** Bytes as they are. */
+  bytes(bytes: Uint8Array): void {
+    this.#ensure(bytes.length);
+    this.#bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Text as UTF-8. */
+  text(text: string): void {
+    this.#ensure(3 * text.length); // no UTF-16 unit takes more
+    this.length += utf8.encodeInto(text, this.#bytes.subarray(this.length)).written;
+  }
+
+  #keyText(key: string): number {
+    const at = this.length;
+    if (key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);
+    const written = this.length - at;
+    if (written >= 1 && written <= MAX_KEY_BYTES) return written;
+    this.abort();
+    throw keyError(key);
+  }
+
+  #ensure(more: number): void {
+    if (this.length + more <= this.#bytes.length) return;
+    let size = 2 * this.#bytes.length;
+    while (size < this.length + more) size *= 2;
+    this.#allocate(size);
+  }
+
+  #allocate(size: number): void {
+    const bytes = new Uint8Array(size);
+    bytes.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}

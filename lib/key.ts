@@ -1,0 +1,29 @@
+/** What a key may be: text of 1 to 4,096 bytes as UTF-8. */
+
+import { MAX_KEY_BYTES } from "./limits.ts";
+
+/**
+ * Checks a key.
+ *
+ * @throws {RangeError} If it is empty, too long, or has a lone surrogate (which UTF-8 cannot carry).
+ */
+export function checkKey(key: string): void {
+  const isShort = key.length > 0 && key.length <= MAX_KEY_BYTES / 3; // no UTF-16 unit takes more than 3 bytes
+  if (isShort ? key.isWellFormed() : isLongKey(key)) return;
+  throw keyError(key);
+}
+
+function isLongKey(key: string): boolean {
+  if (key.length === 0 || key.length > MAX_KEY_BYTES || !key.isWellFormed()) return false;
+  return new TextEncoder().encode(key).length <= MAX_KEY_BYTES;
+}
+
+/** The error for a key that is none. */
+export function keyError(key: string): RangeError {
+  const shown = key.length > 40
+    ? `${JSON.stringify(key.slice(0, 40))}… (${key.length} characters)`
+    : JSON.stringify(key);
+  return new RangeError(
+    `Cannot use key: it must be well-formed text of 1 to ${MAX_KEY_BYTES} bytes as UTF-8: received ${shown}`,
+  );
+}

@@ -1,0 +1,285 @@
+/**
+ * One client's conversation without its socket: request bytes in, reply bytes out. It knows the store and the native
+ * protocol (docs/protocol.md), not how bytes travel.
+ */
+
+import { decode, encode } from "@std/msgpack";
+import { ProtocolError } from "./errors.ts";
+import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE, TTL_DEFAULT } from "./frame.ts";
+import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "./limits.ts";
+import type { Store } from "./store.ts";
+
+/** What a session needs from the server it belongs to. */
+export interface SessionHost {
+  /** The entries. */
+  readonly store: Store;
+  /** Name and version for the greeting. */
+  readonly software: string;
+  /** The statistics for `STATS`. */
+  stats(): Record<string, number | string>;
+  /** Counters that sessions share. */
+  readonly counters: { requests: number; refusals: number; protocolErrors: number };
+}
+
+/**
+ * What a session wants next: more input, its output written first (there is more to answer), or its output written and
+ * the connection closed.
+ */
+export type SessionState = "needs-input" | "output-full" | "closing";
+
+/** Output beyond this is written before more is produced: it bounds what a client that does not read can cost. */
+const OUTPUT_BYTES = 256 * 1024;
+
+/** Refusal of one request; the connection goes on. */
+class Refusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** One client's conversation. Put bytes into `input`, call `run`, write `output`. */
+export class Session {
+  /** Bytes from the client. */
+  readonly input: FrameReader = new FrameReader();
+  /** Replies; the caller writes and resets it. */
+  readonly output: FrameWriter = new FrameWriter();
+  readonly #host: SessionHost;
+  #greeted = false;
+  #closing = false;
+
+  constructor(host: SessionHost) {
+    this.#host = host;
+  }
+
+  /** Answers the frames that have arrived. Never throws for what a client sent. */
+  run(): SessionState {
+    if (this.#closing) return "closing";
+    try {
+      return this.#answerAll();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close("bad-frame", error.message);
+      this.#host.counters.protocolErrors++;
+      return "closing";
+    }
+  }
+
+  /** Says why the connection is about to end. */
+  close(code: string, message: string): void {
+    this.#closing = true;
+    this.#error(REPLY.closing, code, message);
+  }
+
+  #answerAll(): SessionState {
+    const { input, output } = this;
+    if (!this.#greeted && input.firstByte() > 0) return this.#foreign();
+    while (input.next()) {
+      this.#host.counters.requests++;
+      if (this.#greeted) this.#answer();
+      else this.#greet();
+      if (this.#closing) return "closing";
+      if (output.length >= OUTPUT_BYTES) return "output-full";
+    }
+    return "needs-input";
+  }
+
+  #foreign(): SessionState {
+    this.#host.counters.protocolErrors++;
+    this.close("unsupported-protocol", "this port speaks Ormuco Cache's native protocol only");
+    return "closing";
+  }
+
+  #greet(): void {
+    const { input } = this;
+    if (input.code !== REQUEST.hello) {
+      this.#host.counters.protocolErrors++;
+      return this.close("no-hello", "the first request must be HELLO");
+    }
+    const protocol = protocolOf(input.slice(input.start, input.end));
+    if (protocol !== PROTOCOL) {
+      return this.close("unsupported-version", `protocol ${PROTOCOL} is spoken here: received ${protocol}`);
+    }
+    this.#greeted = true;
+    input.maxBodyBytes = MAX_BODY_BYTES;
+    this.#data({
+      protocol: PROTOCOL,
+      server: this.#host.software,
+      maxKeyBytes: MAX_KEY_BYTES,
+      maxValueBytes: MAX_VALUE_BYTES,
+      maxKeysPerGet: MAX_KEYS_PER_GET,
+    });
+  }
+
+  #answer(): void {
+    try {
+      this.#dispatch();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#host.counters.refusals++;
+      this.#error(REPLY.refused, error.code, error.message);
+    }
+  }
+
+  #dispatch(): void {
+    const { output } = this;
+    const { store } = this.#host;
+    switch (this.input.code) {
+      case REQUEST.get:
+        return this.#get();
+      case REQUEST.set:
+        return this.#set();
+      case REQUEST.getMany:
+        return this.#getMany();
+      case REQUEST.delete:
+        return output.empty(store.delete(this.#onlyKey()) ? REPLY.ok : REPLY.miss);
+      case REQUEST.has:
+        return output.empty(store.has(this.#onlyKey()) ? REPLY.ok : REPLY.miss);
+      case REQUEST.touch:
+        return output.empty(store.touch(this.#key(8), this.#ttl()) ? REPLY.ok : REPLY.miss);
+      case REQUEST.clear:
+        this.#noBody();
+        store.clear();
+        return output.empty(REPLY.ok);
+      case REQUEST.stats:
+        this.#noBody();
+        return this.#data(this.#host.stats());
+      case REQUEST.ping:
+        this.#noBody();
+        return output.empty(REPLY.ok);
+      default:
+        throw new Refusal("bad-request", `unknown request code ${this.input.code}`);
+    }
+  }
+
+  #get(): void {
+    const entry = this.#host.store.get(this.#onlyKey());
+    const { output } = this;
+    if (entry === undefined) return output.empty(REPLY.miss);
+    output.begin(REPLY.value);
+    output.uint32(entry.flags);
+    output.bytes(entry.bytes);
+    output.end();
+  }
+
+  #set(): void {
+    const { input, output } = this;
+    const valueBytes = input.end - input.start - input.keyBytes - 12;
+    if (valueBytes < 0) throw new Refusal("bad-request", "a SET has 12 bytes or more after its key");
+    if (valueBytes > MAX_VALUE_BYTES) {
+      throw new Refusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
+    }
+    const key = this.#key(12 + valueBytes);
+    const at = input.start + input.keyBytes;
+    const ttlMs = this.#ttl(at + 4);
+    const entry = { flags: input.uint32(at), bytes: input.slice(at + 12, input.end).slice() };
+    if (!this.#host.store.set(key, entry, ttlMs)) {
+      throw new Refusal("too-large", `the entry alone exceeds the server's limit of bytes: received ${valueBytes}`);
+    }
+    output.empty(REPLY.ok);
+  }
+
+  /** Checks the whole list before the first lookup, so that a bad one has no effect. */
+  #getMany(): void {
+    const { input, output } = this;
+    const keys = this.#listedKeys();
+    output.begin(REPLY.values);
+    output.uint16(keys.length);
+    for (const key of keys) {
+      const entry = this.#host.store.get(key);
+      if (entry === undefined) {
+        output.uint8(STATE.miss);
+      } else if (output.bodyBytes + entry.bytes.length + 9 + keys.length > input.maxBodyBytes) {
+        output.uint8(STATE.omitted);
+      } else {
+        output.uint8(STATE.hit);
+        output.uint32(entry.flags);
+        output.uint32(entry.bytes.length);
+        output.bytes(entry.bytes);
+      }
+    }
+    output.end();
+  }
+
+  #listedKeys(): string[] {
+    const { input } = this;
+    const bad = (why: string) => new Refusal("bad-request", `a GET_MANY must list its keys: ${why}`);
+    if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
+    const count = input.uint16(input.start);
+    if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
+    const keys: string[] = [];
+    let at = input.start + 2;
+    for (let i = 0; i < count; i++) {
+      if (at + 3 > input.end) throw bad("truncated");
+      const keyBytes = input.uint16(at);
+      if (input.uint8(at + 2) !== 0) throw bad("no zero before a key");
+      at += 3;
+      if (at + keyBytes > input.end) throw bad("truncated");
+      checkKeyBytes(keyBytes);
+      keys.push(input.storeKey(at, at + keyBytes));
+      at += keyBytes;
+    }
+    if (at !== input.end) throw bad("bytes after the last key");
+    return keys;
+  }
+
+  #onlyKey(): string {
+    return this.#key(0);
+  }
+
+  /** The frame's key, if as many bytes as told come after it. */
+  #key(bytesAfter: number): string {
+    const { input } = this;
+    checkKeyBytes(input.keyBytes);
+    const keyEnd = input.start + input.keyBytes;
+    if (input.end - keyEnd !== bytesAfter) {
+      throw new Refusal("bad-request", `expected ${bytesAfter} bytes after the key: received ${input.end - keyEnd}`);
+    }
+    return input.storeKey(input.start, keyEnd);
+  }
+
+  #ttl(at: number = this.input.start + this.input.keyBytes): number | undefined {
+    const high = this.input.uint32(at);
+    const low = this.input.uint32(at + 4);
+    if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;
+    const ttlMs = high * 2 ** 32 + low;
+    if (ttlMs > MAX_TTL_MS) throw new Refusal("bad-ttl", `a ttl is at most ${MAX_TTL_MS} ms: received ${ttlMs}`);
+    return ttlMs;
+  }
+
+  #noBody(): void {
+    const { input } = this;
+    if (input.start !== input.end) throw new Refusal("bad-request", "expected no body");
+  }
+
+  #data(data: Record<string, number | string>): void {
+    this.output.begin(REPLY.data);
+    this.output.bytes(encode(data));
+    this.output.end();
+  }
+
+  #error(reply: number, code: string, message: string): void {
+    this.output.begin(reply);
+    this.output.bytes(encode({ code, message }));
+    this.output.end();
+  }
+}
+
+function checkKeyBytes(keyBytes: number): void {
+  if (keyBytes >= 1 && keyBytes <= MAX_KEY_BYTES) return;
+  throw new Refusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
+}
+
+/** The version in a HELLO, or a word for what is there instead. */
+function protocolOf(body: Uint8Array): number | string {
+  try {
+    const hello = decode(body);
+    if (typeof hello !== "object" || hello === null || !Object.hasOwn(hello, "protocol")) return "none";
+    const { protocol } = hello as { protocol: unknown };
+    return typeof protocol === "number" ? protocol : `a ${typeof protocol}`;
+  } catch {
+    return "no MessagePack";
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The server's entries: flags and bytes under a key, bounded by count and by bytes, with counters. It knows nothing of
+ * what the bytes mean, of frames or of sockets.
+ */
+
+import { LruCache } from "./lru.ts";
+
+/** What is stored under a key. */
+export interface StoredEntry {
+  readonly flags: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Options of {@linkcode Store}; the names are those of the server's options. */
+export interface StoreOptions {
+  maxSize: number;
+  maxBytes?: number;
+  ttlMs: number;
+  renewOnHit: boolean;
+  now?: () => number;
+}
+
+/** Counters since the store was made, and what it holds now. */
+export interface StoreStats {
+  entries: number;
+  bytes: number;
+  hits: number;
+  misses: number;
+  stores: number;
+  deletions: number;
+  evictions: number;
+  expirations: number;
+}
+
+/**
+ * What an entry takes beside its key and value: map, slot arrays, the entry object and its `Uint8Array` with a buffer of
+ * its own. Measured: 1,000,000 entries of 12-byte keys and 100-byte values hold 560 bytes each, value and key included.
+ */
+const ENTRY_OVERHEAD_BYTES = 450;
+
+/** Bounded, versionless entries in memory. */
+export class Store {
+  readonly #entries: LruCache<StoredEntry>;
+  #hits = 0;
+  #misses = 0;
+  #stores = 0;
+  #deletions = 0;
+  #evictions = 0;
+  #expirations = 0;
+
+  constructor(options: StoreOptions) {
+    const { maxSize, maxBytes, ttlMs, renewOnHit, now } = options;
+    this.#entries = new LruCache<StoredEntry>({
+      maxSize,
+      maxTotalSize: maxBytes,
+      sizeOf: ({ bytes }, key) => key.length + bytes.length + ENTRY_OVERHEAD_BYTES,
+      ttlMs,
+      renewOnHit,
+      now,
+      onEvict: (_key, _entry, reason) => {
+        if (reason === "evicted") this.#evictions++;
+        else if (reason === "expired") this.#expirations++;
+      },
+    });
+  }
+
+  /** Entries held at most. */
+  get maxSize(): number {
+    return this.#entries.maxSize;
+  }
+
+  /** Returns an entry, as a use of it. */
+  get(key: string): StoredEntry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) this.#misses++;
+    else this.#hits++;
+    return entry;
+  }
+
+  /** Tells whether a key has an entry, without using it. */
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  /** Stores bytes, which become the store's own. Returns false if the entry alone is over the limit of bytes. */
+  set(key: string, entry: StoredEntry, ttlMs: number | undefined): boolean {
+    this.#stores++;
+    return this.#entries.set(key, entry, ttlMs === undefined ? undefined : { ttlMs });
+  }
+
+  /** Restarts an entry's time to live, or gives it another. */
+  touch(key: string, ttlMs: number | undefined): boolean {
+    return this.#entries.touch(key, ttlMs);
+  }
+
+  /** Removes an entry. Returns whether there was one. */
+  delete(key: string): boolean {
+    const deleted = this.#entries.delete(key);
+    if (deleted) this.#deletions++;
+    return deleted;
+  }
+
+  /** Removes all entries. */
+  clear(): void {
+    this.#deletions += this.#entries.size;
+    this.#entries.clear();
+  }
+
+  /** Counters and sizes. */
+  stats(): StoreStats {
+    return {
+      entries: this.#entries.size,
+      bytes: this.#entries.totalSize,
+      hits: this.#hits,
+      misses: this.#misses,
+      stores: this.#stores,
+      deletions: this.#deletions,
+      evictions: this.#evictions,
+      expirations: this.#expirations,
+    };
+  }
+}
