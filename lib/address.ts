@@ -1,0 +1,39 @@
+/** Where a server listens or is found, as text and as parts. */
+
+/** A TCP or unix socket address. */
+export type Address =
+  | { transport: "tcp"; hostname: string; port: number }
+  | { transport: "unix"; path: string };
+
+/** The port of Ormuco Cache. */
+export const DEFAULT_PORT = 11142;
+
+/**
+ * Reads `host`, `host:port`, `[ipv6]:port` or `unix:/path`; and a bare `port` where the host has a default.
+ *
+ * @param text The address.
+ * @param defaults Host of a bare port (without it a bare port is no address), and port of a bare host.
+ * @returns The address, or `undefined` if the text is none.
+ */
+export function parseAddress(text: string, defaults: { hostname?: string; port?: number } = {}): Address | undefined {
+  if (text.startsWith("unix:")) return text === "unix:" ? undefined : { transport: "unix", path: text.slice(5) };
+  const { hostname, port = DEFAULT_PORT } = defaults;
+  if (/^\d+$/.test(text)) return hostname === undefined ? undefined : tcp(hostname, Number(text));
+  const parts = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/[\]@]+))(?::(\d+))?$/.exec(text);
+  return parts === null ? undefined : tcp(parts[1] ?? parts[2], parts[3] === undefined ? port : Number(parts[3]));
+}
+
+function tcp(hostname: string, port: number): Address | undefined {
+  return port <= 65535 ? { transport: "tcp", hostname, port } : undefined;
+}
+
+/** The text that {@linkcode parseAddress} reads back. */
+export function formatAddress(address: Address): string {
+  if (address.transport === "unix") return `unix:${address.path}`;
+  return `${address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname}:${address.port}`;
+}
+
+/** Whether only this machine reaches the address. */
+export function isLoopback(address: Address): boolean {
+  return address.transport === "unix" || /^(localhost|127(\.\d+){3}|::1)$/.test(address.hostname);
+}
