@@ -1,0 +1,386 @@
+/**
+ * The client: `store` and `retrieve`, in this process's memory or on a server.
+ *
+ * ```ts
+ * import { OrmucoCacheClient } from "@ormuco/cache/client";
+ *
+ * const cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+ * await cache.store("my-key", [1, 2, 3]); // true
+ * await cache.retrieve("my-key"); // [1, 2, 3]
+ * ```
+ *
+ * @module
+ */
+
+import { type Address, parseAddress } from "./lib/address.ts";
+import { encodeValue } from "./lib/codec.ts";
+import { clientOptions } from "./lib/config.ts";
+import { readEnvironment } from "./lib/environment.ts";
+import { CacheError, type CacheErrorCode } from "./lib/errors.ts";
+import { type FrameReader, type FrameWriter, REQUEST } from "./lib/frame.ts";
+import { checkKey } from "./lib/key.ts";
+import { MAX_KEYS_PER_GET, MAX_TTL_MS } from "./lib/limits.ts";
+import { Link } from "./lib/link_socket.ts";
+import { LruCache } from "./lib/lru.ts";
+import {
+  type Found,
+  type FoundOrOmitted,
+  readData,
+  readFound,
+  readMany,
+  readYesNo,
+  writeGetMany,
+  writeKeyed,
+  writeSet,
+} from "./lib/pipeline.ts";
+import { SOFTWARE } from "./lib/software.ts";
+
+export { CacheError, type CacheErrorCode } from "./lib/errors.ts";
+
+/** Options of {@linkcode OrmucoCacheClient}. */
+export interface ClientOptions {
+  /**
+   * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given. With several, the
+   * next takes over when one fails. None: stand-alone, in this process's memory.
+   *
+   * @default {[]}
+   */
+  servers?: string[];
+  /**
+   * Milliseconds after which a call to a server counts as failed.
+   *
+   * @default {1000}
+   */
+  timeoutMs?: number;
+  /**
+   * Told why calls fail: once for each call refused, timed out or not understood, once for each connection lost.
+   * What it throws is ignored.
+   */
+  onError?: (error: CacheError) => void;
+  /**
+   * Milliseconds until an entry that this client stores expires; 0 or `Infinity` means never. By default the server
+   * decides; stand-alone it is one hour.
+   */
+  ttlMs?: number;
+  /**
+   * Stand-alone: entries held at most.
+   *
+   * @default {128}
+   */
+  maxSize?: number;
+  /**
+   * Stand-alone: whether a hit restarts the entry's time to live. A server follows its own setting.
+   *
+   * @default {true}
+   */
+  renewOnHit?: boolean;
+}
+
+/** Options of {@linkcode OrmucoCacheClient.store}. */
+export interface StoreValueOptions {
+  /** Milliseconds until this entry expires, in place of the default; 0 or `Infinity` means never. */
+  ttlMs?: number;
+}
+
+/** What {@linkcode OrmucoCacheClient.stats} returns. */
+export interface ClientStats {
+  /** Server in use, or `undefined` while there is none. */
+  connectedTo: string | undefined;
+  /** Values that `retrieve` and `retrieveMany` found. */
+  hits: number;
+  /** Values that they did not find, failed calls included. */
+  misses: number;
+  /** Values stored. */
+  stores: number;
+  /** Calls that failed, by reason. */
+  failures: Record<CacheErrorCode, number>;
+  /** Stand-alone: entries in memory. */
+  entries: number | undefined;
+  /** The server's own statistics; `undefined` stand-alone, or if it cannot be reached. */
+  server: Record<string, unknown> | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 1000;
+const DEFAULT_TTL_MS = 3_600_000;
+
+/**
+ * A cache with two methods that matter: `store` and `retrieve`.
+ *
+ * Stand-alone it keeps the values themselves, of any kind. With a server it sends copies; see docs/protocol.md for the
+ * kinds of values. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
+ * time-out: no call hangs, and none rejects but for misuse (a bad key, ttl or value).
+ *
+ * A connection with no call under way does not keep the process alive.
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheClient } from "@ormuco/cache/client";
+ *
+ * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"], onError: console.error });
+ *
+ * export async function page(path: string): Promise<string> {
+ *   const known = await cache.retrieve<string>(path);
+ *   if (known !== undefined) return known;
+ *   const html = await (await fetch(`https://example.com${path}`)).text();
+ *   await cache.store(path, html, { ttlMs: 60_000 });
+ *   return html;
+ * }
+ * ```
+ */
+export class OrmucoCacheClient implements AsyncDisposable {
+  readonly #memory: LruCache<unknown> | undefined;
+  readonly #link: Link | undefined;
+  readonly #ttlMs: number | undefined;
+  readonly #onError: ((error: CacheError) => void) | undefined;
+  readonly #reported = new WeakSet<CacheError>();
+  readonly #failures: Record<CacheErrorCode, number> = { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 };
+  #hits = 0;
+  #misses = 0;
+  #stores = 0;
+
+  /**
+   * Makes a client; it connects when first used.
+   *
+   * @param options Servers, time-out and defaults. Without this argument they come from the environment and `.env`
+   * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `CACHE_MAX_SIZE`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
+   * @throws {RangeError} If an option or variable is out of range.
+   */
+  constructor(options: ClientOptions = clientOptions(readEnvironment())) {
+    this.#ttlMs = options.ttlMs === undefined ? undefined : checkedTtlMs(options.ttlMs);
+    this.#onError = options.onError;
+    const servers = (options.servers ?? []).map(checkedServer);
+    if (servers.length === 0) {
+      const { maxSize, renewOnHit } = options;
+      this.#memory = new LruCache({ maxSize, renewOnHit, ttlMs: this.#ttlMs ?? DEFAULT_TTL_MS });
+      return;
+    }
+    this.#link = new Link({
+      servers,
+      timeoutMs: checkedTimeoutMs(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+      software: SOFTWARE,
+      onError: (error) => this.#report(error),
+    });
+  }
+
+  /**
+   * Stores a value.
+   *
+   * @param key 1 to 4,096 bytes of text.
+   * @param data The value.
+   * @param options The entry's own time to live.
+   * @returns Whether it was stored; `false` if the server failed or refused.
+   * @throws {TypeError} With a server: if the value holds what cannot be sent; the message names the path in it.
+   * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
+   */
+  async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
+    const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
+    checkKey(key);
+    const stored = this.#memory ? this.#memory.set(key, data, { ttlMs }) : await this.#storeRemotely(key, data, ttlMs);
+    if (stored) this.#stores++;
+    return stored;
+  }
+
+  /**
+   * Returns the value of a key.
+   *
+   * @typeParam T What you stored there; it is not checked.
+   * @param key 1 to 4,096 bytes of text.
+   * @returns The value, or `undefined` on a miss; a server that fails is a miss.
+   * @throws {RangeError} If the key is out of range.
+   */
+  retrieve<T = unknown>(key: string): Promise<T | undefined> {
+    if (this.#memory) return this.#retrieveHere(key) as Promise<T | undefined>;
+    return new Promise((resolve) => {
+      this.#link!.call((output) => writeKeyed(output, REQUEST.get, key), {
+        read: readFound,
+        settle: (found, error) => {
+          if (error !== undefined) this.#failed(error);
+          resolve(this.#count(found) as T | undefined);
+        },
+      });
+    });
+  }
+
+  /**
+   * Returns the values of many keys, in one request per 1,024 of them.
+   *
+   * @typeParam T What you stored there; it is not checked.
+   * @param keys The keys.
+   * @returns The values found, by key; a miss is absent.
+   * @throws {RangeError} If a key is out of range.
+   */
+  async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
+    const asked = [...new Set(keys)];
+    for (const key of asked) checkKey(key);
+    const found = this.#memory ? asked.map((key) => this.#find(key)) : await this.#findRemotely(asked);
+    const values = new Map<string, T>();
+    for (let i = 0; i < asked.length; i++) {
+      const value = this.#count(found[i]);
+      if (found[i] !== undefined) values.set(asked[i], value as T);
+    }
+    return values;
+  }
+
+  /**
+   * Tells whether a key has an entry, without using or renewing it.
+   *
+   * @param key 1 to 4,096 bytes of text.
+   * @returns Whether it has; `false` if the server failed.
+   * @throws {RangeError} If the key is out of range.
+   */
+  async has(key: string): Promise<boolean> {
+    checkKey(key);
+    if (this.#memory) return this.#memory.has(key);
+    return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo) ?? false;
+  }
+
+  /**
+   * Removes an entry.
+   *
+   * @param key 1 to 4,096 bytes of text.
+   * @returns Whether there was one; `false` if the server failed.
+   * @throws {RangeError} If the key is out of range.
+   */
+  async remove(key: string): Promise<boolean> {
+    checkKey(key);
+    if (this.#memory) return this.#memory.delete(key);
+    return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo) ?? false;
+  }
+
+  /**
+   * Removes every entry, of the server or of this client's memory.
+   *
+   * @returns Whether it was done; `false` if the server failed.
+   */
+  async clear(): Promise<boolean> {
+    if (this.#memory) {
+      this.#memory.clear();
+      return true;
+    }
+    return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
+  }
+
+  /**
+   * Returns counters of this client and, if there is one, of the server.
+   *
+   * @returns The statistics.
+   */
+  async stats(): Promise<ClientStats> {
+    const server = this.#link && await this.#ask((output) => output.empty(REQUEST.stats), readData);
+    return {
+      connectedTo: this.#link?.connectedTo,
+      hits: this.#hits,
+      misses: this.#misses,
+      stores: this.#stores,
+      failures: { ...this.#failures },
+      entries: this.#memory?.size,
+      server,
+    };
+  }
+
+  /** Waits for the calls under way, each bounded by the time-out, and ends the connection. Later calls fail. */
+  async close(): Promise<void> {
+    if (this.#link === undefined) return;
+    // Replies come in order: with this one, all earlier ones are there.
+    if (this.#link.pending > 0) await this.#ask((output) => output.empty(REQUEST.ping), readYesNo);
+    this.#link.close();
+  }
+
+  /** Same as {@linkcode OrmucoCacheClient.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #storeRemotely(key: string, data: unknown, ttlMs: number | undefined): Promise<boolean> {
+    const value = encodeValue(data);
+    const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
+    try {
+      return await this.#ask((output) => writeSet(output, key, value, wireTtlMs), readYesNo) ?? false;
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      this.#failed(error);
+      return false;
+    }
+  }
+
+  async #retrieveHere(key: string): Promise<unknown> {
+    checkKey(key);
+    return await this.#count(this.#find(key));
+  }
+
+  #find(key: string): Found | undefined {
+    const value = this.#memory!.get(key);
+    return value !== undefined || this.#memory!.has(key) ? { value } : undefined;
+  }
+
+  async #findRemotely(keys: string[]): Promise<(Found | undefined)[]> {
+    const parts: Promise<FoundOrOmitted[]>[] = [];
+    for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
+      const part = keys.slice(from, from + MAX_KEYS_PER_GET);
+      const found = this.#ask((output) => writeGetMany(output, part), (frame) => readMany(frame, part.length));
+      parts.push(found.then((found) => found ?? part.map(() => undefined)));
+    }
+    const found = (await Promise.all(parts)).flat();
+    return Promise.all(found.map((entry, i) => entry === "omitted" ? this.#findOne(keys[i]) : entry));
+  }
+
+  #findOne(key: string): Promise<Found | undefined> {
+    return this.#ask((output) => writeKeyed(output, REQUEST.get, key), readFound);
+  }
+
+  /** Makes a call whose failure is `undefined`. */
+  #ask<T>(write: (output: FrameWriter) => void, read: (frame: FrameReader) => T): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      this.#link!.call(write, {
+        read,
+        settle: (result, error) => {
+          if (error !== undefined) this.#failed(error);
+          resolve(result);
+        },
+      });
+    });
+  }
+
+  #count(found: Found | undefined): unknown {
+    if (found === undefined) {
+      this.#misses++;
+      return undefined;
+    }
+    this.#hits++;
+    return found.value;
+  }
+
+  #failed(error: CacheError): void {
+    this.#failures[error.code]++;
+    this.#report(error);
+  }
+
+  /** A lost connection fails many calls with one error: it is told once. */
+  #report(error: CacheError): void {
+    if (this.#onError === undefined || this.#reported.has(error)) return;
+    this.#reported.add(error);
+    try {
+      this.#onError(error);
+    } catch {
+      // The callback's own trouble must not become that of a connection.
+    }
+  }
+}
+
+function checkedServer(text: string): Address {
+  const address = parseAddress(text);
+  if (address !== undefined) return address;
+  throw new RangeError(
+    `Cannot create client: servers must be "host", "host:port", "[ipv6]:port" or "unix:/path": received "${text}"`,
+  );
+}
+
+function checkedTimeoutMs(timeoutMs: number): number {
+  if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // a timer takes 2³¹ − 1, and twice the time is needed
+  throw new RangeError(`Cannot create client: timeoutMs must be more than 0 and below 2³⁰: received ${timeoutMs}`);
+}
+
+function checkedTtlMs(ttlMs: number): number {
+  if (ttlMs === Infinity || (ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
+  throw new RangeError(`Cannot use ttlMs: it must be 0 to ${MAX_TTL_MS}, or Infinity: received ${ttlMs}`);
+}
