@@ -1,0 +1,304 @@
+/**
+ * The command line: `serve`, and commands that talk to a server. It alone reads arguments.
+ *
+ * ```sh
+ * deno run -A jsr:@ormuco/cache/cli serve
+ * deno run -A jsr:@ormuco/cache/cli store my-key hello
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { runLoad } from "./bench/load.ts";
+import { OrmucoCacheClient } from "./client.ts";
+import { type Command, commandHelp, COMMANDS, type Flag, GENERAL_HELP } from "./lib/cli_help.ts";
+import { clientOptions, serverOptions, type Settings, type SettingText } from "./lib/config.ts";
+import { readEnvironment } from "./lib/environment.ts";
+import { CacheError } from "./lib/errors.ts";
+import { isJson, toJson } from "./lib/json_text.ts";
+import { MAX_VALUE_BYTES } from "./lib/limits.ts";
+import { SOFTWARE } from "./lib/software.ts";
+import { OrmucoCacheServer } from "./server.ts";
+
+/** Exit statuses. */
+const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4 } as const;
+const DEFAULT_SERVER = "127.0.0.1";
+
+/** A mistake in the arguments. */
+class UsageError extends Error {}
+
+interface Arguments {
+  readonly positional: string[];
+  readonly flags: ReadonlyMap<string, string>;
+  readonly json: boolean;
+}
+
+/**
+ * Runs one command.
+ *
+ * @param args The arguments, the command's name first.
+ * @returns The exit status: 0 done or a hit, 1 a miss, 2 usage, 3 server unreachable, 4 refused.
+ */
+export async function main(args: string[]): Promise<number> {
+  try {
+    const [name, ...rest] = args;
+    if (name === undefined || name === "--help" || name === "-h" || name === "help") return say(GENERAL_HELP);
+    if (name === "--version" || name === "-V") return say(SOFTWARE.replace("/", " "));
+    const command = COMMANDS.find((command) => command.name === name);
+    if (command === undefined) {
+      throw new UsageError(`unknown command "${name}": it must be ${COMMANDS.map(({ name }) => name).join(", ")}`);
+    }
+    if (rest.includes("--help") || rest.includes("-h")) return say(commandHelp(command));
+    return await run(command, readArguments(command, rest));
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) throw error;
+    console.error(`${error.message.replace(/^./, (first) => first.toUpperCase())}.`);
+    if (error instanceof UsageError) console.error(`Try "--help", or "${args[0] ?? "serve"} --help".`);
+    return EXIT.usage;
+  }
+}
+
+function run(command: Command, args: Arguments): Promise<number> {
+  switch (command.name) {
+    case "serve":
+      return serve(args);
+    case "store":
+      return withClient(args, (client) => store(client, args));
+    case "retrieve":
+      return withClient(args, (client) => retrieve(client, args));
+    case "remove":
+      return withClient(args, (client) => remove(client, args));
+    case "clear":
+      return withClient(args, (client) => clear(client, args));
+    case "stats":
+      return withClient(args, (client) => stats(client, args));
+    case "bench":
+      return bench(args);
+  }
+}
+
+async function serve(args: Arguments): Promise<number> {
+  const server = new OrmucoCacheServer(serverOptions(settings(args)));
+  try {
+    await server.startServer();
+  } catch (error) {
+    console.error(
+      `Cannot listen on ${args.flags.get("listen") ?? "the configured address"}: ${(error as Error).message}`,
+    );
+    return EXIT.unreachable;
+  }
+  await stopSignal();
+  await server.stop();
+  console.log("Server stopped");
+  return EXIT.ok;
+}
+
+/** Resolves at the first request to stop; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = () => {
+      if (asked) Deno.exit(130);
+      asked = true;
+      resolve();
+    };
+    Deno.addSignalListener("SIGINT", onSignal);
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  });
+}
+
+type ClientRun = (client: OrmucoCacheClient) => Promise<number>;
+
+/** Runs a command with a client; a failed call decides the exit status whatever the command made of it. */
+async function withClient(args: Arguments, run: ClientRun): Promise<number> {
+  let failure: CacheError | undefined;
+  const options = clientOptions(settings(args));
+  const servers = options.servers.length > 0 ? options.servers : [DEFAULT_SERVER];
+  const client = new OrmucoCacheClient({ ...options, servers, onError: (error) => failure = error });
+  const status = await run(client);
+  await client.close();
+  return failure === undefined ? status : report(failure);
+}
+
+async function store(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const [key, text] = args.positional;
+  const bytes = text === "-" ? await readStdin() : undefined;
+  const value = args.json
+    ? parseJson(bytes ? new TextDecoder().decode(bytes) : text)
+    : bytes
+    ? textOrBytes(bytes)
+    : text;
+  const ttl = args.flags.get("ttl");
+  const stored = await client.store(key, value, ttl === undefined ? {} : { ttlMs: 1000 * numberFlag(args, "ttl", 0) });
+  if (stored) say("Stored");
+  return stored ? EXIT.ok : EXIT.refused;
+}
+
+async function retrieve(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const [key] = args.positional;
+  const found = await client.retrieveMany([key]);
+  if (!found.has(key)) return EXIT.miss;
+  await print(formatValue(found.get(key), args.json));
+  return EXIT.ok;
+}
+
+async function remove(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  return await client.remove(args.positional[0]) ? say("Removed") : EXIT.miss;
+}
+
+async function clear(client: OrmucoCacheClient, _args: Arguments): Promise<number> {
+  return await client.clear() ? say("Cleared") : EXIT.refused;
+}
+
+async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const { server } = await client.stats();
+  if (server === undefined) return EXIT.unreachable;
+  if (args.json) return say(toJson(server));
+  for (const [name, value] of Object.entries(server)) {
+    say(`${name.padEnd(20)} ${typeof value === "number" ? value.toLocaleString("en") : value}`);
+  }
+  return EXIT.ok;
+}
+
+async function bench(args: Arguments): Promise<number> {
+  const { servers, timeoutMs } = clientOptions(settings(args));
+  const figures = await runLoad({
+    servers: servers.length > 0 ? servers : [DEFAULT_SERVER],
+    timeoutMs,
+    connections: wholeFlag(args, "connections", 1, 1, 1000),
+    inFlight: wholeFlag(args, "pipeline", 64, 1, 10_000),
+    keys: wholeFlag(args, "keys", 10_000, 1, 10_000_000),
+    valueBytes: wholeFlag(args, "value-size", 100, 0, MAX_VALUE_BYTES),
+    ratio: numberFlag(args, "ratio", 0.9, 0, 1),
+    durationMs: 1000 * numberFlag(args, "duration", 5, 0.1, 3600),
+    showProgress: !args.json && Deno.stderr.isTerminal(),
+  });
+  if (figures instanceof CacheError) return report(figures);
+  if (args.json) return say(toJson(figures));
+  const { retrievals, hits } = figures;
+  say(`calls/s    ${figures.callsPerSecond.toLocaleString("en")}`);
+  say(`hits       ${hits.toLocaleString("en")} of ${retrievals.toLocaleString("en")} retrievals`);
+  say(
+    `latency    p50 ${figures.p50Ms.toFixed(2)} ms, p99 ${figures.p99Ms.toFixed(2)} ms, ` +
+      `p99.9 ${figures.p999Ms.toFixed(2)} ms`,
+  );
+  if (figures.failures > 0) say(`failures   ${figures.failures.toLocaleString("en")}`);
+  return EXIT.ok;
+}
+
+/** Says why calls failed. */
+function report(failure: CacheError): number {
+  console.error(failure.message);
+  return failure.code === "refused" ? EXIT.refused : EXIT.unreachable;
+}
+
+/** Text and bytes as they are, what JSON can hold as JSON, the rest as the console shows it. */
+function formatValue(value: unknown, asJson: boolean): Uint8Array {
+  if (!asJson && value instanceof Uint8Array) return value;
+  if (!asJson && typeof value === "string") return new TextEncoder().encode(value);
+  const text = asJson || isJson(value) ? toJson(value) : Deno.inspect(value, { depth: 100, strAbbreviateSize: 1e6 });
+  return new TextEncoder().encode(`${text}\n`);
+}
+
+function say(text: string): number {
+  console.log(text);
+  return EXIT.ok;
+}
+
+async function print(bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+  // What is piped on is exact; a terminal gets its line's end.
+  if (Deno.stdout.isTerminal() && bytes[bytes.length - 1] !== 10) console.log();
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of Deno.stdin.readable) {
+    bytes += part.length;
+    if (bytes > MAX_VALUE_BYTES) {
+      throw new RangeError(`Cannot store standard input: more than ${MAX_VALUE_BYTES} bytes`);
+    }
+    parts.push(part);
+  }
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+function textOrBytes(bytes: Uint8Array): string | Uint8Array {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return bytes;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`VALUE is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Settings in order of rank: flags, the environment, `.env`. */
+function settings(args: Arguments): Settings {
+  const found = new Map<string, SettingText>(readEnvironment());
+  for (const command of COMMANDS) {
+    for (const { name, setting } of command.flags) {
+      const text = args.flags.get(name);
+      if (setting !== undefined && text !== undefined) found.set(setting, { text, from: `--${name}` });
+    }
+  }
+  return found;
+}
+
+function readArguments(command: Command, args: string[]): Arguments {
+  const parsed = parseArgs(args, {
+    string: ["_", ...names(command.flags, ({ argument }) => argument !== undefined)],
+    boolean: names(command.flags, ({ argument }) => argument === undefined),
+    negatable: names(command.flags, ({ negatable }) => negatable === true),
+    unknown: (argument: string) => {
+      if (!argument.startsWith("-") || argument === "-") return true;
+      throw new UsageError(`unknown option ${argument} of ${command.name}; put -- before a value that starts with -`);
+    },
+  }) as { _: unknown[] } & Record<string, unknown>;
+  const positional = parsed._.map(String);
+  if (positional.length !== command.operands.length) {
+    throw new UsageError(`${command.name} takes ${command.operands.join(" ") || "no operands"}`);
+  }
+  const flags = new Map<string, string>();
+  for (const { name, argument, negatable } of command.flags) {
+    if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(name, parsed[name]));
+    if (negatable && (args.includes(`--${name}`) || args.includes(`--no-${name}`))) {
+      flags.set(name, String(parsed[name]));
+    }
+  }
+  return { positional, flags, json: parsed.json === true };
+}
+
+function names(flags: readonly Flag[], keep: (flag: Flag) => boolean): string[] {
+  return flags.filter(keep).map(({ name }) => name);
+}
+
+function flagText(name: string, value: unknown): string {
+  const text = Array.isArray(value) ? String(value.at(-1)) : String(value);
+  if (text === "") throw new UsageError(`--${name} needs a value`);
+  return text;
+}
+
+function numberFlag(args: Arguments, name: string, otherwise: number, least = 0, most = 1e12): number {
+  const text = args.flags.get(name);
+  if (text === undefined) return otherwise;
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(`--${name} must be a number from ${least} to ${most}: received "${text}"`);
+}
+
+function wholeFlag(args: Arguments, name: string, otherwise: number, least: number, most: number): number {
+  const value = numberFlag(args, name, otherwise, least, most);
+  if (Number.isInteger(value)) return value;
+  throw new UsageError(`--${name} must be a whole number: received "${value}"`);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

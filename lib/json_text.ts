@@ -1,0 +1,34 @@
+/** Any value as JSON text, for the command line. */
+
+/** Whether JSON shows the value as it is. */
+export function isJson(value: unknown): boolean {
+  try {
+    return value !== undefined && JSON.stringify(value, marked) === JSON.stringify(value);
+  } catch {
+    return false; // a bigint
+  }
+}
+
+/** JSON of any value: what JSON has no word for becomes the nearest that it has. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, marked) ?? "null";
+}
+
+/** A replacer; `this` holds the value before `toJSON` had its say. */
+function marked(this: unknown, key: string, value: unknown): unknown {
+  const original = (this as Record<string, unknown>)[key];
+  if (typeof original === "bigint" || (typeof original === "number" && !Number.isFinite(original))) {
+    return String(original);
+  }
+  if (original instanceof Map) return [...original];
+  if (original instanceof Set) return [...original];
+  if (original instanceof Error) return { name: original.name, message: original.message };
+  if (original instanceof RegExp) return String(original);
+  if (ArrayBuffer.isView(original)) return base64(original);
+  if (original instanceof ArrayBuffer) return base64(new Uint8Array(original));
+  return value;
+}
+
+function base64({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  return btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), (byte) => String.fromCharCode(byte)).join(""));
+}

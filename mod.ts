@@ -1,0 +1,25 @@
+/**
+ * Ormuco Cache: an in-process LRU cache with expiration, a client with `store` and `retrieve`, and a server that keeps
+ * the data when the process is gone.
+ *
+ * ```ts
+ * import { OrmucoCacheClient } from "@ormuco/cache";
+ *
+ * const cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+ * await cache.store("my-key", [1, 2, 3]); // true
+ * await cache.retrieve("my-key"); // [1, 2, 3]; a miss is undefined
+ * ```
+ *
+ * @module
+ */
+
+export {
+  CacheError,
+  type CacheErrorCode,
+  type ClientOptions,
+  type ClientStats,
+  OrmucoCacheClient,
+  type StoreValueOptions,
+} from "./client.ts";
+export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";
+export { OrmucoCacheServer, type ServerOptions, type ServerStats } from "./server.ts";

@@ -1,0 +1,453 @@
+/**
+ * The server: keeps entries for clients in other processes.
+ *
+ * ```ts
+ * import { OrmucoCacheServer } from "@ormuco/cache/server";
+ *
+ * await using server = new OrmucoCacheServer({ listen: "127.0.0.1:11142", maxSize: 10_000 });
+ * await server.startServer(); // prints: Server listens on port 11142
+ * ```
+ *
+ * @module
+ */
+
+import { type Address, DEFAULT_PORT, formatAddress, isLoopback, parseAddress } from "./lib/address.ts";
+import { serverOptions } from "./lib/config.ts";
+import { readEnvironment } from "./lib/environment.ts";
+import { closeQuietly, writeAll } from "./lib/link_socket.ts";
+import { MAX_ENTRIES } from "./lib/lru.ts";
+import { Session, type SessionHost } from "./lib/session.ts";
+import { SOFTWARE } from "./lib/software.ts";
+import { Store } from "./lib/store.ts";
+
+/** Options of {@linkcode OrmucoCacheServer}. */
+export interface ServerOptions {
+  /**
+   * A port (on the loopback interface), `host:port`, `[ipv6]:port` or `unix:/path`; port 0 takes a free one.
+   *
+   * @default {11142}
+   */
+  listen?: string | number;
+  /** Other servers as `host:port`. They are checked, and not yet connected: this version does not replicate. */
+  peers?: string[];
+  /**
+   * Entries held at most.
+   *
+   * @default {128, or no limit if `maxBytes` is given}
+   */
+  maxSize?: number;
+  /** Bytes of keys, values and their overhead held at most. No limit by default. */
+  maxBytes?: number;
+  /**
+   * Milliseconds until an entry expires that was stored without a time of its own; 0 means never.
+   *
+   * @default {3600000}
+   */
+  ttlMs?: number;
+  /**
+   * Whether a hit restarts the entry's time to live.
+   *
+   * @default {true}
+   */
+  renewOnHit?: boolean;
+  /**
+   * Milliseconds between rounds with peers; kept for the version that replicates.
+   *
+   * @default {1000}
+   */
+  gossipIntervalMs?: number;
+  /**
+   * Connections at most; more are told so and closed.
+   *
+   * @default {1000}
+   */
+  maxConnections?: number;
+  /** Takes the lines that the server has to say. `console.log` by default. */
+  log?: (line: string) => void;
+}
+
+/** Statistics of a server: counters since it was made, and what it holds now. */
+export interface ServerStats {
+  /** Name and version. */
+  server: string;
+  /** Milliseconds since the server started. */
+  uptimeMs: number;
+  /** Entries held now. */
+  entries: number;
+  /** Bytes of keys, values and overhead held now, as counted against `maxBytes`. */
+  bytes: number;
+  /** Entries held at most. */
+  maxSize: number;
+  /** Bytes held at most; 0 is no limit. */
+  maxBytes: number;
+  /** Retrievals that found an entry. */
+  hits: number;
+  /** Retrievals that did not. */
+  misses: number;
+  /** Entries stored. */
+  stores: number;
+  /** Entries removed by callers. */
+  deletions: number;
+  /** Entries removed for room. */
+  evictions: number;
+  /** Entries removed by time. */
+  expirations: number;
+  /** Connections open now. */
+  connections: number;
+  /** Connections accepted. */
+  connectionsAccepted: number;
+  /** Connections turned away because there were too many. */
+  connectionsRefused: number;
+  /** Requests answered. */
+  requests: number;
+  /** Requests refused. */
+  refusals: number;
+  /** Connections ended because of bytes that are not the protocol. */
+  protocolErrors: number;
+  /** Bytes received. */
+  bytesReceived: number;
+  /** Bytes sent. */
+  bytesSent: number;
+}
+
+const DEFAULT_MAX_SIZE = 128;
+const DEFAULT_TTL_MS = 3_600_000;
+const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
+const DEFAULT_MAX_CONNECTIONS = 1000;
+const LOOPBACK = "127.0.0.1";
+/** How long to wait after a failed accept: out of descriptors, say. */
+const ACCEPT_PAUSE_MS = 50;
+/** Requests that have reached this machine before a stop get this long to be read … */
+const STOP_GRACE_MS = 20;
+/** … and their replies this long to be taken. */
+const STOP_LIMIT_MS = 1000;
+/** After its last words to a client that sent nonsense, a server listens this long and this much, then hangs up. */
+const PARTING_LIMIT_MS = 500;
+const PARTING_READS = 16;
+const PARTING_READ_BYTES = 64 * 1024;
+
+interface Connection {
+  readonly socket: Deno.Conn;
+  readonly session: Session;
+  /** Settles once the connection is closed. */
+  done: Promise<void>;
+  /** Whether the next thing to happen is the client's. */
+  isReading: boolean;
+}
+
+/**
+ * A cache server on a TCP port or a unix socket.
+ *
+ * A client that misbehaves loses its own connection and nothing else. The server binds to the loopback interface
+ * unless `listen` names a host; there is no authentication yet, so a server on another interface serves anyone who
+ * reaches it, and says so when it starts.
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheServer } from "@ormuco/cache/server";
+ *
+ * const server = new OrmucoCacheServer({ listen: 0, maxBytes: 64 * 1024 * 1024, log: () => {} });
+ * await server.startServer();
+ * server.address; // for example "127.0.0.1:40123"
+ * await server.stop();
+ * ```
+ */
+export class OrmucoCacheServer implements AsyncDisposable {
+  readonly #listenOn: Address;
+  readonly #peers: readonly string[];
+  readonly #maxSize: number;
+  readonly #maxBytes: number | undefined;
+  readonly #ttlMs: number;
+  readonly #renewOnHit: boolean;
+  readonly #maxConnections: number;
+  readonly #log: (line: string) => void;
+  readonly #store: Store;
+  readonly #host: SessionHost;
+  readonly #connections = new Set<Connection>();
+  #listener: Deno.Listener | undefined;
+  #accepting: Promise<void> | undefined;
+  #startedAtMs = 0;
+  #accepted = 0;
+  #refused = 0;
+  #bytesReceived = 0;
+  #bytesSent = 0;
+
+  /**
+   * Makes a server; `startServer` opens its port.
+   *
+   * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
+   * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_EXPIRATION`,
+   * `CACHE_RENEW_ON_HIT`).
+   * @throws {RangeError} If an option or variable is out of range.
+   */
+  constructor(options: ServerOptions = serverOptions(readEnvironment())) {
+    this.#listenOn = checkedListen(options.listen ?? DEFAULT_PORT);
+    this.#peers = (options.peers ?? []).map(checkedPeer);
+    checkPositive("gossipIntervalMs", options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS);
+    this.#maxBytes = options.maxBytes;
+    if (options.maxBytes !== undefined) checkPositive("maxBytes", options.maxBytes);
+    this.#maxSize = options.maxSize ?? (options.maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity);
+    this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
+    this.#renewOnHit = options.renewOnHit ?? true;
+    this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+    checkPositive("maxConnections", this.#maxConnections);
+    this.#log = options.log ?? console.log;
+    this.#store = new Store({
+      maxSize: this.#maxSize,
+      maxBytes: this.#maxBytes,
+      ttlMs: this.#ttlMs,
+      renewOnHit: this.#renewOnHit,
+    });
+    this.#host = {
+      store: this.#store,
+      software: SOFTWARE,
+      counters: { requests: 0, refusals: 0, protocolErrors: 0 },
+      stats: () => ({ ...this.stats() }),
+    };
+  }
+
+  /** Where the server listens, as a client's `servers` takes it; `undefined` unless started. */
+  get address(): string | undefined {
+    return this.#listener && formatAddress(boundAddress(this.#listenOn, this.#listener));
+  }
+
+  /**
+   * Opens the port, and says so.
+   *
+   * @throws {Deno.errors.AddrInUse} If something listens there already.
+   * @throws {Error} If the server is started already, or the address cannot be bound.
+   */
+  async startServer(): Promise<void> {
+    if (this.#listener !== undefined) throw new Error("Cannot start server: it is started already");
+    this.#listener = await listen(this.#listenOn);
+    this.#startedAtMs = Date.now();
+    this.#accepting = this.#accept(this.#listener);
+    for (const line of this.#describe()) this.#log(line);
+  }
+
+  /** Stops taking connections, answers the requests that have arrived, and closes. The entries stay in memory. */
+  async stop(): Promise<void> {
+    const listener = this.#listener;
+    if (listener === undefined) return;
+    this.#listener = undefined;
+    closeQuietly(listener);
+    await this.#accepting;
+    if (this.#connections.size > 0) await pause(STOP_GRACE_MS);
+    const open = [...this.#connections];
+    for (const connection of open) this.#dismiss(connection);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, STOP_LIMIT_MS));
+    await Promise.race([Promise.all(open.map(({ done }) => done)), limit]);
+    clearTimeout(timer);
+    for (const { socket } of this.#connections) closeQuietly(socket);
+    if (this.#listenOn.transport === "unix") await removeSocketFile(this.#listenOn.path);
+  }
+
+  /** Same as {@linkcode OrmucoCacheServer.stop}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Returns counters, and what the server holds now.
+   *
+   * @returns The statistics.
+   */
+  stats(): ServerStats {
+    return {
+      server: SOFTWARE,
+      uptimeMs: this.#startedAtMs === 0 ? 0 : Date.now() - this.#startedAtMs,
+      maxSize: this.#store.maxSize,
+      maxBytes: this.#maxBytes ?? 0,
+      ...this.#store.stats(),
+      connections: this.#connections.size,
+      connectionsAccepted: this.#accepted,
+      connectionsRefused: this.#refused,
+      ...this.#host.counters,
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#bytesSent,
+    };
+  }
+
+  async #accept(listener: Deno.Listener): Promise<void> {
+    while (this.#listener === listener) {
+      try {
+        this.#welcome(await listener.accept());
+      } catch (error) {
+        if (this.#listener !== listener) return;
+        this.#log(`Cannot accept a connection, trying again: ${(error as Error).message}`);
+        await pause(ACCEPT_PAUSE_MS);
+      }
+    }
+  }
+
+  #welcome(socket: Deno.Conn): void {
+    const session = new Session(this.#host);
+    const connection: Connection = { socket, session, done: Promise.resolve(), isReading: false };
+    this.#accepted++;
+    let serving: Promise<void>;
+    if (this.#connections.size < this.#maxConnections) {
+      serving = this.#serve(connection);
+    } else {
+      this.#refused++;
+      session.close("too-many-connections", `this server takes ${this.#maxConnections} connections at most`);
+      serving = this.#partWith(connection);
+    }
+    this.#connections.add(connection);
+    connection.done = serving.catch((error) => {
+      if (!isDisconnection(error)) this.#log(`Cannot go on with a connection: ${error.stack ?? error}`);
+    }).finally(() => {
+      this.#connections.delete(connection);
+      closeQuietly(socket);
+    });
+  }
+
+  /** One connection from beginning to end: one write for all that one read asked. */
+  async #serve(connection: Connection): Promise<void> {
+    const { socket, session } = connection;
+    if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
+    while (true) {
+      connection.isReading = true;
+      const count = await socket.read(session.input.space());
+      connection.isReading = false;
+      if (count === null) return;
+      this.#bytesReceived += count;
+      session.input.received(count);
+      let state = session.run();
+      while (state === "output-full") {
+        await this.#write(connection);
+        state = session.run();
+      }
+      if (state === "closing") return this.#partWith(connection);
+      await this.#write(connection);
+      if (this.#listener === undefined) return this.#sayStopping(connection);
+    }
+  }
+
+  async #write({ socket, session }: Connection): Promise<void> {
+    const { output } = session;
+    if (output.length === 0) return;
+    this.#bytesSent += output.length;
+    await writeAll(socket, output.taken());
+    output.reset();
+  }
+
+  /** Writes the last words and waits a moment for the client to hear them: unread input would cut them off. */
+  async #partWith(connection: Connection): Promise<void> {
+    const { socket } = connection;
+    const timer = setTimeout(() => closeQuietly(socket), PARTING_LIMIT_MS);
+    try {
+      await this.#write(connection);
+      await socket.closeWrite();
+      const rest = new Uint8Array(PARTING_READ_BYTES);
+      for (let reads = 0; reads < PARTING_READS; reads++) if (await socket.read(rest) === null) return;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #sayStopping(connection: Connection): Promise<void> {
+    connection.session.close("stopping", "the server stops");
+    return this.#partWith(connection);
+  }
+
+  /** Ends a connection that waits for its client; a busy one ends itself after its reply. */
+  #dismiss(connection: Connection): void {
+    if (!connection.isReading) return;
+    connection.session.close("stopping", "the server stops");
+    this.#write(connection).then(() => closeQuietly(connection.socket), () => closeQuietly(connection.socket));
+  }
+
+  #describe(): string[] {
+    const address = boundAddress(this.#listenOn, this.#listener!);
+    const isOpen = !isLoopback(address);
+    const lines = [
+      `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : formatAddress(address)}`,
+      `  address     ${formatAddress(address)}`,
+      `  limits      ${describeLimits(this.#store.maxSize, this.#maxBytes)}; the least recently used leave first`,
+      `  expiration  ${describeExpiration(this.#ttlMs, this.#renewOnHit)}`,
+      `  clients     ${isOpen ? "anyone who reaches this address" : "any user of this machine"}, without a token`,
+    ];
+    if (address.transport === "unix") lines[4] = "  clients     this user's processes only (file mode 600)";
+    if (this.#peers.length > 0) {
+      lines.push(`  peers       ${this.#peers.join(", ")}: not connected, this version does not replicate yet`);
+    }
+    if (isOpen) {
+      lines.push(
+        `Warning: whoever reaches ${formatAddress(address)} may read, change and clear this cache. ` +
+          "Listen on 127.0.0.1 or keep the port behind a firewall.",
+      );
+    }
+    return lines;
+  }
+}
+
+function describeLimits(maxSize: number, maxBytes: number | undefined): string {
+  const entries = maxSize === MAX_ENTRIES ? "" : `${maxSize.toLocaleString("en")} entries`;
+  const bytes = maxBytes === undefined ? "" : `${maxBytes.toLocaleString("en")} bytes`;
+  return [entries, bytes].filter((limit) => limit !== "").join(" and ") ||
+    `${MAX_ENTRIES.toLocaleString("en")} entries`;
+}
+
+function describeExpiration(ttlMs: number, renewOnHit: boolean): string {
+  if (ttlMs === 0 || ttlMs === Infinity) return "never, unless a client says when";
+  return `after ${ttlMs / 1000} s ${renewOnHit ? "without a hit" : "(a hit does not renew it)"}`;
+}
+
+function checkedListen(listen: string | number): Address {
+  const address = parseAddress(String(listen), { hostname: LOOPBACK });
+  if (address !== undefined) return address;
+  throw new RangeError(
+    `Cannot create server: listen must be a port, "host:port", "[ipv6]:port" or "unix:/path": received "${listen}"`,
+  );
+}
+
+function checkedPeer(peer: string): string {
+  const address = parseAddress(peer);
+  if (address?.transport === "tcp") return formatAddress(address);
+  throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
+}
+
+function checkPositive(option: string, value: number): void {
+  if (value > 0) return;
+  throw new RangeError(`Cannot create server: ${option} must be greater than 0: received ${value}`);
+}
+
+async function listen(address: Address): Promise<Deno.Listener> {
+  if (address.transport === "tcp") return Deno.listen(address);
+  await removeStaleSocketFile(address.path);
+  const previous = Deno.umask(0o177); // the file must never be open to others, not even for a moment
+  try {
+    return Deno.listen(address);
+  } finally {
+    Deno.umask(previous);
+  }
+}
+
+/** A server that was killed leaves its file behind; nobody answers there. */
+async function removeStaleSocketFile(path: string): Promise<void> {
+  const isSocket = await Deno.stat(path).then((info) => info.isSocket, () => false);
+  if (!isSocket) return;
+  const answers = await Deno.connect({ transport: "unix", path }).then(closeQuietly, (error) => error);
+  if (answers instanceof Deno.errors.ConnectionRefused) await removeSocketFile(path);
+}
+
+async function removeSocketFile(path: string): Promise<void> {
+  await Deno.remove(path).catch(() => {}); // gone already, or not ours to remove: binding will tell
+}
+
+function boundAddress(asked: Address, listener: Deno.Listener): Address {
+  return asked.transport === "tcp" ? { ...asked, port: (listener.addr as Deno.NetAddr).port } : asked;
+}
+
+/** Errors of a connection that its client, or the network, has ended. */
+function isDisconnection(error: unknown): boolean {
+  const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut } =
+    Deno.errors;
+  return [BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut]
+    .some((type) => error instanceof type);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
