@@ -80,6 +80,7 @@ function run(command: Command, args: Arguments): Promise<number> {
 
 async function serve(args: Arguments): Promise<number> {
   const server = new OrmucoCacheServer(serverOptions(settings(args)));
+  const stop = stopSignal(); // before the start is announced: whoever reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
@@ -88,7 +89,7 @@ async function serve(args: Arguments): Promise<number> {
     );
     return EXIT.unreachable;
   }
-  await stopSignal();
+  await stop;
   await server.stop();
   console.log("Server stopped");
   return EXIT.ok;

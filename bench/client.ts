@@ -5,6 +5,7 @@
 
 import { createClient } from "redis";
 import { OrmucoCacheClient } from "../client.ts";
+import { denoArguments } from "../tests/processes.ts";
 import { compare } from "./compare.ts";
 
 const CALLS = 40_000;
@@ -22,10 +23,7 @@ const order = {
 const [ourPort, redisPort] = [freePort(), freePort()];
 const servers = [
   start(Deno.execPath(), [
-    "run",
-    "-A",
-    ...configArguments(),
-    new URL("../cli.ts", import.meta.url).pathname,
+    ...denoArguments("cli.ts"),
     ...["serve", "--listen", `127.0.0.1:${ourPort}`, "--max-size", String(2 * KEYS)],
   ]),
   start("redis-server", ["--port", String(redisPort), "--save", "", "--appendonly", "no"]),
@@ -75,11 +73,6 @@ async function drive(inFlight: number, calls: number, call: (i: number) => Promi
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return (listener.addr as Deno.NetAddr).port;
-}
-
-/** The configuration that runs this file also runs the server: one of them needs JSR, the other does not. */
-function configArguments(): string[] {
-  return Deno.env.has("ORMUCO_BENCH_CONFIG") ? ["-c", Deno.env.get("ORMUCO_BENCH_CONFIG")!] : [];
 }
 
 function start(command: string, args: string[]): Deno.ChildProcess {

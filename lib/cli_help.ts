@@ -27,7 +27,7 @@ const CLIENT_FLAGS: readonly Flag[] = [
     name: "server",
     argument: "HOSTS",
     setting: "SERVER_HOST",
-    help: "host, host:port or unix:/path; several, with commas: failover (127.0.0.1:11142)",
+    help: "host, host:port or unix:/path; commas: failover (127.0.0.1)",
   },
   { name: "timeout", argument: "SECONDS", setting: "NETWORK_TIMEOUT", help: "until a call has failed (1)" },
 ];
@@ -58,7 +58,7 @@ export const COMMANDS: readonly Command[] = [
         name: "renew-on-hit",
         setting: "CACHE_RENEW_ON_HIT",
         negatable: true,
-        help: "restart expiration at each hit (on); --no-renew-on-hit turns it off",
+        help: "a hit restarts expiration (on); or --no-renew-on-hit",
       },
       { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers (not connected in this version)" },
       {

@@ -22,6 +22,7 @@ export function turnNow(): number {
 }
 
 function read(): number {
+  if (Date !== PlatformDate) return Date.now();
   callsLeft = CALLS_PER_READING;
   readingMs = Date.now();
   if (!endIsQueued) {

@@ -21,6 +21,7 @@ export interface EncodedValue {
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 /**
  * Encodes a value. A `Uint8Array` is passed on, not copied.
@@ -50,18 +51,24 @@ export function decodeValue(flags: number, bytes: Uint8Array): unknown {
   try {
     switch (flags) {
       case FLAGS.text:
-        return utf8.decode(bytes);
+        return decodeText(bytes);
       case FLAGS.json:
         if (bytes.length > 2 * MAX_DEPTH) checkJsonDepth(bytes);
-        return JSON.parse(utf8.decode(bytes));
+        return JSON.parse(decodeText(bytes));
       case FLAGS.extended:
-        return decodeExtended(bytes);
+        return decodeExtended(bytes.slice());
       default:
         return bytes.slice();
     }
   } catch (error) {
     throw new ProtocolError(`Cannot decode value: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** A strict decoder takes three times as long, so it is asked only where the other has put a replacement. */
+function decodeText(bytes: Uint8Array): string {
+  const text = utf8.decode(bytes);
+  return text.includes("\ufffd") ? strictUtf8.decode(bytes) : text;
 }
 
 /** Parts that {@linkcode isJson} may still visit: values shared by many parents could otherwise keep it for ever. */
@@ -81,7 +88,7 @@ function isJson(value: unknown, depth: number): boolean {
       return false;
   }
   if (value === null) return true;
-  if (depth === MAX_DEPTH || --partsLeft < 0) return false;
+  if (depth === MAX_DEPTH || --partsLeft < 0 || "toJSON" in value) return false;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) if (!isJson(value[i], depth + 1)) return false;
     return true;

@@ -69,7 +69,7 @@ const SETTINGS = {
   serverHost: {
     name: "SERVER_HOST",
     allowed: 'hosts as "host", "host:port", "[ipv6]:port" or "unix:/path", separated by commas',
-    parse: addressList,
+    parse: (text) => addressList(text, ["tcp", "unix"]),
   } as Setting<string[]>,
   listen: {
     name: "LISTEN_ON",
@@ -79,7 +79,7 @@ const SETTINGS = {
   peers: {
     name: "PEERS",
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
-    parse: (text) => text.includes("unix:") ? undefined : addressList(text),
+    parse: (text) => addressList(text, ["tcp"]),
   } as Setting<string[]>,
   gossipIntervalMs: {
     name: "GOSSIP_INTERVAL",
@@ -201,7 +201,8 @@ function boolean(text: string): boolean | undefined {
   return undefined;
 }
 
-function addressList(text: string): string[] | undefined {
+function addressList(text: string, transports: string[]): string[] | undefined {
   const addresses = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-  return addresses.every((address) => parseAddress(address) !== undefined) ? addresses : undefined;
+  const isAllowed = (address: string) => transports.includes(parseAddress(address)?.transport ?? "none");
+  return addresses.every(isAllowed) ? addresses : undefined;
 }

@@ -4,7 +4,7 @@
  */
 
 import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
-import { checkMessagePack } from "./msgpack_check.ts";
+import { checkMessagePack, type ExtensionKinds } from "./msgpack_check.ts";
 import { MAX_DEPTH, MAX_PARTS } from "./limits.ts";
 
 /** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
@@ -22,6 +22,12 @@ export const EXT = {
   regexp: 19,
   error: 20,
 } as const;
+
+const TIMESTAMP = 0xff; // MessagePack's own, type -1
+const EXTENSION_KINDS: ExtensionKinds = new Map([
+  ...Object.values(EXT).map((type): [number, "leaf" | "nested"] => [type, type < EXT.record ? "leaf" : "nested"]),
+  [TIMESTAMP, "leaf"],
+]);
 
 /** Kinds of `buffer`: the first byte of its payload, followed by the bytes in little-endian order. */
 const BUFFER_KINDS = [
@@ -63,9 +69,9 @@ export function encodeExtended(value: unknown): Uint8Array {
   return encode(new Walk().wire(value), encodeOptions);
 }
 
-/** Decodes; the structure is checked before anything is built. */
+/** Decodes; the structure is checked before anything is built. Nested byte arrays are views of the input. */
 export function decodeExtended(bytes: Uint8Array): unknown {
-  checkMessagePack(bytes, EXT.record);
+  checkMessagePack(bytes, EXTENSION_KINDS);
   return decode(bytes, { extensionCodec: extensions });
 }
 
@@ -84,7 +90,7 @@ class Walk {
       case "number":
         return Object.is(value, -0) ? new ExtData(EXT.negativeZero, empty) : value;
       case "string":
-        return value.isWellFormed() ? value : new ExtData(EXT.utf16, utf16Bytes(value));
+        return isPlainText(value) ? value : new ExtData(EXT.utf16, utf16Bytes(value));
       case "undefined":
         return new ExtData(EXT.undefined, empty);
       case "bigint":
@@ -114,7 +120,7 @@ class Walk {
     if (value instanceof Set) {
       return this.#nested(EXT.set, Array.from(value, (item, i) => this.#child(`.values()[${i}]`, item)));
     }
-    if (value instanceof RegExp) return this.#nested(EXT.regexp, [value.source, value.flags]);
+    if (value instanceof RegExp) return this.#nested(EXT.regexp, [this.wire(value.source), value.flags]);
     if (value instanceof URL) return new ExtData(EXT.url, utf8.encode(value.href));
     if (value instanceof Error) return this.#nested(EXT.error, this.#errorItems(value));
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return bufferWire(value) ?? this.#refuseClass(value);
@@ -127,7 +133,7 @@ class Walk {
   #record(value: object): unknown {
     const keys = Object.keys(value);
     const items = keys.map((key) => this.#child(member(key), (value as Record<string, unknown>)[key]));
-    if (keys.every((key) => key !== "__proto__" && key.isWellFormed())) {
+    if (keys.every((key) => key !== "__proto__" && isPlainText(key))) {
       return Object.fromEntries(keys.map((key, i) => [key, items[i]]));
     }
     return this.#nested(EXT.record, keys.flatMap((key, i) => [this.wire(key), items[i]]));
@@ -173,6 +179,11 @@ class Walk {
   }
 }
 
+/** Whether the library gives the text back: it drops a byte order mark that begins a long one. */
+function isPlainText(text: string): boolean {
+  return text.isWellFormed() && text.charCodeAt(0) !== 0xfeff;
+}
+
 function member(key: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
@@ -209,9 +220,7 @@ function register(type: number, decodeExtension: (payload: Uint8Array) => unknow
 
 function registerNested(type: number, build: (items: unknown[]) => unknown): void {
   register(type, (payload) => {
-    const items = decode(payload, { extensionCodec: extensions });
-    if (!Array.isArray(items)) throw new TypeError(`extension ${type} holds no array`);
-    return build(items);
+    return build(decode(payload, { extensionCodec: extensions }) as unknown[]); // an array: that was checked
   });
 }
 
@@ -262,13 +271,13 @@ function pairs(items: unknown[], from: number): [string, unknown][] {
 function decodeError(items: unknown[]): Error {
   const [name, message, stack] = items;
   const rest = pairs(items, 3);
-  const isAggregate = rest.some(([key, value]) => key === "errors" && Array.isArray(value));
+  const isAggregate = name === "AggregateError";
   const type = ERROR_CLASSES[Object.hasOwn(ERROR_CLASSES, name as string) ? name as string : "Error"];
   const error = isAggregate ? new AggregateError([], message as string) : new type(message as string);
   if (error.name !== name) hidden(error, "name", name);
   hidden(error, "stack", stack);
   for (const [key, value] of rest) {
-    if (key === "cause" || key === "errors") hidden(error, key, value);
+    if (key === "cause" || (key === "errors" && isAggregate)) hidden(error, key, value);
     else Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
   }
   return error;

@@ -53,8 +53,8 @@ export interface LruCacheOptions<V, K = string> {
    */
   now?: () => number;
   /**
-   * Called after an entry has left and the cache is consistent again, so it may use the cache. What it throws reaches
-   * the caller of the method that removed the entry.
+   * Called once the operation that made an entry leave is complete, so it may use the cache. What it throws reaches
+   * the caller of that operation; entries not told of by then are told of at the next one.
    */
   onEvict?: (key: K, value: V, reason: EvictReason) => void;
 }
@@ -112,6 +112,8 @@ export class LruCache<V, K = string> {
   #totalSize = 0;
   /** Whether any entry has had a deadline: until then the clock is not read. */
   #timed = false;
+  /** Entries that have left and whom `onEvict` has not been told of. */
+  #left: [key: K, value: V, reason: EvictReason][] = [];
 
   readonly #maxSize: number;
   readonly #maxTotalSize: number;
@@ -166,7 +168,7 @@ export class LruCache<V, K = string> {
     const deadline = times[2 * slot];
     if (deadline !== Infinity) {
       const now = this.#now();
-      if (now >= deadline) return this.#remove(slot, "expired");
+      if (now >= deadline) return this.#expire(slot);
       if (this.#renewOnHit) times[2 * slot] = now + times[2 * slot + 1];
     }
     this.#toFront(slot);
@@ -220,9 +222,11 @@ export class LruCache<V, K = string> {
       this.#replace(known, value, size, now, ttlMs);
     }
     if (this.#timed) this.#sweep(now);
-    while (this.#slots.size > this.#maxSize || this.#totalSize > this.#maxTotalSize) {
+    // The new entry stays: it fits alone, even if fractions of sizes have not added up exactly.
+    while (this.#slots.size > 1 && (this.#slots.size > this.#maxSize || this.#totalSize > this.#maxTotalSize)) {
       this.#remove(this.#links[2 * ENDS], "evicted");
     }
+    this.#tell();
     return true;
   }
 
@@ -256,12 +260,13 @@ export class LruCache<V, K = string> {
     const slot = this.#find(key);
     if (slot === undefined) return false;
     this.#remove(slot, "deleted");
+    this.#tell();
     return true;
   }
 
   /** Removes every entry, and gives back the memory of the arrays. */
   clear(): void {
-    const gone = this.#onEvict === undefined ? [] : [...this];
+    if (this.#onEvict !== undefined) this.#leaveAll();
     this.#slots.clear();
     this.#keys = [undefined];
     this.#values = [undefined];
@@ -272,7 +277,7 @@ export class LruCache<V, K = string> {
     this.#sweepAt = 0;
     this.#totalSize = 0;
     this.#timed = false;
-    for (const [key, value] of gone) this.#onEvict?.(key, value, "deleted");
+    this.#tell();
   }
 
   /**
@@ -295,8 +300,7 @@ export class LruCache<V, K = string> {
     const slot = this.#slots.get(key);
     if (slot === undefined || !this.#timed || this.#times[2 * slot] === Infinity) return slot;
     if (this.#now() < this.#times[2 * slot]) return slot;
-    this.#remove(slot, "expired");
-    return undefined;
+    return this.#expire(slot);
   }
 
   #insert(key: K, value: V): number {
@@ -323,11 +327,16 @@ export class LruCache<V, K = string> {
     this.#values[slot] = value;
     this.#fill(slot, size, now, ttlMs);
     this.#toFront(slot);
-    if (this.#onEvict !== undefined) this.#onEvict(this.#keys[slot] as K, old, expired ? "expired" : "replaced");
+    if (this.#onEvict !== undefined) this.#left.push([this.#keys[slot] as K, old, expired ? "expired" : "replaced"]);
   }
 
-  /** Removes one entry. Returns `undefined` for `get` to pass on. */
-  #remove(slot: number, reason: EvictReason): undefined {
+  /** Removes an entry found to have expired. Returns `undefined` for `get` to pass on. */
+  #expire(slot: number): undefined {
+    this.#remove(slot, "expired");
+    this.#tell();
+  }
+
+  #remove(slot: number, reason: EvictReason): void {
     const key = this.#keys[slot] as K;
     const value = this.#values[slot] as V;
     this.#slots.delete(key);
@@ -341,8 +350,28 @@ export class LruCache<V, K = string> {
     }
     this.#links[2 * slot + 1] = this.#free;
     this.#free = slot;
-    if (this.#onEvict !== undefined) this.#onEvict(key, value, reason);
-    return undefined;
+    if (this.#onEvict !== undefined) this.#left.push([key, value, reason]);
+  }
+
+  #leaveAll(): void {
+    const now = this.#timed ? this.#now() : -Infinity;
+    for (let slot = this.#links[2 * ENDS + 1]; slot !== ENDS; slot = this.#links[2 * slot + 1]) {
+      const reason = now < this.#times[2 * slot] ? "deleted" : "expired";
+      this.#left.push([this.#keys[slot] as K, this.#values[slot] as V, reason]);
+    }
+  }
+
+  /** Tells `onEvict`, which may use the cache: what leaves meanwhile is told of within that use. */
+  #tell(): void {
+    if (this.#left.length === 0) return;
+    const left = this.#left;
+    this.#left = [];
+    let told = 0;
+    try {
+      while (told < left.length) this.#onEvict?.(...left[told++]);
+    } finally {
+      if (told < left.length) this.#left = left.slice(told).concat(this.#left);
+    }
   }
 
   /** Looks at the next few slots and removes what has expired there, so that dead entries leave without being read. */

@@ -6,28 +6,32 @@
 
 import { MAX_DEPTH } from "./limits.ts";
 
+/** Extension types that may occur: a nested one holds a MessagePack array, whose levels count. */
+export type ExtensionKinds = ReadonlyMap<number, "leaf" | "nested">;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /**
- * Checks that `bytes` hold exactly one value, nested {@linkcode MAX_DEPTH} levels at most.
+ * Checks that `bytes` hold exactly one value, nested {@linkcode MAX_DEPTH} levels at most, of UTF-8 strings and known
+ * extensions.
  *
- * @param bytes The input.
- * @param nestedFrom Extension types from this one on hold MessagePack themselves; their levels count.
- * @throws {RangeError} If they do not; the message says why and at which byte.
+ * @throws {RangeError | TypeError} If they do not; the message says why.
  */
-export function checkMessagePack(bytes: Uint8Array, nestedFrom: number): void {
-  new Check(bytes, nestedFrom).value(0, bytes.length, 0);
+export function checkMessagePack(bytes: Uint8Array, kinds: ExtensionKinds): void {
+  new Check(bytes, kinds).value(0, bytes.length, 0);
 }
 
 class Check {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #nestedFrom: number;
+  readonly #kinds: ExtensionKinds;
   #at = 0;
   #end = 0;
 
-  constructor(bytes: Uint8Array, nestedFrom: number) {
+  constructor(bytes: Uint8Array, kinds: ExtensionKinds) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#nestedFrom = nestedFrom;
+    this.#kinds = kinds;
   }
 
   /** One value that fills the bytes from `start` to `end`. */
@@ -59,20 +63,17 @@ class Check {
     if (byte <= 0x7f || byte >= 0xe0) return -1;
     if (byte <= 0x8f) return 2 * (byte & 0x0f);
     if (byte <= 0x9f) return byte & 0x0f;
-    if (byte <= 0xbf) return this.#skip(byte & 0x1f);
+    if (byte <= 0xbf) return this.#text(byte & 0x1f);
     switch (byte) {
       case 0xc0: // nil
       case 0xc2: // false
       case 0xc3: // true
         return -1;
-      case 0xc4: // bin and str: 8, 16 and 32 bits of length
-      case 0xd9:
+      case 0xc4: // bin: 8, 16 and 32 bits of length
         return this.#skip(this.#number(1));
       case 0xc5:
-      case 0xda:
         return this.#skip(this.#number(2));
       case 0xc6:
-      case 0xdb:
         return this.#skip(this.#number(4));
       case 0xc7: // ext: likewise
         return this.#extension(this.#number(1), depth);
@@ -84,6 +85,12 @@ class Check {
         return this.#skip(4);
       case 0xcb: // float 64
         return this.#skip(8);
+      case 0xd9: // str
+        return this.#text(this.#number(1));
+      case 0xda:
+        return this.#text(this.#number(2));
+      case 0xdb:
+        return this.#text(this.#number(4));
       case 0xdc: // array
         return this.#number(2);
       case 0xdd:
@@ -103,11 +110,26 @@ class Check {
     const type = this.#number(1);
     const start = this.#at;
     this.#skip(length);
-    if (type >= this.#nestedFrom && type < 0x80) {
+    const kind = this.#kinds.get(type);
+    if (kind === undefined) this.#fail(`unknown extension type ${type}`);
+    if (kind === "nested") {
       const end = this.#end;
+      // Its array is what counts as a level: without one, extensions could hold extensions without end.
+      if (!isArrayHead(this.#bytes[start])) this.#fail(`extension ${type} holds no array`);
       if (depth >= MAX_DEPTH) this.#fail(`nested deeper than ${MAX_DEPTH}`);
       this.value(start, start + length, depth);
       this.#end = end;
+    }
+    return -1;
+  }
+
+  #text(length: number): number {
+    const start = this.#at;
+    this.#skip(length);
+    for (let at = start; at < this.#at; at++) {
+      if (this.#bytes[at] < 0x80) continue;
+      utf8.decode(this.#bytes.subarray(at, this.#at)); // throws unless it is UTF-8
+      break;
     }
     return -1;
   }
@@ -128,4 +150,8 @@ class Check {
   #fail(reason: string): never {
     throw new RangeError(`bad MessagePack at byte ${this.#at}: ${reason}`);
   }
+}
+
+function isArrayHead(byte: number): boolean {
+  return (byte >= 0x90 && byte <= 0x9f) || byte === 0xdc || byte === 0xdd;
 }

@@ -6,7 +6,7 @@
 import { decode, encode } from "@std/msgpack";
 import { decodeValue, type EncodedValue } from "./codec.ts";
 import { CacheError, ProtocolError } from "./errors.ts";
-import { FIRST_PUSH, FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE } from "./frame.ts";
+import { FIRST_PUSH, type FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
 
 /** A retrieved value; `found` tells a stored `undefined` from a miss. */
@@ -94,7 +94,8 @@ export class Pipeline {
       if (input.code >= FIRST_PUSH) continue;
       if (input.code === REPLY.closing) throw closingError(input);
       if (this.#head === this.#calls.length) throw new ProtocolError(`a reply (${input.code}) that nothing asked for`);
-      this.#settle(this.#calls[this.#head++]);
+      this.#settle(this.#calls[this.#head]);
+      this.#head++; // only now: a reply that breaks the protocol leaves its call to be failed with the others
     }
     if (this.#head === this.#calls.length) {
       this.#calls.length = this.#head = 0;

@@ -33,11 +33,9 @@ export function assertInstanceOf<T>(
   assert.ok(actual instanceof expected, `not an instance of ${expected.name}`);
 }
 
-export function assertThrows<E extends Error = Error>(
-  run: () => unknown,
-  type: ErrorClass<E> = Error as unknown as ErrorClass<E>,
-  includes = "",
-): E {
+export function assertThrows(run: () => unknown): unknown;
+export function assertThrows<E extends Error>(run: () => unknown, type: ErrorClass<E>, includes?: string): E;
+export function assertThrows(run: () => unknown, type: ErrorClass<Error> = Error, includes = ""): unknown {
   try {
     run();
   } catch (error) {
@@ -46,11 +44,17 @@ export function assertThrows<E extends Error = Error>(
   assert.fail("expected function to throw");
 }
 
-export async function assertRejects<E extends Error = Error>(
+export function assertRejects(run: () => PromiseLike<unknown>): Promise<unknown>;
+export function assertRejects<E extends Error>(
   run: () => PromiseLike<unknown>,
-  type: ErrorClass<E> = Error as unknown as ErrorClass<E>,
+  type: ErrorClass<E>,
+  includes?: string,
+): Promise<E>;
+export async function assertRejects(
+  run: () => PromiseLike<unknown>,
+  type: ErrorClass<Error> = Error,
   includes = "",
-): Promise<E> {
+): Promise<unknown> {
   try {
     await run();
   } catch (error) {

@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "../lib/cli_help.ts";
+import { SETTING_NAMES } from "../lib/config.ts";
+import { VERSION } from "../lib/software.ts";
+import { type Ended, type ProcessOptions, run, serve } from "./processes.ts";
+
+function cli(args: string[], options?: ProcessOptions): Promise<Ended> {
+  return run("cli.ts", args, options);
+}
+
+const NOWHERE = ["--server", "127.0.0.1:1"];
+
+Deno.test("cli store, retrieve, remove and clear do what they say, from process to process", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  assertEquals(await cli(["retrieve", "my-key", ...at]), { status: 1, out: "", err: "" });
+  assertEquals(await cli(["store", "my-key", "hello", ...at]), { status: 0, out: "Stored\n", err: "" });
+  assertEquals(await cli(["retrieve", "my-key", ...at]), { status: 0, out: "hello", err: "" });
+  assertEquals(await cli(["retrieve", "my-key", "--json", ...at]), { status: 0, out: '"hello"\n', err: "" });
+  assertEquals(await cli(["remove", "my-key", ...at]), { status: 0, out: "Removed\n", err: "" });
+  assertEquals(await cli(["remove", "my-key", ...at]), { status: 1, out: "", err: "" });
+  assertEquals((await cli(["store", "other", "1", ...at])).status, 0);
+  assertEquals(await cli(["clear", ...at]), { status: 0, out: "Cleared\n", err: "" });
+  assertEquals((await cli(["retrieve", "other", ...at])).status, 1);
+});
+
+Deno.test("cli store takes JSON, standard input and values that look like options", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  const stored = async (args: string[], options?: ProcessOptions) => {
+    const { status, err } = await cli(["store", ...at, ...args], options);
+    assertEquals([status, err], [0, ""]);
+    return (await cli(["retrieve", "k", ...at])).out;
+  };
+  assertEquals(await stored(["k", "[1, 2, 3]"]), "[1, 2, 3]");
+  assertEquals(await stored(["k", "[1, 2, 3]", "--json"]), "[1,2,3]\n");
+  assertEquals(await stored(["k", "-", "--json"], { input: '{"a": null}' }), '{"a":null}\n');
+  assertEquals(await stored(["k", "-"], { input: "two\nlines\n" }), "two\nlines\n");
+  assertEquals(await stored(["k", "-"], { input: "" }), "");
+  assertEquals(await stored(["--", "k", "--json"]), "--json");
+  assertEquals(await stored(["k", "007"]), "007");
+  await stored(["k", "-"], { input: new Uint8Array([0xff, 0xfe]) });
+  assertEquals((await cli(["retrieve", "k", "--json", ...at])).out, '"//4="\n');
+});
+
+Deno.test("cli store --ttl lets the entry expire", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--no-renew-on-hit"]);
+  const at = ["--server", server.address];
+  await cli(["store", "k", "v", "--ttl", "0.001", ...at]);
+  await cli(["store", "kept", "v", "--ttl", "0", ...at]);
+  assertEquals((await cli(["retrieve", "k", ...at])).status, 1);
+  assertEquals((await cli(["retrieve", "kept", ...at])).status, 0);
+});
+
+Deno.test("cli stats prints every statistic, as text and as JSON", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "5000", "--max-bytes", "1MiB"]);
+  const at = ["--server", server.address];
+  await cli(["store", "k", "v", ...at]);
+  const { out } = await cli(["stats", "--json", ...at]);
+  const stats = JSON.parse(out);
+  assertEquals([stats.entries, stats.stores, stats.maxSize, stats.maxBytes], [1, 1, 5000, 1048576]);
+  const text = (await cli(["stats", ...at])).out;
+  assertEquals(text.trimEnd().split("\n").map((line) => line.split(" ")[0]), Object.keys(stats));
+  assertMatch(text, /^maxSize +5,000$/m);
+});
+
+Deno.test("cli bench reports calls a second", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "1000"]);
+  const args = ["bench", "--server", server.address, "--duration", "0.2", "--keys", "100", "--connections", "2"];
+  const { status, out, err } = await cli(args);
+  assertEquals([status, err], [0, ""]);
+  assertMatch(
+    out,
+    /^calls\/s +[\d,]+\nhits +([\d,]+) of \1 retrievals\nlatency +p50 .* ms, p99 .* ms, p99\.9 .* ms\n$/,
+  );
+  const figures = JSON.parse((await cli([...args, "--json"])).out);
+  assert(figures.callsPerSecond > 0 && figures.failures === 0);
+});
+
+Deno.test("cli exits with 3 when no server can be reached, saying which and why", async () => {
+  for (const args of [["retrieve", "k"], ["store", "k", "v"], ["remove", "k"], ["clear"], ["stats"], ["bench"]]) {
+    const { status, out, err } = await cli([...args, ...NOWHERE]);
+    assertEquals([status, out], [3, ""], args[0]);
+    assertMatch(err, /^Cannot use server 127\.0\.0\.1:1: .*refused.*\n$/);
+  }
+});
+
+Deno.test("cli exits with 4 when the server refuses", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "1KiB"]);
+  const { status, out, err } = await cli(["store", "k", "-", "--server", server.address], { input: "x".repeat(2000) });
+  assertEquals([status, out], [4, ""]);
+  assertStringIncludes(err, "the server refused (too-large)");
+});
+
+const USAGE: [string[], string][] = [
+  [["frobnicate"], 'Unknown command "frobnicate": it must be serve, store'],
+  [["store", "k"], "Store takes KEY VALUE"],
+  [["retrieve"], "Retrieve takes KEY"],
+  [["retrieve", "a", "b"], "Retrieve takes KEY"],
+  [["serve", "now"], "Serve takes no operands"],
+  [["retrieve", "k", "--colour"], "Unknown option --colour of retrieve"],
+  [["store", "k", "-5"], "Unknown option -5 of store; put -- before"],
+  [["retrieve", "k", "--no-json"], "Unknown option --no-json"],
+  [["serve", "--listen"], "--listen needs a value"],
+  [["serve", "--max-size", "many"], "Cannot use CACHE_MAX_SIZE (--max-size): it must be a whole number of entries"],
+  [["serve", "--max-bytes", "5 potatoes"], 'received "5 potatoes"'],
+  [["store", "k", "{", "--json"], "VALUE is not JSON"],
+  [["store", "k", "v", "--ttl", "soon"], "--ttl must be a number"],
+  [["store", "", "v"], "Cannot use key"],
+  [["bench", "--pipeline", "0"], "--pipeline must be a number from 1"],
+  [["bench", "--pipeline", "1.5"], "--pipeline must be a whole number"],
+];
+
+for (const [args, words] of USAGE) {
+  Deno.test(`cli ${args.join(" ")} exits with 2 and a clear error`, async () => {
+    const { status, out, err } = await cli([...args], { env: { SERVER_HOST: "127.0.0.1:1" } });
+    assertEquals([status, out], [2, ""]);
+    assertStringIncludes(err, words);
+    assert(!err.includes("    at "), "no stack");
+  });
+}
+
+Deno.test("cli --help lists every command, and each command's --help every option and its variable", async () => {
+  const general = await cli(["--help"]);
+  assertEquals([general.status, general.err], [0, ""]);
+  assertEquals((await cli([])).out, general.out);
+  for (const command of COMMANDS) {
+    assertStringIncludes(general.out, `  ${command.name}`);
+    const { status, out } = await cli([command.name, "--help"]);
+    assertEquals(status, 0);
+    for (const { name, setting } of command.flags) {
+      assertStringIncludes(out, `--${name}`);
+      if (setting !== undefined) assert(out.includes(`[${setting}]`) && SETTING_NAMES.includes(setting), setting);
+    }
+    for (const line of out.split("\n")) assert(line.length <= 110, line);
+  }
+});
+
+Deno.test("cli --version prints the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  assertEquals(VERSION, version);
+  assertEquals((await cli(["--version"])).out, `ormuco-cache ${version}\n`);
+});
+
+Deno.test("cli ranks options above the environment, and that above .env", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${folder}/.env`,
+      "LISTEN_ON=127.0.0.1:0\nCACHE_MAX_SIZE=11\nCACHE_EXPIRATION=22\nCACHE_RENEW_ON_HIT=no\n",
+    );
+    const env = { CACHE_MAX_SIZE: "33", CACHE_EXPIRATION: "" };
+    await using fromEnvironment = await serve([], { env, cwd: folder });
+    const lines = fromEnvironment.lines.join("\n");
+    assertStringIncludes(lines, "33 entries");
+    assertStringIncludes(lines, "after 22 s (a hit does not renew it)");
+    await using fromFlags = await serve(["--max-size", "44", "--expiration", "0"], { env, cwd: folder });
+    assertStringIncludes(fromFlags.lines.join("\n"), "44 entries");
+    assertStringIncludes(fromFlags.lines.join("\n"), "expiration  never");
+    await Deno.writeTextFile(`${folder}/.env`, "CACHE_RENEW_ON_HIT=perhaps\n");
+    const { status, err } = await cli(["serve"], { cwd: folder });
+    assertEquals(status, 2);
+    assertStringIncludes(
+      err,
+      'Cannot use CACHE_RENEW_ON_HIT (.env): it must be true, false, 1, 0, yes or no: received "perhaps"',
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`cli serve stops cleanly on ${signal}`, async () => {
+    const server = await serve(["--listen", "127.0.0.1:0"]);
+    assertEquals(server.lines[0], `Server listens on port ${server.address.split(":")[1]}`);
+    const { status, out, err } = await server.stop(signal);
+    assertEquals([status, err], [0, ""]);
+    assert(out.endsWith("Server stopped\n"));
+  });
+}
+
+Deno.test("cli serve says that peers are not connected yet", async () => {
+  const server = await serve(["--listen", "127.0.0.1:0", "--peers", "127.0.0.1:1, 127.0.0.1:2"]);
+  assertStringIncludes((await server.stop()).out, "127.0.0.1:1, 127.0.0.1:2: not connected");
+});
+
+Deno.test("cli serve exits with an error when the port is taken", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const { status, err } = await cli(["serve", "--listen", server.address]);
+  assertEquals(status, 3);
+  assertMatch(err, /^Cannot listen on 127\.0\.0\.1:\d+: .*in use/);
+});
+
+Deno.test("cli serve runs with the minimal permissions that README names", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const command = /^deno run (--no-prompt --allow-net=\S+ .*) cli\.ts serve$/m.exec(readme);
+  assert(command !== null, "README names them");
+  const permissions = command[1].replace("127.0.0.1:11142", "127.0.0.1:0").split(" ");
+  assertEquals(
+    permissions.find((flag) => flag.startsWith("--allow-env"))!.split("=")[1].split(",").sort(),
+    [...SETTING_NAMES].sort(),
+  );
+  await using server = await serve(["--listen", "127.0.0.1:0"], { permissions });
+  const client = ["--no-prompt", `--allow-net=${server.address}`, ...permissions.slice(2)];
+  assertEquals((await cli(["store", "k", "v", "--server", server.address], { permissions: client })).status, 0);
+  assertEquals((await cli(["retrieve", "k", "--server", server.address], { permissions: client })).out, "v");
+});

@@ -1,0 +1,82 @@
+/** turnNow(): one reading a turn, unless `Date` is replaced. Each test puts back what it replaced. */
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { turnNow } from "../lib/clock.ts";
+
+/** Runs with a `Date.now` that counts its calls; the class stays the platform's. */
+async function withCountedNow(run: (clock: { nowMs: number; calls: number }) => void | Promise<void>): Promise<void> {
+  await Promise.resolve(); // a turn of its own
+  const realNow = Date.now;
+  const clock = { nowMs: 1_000, calls: 0 };
+  Date.now = () => (clock.calls++, clock.nowMs);
+  try {
+    await run(clock);
+  } finally {
+    Date.now = realNow;
+    await Promise.resolve(); // no later test sees this reading
+  }
+}
+
+Deno.test("turnNow() returns wall time when a turn begins", async () => {
+  await Promise.resolve();
+  const before = Date.now();
+  const now = turnNow();
+  assert(before <= now && now <= Date.now());
+});
+
+Deno.test("turnNow() reads the clock once for 32 calls when they share a turn", () =>
+  withCountedNow((clock) => {
+    assertStrictEquals(turnNow(), 1_000);
+    clock.nowMs = 2_000;
+    for (let call = 2; call <= 32; call++) assertStrictEquals(turnNow(), 1_000, `call ${call}`);
+    assertStrictEquals(clock.calls, 1);
+    assertStrictEquals(turnNow(), 2_000);
+    clock.nowMs = 3_000;
+    for (let call = 2; call <= 32; call++) assertStrictEquals(turnNow(), 2_000, `call ${32 + call}`);
+    assertStrictEquals(turnNow(), 3_000);
+    assertStrictEquals(clock.calls, 3);
+  }));
+
+Deno.test("turnNow() reads the clock anew when a microtask has passed", () =>
+  withCountedNow(async (clock) => {
+    const readings: number[] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      clock.nowMs += 1;
+      readings.push(turnNow(), turnNow());
+      await Promise.resolve();
+    }
+    assertEquals(readings, [1_001, 1_001, 1_002, 1_002, 1_003, 1_003, 1_004, 1_004, 1_005, 1_005]);
+    assertStrictEquals(clock.calls, 5);
+  }));
+
+Deno.test("turnNow() asks Date every time when Date is replaced", async () => {
+  await Promise.resolve();
+  turnNow(); // a reading that must not be reused
+  const RealDate = Date;
+  let nowMs = 0;
+  globalThis.Date = class extends RealDate {
+    static override now = () => nowMs;
+  } as DateConstructor;
+  try {
+    for (nowMs of [5, 6, 6.5, 3, 1e15]) assertStrictEquals(turnNow(), nowMs);
+    for (nowMs = 0; nowMs < 100; nowMs++) assertStrictEquals(turnNow(), nowMs);
+  } finally {
+    globalThis.Date = RealDate;
+  }
+  await Promise.resolve();
+  assert(turnNow() >= RealDate.now() - 60_000, "real time is back");
+});
+
+Deno.test("turnNow() returns wall time when a replaced Date was put back within the turn", async () => {
+  await Promise.resolve();
+  const RealDate = Date;
+  globalThis.Date = class extends RealDate {
+    static override now = () => 5;
+  } as DateConstructor;
+  try {
+    turnNow();
+  } finally {
+    globalThis.Date = RealDate;
+  }
+  assert(turnNow() > 1e12, "the replaced Date's time is still in use");
+});

@@ -1,0 +1,166 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { encodeValue } from "../lib/codec.ts";
+import type { CacheError } from "../lib/errors.ts";
+import { FrameReader, FrameWriter, REQUEST } from "../lib/frame.ts";
+import {
+  type Call,
+  Pipeline,
+  readFound,
+  readGreeting,
+  readMany,
+  readYesNo,
+  writeGetMany,
+  writeHello,
+  writeKeyed,
+  writeSet,
+} from "../lib/pipeline.ts";
+import { Session } from "../lib/session.ts";
+import { Store } from "../lib/store.ts";
+
+type Outcome = { result: unknown; error: CacheError | undefined };
+
+/** A client's pipeline and a server's session, joined without a socket; `step` bytes travel at a time. */
+class Pair {
+  readonly session = new Session({
+    store: new Store({ maxSize: 100, ttlMs: 0, renewOnHit: true }),
+    software: "server/1",
+    counters: { requests: 0, refusals: 0, protocolErrors: 0 },
+    stats: () => ({}),
+  });
+  readonly pipeline: Pipeline;
+  readonly outcomes: Outcome[] = [];
+  readonly #step: number;
+
+  constructor(step = Infinity) {
+    this.#step = step;
+    const [hello, reader] = [new FrameWriter(), new FrameReader()];
+    writeHello(hello, "client/1");
+    this.session.input.push(hello.taken());
+    this.session.run();
+    reader.push(this.session.output.taken());
+    this.session.output.reset();
+    assert(reader.next());
+    readGreeting(reader);
+    this.pipeline = new Pipeline(reader);
+  }
+
+  call<T>(write: (output: FrameWriter) => void, read: Call<T>["read"], nowMs = 0): void {
+    const at = this.outcomes.length;
+    this.outcomes.push({ result: "pending", error: undefined });
+    write(this.pipeline.output);
+    this.pipeline.add({ read, settle: (result, error) => this.outcomes[at] = { result, error } }, nowMs);
+  }
+
+  get(key: string, nowMs = 0): void {
+    this.call((output) => writeKeyed(output, REQUEST.get, key), readFound, nowMs);
+  }
+
+  /** Carries all requests over and their replies back. */
+  exchange(nowMs = 0): void {
+    const taken = this.pipeline.take();
+    this.#carry(taken.taken().slice(), (bytes) => {
+      this.session.input.push(bytes);
+      let state;
+      do {
+        state = this.session.run();
+        this.#carry(this.session.output.taken().slice(), (reply) => {
+          this.pipeline.input.push(reply);
+          this.pipeline.receive(nowMs);
+        });
+        this.session.output.reset();
+      } while (state === "output-full");
+    });
+    this.pipeline.written(taken);
+  }
+
+  #carry(bytes: Uint8Array, deliver: (part: Uint8Array) => void): void {
+    for (let at = 0; at < bytes.length; at += this.#step) deliver(bytes.subarray(at, at + this.#step));
+  }
+
+  results(): unknown[] {
+    return this.outcomes.map(({ result }) => result);
+  }
+
+  codes(): (string | undefined)[] {
+    return this.outcomes.map(({ error }) => error?.code);
+  }
+}
+
+for (const step of [Infinity, 1, 7]) {
+  Deno.test(`Pipeline matches replies to calls in order when ${step} bytes travel at a time`, () => {
+    const pair = new Pair(step);
+    for (let i = 0; i < 20; i++) {
+      pair.call((output) => writeSet(output, `key:${i}`, encodeValue({ i }), undefined), readYesNo);
+      pair.get(`key:${i}`);
+      pair.get(`other:${i}`);
+    }
+    pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), (frame) => readMany(frame, 3));
+    assertEquals(pair.pipeline.pending, 61);
+    pair.exchange();
+    const one = (i: number) => [true, { value: { i } }, undefined];
+    assertEquals(pair.results(), [
+      ...Array.from({ length: 20 }, (_, i) => one(i)).flat(),
+      [{ value: { i: 1 } }, undefined, { value: { i: 2 } }],
+    ]);
+    assertEquals(pair.pipeline.pending, 0);
+  });
+}
+
+Deno.test("Pipeline keeps what is added during a write for the next one", () => {
+  const pair = new Pair();
+  pair.get("a");
+  const taken = pair.pipeline.take();
+  const length = taken.length;
+  pair.get("b");
+  assertEquals([taken.length, pair.pipeline.output.length], [length, length]);
+});
+
+Deno.test("Pipeline drops a request whose key or value is none, and the next one is sound", () => {
+  const pair = new Pair();
+  assertThrows(() => writeKeyed(pair.pipeline.output, REQUEST.get, ""), RangeError);
+  assertThrows(() => writeGetMany(pair.pipeline.output, ["fine", "\udc00"]), RangeError);
+  assertEquals(pair.pipeline.output.length, 0);
+  pair.get("a");
+  pair.exchange();
+  assertEquals(pair.results(), [undefined]);
+});
+
+Deno.test("Pipeline.expire() fails what is late, keeps the order, and ignores the late reply", () => {
+  const pair = new Pair();
+  pair.call((output) => writeSet(output, "k", encodeValue("v"), undefined), readYesNo, 0);
+  pair.get("k", 60);
+  assertEquals(pair.pipeline.expire(99, 100), true);
+  assertEquals(pair.codes(), [undefined, undefined]);
+  pair.pipeline.receive(50); // something arrived meanwhile: the server is slow, not dead
+  assertEquals(pair.pipeline.expire(100, 100), true);
+  assertEquals(pair.codes(), ["timeout", undefined]);
+  pair.exchange(110);
+  assertEquals(pair.results(), [undefined, { value: "v" }]);
+});
+
+Deno.test("Pipeline.expire() gives a connection up that is silent, or trickles for twice the time", () => {
+  const silent = new Pair();
+  silent.get("k", 10);
+  assertEquals([silent.pipeline.expire(109, 100), silent.pipeline.expire(110, 100)], [true, false]);
+  const trickling = new Pair();
+  trickling.get("k", 10);
+  trickling.pipeline.receive(100);
+  assertEquals([trickling.pipeline.expire(110, 100), trickling.pipeline.expire(210, 100)], [true, false]);
+});
+
+Deno.test("Pipeline.fail() settles every call once", () => {
+  const pair = new Pair();
+  pair.get("a");
+  pair.get("b", 100);
+  pair.pipeline.expire(100, 100);
+  pair.pipeline.fail({ code: "unreachable" } as CacheError);
+  pair.pipeline.fail({ code: "busy" } as CacheError);
+  assertEquals(pair.codes(), ["timeout", "unreachable"]);
+  assertEquals(pair.pipeline.pending, 0);
+});
+
+Deno.test("Pipeline is full at 100,000 calls", () => {
+  const pair = new Pair();
+  for (let i = 0; i < 100_000; i++) pair.pipeline.add({ read: readYesNo, settle: () => {} }, 0);
+  assert(pair.pipeline.isFull);
+});
