@@ -12,6 +12,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { runLoad } from "./bench/load.ts";
 import { OrmucoCacheClient } from "./client.ts";
+import { DEFAULT_PORT } from "./lib/address.ts";
 import { type Command, commandHelp, COMMANDS, type Flag, GENERAL_HELP } from "./lib/cli_help.ts";
 import { clientOptions, serverOptions, type Settings, type SettingText } from "./lib/config.ts";
 import { readEnvironment } from "./lib/environment.ts";
@@ -25,10 +26,15 @@ import { OrmucoCacheServer } from "./server.ts";
 const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4 } as const;
 const DEFAULT_SERVER = "127.0.0.1";
 
-/** A mistake in the arguments. */
-class UsageError extends Error {}
+/** A mistake in the arguments of a command. */
+class UsageError extends Error {
+  constructor(command: string, reason: string) {
+    super(`Cannot run ${command}: ${reason}`);
+  }
+}
 
 interface Arguments {
+  readonly command: string;
   readonly positional: string[];
   readonly flags: ReadonlyMap<string, string>;
   readonly json: boolean;
@@ -47,14 +53,14 @@ export async function main(args: string[]): Promise<number> {
     if (name === "--version" || name === "-V") return say(SOFTWARE.replace("/", " "));
     const command = COMMANDS.find((command) => command.name === name);
     if (command === undefined) {
-      throw new UsageError(`unknown command "${name}": it must be ${COMMANDS.map(({ name }) => name).join(", ")}`);
+      throw new UsageError(`"${name}"`, `unknown command: it must be ${COMMANDS.map(({ name }) => name).join(", ")}`);
     }
     if (rest.includes("--help") || rest.includes("-h")) return say(commandHelp(command));
     return await run(command, readArguments(command, rest));
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) throw error;
-    console.error(`${error.message.replace(/^./, (first) => first.toUpperCase())}.`);
-    if (error instanceof UsageError) console.error(`Try "--help", or "${args[0] ?? "serve"} --help".`);
+    console.error(error.message);
+    if (error instanceof UsageError) console.error("--help lists the commands and, after one, its options");
     return EXIT.usage;
   }
 }
@@ -79,14 +85,13 @@ function run(command: Command, args: Arguments): Promise<number> {
 }
 
 async function serve(args: Arguments): Promise<number> {
-  const server = new OrmucoCacheServer(serverOptions(settings(args)));
+  const options = serverOptions(settings(args));
+  const server = new OrmucoCacheServer(options);
   const stop = stopSignal(); // before the start is announced: whoever reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
-    console.error(
-      `Cannot listen on ${args.flags.get("listen") ?? "the configured address"}: ${(error as Error).message}`,
-    );
+    console.error(`Cannot listen on ${options.listen ?? DEFAULT_PORT}: ${(error as Error).message}`);
     return EXIT.unreachable;
   }
   await stop;
@@ -169,7 +174,7 @@ async function bench(args: Arguments): Promise<number> {
     timeoutMs,
     connections: wholeFlag(args, "connections", 1, 1, 1000),
     inFlight: wholeFlag(args, "pipeline", 64, 1, 10_000),
-    keys: wholeFlag(args, "keys", 10_000, 1, 10_000_000),
+    keys: wholeFlag(args, "keys", 100, 1, 10_000_000),
     valueBytes: wholeFlag(args, "value-size", 100, 0, MAX_VALUE_BYTES),
     ratio: numberFlag(args, "ratio", 0.9, 0, 1),
     durationMs: 1000 * numberFlag(args, "duration", 5, 0.1, 3600),
@@ -238,7 +243,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`VALUE is not JSON: ${(error as Error).message}`);
+    throw new UsageError("store", `VALUE is not JSON: ${(error as Error).message}`);
   }
 }
 
@@ -261,30 +266,31 @@ function readArguments(command: Command, args: string[]): Arguments {
     negatable: names(command.flags, ({ negatable }) => negatable === true),
     unknown: (argument: string) => {
       if (!argument.startsWith("-") || argument === "-") return true;
-      throw new UsageError(`unknown option ${argument} of ${command.name}; put -- before a value that starts with -`);
+      throw new UsageError(command.name, `unknown option ${argument}; put -- before a value that starts with -`);
     },
   }) as { _: unknown[] } & Record<string, unknown>;
   const positional = parsed._.map(String);
   if (positional.length !== command.operands.length) {
-    throw new UsageError(`${command.name} takes ${command.operands.join(" ") || "no operands"}`);
+    const takes = command.operands.join(" ") || "no operands";
+    throw new UsageError(command.name, `it takes ${takes}: received ${positional.join(" ") || "none"}`);
   }
   const flags = new Map<string, string>();
   for (const { name, argument, negatable } of command.flags) {
-    if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(name, parsed[name]));
+    if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(command, name, parsed[name]));
     if (negatable && (args.includes(`--${name}`) || args.includes(`--no-${name}`))) {
       flags.set(name, String(parsed[name]));
     }
   }
-  return { positional, flags, json: parsed.json === true };
+  return { command: command.name, positional, flags, json: parsed.json === true };
 }
 
 function names(flags: readonly Flag[], keep: (flag: Flag) => boolean): string[] {
   return flags.filter(keep).map(({ name }) => name);
 }
 
-function flagText(name: string, value: unknown): string {
+function flagText(command: Command, name: string, value: unknown): string {
   const text = Array.isArray(value) ? String(value.at(-1)) : String(value);
-  if (text === "") throw new UsageError(`--${name} needs a value`);
+  if (text === "") throw new UsageError(command.name, `--${name} needs a value`);
   return text;
 }
 
@@ -293,13 +299,13 @@ function numberFlag(args: Arguments, name: string, otherwise: number, least = 0,
   if (text === undefined) return otherwise;
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
   if (value >= least && value <= most) return value;
-  throw new UsageError(`--${name} must be a number from ${least} to ${most}: received "${text}"`);
+  throw new UsageError(args.command, `--${name} must be a number from ${least} to ${most}: received "${text}"`);
 }
 
 function wholeFlag(args: Arguments, name: string, otherwise: number, least: number, most: number): number {
   const value = numberFlag(args, name, otherwise, least, most);
   if (Number.isInteger(value)) return value;
-  throw new UsageError(`--${name} must be a whole number: received "${value}"`);
+  throw new UsageError(args.command, `--${name} must be a whole number: received "${value}"`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -90,7 +90,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "connections", argument: "N", help: "clients (1)" },
       { name: "pipeline", argument: "N", help: "calls in flight on each connection (64)" },
-      { name: "keys", argument: "N", help: "different keys (10000)" },
+      { name: "keys", argument: "N", help: "different keys (100)" },
       { name: "value-size", argument: "BYTES", help: "of each value (100)" },
       { name: "ratio", argument: "PART", help: "of calls that retrieve; the others store (0.9)" },
       { name: "duration", argument: "SECONDS", help: "of the measurement (5)" },

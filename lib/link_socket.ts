@@ -176,6 +176,8 @@ export class Link {
     const [pipeline, socket] = [this.#pipeline, this.#socket];
     this.#pipeline = undefined;
     this.#socket = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (socket !== undefined) closeQuietly(socket);
     pipeline?.fail(error);
   }

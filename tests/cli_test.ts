@@ -93,14 +93,14 @@ Deno.test("cli exits with 4 when the server refuses", async () => {
 });
 
 const USAGE: [string[], string][] = [
-  [["frobnicate"], 'Unknown command "frobnicate": it must be serve, store'],
-  [["store", "k"], "Store takes KEY VALUE"],
-  [["retrieve"], "Retrieve takes KEY"],
-  [["retrieve", "a", "b"], "Retrieve takes KEY"],
-  [["serve", "now"], "Serve takes no operands"],
-  [["retrieve", "k", "--colour"], "Unknown option --colour of retrieve"],
-  [["store", "k", "-5"], "Unknown option -5 of store; put -- before"],
-  [["retrieve", "k", "--no-json"], "Unknown option --no-json"],
+  [["frobnicate"], 'Cannot run "frobnicate": unknown command: it must be serve, store'],
+  [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
+  [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],
+  [["retrieve", "a", "b"], "it takes KEY: received a b"],
+  [["serve", "now"], "it takes no operands: received now"],
+  [["retrieve", "k", "--colour"], "Cannot run retrieve: unknown option --colour"],
+  [["store", "k", "-5"], "unknown option -5; put -- before"],
+  [["retrieve", "k", "--no-json"], "unknown option --no-json"],
   [["serve", "--listen"], "--listen needs a value"],
   [["serve", "--max-size", "many"], "Cannot use CACHE_MAX_SIZE (--max-size): it must be a whole number of entries"],
   [["serve", "--max-bytes", "5 potatoes"], 'received "5 potatoes"'],
