@@ -14,10 +14,11 @@ import { runLoad } from "./bench/load.ts";
 import { OrmucoCacheClient } from "./client.ts";
 import { DEFAULT_PORT } from "./lib/address.ts";
 import { type Command, commandHelp, COMMANDS, type Flag, GENERAL_HELP } from "./lib/cli_help.ts";
+import { encodeValue, FLAGS } from "./lib/codec.ts";
 import { clientOptions, serverOptions, type Settings, type SettingText } from "./lib/config.ts";
 import { readEnvironment } from "./lib/environment.ts";
 import { CacheError } from "./lib/errors.ts";
-import { isJson, toJson } from "./lib/json_text.ts";
+import { toJson } from "./lib/json_text.ts";
 import { MAX_VALUE_BYTES } from "./lib/limits.ts";
 import { SOFTWARE } from "./lib/software.ts";
 import { OrmucoCacheServer } from "./server.ts";
@@ -203,7 +204,8 @@ function report(failure: CacheError): number {
 function formatValue(value: unknown, asJson: boolean): Uint8Array {
   if (!asJson && value instanceof Uint8Array) return value;
   if (!asJson && typeof value === "string") return new TextEncoder().encode(value);
-  const text = asJson || isJson(value) ? toJson(value) : Deno.inspect(value, { depth: 100, strAbbreviateSize: 1e6 });
+  const isJson = encodeValue(value).flags === FLAGS.json;
+  const text = asJson || isJson ? toJson(value) : Deno.inspect(value, { depth: 100, strAbbreviateSize: 1e6 });
   return new TextEncoder().encode(`${text}\n`);
 }
 

@@ -19,7 +19,8 @@ export function parseAddress(text: string, defaults: { hostname?: string; port?:
   if (text.startsWith("unix:")) return text === "unix:" ? undefined : { transport: "unix", path: text.slice(5) };
   const { hostname, port = DEFAULT_PORT } = defaults;
   if (/^\d+$/.test(text)) return hostname === undefined ? undefined : tcp(hostname, Number(text));
-  const parts = /^(?:\[([0-9a-fA-F:.%]+)\]|([A-Za-z0-9_][A-Za-z0-9._-]*))(?::(\d+))?$/.exec(text);
+  const parts = /^(?:\[([0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%[A-Za-z0-9._-]+)?)\]|([A-Za-z0-9_][A-Za-z0-9._-]*))(?::(\d+))?$/
+    .exec(text);
   return parts === null ? undefined : tcp(parts[1] ?? parts[2], parts[3] === undefined ? port : Number(parts[3]));
 }
 

@@ -28,7 +28,7 @@ const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
  *
  * @throws {TypeError} If it holds what cannot be sent (a function, a symbol, a cycle, a class instance …); the message
  * names the path, as in `data.items[3].callback`.
- * @throws {RangeError} If it is nested deeper than 256 or has more than 16,777,216 parts.
+ * @throws {RangeError} If it is nested deeper than 256 or has more than 8,388,608 parts.
  */
 export function encodeValue(value: unknown): EncodedValue {
   if (typeof value === "string") {
@@ -39,6 +39,7 @@ export function encodeValue(value: unknown): EncodedValue {
   if (value instanceof Uint8Array) return { flags: FLAGS.bytes, payload: value };
   partsLeft = MAX_PARTS;
   if (isJson(value, 0)) return { flags: FLAGS.json, payload: JSON.stringify(value) };
+  if (partsLeft < 0) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
   return { flags: FLAGS.extended, payload: encodeExtended(value) };
 }
 
@@ -56,7 +57,7 @@ export function decodeValue(flags: number, bytes: Uint8Array): unknown {
         if (bytes.length > 2 * MAX_DEPTH) checkJsonDepth(bytes);
         return JSON.parse(decodeText(bytes));
       case FLAGS.extended:
-        return decodeExtended(bytes.slice());
+        return decodeExtended(new Uint8Array(bytes));
       default:
         return bytes.slice();
     }
@@ -76,6 +77,7 @@ let partsLeft = 0;
 
 /** Whether `JSON.parse(JSON.stringify(value))` gives the value back, `-0`, `undefined` and prototypes included. */
 function isJson(value: unknown, depth: number): boolean {
+  if (--partsLeft < 0) return false;
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -88,7 +90,7 @@ function isJson(value: unknown, depth: number): boolean {
       return false;
   }
   if (value === null) return true;
-  if (depth === MAX_DEPTH || --partsLeft < 0 || "toJSON" in value) return false;
+  if (depth === MAX_DEPTH || "toJSON" in value) return false;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) if (!isJson(value[i], depth + 1)) return false;
     return true;

@@ -5,7 +5,7 @@
 
 import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
 import { checkMessagePack, type ExtensionKinds } from "./msgpack_check.ts";
-import { MAX_DEPTH, MAX_PARTS } from "./limits.ts";
+import { MAX_CONTAINERS, MAX_DEPTH, MAX_PARTS } from "./limits.ts";
 
 /** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
 export const EXT = {
@@ -69,7 +69,7 @@ export function encodeExtended(value: unknown): Uint8Array {
   return encode(new Walk().wire(value), encodeOptions);
 }
 
-/** Decodes; the structure is checked before anything is built. Nested byte arrays are views of the input. */
+/** Decodes; the structure is checked before anything is built. MessagePack's own byte arrays are views of the input. */
 export function decodeExtended(bytes: Uint8Array): unknown {
   checkMessagePack(bytes, EXTENSION_KINDS);
   return decode(bytes, { extensionCodec: extensions });
@@ -80,6 +80,7 @@ class Walk {
   readonly #path: string[] = ["data"];
   readonly #ancestors: object[] = [];
   #parts = 0;
+  #containers = 0;
 
   /** What the library is to encode in place of `value`. */
   wire(value: unknown): unknown {
@@ -105,7 +106,10 @@ class Walk {
   #object(value: object): unknown {
     if (this.#ancestors.includes(value)) return this.#refuse("a cycle");
     if (this.#ancestors.length === MAX_DEPTH) {
-      throw new RangeError(`Cannot encode data: nested deeper than ${MAX_DEPTH}: at ${this.#path.join("")}`);
+      throw new RangeError(`Cannot encode data: nested deeper than ${MAX_DEPTH}: at ${this.#where()}`);
+    }
+    if (++this.#containers > MAX_CONTAINERS) {
+      throw new RangeError(`Cannot encode data: more than ${MAX_CONTAINERS} arrays, objects and the like`);
     }
     this.#ancestors.push(value);
     const wire = this.#known(value);
@@ -175,7 +179,13 @@ class Walk {
   }
 
   #refuse(what: string): never {
-    throw new TypeError(`Cannot encode ${this.#path.join("")}: received ${what}`);
+    throw new TypeError(`Cannot encode ${this.#where()}: received ${what}`);
+  }
+
+  /** The path, its middle left out where it is long. */
+  #where(): string {
+    const path = this.#path.join("");
+    return path.length <= 200 ? path : `${path.slice(0, 100)} … ${path.slice(-100)}`;
   }
 }
 
@@ -202,7 +212,6 @@ function float64Bytes(value: number): Uint8Array {
 }
 
 function bufferWire(value: ArrayBufferView | ArrayBuffer): unknown {
-  if (value instanceof Uint8Array) return value;
   const kind = BUFFER_KINDS.indexOf(Object.prototype.toString.call(value).slice(8, -1));
   if (kind === -1) return undefined;
   const bytes = ArrayBuffer.isView(value)
@@ -224,8 +233,8 @@ function registerNested(type: number, build: (items: unknown[]) => unknown): voi
   });
 }
 
-register(EXT.undefined, () => undefined);
-register(EXT.negativeZero, () => -0);
+register(EXT.undefined, (payload) => nothing(payload, undefined));
+register(EXT.negativeZero, (payload) => nothing(payload, -0));
 register(EXT.bigint, (payload) => decodeBigint(utf8Decoder.decode(payload)));
 register(EXT.utf16, decodeUtf16);
 register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
@@ -234,8 +243,18 @@ register(EXT.buffer, decodeBuffer);
 registerNested(EXT.record, (items) => Object.fromEntries(pairs(items, 0)));
 registerNested(EXT.map, (items) => new Map(pairs(items, 0)));
 registerNested(EXT.set, (items) => new Set(items));
-registerNested(EXT.regexp, ([source, flags]) => new RegExp(source as string, flags as string));
+registerNested(EXT.regexp, decodeRegExp);
 registerNested(EXT.error, decodeError);
+
+function nothing<T>(payload: Uint8Array, value: T): T {
+  if (payload.length > 0) throw new TypeError("an extension with a payload that has none");
+  return value;
+}
+
+function decodeRegExp([source, flags, ...rest]: unknown[]): RegExp {
+  if (typeof source === "string" && typeof flags === "string" && rest.length === 0) return new RegExp(source, flags);
+  throw new TypeError("extension 19 holds no source and flags");
+}
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -249,7 +268,11 @@ function decodeBigint(text: string): bigint {
 function decodeUtf16(payload: Uint8Array): string {
   const view = viewOf(payload);
   let text = "";
-  for (let at = 0; at < payload.length; at += 2) text += String.fromCharCode(view.getUint16(at));
+  for (let at = 0; at < payload.length;) {
+    const units: number[] = [];
+    for (; at < payload.length && units.length < 8192; at += 2) units.push(view.getUint16(at));
+    text += String.fromCharCode(...units);
+  }
   return text;
 }
 
@@ -263,6 +286,7 @@ function decodeBuffer(payload: Uint8Array): unknown {
 }
 
 function pairs(items: unknown[], from: number): [string, unknown][] {
+  if ((items.length - from) % 2 !== 0) throw new TypeError("an extension with a key that has no value");
   const found: [string, unknown][] = [];
   for (let i = from; i + 1 < items.length; i += 2) found.push([items[i] as string, items[i + 1]]);
   return found;

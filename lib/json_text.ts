@@ -1,14 +1,5 @@
 /** Any value as JSON text, for the command line. */
 
-/** Whether JSON shows the value as it is. */
-export function isJson(value: unknown): boolean {
-  try {
-    return value !== undefined && JSON.stringify(value, marked) === JSON.stringify(value);
-  } catch {
-    return false; // a bigint
-  }
-}
-
 /** JSON of any value: what JSON has no word for becomes the nearest that it has. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, marked) ?? "null";

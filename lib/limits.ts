@@ -14,5 +14,7 @@ export const MAX_KEYS_PER_GET = 1024;
 export const MAX_TTL_MS = Number.MAX_SAFE_INTEGER;
 /** Nesting of a value. */
 export const MAX_DEPTH = 256;
-/** Arrays, objects and leaves in a value: each takes a byte at least, so more would not fit. */
-export const MAX_PARTS = MAX_VALUE_BYTES;
+/** Values within a value, leaves included: as JSON each takes two bytes at least, so more would not fit. */
+export const MAX_PARTS = MAX_VALUE_BYTES / 2;
+/** Of those that go as MessagePack, arrays, objects and the like. */
+export const MAX_CONTAINERS = 1024 * 1024;

@@ -60,6 +60,7 @@ export class Store {
       onEvict: (_key, _entry, reason) => {
         if (reason === "evicted") this.#evictions++;
         else if (reason === "expired") this.#expirations++;
+        else if (reason === "deleted") this.#deletions++;
       },
     });
   }
@@ -84,8 +85,9 @@ export class Store {
 
   /** Stores bytes, which become the store's own. Returns false if the entry alone is over the limit of bytes. */
   set(key: string, entry: StoredEntry, ttlMs: number | undefined): boolean {
-    this.#stores++;
-    return this.#entries.set(key, entry, ttlMs === undefined ? undefined : { ttlMs });
+    const stored = this.#entries.set(key, entry, ttlMs === undefined ? undefined : { ttlMs });
+    if (stored) this.#stores++;
+    return stored;
   }
 
   /** Restarts an entry's time to live, or gives it another. */
@@ -95,14 +97,11 @@ export class Store {
 
   /** Removes an entry. Returns whether there was one. */
   delete(key: string): boolean {
-    const deleted = this.#entries.delete(key);
-    if (deleted) this.#deletions++;
-    return deleted;
+    return this.#entries.delete(key);
   }
 
   /** Removes all entries. */
   clear(): void {
-    this.#deletions += this.#entries.size;
     this.#entries.clear();
   }
 

@@ -185,6 +185,7 @@ const SAMPLES: [flags: number, values: unknown[]][] = [
       new Array(length).fill(0),
       LONE.repeat(length),
       new Map([[new Int8Array(length), new Set([new Uint8Array(length)])]]),
+      new Set(Array.from({ length }, (_, i) => i)),
     ]),
     ...[15, 16, 70_000].map((keys) => [undefined, record(Array.from({ length: keys }, (_, i) => [`k${i}`, i]))]),
     ...[1, 2, 3, 4, 5, 8, 15, 16, 17].map((digits) => 16n ** BigInt(digits) - 1n),
@@ -299,7 +300,7 @@ Deno.test("encodeValue() writes the bytes that docs/protocol.md tabulates when t
     ["c7 09 06 0a 00 00 00 00 00 00 f0 3f", Float64Array.of(1)],
     ["c7 09 06 0b ff ff ff ff ff ff ff ff", BigInt64Array.of(-1n)],
     ["c7 09 06 0c 01 00 00 00 00 00 00 00", BigUint64Array.of(1n)],
-    ["92 c7 00 00 c4 01 07", [undefined, Uint8Array.of(7)]],
+    ["92 c7 00 00 d5 06 03 07", [undefined, Uint8Array.of(7)]],
     ["92 c7 00 00 c7 0c 10 92 a9 5f 5f 70 72 6f 74 6f 5f 5f 01", [undefined, proto]],
     ["d6 11 92 a1 61 01", new Map([["a", 1]])],
     ["d5 12 91 01", new Set([1])],
@@ -444,7 +445,29 @@ Deno.test("encodeValue() throws a RangeError when shared values double 40 times"
   let value: unknown = [];
   for (let level = 0; level < 40; level++) value = [value, value];
   const error = assertThrows(() => encodeValue(value), RangeError);
-  assertStrictEquals(error.message, "Cannot encode data: more than 16777216 parts");
+  assertStrictEquals(error.message, "Cannot encode data: more than 8388608 parts");
+  let map: unknown = new Map();
+  for (let level = 0; level < 40; level++) map = new Map([["left", map], ["right", map]]);
+  const refused = assertThrows(() => encodeValue(map), RangeError);
+  assertStrictEquals(refused.message, "Cannot encode data: more than 1048576 arrays, objects and the like");
+});
+
+Deno.test("decodeValue() gives a nested Uint8Array a buffer of its own", () => {
+  const [, bytes] = roundTrip([undefined, Uint8Array.of(1, 2, 3)]) as [undefined, Uint8Array];
+  assertStrictEquals(bytes.buffer.byteLength, 3);
+});
+
+Deno.test("decodeValue() throws ProtocolError when the contents of an extension are not what its type holds", () => {
+  const cases: [number, number[]][] = [
+    [EXT.undefined, [0]],
+    [EXT.negativeZero, [0]],
+    [EXT.map, [0x91, 1]],
+    [EXT.record, [0x93, 0xa1, 0x61, 1, 2]],
+    [EXT.regexp, [0x90]],
+    [EXT.regexp, [0x92, 1, 0xa0]],
+    [EXT.error, [0x94, 0xa0, 0xa0, 0xa0, 0xa0]],
+  ];
+  for (const [type, payload] of cases) assertRefused(FLAGS.extended, extension(type, Uint8Array.from(payload)), "");
 });
 
 /** MessagePack by hand: an extension of any length. */
@@ -456,7 +479,7 @@ function extension(type: number, payload: Uint8Array): Uint8Array {
   return concat(header, payload);
 }
 
-function concat(...chunks: (Uint8Array | number[])[]): Uint8Array {
+function concat(...chunks: (Uint8Array | readonly number[])[]): Uint8Array {
   return Uint8Array.from(chunks.flatMap((chunk) => [...chunk]));
 }
 
@@ -546,7 +569,7 @@ Deno.test("decodeValue() refuses before it builds when a header claims what is n
     [concat([0x92], extension(EXT.set, Uint8Array.of(0x92, 1)), [1, 1]), claimed], // must not take items from outside
     [extension(EXT.set, Uint8Array.of(0x91, 1, 1)), "bytes after the value"],
     [concat([0x92], extension(EXT.set, Uint8Array.of(0x91, 0xa2, 0x61)), [1]), "truncated"], // nor bytes
-    [extension(EXT.map, Uint8Array.of()), "extension 17 holds no array"],
+    [extension(EXT.map, Uint8Array.of()), ""],
     [[0xc6, ...most], "truncated"],
     [[0xdb, ...most, 0x61], "truncated"],
     [[0xc9, ...most, EXT.set], "truncated"],
@@ -622,6 +645,11 @@ Deno.test("decodeValue() throws ProtocolError when a string of extended values i
     assertRefused(FLAGS.extended, Uint8Array.from([0xa0 + sequence.length, ...sequence]), "");
     assertRefused(FLAGS.extended, Uint8Array.from([0x81, 0xa0 + sequence.length, ...sequence, 1]), "");
   }
+  for (const [header, length] of [[[0xd9, 100], 100], [[0xda, 1, 0], 256], [[0xdb, 0, 1, 0, 0], 65_536]] as const) {
+    const filled = (last: number) => concat(header, new Uint8Array(length - 1).fill(0x61), [last]);
+    assertStrictEquals(decodeValue(FLAGS.extended, filled(0x62)), `${"a".repeat(length - 1)}b`);
+    assertRefused(FLAGS.extended, filled(0xc3), "");
+  }
 });
 
 Deno.test("decodeValue() throws ProtocolError when an extension type is not in docs/protocol.md", () => {
@@ -629,6 +657,10 @@ Deno.test("decodeValue() throws ProtocolError when an extension type is not in d
   for (let type = 0; type < 255; type++) { // 255 is MessagePack's own timestamp
     if (!known.has(type)) assertRefused(FLAGS.extended, extension(type, Uint8Array.of(0x90)), "");
   }
+});
+
+Deno.test("decodeValue() gives a Date when another client wrote MessagePack's own timestamp", () => {
+  assertSame(decodeValue(FLAGS.extended, Uint8Array.of(0xd6, 0xff, 0, 0, 0, 1)), new Date(1000));
 });
 
 /** What decoding gave: a value, or that it was refused; any error but ProtocolError passes through. */
