@@ -14,9 +14,9 @@
 import { type Address, DEFAULT_PORT, formatAddress, isLoopback, parseAddress } from "./lib/address.ts";
 import { serverOptions } from "./lib/config.ts";
 import { readEnvironment } from "./lib/environment.ts";
-import { closeQuietly, writeAll } from "./lib/link_socket.ts";
 import { MAX_ENTRIES } from "./lib/lru.ts";
 import { Session, type SessionHost } from "./lib/session.ts";
+import { boundAddress, closeQuietly, isDisconnection, listen, removeSocketFile, writeAll } from "./lib/socket.ts";
 import { SOFTWARE } from "./lib/software.ts";
 import { Store } from "./lib/store.ts";
 
@@ -411,41 +411,6 @@ function checkedPeer(peer: string): string {
 function checkPositive(option: string, value: number): void {
   if (value > 0) return;
   throw new RangeError(`Cannot create server: ${option} must be greater than 0: received ${value}`);
-}
-
-async function listen(address: Address): Promise<Deno.Listener> {
-  if (address.transport === "tcp") return Deno.listen(address);
-  await removeStaleSocketFile(address.path);
-  const previous = Deno.umask(0o177); // the file must never be open to others, not even for a moment
-  try {
-    return Deno.listen(address);
-  } finally {
-    Deno.umask(previous);
-  }
-}
-
-/** A server that was killed leaves its file behind; nobody answers there. */
-async function removeStaleSocketFile(path: string): Promise<void> {
-  const isSocket = await Deno.stat(path).then((info) => info.isSocket, () => false);
-  if (!isSocket) return;
-  const answers = await Deno.connect({ transport: "unix", path }).then(closeQuietly, (error) => error);
-  if (answers instanceof Deno.errors.ConnectionRefused) await removeSocketFile(path);
-}
-
-async function removeSocketFile(path: string): Promise<void> {
-  await Deno.remove(path).catch(() => {}); // gone already, or not ours to remove: binding will tell
-}
-
-function boundAddress(asked: Address, listener: Deno.Listener): Address {
-  return asked.transport === "tcp" ? { ...asked, port: (listener.addr as Deno.NetAddr).port } : asked;
-}
-
-/** Errors of a connection that its client, or the network, has ended. */
-function isDisconnection(error: unknown): boolean {
-  const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut } =
-    Deno.errors;
-  return [BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut]
-    .some((type) => error instanceof type);
 }
 
 function pause(ms: number): Promise<void> {

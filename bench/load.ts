@@ -122,7 +122,7 @@ function showProgress(run: Run, startMs: number): () => Promise<void> {
     clear: true,
     interval: PROGRESS_INTERVAL_MS,
     formatter: ({ progressBar, value }) =>
-      `${progressBar} ${(value / 1000).toFixed(0)} of ${durationMs / 1000} s, ${
+      `[${progressBar}] ${(value / 1000).toFixed(0)} of ${durationMs / 1000} s, ${
         Math.round(1000 * run.calls / Math.max(1, value)).toLocaleString("en")
       } calls/s`,
   });

@@ -7,6 +7,7 @@ import { type Address, formatAddress } from "./address.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "./errors.ts";
 import { FrameReader, FrameWriter } from "./frame.ts";
 import { type Call, Pipeline, readGreeting, writeHello } from "./pipeline.ts";
+import { closeQuietly, writeAll } from "./socket.ts";
 
 /** What a link needs to know. */
 export interface LinkOptions {
@@ -239,19 +240,5 @@ async function readInto(socket: Socket, input: FrameReader, onBytes: () => boole
     if (count === null) throw new Error("the server closed the connection");
     input.received(count);
     if (onBytes()) return;
-  }
-}
-
-/** Writes every byte: one write may take part. */
-export async function writeAll(socket: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
-}
-
-/** Closes a socket that may be closed already. */
-export function closeQuietly(socket: { close(): void }): void {
-  try {
-    socket.close();
-  } catch {
-    // Closed before: that is what was wanted.
   }
 }

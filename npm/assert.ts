@@ -1,4 +1,7 @@
-/** Stands in for `@std/assert` where only npm is reachable: the few assertions that the tests use. */
+/**
+ * Stands in for `@std/assert` where only npm is reachable: the few assertions that the tests use, on
+ * `node:assert`. `assertEquals` is stricter than the real one about prototypes.
+ */
 
 import assert from "node:assert/strict";
 

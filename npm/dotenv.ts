@@ -1,4 +1,7 @@
-/** Stands in for `@std/dotenv` where only npm is reachable, with npm's dotenv. It does not expand `$NAME`. */
+/**
+ * Stands in for `@std/dotenv` where only npm is reachable, with npm's dotenv. Unlike the real one it does not expand
+ * `$NAME` in values, which none of our settings needs.
+ */
 
 import { parse } from "dotenv";
 

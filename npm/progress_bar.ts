@@ -1,4 +1,7 @@
-/** Stands in for `@std/cli/unstable-progress-bar` where only npm is reachable, with npm's cli-progress. */
+/**
+ * Stands in for `@std/cli/unstable-progress-bar` where only npm is reachable, with npm's cli-progress. The formatter gets
+ * no times.
+ */
 
 import cliProgress from "cli-progress";
 
@@ -23,7 +26,7 @@ export class ProgressBar {
   constructor({ max, clear, interval = 1000, formatter }: ProgressBarOptions) {
     const format = (_options: unknown, { value }: { value: number }) => {
       const filled = Math.round(BAR_CHARACTERS * Math.min(1, value / max));
-      const progressBar = `[${"#".repeat(filled)}${"-".repeat(BAR_CHARACTERS - filled)}]`;
+      const progressBar = "#".repeat(filled) + "-".repeat(BAR_CHARACTERS - filled);
       return formatter?.({ progressBar, value, max }) ?? progressBar;
     };
     this.#bar = new cliProgress.SingleBar({ format, clearOnComplete: clear, fps: 1000 / interval });

@@ -1,0 +1,55 @@
+/** Sockets: listen, write all, close. It does not know what travels. */
+
+import type { Address } from "./address.ts";
+
+/** Listens; a unix socket is for its own user only, and takes the place of one that a killed server left. */
+export async function listen(address: Address): Promise<Deno.Listener> {
+  if (address.transport === "tcp") return Deno.listen(address);
+  await removeStaleSocketFile(address.path);
+  const previous = Deno.umask(0o177); // the file must never be open to others, not even for a moment
+  try {
+    return Deno.listen(address);
+  } finally {
+    Deno.umask(previous);
+  }
+}
+
+/** A server that was killed leaves its file behind; nobody answers there. */
+async function removeStaleSocketFile(path: string): Promise<void> {
+  const isSocket = await Deno.stat(path).then((info) => info.isSocket, () => false);
+  if (!isSocket) return;
+  const answers = await Deno.connect({ transport: "unix", path }).then(closeQuietly, (error) => error);
+  if (answers instanceof Deno.errors.ConnectionRefused) await removeSocketFile(path);
+}
+
+/** Removes a unix socket's file, if it can be. */
+export async function removeSocketFile(path: string): Promise<void> {
+  await Deno.remove(path).catch(() => {}); // gone already, or not ours to remove: binding will tell
+}
+
+/** Where a listener listens: port 0 has become a port. */
+export function boundAddress(asked: Address, listener: Deno.Listener): Address {
+  return asked.transport === "tcp" ? { ...asked, port: (listener.addr as Deno.NetAddr).port } : asked;
+}
+
+/** Whether an error says that the client, or the network, has ended a connection. */
+export function isDisconnection(error: unknown): boolean {
+  const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut } =
+    Deno.errors;
+  return [BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut]
+    .some((type) => error instanceof type);
+}
+
+/** Writes every byte: one write may take part. */
+export async function writeAll(socket: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
+}
+
+/** Closes a socket that may be closed already. */
+export function closeQuietly(socket: { close(): void }): void {
+  try {
+    socket.close();
+  } catch {
+    // Closed before: that is what was wanted.
+  }
+}
