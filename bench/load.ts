@@ -121,10 +121,11 @@ function showProgress(run: Run, startMs: number): () => Promise<void> {
     max: durationMs,
     clear: true,
     interval: PROGRESS_INTERVAL_MS,
-    formatter: ({ progressBar, value }) =>
-      `[${progressBar}] ${(value / 1000).toFixed(0)} of ${durationMs / 1000} s, ${
-        Math.round(1000 * run.calls / Math.max(1, value)).toLocaleString("en")
-      } calls/s`,
+    formatter: ({ progressBar }) => {
+      const elapsedMs = Math.max(1, performance.now() - startMs);
+      const rate = Math.round(1000 * run.calls / elapsedMs).toLocaleString("en");
+      return `[${progressBar}] ${Math.floor(elapsedMs / 1000)} of ${durationMs / 1000} s, ${rate} calls/s`;
+    },
   });
   const timer = setInterval(() => bar.value = Math.min(durationMs, performance.now() - startMs), PROGRESS_INTERVAL_MS);
   return async () => {
