@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { encodeValue } from "../lib/codec.ts";
-import type { CacheError } from "../lib/errors.ts";
-import { FrameReader, FrameWriter, REQUEST } from "../lib/frame.ts";
+import { encode } from "@std/msgpack";
+import { seeded } from "../bench/compare.ts";
+import { encodeValue, FLAGS } from "../lib/codec.ts";
+import { CacheError, ProtocolError } from "../lib/errors.ts";
+import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST, STATE } from "../lib/frame.ts";
 import {
   type Call,
   Pipeline,
+  readData,
   readFound,
   readGreeting,
   readMany,
@@ -16,6 +19,7 @@ import {
 } from "../lib/pipeline.ts";
 import { Session } from "../lib/session.ts";
 import { Store } from "../lib/store.ts";
+import { joined, mutate } from "./mutate.ts";
 
 type Outcome = { result: unknown; error: CacheError | undefined };
 
@@ -158,6 +162,86 @@ Deno.test("Pipeline.fail() settles every call once", () => {
   assertEquals(pair.codes(), ["timeout", "unreachable"]);
   assertEquals(pair.pipeline.pending, 0);
 });
+
+Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call is settled once, or the connection is given up", () => {
+  const seed = 11142;
+  const random = seeded(seed);
+  const below = (n: number) => Math.floor(random() * n);
+  const replies = sampleReplies();
+  let [mutated, given, settled] = [0, 0, 0];
+  while (mutated < 100_000) {
+    const pipeline = new Pipeline(new FrameReader());
+    const calls = 1 + below(6);
+    const settlements = new Array<number>(calls).fill(0);
+    for (let i = 0; i < calls; i++) {
+      const read = [readFound, readYesNo, readData, (frame: FrameReader) => readMany(frame, 2)][below(4)];
+      pipeline.add<unknown>({ read, settle: () => settlements[i]++ }, 0);
+    }
+    const batch = Array.from({ length: calls }, () => mutate(replies[below(replies.length)], below));
+    mutated += calls;
+    try {
+      const bytes = joined(...batch);
+      for (let at = 0, size = 1 + below(bytes.length + 1); at < bytes.length; at += size) {
+        pipeline.input.push(bytes.subarray(at, at + size));
+        pipeline.receive(0);
+      }
+    } catch (error) {
+      const isExpected = error instanceof ProtocolError || error instanceof CacheError;
+      if (!isExpected) throw new Error(`seed ${seed}, after ${mutated} replies`, { cause: error });
+      given++;
+    }
+    settled += settlements.filter((times) => times === 1).length;
+    pipeline.fail(new CacheError("unreachable", "the end"));
+    assertEquals(settlements, new Array<number>(calls).fill(1), `seed ${seed}, after ${mutated} replies`);
+  }
+  assert(given > 1000 && settled > 1000, `the fuzzer must reach both ends: ${given} given up, ${settled} settled`);
+});
+
+/** One reply of each kind, as a server writes them. */
+function sampleReplies(): Uint8Array[] {
+  const kinds: ((output: FrameWriter) => void)[] = [
+    (output) => output.empty(REPLY.ok),
+    (output) => output.empty(REPLY.miss),
+    (output) => output.empty(FIRST_PUSH),
+    (output) => {
+      output.begin(REPLY.value);
+      output.uint32(FLAGS.json);
+      output.text('{"a":[1,2,3]}');
+    },
+    (output) => {
+      output.begin(REPLY.value);
+      output.uint32(FLAGS.extended);
+      output.bytes(encodeValue(new Map([["a", -0]])).payload as Uint8Array);
+    },
+    (output) => {
+      output.begin(REPLY.values);
+      output.uint16(2);
+      output.uint8(STATE.miss);
+      output.uint8(STATE.hit);
+      output.uint32(FLAGS.text);
+      output.uint32(2);
+      output.text("hi");
+    },
+    (output) => {
+      output.begin(REPLY.data);
+      output.bytes(encode({ entries: 1, server: "x" }));
+    },
+    (output) => {
+      output.begin(REPLY.refused);
+      output.bytes(encode({ code: "bad-key", message: "no" }));
+    },
+    (output) => {
+      output.begin(REPLY.closing);
+      output.bytes(encode({ code: "stopping", message: "bye" }));
+    },
+  ];
+  return kinds.map((write) => {
+    const output = new FrameWriter();
+    write(output);
+    output.end();
+    return output.taken();
+  });
+}
 
 Deno.test("Pipeline is full at 100,000 calls", () => {
   const pair = new Pair();
