@@ -37,7 +37,7 @@ for (const [i, block] of blocks("ts").entries()) {
 
 Deno.test("README's second terminal shows what it says", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0"]);
-  const [session] = blocks("console");
+  const [session] = blocks("console"); // the first of them
   const steps = [...session.matchAll(/^\$ npx -y deno@2 run -A -c deno\.npm\.json cli\.ts (.*)\n((?:[^$].*\n)*)/gm)];
   assert(steps.length >= 2);
   for (const [, command, shown] of steps) {
