@@ -12,7 +12,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { runLoad } from "./bench/load.ts";
 import { OrmucoCacheClient } from "./client.ts";
-import { DEFAULT_PORT } from "./lib/address.ts";
 import { type Command, commandHelp, COMMANDS, type Flag, GENERAL_HELP } from "./lib/cli_help.ts";
 import { encodeValue, FLAGS } from "./lib/codec.ts";
 import { clientOptions, serverOptions, type Settings, type SettingText } from "./lib/config.ts";
@@ -24,8 +23,10 @@ import { SOFTWARE } from "./lib/software.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /** Exit statuses. */
-const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4 } as const;
-const DEFAULT_SERVER = "127.0.0.1";
+const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4, internal: 70 } as const;
+const DEFAULT_SERVER = { text: "127.0.0.1", from: "default" };
+/** Calls in flight that `bench` may keep. */
+const MAX_BENCH_CALLS = 100_000;
 
 /** A mistake in the arguments of a command. */
 class UsageError extends Error {
@@ -56,10 +57,15 @@ export async function main(args: string[]): Promise<number> {
     if (command === undefined) {
       throw new UsageError(`"${name}"`, `unknown command: it must be ${COMMANDS.map(({ name }) => name).join(", ")}`);
     }
-    if (rest.includes("--help") || rest.includes("-h")) return say(commandHelp(command));
+    const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+    if (options.includes("--help") || options.includes("-h")) return say(commandHelp(command));
     return await run(command, readArguments(command, rest));
   } catch (error) {
-    if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // whoever read our output has had enough
+    if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) {
+      console.error(error);
+      return EXIT.internal;
+    }
     console.error(error.message);
     if (error instanceof UsageError) console.error("--help lists the commands and, after one, its options");
     return EXIT.usage;
@@ -92,7 +98,7 @@ async function serve(args: Arguments): Promise<number> {
   try {
     await server.startServer();
   } catch (error) {
-    console.error(`Cannot listen on ${options.listen ?? DEFAULT_PORT}: ${(error as Error).message}`);
+    console.error((error as Error).message);
     return EXIT.unreachable;
   }
   await stop;
@@ -120,12 +126,12 @@ type ClientRun = (client: OrmucoCacheClient) => Promise<number>;
 /** Runs a command with a client; a failed call decides the exit status whatever the command made of it. */
 async function withClient(args: Arguments, run: ClientRun): Promise<number> {
   let failure: CacheError | undefined;
-  const options = clientOptions(settings(args));
-  const servers = options.servers.length > 0 ? options.servers : [DEFAULT_SERVER];
-  const client = new OrmucoCacheClient({ ...options, servers, onError: (error) => failure = error });
+  const client = new OrmucoCacheClient({ ...clientSettings(args), onError: (error) => failure ??= error });
   const status = await run(client);
+  // A connection may have failed and the next server have answered: then the command has not failed.
+  const isFailed = failure !== undefined && Object.values((await client.stats()).failures).some((count) => count > 0);
   await client.close();
-  return failure === undefined ? status : report(failure);
+  return isFailed ? report(failure!) : status;
 }
 
 async function store(client: OrmucoCacheClient, args: Arguments): Promise<number> {
@@ -145,13 +151,13 @@ async function store(client: OrmucoCacheClient, args: Arguments): Promise<number
 async function retrieve(client: OrmucoCacheClient, args: Arguments): Promise<number> {
   const [key] = args.positional;
   const found = await client.retrieveMany([key]);
-  if (!found.has(key)) return EXIT.miss;
+  if (!found.has(key)) return miss();
   await print(formatValue(found.get(key), args.json));
   return EXIT.ok;
 }
 
 async function remove(client: OrmucoCacheClient, args: Arguments): Promise<number> {
-  return await client.remove(args.positional[0]) ? say("Removed") : EXIT.miss;
+  return await client.remove(args.positional[0]) ? say("Removed") : miss();
 }
 
 async function clear(client: OrmucoCacheClient, _args: Arguments): Promise<number> {
@@ -169,9 +175,9 @@ async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number
 }
 
 async function bench(args: Arguments): Promise<number> {
-  const { servers, timeoutMs } = clientOptions(settings(args));
-  const figures = await runLoad({
-    servers: servers.length > 0 ? servers : [DEFAULT_SERVER],
+  const { servers, timeoutMs } = clientSettings(args);
+  const load = {
+    servers,
     timeoutMs,
     connections: wholeFlag(args, "connections", 1, 1, 1000),
     inFlight: wholeFlag(args, "pipeline", 64, 1, 10_000),
@@ -180,7 +186,11 @@ async function bench(args: Arguments): Promise<number> {
     ratio: numberFlag(args, "ratio", 0.9, 0, 1),
     durationMs: 1000 * numberFlag(args, "duration", 5, 0.1, 3600),
     showProgress: !args.json && Deno.stderr.isTerminal(),
-  });
+  };
+  if (load.connections * load.inFlight > MAX_BENCH_CALLS) {
+    throw new UsageError("bench", `--connections times --pipeline must be ${MAX_BENCH_CALLS} at most`);
+  }
+  const figures = await runLoad(load);
   if (figures instanceof CacheError) return report(figures);
   if (args.json) return say(toJson(figures));
   const { retrievals, hits } = figures;
@@ -207,6 +217,12 @@ function formatValue(value: unknown, asJson: boolean): Uint8Array {
   const isJson = encodeValue(value).flags === FLAGS.json;
   const text = asJson || isJson ? toJson(value) : Deno.inspect(value, { depth: 100, strAbbreviateSize: 1e6 });
   return new TextEncoder().encode(`${text}\n`);
+}
+
+/** A miss says nothing but its exit status, unless a person looks on. */
+function miss(): number {
+  if (Deno.stdout.isTerminal()) console.error("No entry");
+  return EXIT.miss;
 }
 
 function say(text: string): number {
@@ -249,6 +265,11 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** Options for a client, of the default server unless one is named. */
+function clientSettings(args: Arguments): ReturnType<typeof clientOptions> {
+  return clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)]));
+}
+
 /** Settings in order of rank: flags, the environment, `.env`. */
 function settings(args: Arguments): Settings {
   const found = new Map<string, SettingText>(readEnvironment());
@@ -268,7 +289,8 @@ function readArguments(command: Command, args: string[]): Arguments {
     negatable: names(command.flags, ({ negatable }) => negatable === true),
     unknown: (argument: string) => {
       if (!argument.startsWith("-") || argument === "-") return true;
-      throw new UsageError(command.name, `unknown option ${argument}; put -- before a value that starts with -`);
+      const hint = command.name === "store" ? "; put -- before a value that starts with -" : "";
+      throw new UsageError(command.name, `unknown option ${argument}${hint}`);
     },
   }) as { _: unknown[] } & Record<string, unknown>;
   const positional = parsed._.map(String);
@@ -279,9 +301,8 @@ function readArguments(command: Command, args: string[]): Arguments {
   const flags = new Map<string, string>();
   for (const { name, argument, negatable } of command.flags) {
     if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(command, name, parsed[name]));
-    if (negatable && (args.includes(`--${name}`) || args.includes(`--no-${name}`))) {
-      flags.set(name, String(parsed[name]));
-    }
+    const isGiven = args.some((given) => [`--${name}`, `--no-${name}`].includes(given.split("=")[0]));
+    if (negatable && isGiven) flags.set(name, String(parsed[name]));
   }
   return { command: command.name, positional, flags, json: parsed.json === true };
 }

@@ -34,14 +34,17 @@ import {
   writeSet,
 } from "./lib/pipeline.ts";
 import { SOFTWARE } from "./lib/software.ts";
+import type { ServerStats } from "./lib/stats.ts";
 
 export { CacheError, type CacheErrorCode } from "./lib/errors.ts";
+export type { ServerStats } from "./lib/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheClient}. */
 export interface ClientOptions {
   /**
    * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given. With several, the
-   * next takes over when one fails. None: stand-alone, in this process's memory.
+   * next takes over when one fails, with the entries that it has itself, and is then kept. None: stand-alone, in this
+   * process's memory.
    *
    * @default {[]}
    */
@@ -97,7 +100,7 @@ export interface ClientStats {
   /** Stand-alone: entries in memory. */
   entries: number | undefined;
   /** The server's own statistics; `undefined` stand-alone, or if it cannot be reached. */
-  server: Record<string, unknown> | undefined;
+  server: Partial<ServerStats> | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 1000;
@@ -106,7 +109,7 @@ const DEFAULT_TTL_MS = 3_600_000;
 /**
  * A cache with two methods that matter: `store` and `retrieve`.
  *
- * Stand-alone it keeps the values themselves, of any kind. With a server it sends copies; see docs/protocol.md for the
+ * Stand-alone it keeps the values themselves, of any kind but promises. With a server it sends copies; see docs/protocol.md for the
  * kinds of values. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
  * time-out: no call hangs, and none rejects but for misuse (a bad key, ttl or value).
  *
@@ -148,7 +151,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
   constructor(options: ClientOptions = clientOptions(readEnvironment())) {
     this.#ttlMs = options.ttlMs === undefined ? undefined : checkedTtlMs(options.ttlMs);
     this.#onError = options.onError;
-    const servers = (options.servers ?? []).map(checkedServer);
+    const servers = checkedServers(options.servers ?? []);
     if (servers.length === 0) {
       const { maxSize, renewOnHit } = options;
       this.#memory = new LruCache({ maxSize, renewOnHit, ttlMs: this.#ttlMs ?? DEFAULT_TTL_MS });
@@ -169,12 +172,14 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @param data The value.
    * @param options The entry's own time to live.
    * @returns Whether it was stored; `false` if the server failed or refused.
-   * @throws {TypeError} With a server: if the value holds what cannot be sent; the message names the path in it.
+   * @throws {TypeError} If the value is a promise; with a server, if it holds what cannot be sent: the message names the
+   * path in it.
    * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
     checkKey(key);
+    if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");
     const stored = this.#memory ? this.#memory.set(key, data, { ttlMs }) : await this.#storeRemotely(key, data, ttlMs);
     if (stored) this.#stores++;
     return stored;
@@ -194,7 +199,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
       this.#link!.call((output) => writeKeyed(output, REQUEST.get, key), {
         read: readFound,
         settle: (found, error) => {
-          if (error !== undefined) this.#failed(error);
+          if (error !== undefined) this.#failed(error, "retrieve", key);
           resolve(this.#count(found) as T | undefined);
         },
       });
@@ -231,7 +236,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
   async has(key: string): Promise<boolean> {
     checkKey(key);
     if (this.#memory) return this.#memory.has(key);
-    return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo) ?? false;
+    return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo, "look up", key) ?? false;
   }
 
   /**
@@ -244,7 +249,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
   async remove(key: string): Promise<boolean> {
     checkKey(key);
     if (this.#memory) return this.#memory.delete(key);
-    return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo) ?? false;
+    return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove", key) ?? false;
   }
 
   /**
@@ -278,7 +283,10 @@ export class OrmucoCacheClient implements AsyncDisposable {
     };
   }
 
-  /** Waits for the calls under way, each bounded by the time-out, and ends the connection. Later calls fail. */
+  /**
+   * Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. Stand-alone
+   * there is nothing to end.
+   */
   async close(): Promise<void> {
     if (this.#link === undefined) return;
     // Replies come in order: with this one, all earlier ones are there.
@@ -295,10 +303,10 @@ export class OrmucoCacheClient implements AsyncDisposable {
     const value = encodeValue(data);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {
-      return await this.#ask((output) => writeSet(output, key, value, wireTtlMs), readYesNo) ?? false;
+      return await this.#ask((output) => writeSet(output, key, value, wireTtlMs), readYesNo, "store", key) ?? false;
     } catch (error) {
       if (!(error instanceof CacheError)) throw error;
-      this.#failed(error);
+      this.#failed(error, "store", key);
       return false;
     }
   }
@@ -325,16 +333,21 @@ export class OrmucoCacheClient implements AsyncDisposable {
   }
 
   #findOne(key: string): Promise<Found | undefined> {
-    return this.#ask((output) => writeKeyed(output, REQUEST.get, key), readFound);
+    return this.#ask((output) => writeKeyed(output, REQUEST.get, key), readFound, "retrieve", key);
   }
 
   /** Makes a call whose failure is `undefined`. */
-  #ask<T>(write: (output: FrameWriter) => void, read: (frame: FrameReader) => T): Promise<T | undefined> {
+  #ask<T>(
+    write: (output: FrameWriter) => void,
+    read: (frame: FrameReader) => T,
+    verb = "ask the server",
+    key?: string,
+  ): Promise<T | undefined> {
     return new Promise((resolve) => {
       this.#link!.call(write, {
         read,
         settle: (result, error) => {
-          if (error !== undefined) this.#failed(error);
+          if (error !== undefined) this.#failed(error, verb, key);
           resolve(result);
         },
       });
@@ -350,9 +363,12 @@ export class OrmucoCacheClient implements AsyncDisposable {
     return found.value;
   }
 
-  #failed(error: CacheError): void {
+  /** Counts a failed call. What concerns this call alone is told with its key; the rest, many calls share. */
+  #failed(error: CacheError, verb?: string, key?: string): void {
     this.#failures[error.code]++;
-    this.#report(error);
+    const isShared = error.message.startsWith("Cannot") || verb === undefined;
+    const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
+    this.#report(isShared ? error : new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
   }
 
   /** A lost connection fails many calls with one error: it is told once. */
@@ -367,12 +383,16 @@ export class OrmucoCacheClient implements AsyncDisposable {
   }
 }
 
-function checkedServer(text: string): Address {
-  const address = parseAddress(text);
-  if (address !== undefined) return address;
-  throw new RangeError(
-    `Cannot create client: servers must be "host", "host:port", "[ipv6]:port" or "unix:/path": received "${text}"`,
-  );
+function checkedServers(servers: readonly string[]): Address[] {
+  if (!Array.isArray(servers)) throw new TypeError("Cannot create client: servers must be an array of text");
+  return servers.map((text) => {
+    const address = parseAddress(text);
+    if (address !== undefined) return address;
+    throw new RangeError(
+      'Cannot create client: servers must be "host", "host:port" (port 0 to 65535), "[ipv6]:port" or "unix:/path": ' +
+        `received "${text}"`,
+    );
+  });
 }
 
 function checkedTimeoutMs(timeoutMs: number): number {
@@ -381,6 +401,6 @@ function checkedTimeoutMs(timeoutMs: number): number {
 }
 
 function checkedTtlMs(ttlMs: number): number {
-  if (ttlMs === Infinity || (ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
+  if (ttlMs === Infinity || (typeof ttlMs === "number" && ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
   throw new RangeError(`Cannot use ttlMs: it must be 0 to ${MAX_TTL_MS}, or Infinity: received ${ttlMs}`);
 }

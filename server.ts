@@ -18,7 +18,10 @@ import { MAX_ENTRIES } from "./lib/lru.ts";
 import { Session, type SessionHost } from "./lib/session.ts";
 import { boundAddress, closeQuietly, isDisconnection, listen, removeSocketFile, writeAll } from "./lib/socket.ts";
 import { SOFTWARE } from "./lib/software.ts";
+import type { ServerStats } from "./lib/stats.ts";
 import { Store } from "./lib/store.ts";
+
+export type { ServerStats } from "./lib/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions {
@@ -36,7 +39,7 @@ export interface ServerOptions {
    * @default {128, or no limit if `maxBytes` is given}
    */
   maxSize?: number;
-  /** Bytes of keys, values and their overhead held at most. No limit by default. */
+  /** Bytes of keys, values and their overhead held at most, 1,024 or more. No limit by default. */
   maxBytes?: number;
   /**
    * Milliseconds until an entry expires that was stored without a time of its own; 0 means never.
@@ -66,54 +69,11 @@ export interface ServerOptions {
   log?: (line: string) => void;
 }
 
-/** Statistics of a server: counters since it was made, and what it holds now. */
-export interface ServerStats {
-  /** Name and version. */
-  server: string;
-  /** Milliseconds since the server started. */
-  uptimeMs: number;
-  /** Entries held now. */
-  entries: number;
-  /** Bytes of keys, values and overhead held now, as counted against `maxBytes`. */
-  bytes: number;
-  /** Entries held at most. */
-  maxSize: number;
-  /** Bytes held at most; 0 is no limit. */
-  maxBytes: number;
-  /** Retrievals that found an entry. */
-  hits: number;
-  /** Retrievals that did not. */
-  misses: number;
-  /** Entries stored. */
-  stores: number;
-  /** Entries removed by callers. */
-  deletions: number;
-  /** Entries removed for room. */
-  evictions: number;
-  /** Entries removed by time. */
-  expirations: number;
-  /** Connections open now. */
-  connections: number;
-  /** Connections accepted. */
-  connectionsAccepted: number;
-  /** Connections turned away because there were too many. */
-  connectionsRefused: number;
-  /** Requests answered. */
-  requests: number;
-  /** Requests refused. */
-  refusals: number;
-  /** Connections ended because of bytes that are not the protocol. */
-  protocolErrors: number;
-  /** Bytes received. */
-  bytesReceived: number;
-  /** Bytes sent. */
-  bytesSent: number;
-}
-
 const DEFAULT_MAX_SIZE = 128;
 const DEFAULT_TTL_MS = 3_600_000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const DEFAULT_MAX_CONNECTIONS = 1000;
+const MIN_BYTES = 1024;
 const LOOPBACK = "127.0.0.1";
 /** How long to wait after a failed accept: out of descriptors, say. */
 const ACCEPT_PAUSE_MS = 50;
@@ -183,14 +143,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
     this.#listenOn = checkedListen(options.listen ?? DEFAULT_PORT);
     this.#peers = (options.peers ?? []).map(checkedPeer);
-    checkPositive("gossipIntervalMs", options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS);
+    checkAtLeast("gossipIntervalMs", options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS, 10);
     this.#maxBytes = options.maxBytes;
-    if (options.maxBytes !== undefined) checkPositive("maxBytes", options.maxBytes);
+    if (options.maxBytes !== undefined) checkAtLeast("maxBytes", options.maxBytes, MIN_BYTES);
     this.#maxSize = options.maxSize ?? (options.maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity);
     this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
     this.#renewOnHit = options.renewOnHit ?? true;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
-    checkPositive("maxConnections", this.#maxConnections);
+    checkAtLeast("maxConnections", this.#maxConnections, 1);
     this.#log = options.log ?? console.log;
     this.#store = new Store({
       maxSize: this.#maxSize,
@@ -214,8 +174,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /**
    * Opens the port, and says so.
    *
-   * @throws {Deno.errors.AddrInUse} If something listens there already.
-   * @throws {Error} If the server is started already, or the address cannot be bound.
+   * @throws {Error} If the server is started already, or the address cannot be bound (`Deno.errors.AddrInUse` where
+   * something listens there already).
    */
   async startServer(): Promise<void> {
     if (this.#listener !== undefined) throw new Error("Cannot start server: it is started already");
@@ -395,10 +355,12 @@ function describeExpiration(ttlMs: number, renewOnHit: boolean): string {
 }
 
 function checkedListen(listen: string | number): Address {
-  const address = parseAddress(String(listen), { hostname: LOOPBACK });
+  const isNone = typeof listen === "number" && !Number.isInteger(listen);
+  const address = isNone ? undefined : parseAddress(String(listen), { hostname: LOOPBACK });
   if (address !== undefined) return address;
   throw new RangeError(
-    `Cannot create server: listen must be a port, "host:port", "[ipv6]:port" or "unix:/path": received "${listen}"`,
+    'Cannot create server: listen must be a port (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path": ' +
+      `received "${listen}"`,
   );
 }
 
@@ -408,9 +370,9 @@ function checkedPeer(peer: string): string {
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
 }
 
-function checkPositive(option: string, value: number): void {
-  if (value > 0) return;
-  throw new RangeError(`Cannot create server: ${option} must be greater than 0: received ${value}`);
+function checkAtLeast(option: string, value: number, least: number): void {
+  if (value >= least) return;
+  throw new RangeError(`Cannot create server: ${option} must be ${least} or more: received ${value}`);
 }
 
 function pause(ms: number): Promise<void> {

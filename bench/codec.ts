@@ -44,7 +44,7 @@ async function bench(what: string, make: (i: number) => object, operations = OPE
     against: "JSON + TextEncoder",
   }, {
     "JSON + TextEncoder": times((i) => isJson ? utf8.encode(JSON.stringify(values[i])) : text(values[i])),
-    "JSON + encodeInto": times((i) => utf8.encodeInto(isJson ? JSON.stringify(values[i]) : "", scratch)),
+    ...isJson && { "JSON + encodeInto": times((i) => utf8.encodeInto(JSON.stringify(values[i]), scratch)) },
     "encodeValue into a frame": times((i) => {
       const { payload } = encodeValue(values[i]);
       if (typeof payload === "string") utf8.encodeInto(payload, scratch);

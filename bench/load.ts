@@ -41,7 +41,8 @@ const MAX_SAMPLES = 1_000_000;
 interface Run {
   readonly options: LoadOptions;
   readonly value: string;
-  readonly endMs: number;
+  /** Whether the time is over, or a failure has ended the run. */
+  readonly isOver: () => boolean;
   readonly samples: Float64Array;
   calls: number;
   retrievals: number;
@@ -55,22 +56,35 @@ interface Run {
  */
 export async function runLoad(options: LoadOptions): Promise<LoadFigures | CacheError> {
   let failure: CacheError | undefined;
+  const onError = (error: CacheError) => {
+    if (error.code !== "timeout") failure ??= error; // late replies are a figure; the rest makes figures meaningless
+  };
   const { servers, timeoutMs } = options;
   const clients = Array.from(
     { length: options.connections },
-    () => new OrmucoCacheClient({ servers, timeoutMs, onError: (error) => failure ??= error }),
+    () => new OrmucoCacheClient({ servers, timeoutMs, onError }),
   );
   await Promise.all(clients.map((client) => client.has("bench:0")));
   if (failure !== undefined) return failure;
   const value = "x".repeat(options.valueBytes);
   await fill(clients[0], options.keys, value);
+  if (failure !== undefined) return failure;
   const startMs = performance.now();
   const samples = new Float64Array(MAX_SAMPLES);
-  const run: Run = { options, value, endMs: startMs + options.durationMs, samples, calls: 0, retrievals: 0, hits: 0 };
+  const run: Run = {
+    options,
+    value,
+    samples,
+    isOver: () => failure !== undefined || performance.now() >= startMs + options.durationMs,
+    calls: 0,
+    retrievals: 0,
+    hits: 0,
+  };
   const stopProgress = options.showProgress ? showProgress(run, startMs) : () => {};
   await Promise.all(clients.flatMap((client) => Array.from({ length: options.inFlight }, () => work(client, run))));
   const elapsedMs = performance.now() - startMs;
   await stopProgress();
+  if (failure !== undefined) return failure;
   const failures = (await Promise.all(clients.map((client) => client.stats()))).map((stats) => stats.failures);
   await Promise.all(clients.map((client) => client.close()));
   const sorted = samples.subarray(0, Math.min(run.calls, MAX_SAMPLES)).sort();
@@ -100,7 +114,7 @@ function store(client: OrmucoCacheClient, key: number, value: string): Promise<b
 
 async function work(client: OrmucoCacheClient, run: Run): Promise<void> {
   const { keys, ratio } = run.options;
-  for (let beginMs = performance.now(); beginMs < run.endMs;) {
+  for (let beginMs = performance.now(); !run.isOver();) {
     const key = Math.floor(Math.random() * keys);
     if (Math.random() < ratio) {
       run.retrievals++;

@@ -73,7 +73,7 @@ const SETTINGS = {
   } as Setting<string[]>,
   listen: {
     name: "LISTEN_ON",
-    allowed: '"port", "host:port", "[ipv6]:port" or "unix:/path"',
+    allowed: '"port" (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path"',
     parse: (text) => parseAddress(text, { hostname: "localhost" }) && text,
   } as Setting<string>,
   peers: {
@@ -88,7 +88,7 @@ const SETTINGS = {
   } as Setting<number>,
 };
 
-/** Settings that the design has and this version has not: to pass over one of these would leave a port open unseen. */
+/** Settings that the design has and this version has not: passed over, one of these would leave a door open unseen. */
 const NOT_YET = ["AUTH_TOKEN", "AUTH_TOKEN_FILE", "TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
 
 /** Names of all settings, as environment variables. */
@@ -121,6 +121,7 @@ export interface ServerSettings {
  */
 export function clientOptions(settings: Settings): ClientSettings {
   const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit } = readAll(settings);
+  if (serverHost !== undefined) refuseSecurity(settings);
   const port = serverPort ?? DEFAULT_PORT;
   const servers = (serverHost ?? []).map((host) => formatAddress(parseAddress(host, { port })!));
   return { servers, timeoutMs, ttlMs, maxSize, renewOnHit };
@@ -133,17 +134,21 @@ export function clientOptions(settings: Settings): ClientSettings {
  */
 export function serverOptions(settings: Settings): ServerSettings {
   const { listen, peers, gossipIntervalMs, maxSize, maxBytes, ttlMs, renewOnHit } = readAll(settings);
+  refuseSecurity(settings);
   return { listen, peers, gossipIntervalMs, maxSize, maxBytes, ttlMs, renewOnHit };
 }
 
 type Values = { [K in keyof typeof SETTINGS]?: typeof SETTINGS[K] extends Setting<infer T> ? T : never };
 
-function readAll(settings: Settings): Values {
+function refuseSecurity(settings: Settings): void {
   for (const name of NOT_YET) {
     const found = settings.get(name);
     if (found === undefined || found.text.trim() === "") continue;
     throw new ConfigError(`Cannot use ${name} (${found.from}): this version does not support it; leave it unset`);
   }
+}
+
+function readAll(settings: Settings): Values {
   const values: Record<string, unknown> = {};
   for (const [option, setting] of Object.entries(SETTINGS)) values[option] = readOne(setting, settings);
   return values as Values;

@@ -1,31 +1,33 @@
 /** Reads settings from the environment and from `.env` in the working directory. It does not know what they mean. */
 
 import { loadSync } from "@std/dotenv";
-import { SETTING_NAMES, type Settings, type SettingText } from "./config.ts";
+import { ConfigError, SETTING_NAMES, type Settings, type SettingText } from "./config.ts";
+
+/** What reading takes, as flags for Deno. */
+const PERMISSIONS = `--allow-read=.env --allow-env=${SETTING_NAMES.join(",")}`;
 
 /**
  * Settings of the environment; where it has none (or a blank one), those of `.env`.
  *
- * @throws {Error} If Deno does not permit it; the message names the permission.
+ * @throws {ConfigError} If they cannot be read; where Deno does not permit it, the message names the permissions.
  */
 export function readEnvironment(): Settings {
   const settings = new Map<string, SettingText>();
-  const file = permitted(".env", "--allow-read=.env", () => loadSync({ envPath: ".env" }));
+  const file = readable(".env", () => loadSync({ envPath: ".env" }));
   for (const name of SETTING_NAMES) {
-    const text = permitted(name, `--allow-env=${name}`, () => Deno.env.get(name));
+    const text = readable(name, () => Deno.env.get(name));
     if (text) settings.set(name, { text, from: "environment" });
     else if (file[name]) settings.set(name, { text: file[name], from: ".env" });
   }
   return settings;
 }
 
-function permitted<T>(what: string, permission: string, read: () => T): T {
+function readable<T>(what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    throw new Error(`Cannot read settings from ${what}: allow it with ${permission}, or pass options`, {
-      cause: error,
-    });
+    const isDenied = error instanceof Deno.errors.NotCapable;
+    const why = isDenied ? `run with ${PERMISSIONS}, or give a program's class its options` : (error as Error).message;
+    throw new ConfigError(`Cannot read settings from ${what}: ${why}`, { cause: error });
   }
 }

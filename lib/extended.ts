@@ -175,6 +175,7 @@ class Walk {
 
   #refuseClass(value: object): never {
     const name = value.constructor?.name || "a class";
+    if (name === "Promise") return this.#refuse("a Promise (await it first)");
     return this.#refuse(`an instance of ${name} (store a plain object instead)`);
   }
 

@@ -299,7 +299,7 @@ export class FrameWriter {
 
   #keyText(key: string): number {
     const at = this.length;
-    if (key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);
+    if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);
     const written = this.length - at;
     if (written >= 1 && written <= MAX_KEY_BYTES) return written;
     this.abort();

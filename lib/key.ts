@@ -8,6 +8,7 @@ import { MAX_KEY_BYTES } from "./limits.ts";
  * @throws {RangeError} If it is empty, too long, or has a lone surrogate (which UTF-8 cannot carry).
  */
 export function checkKey(key: string): void {
+  if (typeof key !== "string") throw keyError(key);
   const isShort = key.length > 0 && key.length <= MAX_KEY_BYTES / 3; // no UTF-16 unit takes more than 3 bytes
   if (isShort ? key.isWellFormed() : isLongKey(key)) return;
   throw keyError(key);
@@ -19,8 +20,10 @@ function isLongKey(key: string): boolean {
 }
 
 /** The error for a key that is none. */
-export function keyError(key: string): RangeError {
-  const shown = key.length > 40
+export function keyError(key: unknown): RangeError {
+  const shown = typeof key !== "string"
+    ? `${key === null ? "null" : typeof key}`
+    : key.length > 40
     ? `${JSON.stringify(key.slice(0, 40))}… (${key.length} characters)`
     : JSON.stringify(key);
   return new RangeError(

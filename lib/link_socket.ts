@@ -41,6 +41,8 @@ export class Link {
   #isWriting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** Ends the attempt to connect that is under way. */
+  #abandon: () => void = () => {};
   #lastError: CacheError | undefined;
 
   constructor(options: LinkOptions) {
@@ -67,7 +69,7 @@ export class Link {
     const pipeline = this.#pipeline ?? this.#connectAgain(this.#turnMs);
     if (pipeline === undefined) return call.settle(undefined, this.#lastError);
     if (pipeline.isFull) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
-    write(pipeline.output);
+    this.#write(write, pipeline.output);
     pipeline.add(call, this.#turnMs);
     if (pipeline.pending === 1) this.#socket?.ref();
     if (this.#timer === undefined) this.#startTimer(this.#options.timeoutMs);
@@ -79,28 +81,38 @@ export class Link {
   /** Fails what waits and ends the connection. Later calls fail. */
   close(): void {
     this.#closed = true;
-    this.#lastError = new CacheError("unreachable", "the client is closed");
+    this.#lastError = new CacheError("unreachable", "Cannot use client: it is closed");
     this.#end(this.#lastError);
+    this.#abandon();
   }
 
   get #address(): Address {
     return this.#options.servers[this.#server];
   }
 
+  /** Writes a request, whole or not at all: half of one would shift every reply to the wrong call. */
+  #write(write: (output: FrameWriter) => void, output: FrameWriter): void {
+    const { length } = output;
+    try {
+      write(output);
+    } catch (error) {
+      output.length = length;
+      throw error;
+    }
+  }
+
   #connectAgain(nowMs: number): Pipeline | undefined {
     if (this.#closed || nowMs < this.#retryAtMs) return undefined;
-    const pipeline = new Pipeline(new FrameReader());
+    const pipeline = new Pipeline();
     this.#pipeline = pipeline;
-    this.#run(pipeline).catch((error) => this.#fail(pipeline, error));
+    this.#run(pipeline).catch((error) => this.#fail(pipeline, this.#describe(error)));
     return pipeline;
   }
 
   /** One connection from beginning to end. */
   async #run(pipeline: Pipeline): Promise<void> {
-    const socket = await this.#connect();
+    const socket = await this.#reach(pipeline);
     try {
-      if (this.#pipeline !== pipeline) return;
-      await this.#greet(socket, pipeline);
       if (this.#pipeline !== pipeline) return;
       this.#socket = socket;
       if (pipeline.pending === 0) socket.unref();
@@ -111,25 +123,48 @@ export class Link {
     }
   }
 
-  async #connect(): Promise<Socket> {
-    const address = this.#address;
-    const connecting: Promise<Socket> = address.transport === "tcp"
-      ? Deno.connect(address)
-      : Deno.connect({ transport: "unix", path: address.path });
-    const socket = await this.#inTime(connecting, () => connecting.then(closeQuietly, () => {}));
-    if (address.transport === "tcp") (socket as Deno.TcpConn).setNoDelay(true);
-    return socket;
+  /** Connects to the server in turn, else to the next: nothing has been sent yet, so the calls can wait for it. */
+  async #reach(pipeline: Pipeline): Promise<Socket> {
+    for (let left = this.#options.servers.length - 1;; left--) {
+      try {
+        return await this.#open(pipeline);
+      } catch (error) {
+        if (left === 0 || this.#pipeline !== pipeline) throw error;
+        this.#options.onError(this.#describe(error));
+        this.#server = (this.#server + 1) % this.#options.servers.length;
+        this.#failures++;
+      }
+    }
   }
 
-  async #greet(socket: Socket, pipeline: Pipeline): Promise<void> {
-    const hello = new FrameWriter();
-    writeHello(hello, this.#options.software);
-    const greeting = (async () => {
-      await writeAll(socket, hello.taken());
-      await readInto(socket, pipeline.input, () => pipeline.input.next());
+  /** Connects and greets, within this server's share of the time-out. */
+  async #open(pipeline: Pipeline): Promise<Socket> {
+    const limitMs = this.#options.timeoutMs / this.#options.servers.length;
+    let socket: Socket | undefined;
+    const opening = (async () => {
+      socket = await connect(this.#address);
+      const input = new FrameReader();
+      await greet(socket, input, this.#options.software);
+      pipeline.attach(input);
+      return socket;
     })();
-    await this.#inTime(greeting, () => greeting.catch(() => {}));
-    readGreeting(pipeline.input);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const what = socket === undefined ? "connection" : "greeting";
+        reject(new CacheError("timeout", `no ${what} within ${limitMs} ms`));
+      }, limitMs);
+    });
+    this.#abandon = () => socket && closeQuietly(socket);
+    try {
+      return await Promise.race([opening, late]);
+    } catch (error) {
+      opening.then(closeQuietly, () => {});
+      this.#abandon();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #read(socket: Socket, pipeline: Pipeline): Promise<void> {
@@ -150,7 +185,7 @@ export class Link {
     this.#isWriting = true;
     const taken = pipeline.take();
     writeAll(socket, taken.taken())
-      .then(() => pipeline.written(taken), (error) => this.#fail(pipeline, error))
+      .then(() => pipeline.written(taken), (error) => this.#fail(pipeline, this.#describe(error)))
       .finally(() => {
         this.#isWriting = false;
         this.#flush();
@@ -158,9 +193,8 @@ export class Link {
   }
 
   /** Ends a connection that failed, unless that has happened already. */
-  #fail(pipeline: Pipeline, cause: unknown): void {
+  #fail(pipeline: Pipeline, error: CacheError): void {
     if (this.#pipeline !== pipeline) return;
-    const error = this.#describe(cause);
     this.#server = (this.#server + 1) % this.#options.servers.length;
     this.#failures++;
     const rounds = Math.floor(this.#failures / this.#options.servers.length);
@@ -193,23 +227,6 @@ export class Link {
     return new CacheError(code, `Cannot use server ${formatAddress(this.#address)}: ${reason}`, { cause });
   }
 
-  /** Rejects once the time is over; `abandon` takes care of what the promise may still bring. */
-  async #inTime<T>(promise: Promise<T>, abandon: () => void): Promise<T> {
-    const { timeoutMs } = this.#options;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        abandon();
-        reject(new CacheError("timeout", `no connection within ${timeoutMs} ms`));
-      }, timeoutMs);
-    });
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   /** One timer watches all calls: they were made in order, so the oldest is the first to be late. */
   #startTimer(delayMs: number): void {
     this.#timer = setTimeout(() => this.#onTimer(), Math.max(1, Math.ceil(delayMs)));
@@ -223,13 +240,32 @@ export class Link {
     if (pipeline === undefined) return;
     const { timeoutMs } = this.#options;
     const nowMs = performance.now();
-    if (!pipeline.expire(nowMs, timeoutMs) && this.#socket !== undefined) {
-      return this.#fail(pipeline, new CacheError("timeout", `no reply within ${timeoutMs} ms`));
-    }
+    const late = this.#error("timeout", `no reply within ${timeoutMs} ms`);
+    if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#fail(pipeline, late);
     const oldestMs = pipeline.oldestMs();
     if (oldestMs === undefined) return;
     const ageMs = nowMs - oldestMs;
     this.#startTimer((ageMs < timeoutMs ? timeoutMs : 2 * timeoutMs) - ageMs);
+  }
+}
+
+async function connect(address: Address): Promise<Socket> {
+  if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
+  const socket = await Deno.connect(address);
+  socket.setNoDelay(true);
+  return socket;
+}
+
+async function greet(socket: Socket, input: FrameReader, software: string): Promise<void> {
+  const hello = new FrameWriter();
+  writeHello(hello, software);
+  await writeAll(socket, hello.taken());
+  try {
+    await readInto(socket, input, () => input.next());
+    readGreeting(input);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
   }
 }
 

@@ -6,7 +6,7 @@
 import { decode, encode } from "@std/msgpack";
 import { decodeValue, type EncodedValue } from "./codec.ts";
 import { CacheError, ProtocolError } from "./errors.ts";
-import { FIRST_PUSH, type FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE } from "./frame.ts";
+import { FIRST_PUSH, FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
 
 /** A retrieved value; `found` tells a stored `undefined` from a miss. */
@@ -38,8 +38,8 @@ const MAX_WAITING_CALLS = 100_000;
 
 /** Calls on one connection, in the order they were made. */
 export class Pipeline {
-  /** Replies as they arrive. */
-  readonly input: FrameReader;
+  /** Replies as they arrive; valid once `attach` has been called. */
+  input: FrameReader = new FrameReader();
   /** Requests not yet taken for writing. */
   output: FrameWriter = new FrameWriter();
   #spare = new FrameWriter();
@@ -47,8 +47,8 @@ export class Pipeline {
   #head = 0;
   #receivedAtMs = 0;
 
-  /** Starts after the greeting, with the reader that read it. */
-  constructor(input: FrameReader) {
+  /** Begins to read replies, after the greeting and with the reader that read it. */
+  attach(input: FrameReader): void {
     this.input = input;
     input.maxBodyBytes = MAX_BODY_BYTES;
   }
@@ -106,16 +106,16 @@ export class Pipeline {
   }
 
   /**
-   * Fails calls that have waited for `timeoutMs`. Their replies are still awaited, to keep the order.
+   * Fails calls that have waited for `timeoutMs` with the error `late`. Their replies are still awaited, to keep the order.
    *
    * @returns Whether the connection is still worth having: not when its oldest call has waited without a byte from the
    * server, nor when it has waited twice the time (a server that trickles).
    */
-  expire(nowMs: number, timeoutMs: number): boolean {
+  expire(nowMs: number, timeoutMs: number, late: CacheError): boolean {
     for (let i = this.#head; i < this.#calls.length; i++) {
       const pending = this.#calls[i];
       if (nowMs - pending.sentAtMs < timeoutMs) break;
-      finish(pending, undefined, new CacheError("timeout", `no reply within ${timeoutMs} ms`));
+      finish(pending, undefined, late);
     }
     const oldest = this.#calls[this.#head];
     if (oldest === undefined || nowMs - oldest.sentAtMs < timeoutMs) return true;
@@ -195,7 +195,7 @@ export function writeSet(output: FrameWriter, key: string, value: EncodedValue, 
   else output.bytes(value.payload);
   if (output.bodyBytes > MAX_BODY_BYTES) {
     output.abort();
-    throw new CacheError("refused", `Cannot store ${JSON.stringify(key)}: its value exceeds ${MAX_VALUE_BYTES} bytes`);
+    throw new CacheError("refused", `the value has more than ${MAX_VALUE_BYTES} bytes`);
   }
   output.end();
 }

@@ -7,7 +7,7 @@ import { decode, encode } from "@std/msgpack";
 import { ProtocolError } from "./errors.ts";
 import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE, TTL_DEFAULT } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "./limits.ts";
-import type { Store } from "./store.ts";
+import { entryBytes, type Store } from "./store.ts";
 
 /** What a session needs from the server it belongs to. */
 export interface SessionHost {
@@ -176,7 +176,8 @@ export class Session {
     const ttlMs = this.#ttl(at + 4);
     const entry = { flags: input.uint32(at), bytes: input.slice(at + 12, input.end).slice() };
     if (!this.#host.store.set(key, entry, ttlMs)) {
-      throw new Refusal("too-large", `the entry alone exceeds the server's limit of bytes: received ${valueBytes}`);
+      const { maxBytes } = this.#host.store;
+      throw new Refusal("too-large", `the entry takes ${entryBytes(key, valueBytes)} bytes of at most ${maxBytes}`);
     }
     output.empty(REPLY.ok);
   }

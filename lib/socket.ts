@@ -1,16 +1,36 @@
 /** Sockets: listen, write all, close. It does not know what travels. */
 
-import type { Address } from "./address.ts";
+import { type Address, formatAddress } from "./address.ts";
 
 /** Listens; a unix socket is for its own user only, and takes the place of one that a killed server left. */
 export async function listen(address: Address): Promise<Deno.Listener> {
-  if (address.transport === "tcp") return Deno.listen(address);
-  await removeStaleSocketFile(address.path);
-  const previous = Deno.umask(0o177); // the file must never be open to others, not even for a moment
   try {
-    return Deno.listen(address);
+    return address.transport === "tcp" ? Deno.listen(address) : await listenOnFile(address);
+  } catch (error) {
+    const { constructor: type, message } = error as Error;
+    throw new (type as ErrorConstructor)(`Cannot listen on ${formatAddress(address)}: ${message}`, { cause: error });
+  }
+}
+
+async function listenOnFile(address: Address & { transport: "unix" }): Promise<Deno.Listener> {
+  await removeStaleSocketFile(address.path);
+  const previous = narrowUmask();
+  try {
+    const listener = Deno.listen(address);
+    await Deno.chmod(address.path, 0o600);
+    return listener;
   } finally {
-    Deno.umask(previous);
+    if (previous !== undefined) Deno.umask(previous);
+  }
+}
+
+/** The file should not be open to others even for a moment; but that takes a permission that few will give. */
+function narrowUmask(): number | undefined {
+  try {
+    return Deno.umask(0o177);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
   }
 }
 

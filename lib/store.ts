@@ -38,6 +38,11 @@ export interface StoreStats {
  */
 const ENTRY_OVERHEAD_BYTES = 850;
 
+/** What an entry counts against the limit of bytes. */
+export function entryBytes(key: string, valueBytes: number): number {
+  return key.length + valueBytes + ENTRY_OVERHEAD_BYTES;
+}
+
 /** Bounded entries in memory. */
 export class Store {
   readonly #entries: LruCache<StoredEntry>;
@@ -50,10 +55,11 @@ export class Store {
 
   constructor(options: StoreOptions) {
     const { maxSize, maxBytes, ttlMs, renewOnHit, now } = options;
+    this.maxBytes = maxBytes;
     this.#entries = new LruCache<StoredEntry>({
       maxSize,
       maxTotalSize: maxBytes,
-      sizeOf: ({ bytes }, key) => key.length + bytes.length + ENTRY_OVERHEAD_BYTES,
+      sizeOf: ({ bytes }, key) => entryBytes(key, bytes.length),
       ttlMs,
       renewOnHit,
       now,
@@ -64,6 +70,9 @@ export class Store {
       },
     });
   }
+
+  /** Bytes held at most, if that is limited. */
+  readonly maxBytes: number | undefined;
 
   /** Entries held at most. */
   get maxSize(): number {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { COMMANDS } from "../lib/cli_help.ts";
 import { SETTING_NAMES } from "../lib/config.ts";
 import { VERSION } from "../lib/software.ts";
-import { type Ended, type ProcessOptions, run, serve } from "./processes.ts";
+import { denoArguments, type Ended, type ProcessOptions, run, serve } from "./processes.ts";
 
 function cli(args: string[], options?: ProcessOptions): Promise<Ended> {
   return run("cli.ts", args, options);
@@ -38,6 +38,7 @@ Deno.test("cli store takes JSON, standard input and values that look like option
   assertEquals(await stored(["k", "-"], { input: "two\nlines\n" }), "two\nlines\n");
   assertEquals(await stored(["k", "-"], { input: "" }), "");
   assertEquals(await stored(["--", "k", "--json"]), "--json");
+  assertEquals(await stored(["--", "k", "--help"]), "--help");
   assertEquals(await stored(["k", "007"]), "007");
   await stored(["k", "-"], { input: new Uint8Array([0xff, 0xfe]) });
   assertEquals((await cli(["retrieve", "k", "--json", ...at])).out, '"//4="\n');
@@ -85,6 +86,62 @@ Deno.test("cli exits with 3 when no server can be reached, saying which and why"
   }
 });
 
+Deno.test("cli uses the next server when the first cannot be reached, and succeeds", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", `127.0.0.1:1,${server.address}`];
+  assertEquals(await cli(["store", "k", "v", ...at]), { status: 0, out: "Stored\n", err: "" });
+  assertEquals(await cli(["retrieve", "k", ...at]), { status: 0, out: "v", err: "" });
+  assertEquals(await cli(["retrieve", "other", ...at]), { status: 1, out: "", err: "" });
+});
+
+Deno.test("cli takes SERVER_PORT without SERVER_HOST", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const env = { SERVER_PORT: server.address.split(":")[1] };
+  assertEquals((await cli(["store", "k", "v"], { env })).status, 0);
+});
+
+Deno.test("cli serve takes --renew-on-hit with a value, above the environment", async () => {
+  for (
+    const [flag, words] of [["=false", "(a hit does not renew it)"], ["=true", "without a hit"], ["", "without a hit"]]
+  ) {
+    const server = await serve(["--listen", "127.0.0.1:0", `--renew-on-hit${flag}`], {
+      env: { CACHE_RENEW_ON_HIT: flag === "=false" ? "yes" : "no" },
+    });
+    assertStringIncludes((await server.stop()).out, words);
+  }
+});
+
+Deno.test("cli bench ends with an error when the server goes away or refuses", async () => {
+  const server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "10KiB"]);
+  const refused = await cli(["bench", "--server", server.address, "--value-size", "20000"]);
+  assertEquals([refused.status, refused.out], [4, ""]);
+  const bench = cli(["bench", "--server", server.address, "--duration", "60"]);
+  while ((await cli(["stats", "--json", "--server", server.address])).out.includes('"hits":0,')) { /* not begun yet */ }
+  await server.stop("SIGKILL");
+  const { status, out } = await bench;
+  assertEquals([status, out], [3, ""]);
+});
+
+Deno.test("cli retrieve ends quietly when its output is not read", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  await cli(["store", "k", "-", ...at], { input: "x".repeat(5_000_000) });
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments("cli.ts"), "retrieve", "k", ...at],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await child.stdout.cancel();
+  const [{ code }, err] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  assertEquals([code, err], [0, ""]);
+});
+
+Deno.test("cli without permission to read settings exits with 2 and names the permissions", async () => {
+  const { status, err } = await cli(["stats"], { permissions: ["--no-prompt"] });
+  assertEquals(status, 2);
+  assertMatch(err, /^Cannot read settings from \.env: run with --allow-read=\.env --allow-env=\S+,HTTP_ON, [^\n]*\n$/);
+});
+
 Deno.test("cli exits with 4 when the server refuses", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "1KiB"]);
   const { status, out, err } = await cli(["store", "k", "-", "--server", server.address], { input: "x".repeat(2000) });
@@ -108,6 +165,7 @@ const USAGE: [string[], string][] = [
   [["store", "k", "v", "--ttl", "soon"], "--ttl must be a number"],
   [["store", "", "v"], "Cannot use key"],
   [["bench", "--pipeline", "0"], "--pipeline must be a number from 1"],
+  [["bench", "--pipeline", "1000", "--connections", "1000"], "must be 100000 at most"],
   [["bench", "--pipeline", "1.5"], "--pipeline must be a whole number"],
 ];
 
@@ -204,4 +262,24 @@ Deno.test("cli serve runs with the minimal permissions that README names", async
   const client = ["--no-prompt", `--allow-net=${server.address}`, ...permissions.slice(2)];
   assertEquals((await cli(["store", "k", "v", "--server", server.address], { permissions: client })).status, 0);
   assertEquals((await cli(["retrieve", "k", "--server", server.address], { permissions: client })).out, "v");
+});
+
+Deno.test({
+  name: "cli serve and a client run on a unix socket with the minimal permissions that README names",
+  ignore: Deno.build.os === "windows", // it has no unix sockets
+  fn: async () => {
+    const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+    const [, flags] = /`(--allow-net=unix:PATH[^`]*)`/.exec(readme.replaceAll("\n", " "))!;
+    const folder = await Deno.makeTempDir();
+    try {
+      const path = `${folder}/cache.sock`;
+      const permissions = ["--no-prompt", "--allow-env", ...flags.replaceAll("PATH", path).split(" ")];
+      await using server = await serve(["--listen", `unix:${path}`], { permissions });
+      assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+      const at = ["--server", server.address];
+      assertEquals(await cli(["store", "k", "v", ...at], { permissions }), { status: 0, out: "Stored\n", err: "" });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });

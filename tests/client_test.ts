@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { encode } from "@std/msgpack";
 import {
   type CacheError,
@@ -247,6 +247,53 @@ Deno.test("OrmucoCacheClient rejects misuse, and goes on", async () => {
   }
 });
 
+Deno.test("OrmucoCacheClient matches replies to calls after a key that is no text was refused", async () => {
+  await using server = await started();
+  await using cache = clientOf([server.address!]).client;
+  await cache.store("ada", "Ada's");
+  await cache.store("bob", "Bob's");
+  for (const key of [undefined, null, 5, ["a"], { length: 3 }, new Uint8Array(3)]) {
+    await assertRejects(() => cache.retrieve(key as string), RangeError, "Cannot use key");
+    await assertRejects(() => cache.store(key as string, 1), RangeError, "Cannot use key");
+    assertEquals(await Promise.all(["x", "ada", "bob"].map((key) => cache.retrieve(key))), [
+      undefined,
+      "Ada's",
+      "Bob's",
+    ]);
+  }
+});
+
+Deno.test("OrmucoCacheClient.store() rejects a promise, stand-alone or not", async () => {
+  await using server = await started();
+  for (const cache of [new OrmucoCacheClient({}), clientOf([server.address!]).client]) {
+    await assertRejects(() => cache.store("k", Promise.resolve(1)), TypeError, "await it first");
+    await cache.close();
+  }
+});
+
+Deno.test("OrmucoCacheClient's first call reaches the next server when the first cannot be reached", async () => {
+  await using server = await started();
+  await using silent = new FakeServer(() => {}, { greets: false });
+  for (const first of [freeAddress(), silent.address]) {
+    const { client, errors } = clientOf([first, server.address!], { timeoutMs: 1000 });
+    await using cache = client;
+    assertEquals([await cache.store("k", 1), await cache.retrieve("k")], [true, 1]);
+    assertEquals(errors.length, 1, "the failure of the first is told");
+    assertEquals((await cache.stats()).failures, { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 });
+  }
+});
+
+Deno.test("OrmucoCacheClient says which key a refusal concerns, and what the limit is", async () => {
+  await using server = await started({ maxBytes: 2048 });
+  const { client, errors } = clientOf([server.address!]);
+  await using cache = client;
+  assertEquals(await cache.store("page", new Uint8Array(5000)), false);
+  assertMatch(
+    errors[0].message,
+    /^Cannot store "page": the server refused \(too-large\): .* \d+ bytes of at most 2048$/,
+  );
+});
+
 Deno.test("OrmucoCacheClient with a server rejects a value that cannot be sent, naming the path", async () => {
   await using server = await started();
   await using cache = clientOf([server.address!]).client;
@@ -263,6 +310,7 @@ Deno.test("OrmucoCacheClient refuses options out of range, naming them", () => {
   for (
     const [options, words] of [
       [{ servers: ["a b"] }, 'servers must be "host"'],
+      [{ servers: ["a:70000"] }, "port 0 to 65535"],
       [{ servers: ["11142"] }, 'received "11142"'],
       [{ servers: ["a"], timeoutMs: 0 }, "timeoutMs must be"],
       [{ servers: ["a"], timeoutMs: 2 ** 31 }, "timeoutMs must be"],
@@ -489,7 +537,7 @@ Deno.test("OrmucoCacheClient without options reads the environment, and .env bel
     });
     assertStringIncludes(
       denied.err,
-      "Cannot read settings from .env: allow it with --allow-read=.env, or pass options",
+      "Cannot read settings from .env: run with --allow-read=.env --allow-env=CACHE_MAX_SIZE,",
     );
   } finally {
     await Deno.remove(folder, { recursive: true });

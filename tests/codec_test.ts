@@ -386,7 +386,7 @@ Deno.test("encodeValue() throws a TypeError that names the path when a value can
     [new Error("e", { cause: fn }), "data.cause: received a function"],
     [new AggregateError([0, new Point()]), `data.errors[1]: ${point}`],
     [Object.assign(new Error("e"), { on: fn }), "data.on: received a function"],
-    [{ a: Promise.resolve(1) }, "data.a: received an instance of Promise (store a plain object instead)"],
+    [{ a: Promise.resolve(1) }, "data.a: received a Promise (await it first)"],
     [new WeakMap(), "data: received an instance of WeakMap (store a plain object instead)"],
     [[Object(1)], "data[0]: received an instance of Number (store a plain object instead)"],
     [[Object("s")], "data[0]: received an instance of String (store a plain object instead)"],

@@ -177,7 +177,7 @@ const ROWS: Row[] = [
   },
   {
     name: "LISTEN_ON",
-    allowed: '"port", "host:port", "[ipv6]:port" or "unix:/path"',
+    allowed: '"port" (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path"',
     good: ["11142", "0", "0.0.0.0:5", "[::]:5", "localhost", "unix:/run/cache.sock", " 7 "].map((
       text,
     ) => [text, text.trim()]),
@@ -237,8 +237,11 @@ Deno.test("clientOptions() gives SERVER_PORT to the hosts without a port when bo
 Deno.test("clientOptions() and serverOptions() refuse a security setting when this version would pass over it", () => {
   for (const name of UNSUPPORTED) {
     for (const read of [clientOptions, serverOptions]) {
-      const error = assertThrows(() => read(settings({ [name]: "secret" }, ".env")), ConfigError);
+      const found = settings({ [name]: "secret", SERVER_HOST: "a" }, ".env");
+      const error = assertThrows(() => read(found), ConfigError);
       assertStrictEquals(error.message, `Cannot use ${name} (.env): this version does not support it; leave it unset`);
     }
+    // Stand-alone there is no door to leave open, and the name may be another program's.
+    assertEquals(clientOptions(settings({ [name]: "secret" })).servers, []);
   }
 });

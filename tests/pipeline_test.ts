@@ -21,6 +21,8 @@ import { Session } from "../lib/session.ts";
 import { Store } from "../lib/store.ts";
 import { joined, mutate } from "./mutate.ts";
 
+const LATE = new CacheError("timeout", "late");
+
 type Outcome = { result: unknown; error: CacheError | undefined };
 
 /** A client's pipeline and a server's session, joined without a socket; `step` bytes travel at a time. */
@@ -31,7 +33,7 @@ class Pair {
     counters: { requests: 0, refusals: 0, protocolErrors: 0 },
     stats: () => ({}),
   });
-  readonly pipeline: Pipeline;
+  readonly pipeline = new Pipeline();
   readonly outcomes: Outcome[] = [];
   readonly #step: number;
 
@@ -45,7 +47,7 @@ class Pair {
     this.session.output.reset();
     assert(reader.next());
     readGreeting(reader);
-    this.pipeline = new Pipeline(reader);
+    this.pipeline.attach(reader);
   }
 
   call<T>(write: (output: FrameWriter) => void, read: Call<T>["read"], nowMs = 0): void {
@@ -133,10 +135,10 @@ Deno.test("Pipeline.expire() fails what is late, keeps the order, and ignores th
   const pair = new Pair();
   pair.call((output) => writeSet(output, "k", encodeValue("v"), undefined), readYesNo, 0);
   pair.get("k", 60);
-  assertEquals(pair.pipeline.expire(99, 100), true);
+  assertEquals(pair.pipeline.expire(99, 100, LATE), true);
   assertEquals(pair.codes(), [undefined, undefined]);
   pair.pipeline.receive(50); // something arrived meanwhile: the server is slow, not dead
-  assertEquals(pair.pipeline.expire(100, 100), true);
+  assertEquals(pair.pipeline.expire(100, 100, LATE), true);
   assertEquals(pair.codes(), ["timeout", undefined]);
   pair.exchange(110);
   assertEquals(pair.results(), [undefined, { value: "v" }]);
@@ -145,18 +147,18 @@ Deno.test("Pipeline.expire() fails what is late, keeps the order, and ignores th
 Deno.test("Pipeline.expire() gives a connection up that is silent, or trickles for twice the time", () => {
   const silent = new Pair();
   silent.get("k", 10);
-  assertEquals([silent.pipeline.expire(109, 100), silent.pipeline.expire(110, 100)], [true, false]);
+  assertEquals([silent.pipeline.expire(109, 100, LATE), silent.pipeline.expire(110, 100, LATE)], [true, false]);
   const trickling = new Pair();
   trickling.get("k", 10);
   trickling.pipeline.receive(100);
-  assertEquals([trickling.pipeline.expire(110, 100), trickling.pipeline.expire(210, 100)], [true, false]);
+  assertEquals([trickling.pipeline.expire(110, 100, LATE), trickling.pipeline.expire(210, 100, LATE)], [true, false]);
 });
 
 Deno.test("Pipeline.fail() settles every call once", () => {
   const pair = new Pair();
   pair.get("a");
   pair.get("b", 100);
-  pair.pipeline.expire(100, 100);
+  pair.pipeline.expire(100, 100, LATE);
   pair.pipeline.fail({ code: "unreachable" } as CacheError);
   pair.pipeline.fail({ code: "busy" } as CacheError);
   assertEquals(pair.codes(), ["timeout", "unreachable"]);
@@ -170,7 +172,7 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
   const replies = sampleReplies();
   let [mutated, given, settled] = [0, 0, 0];
   while (mutated < 100_000) {
-    const pipeline = new Pipeline(new FrameReader());
+    const pipeline = greetedPipeline();
     const calls = 1 + below(6);
     const settlements = new Array<number>(calls).fill(0);
     for (let i = 0; i < calls; i++) {
@@ -196,6 +198,12 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
   }
   assert(given > 1000 && settled > 1000, `the fuzzer must reach both ends: ${given} given up, ${settled} settled`);
 });
+
+function greetedPipeline(): Pipeline {
+  const pipeline = new Pipeline();
+  pipeline.attach(new FrameReader());
+  return pipeline;
+}
 
 /** One reply of each kind, as a server writes them. */
 function sampleReplies(): Uint8Array[] {

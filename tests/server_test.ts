@@ -80,12 +80,13 @@ Deno.test("OrmucoCacheServer warns when others than this machine may connect", a
 Deno.test("OrmucoCacheServer refuses options out of range, naming them", () => {
   for (
     const [options, words] of [
-      [{ listen: "nowhere:99999" }, 'listen must be a port, "host:port"'],
+      [{ listen: "nowhere:99999" }, 'listen must be a port (0 to 65535), "host:port"'],
       [{ listen: -1 }, 'received "-1"'],
       [{ peers: ["a b"] }, 'received "a b"'],
       [{ peers: ["unix:/x"] }, "peers must be"],
       [{ maxSize: 0 }, "maxSize must be"],
-      [{ maxBytes: 0 }, "maxBytes must be"],
+      [{ listen: 1.5 }, 'received "1.5"'],
+      [{ maxBytes: 1023 }, "maxBytes must be 1024 or more: received 1023"],
       [{ ttlMs: -1 }, "ttlMs must be"],
       [{ gossipIntervalMs: 0 }, "gossipIntervalMs must be"],
       [{ maxConnections: 0 }, "maxConnections must be"],
@@ -115,7 +116,7 @@ Deno.test("OrmucoCacheServer.startServer() rejects when started, and when the po
   await using server = await started();
   await assertRejects(() => server.startServer(), Error, "started already");
   const second = new OrmucoCacheServer({ ...quiet, listen: server.address! });
-  await assertRejects(() => second.startServer(), Deno.errors.AddrInUse);
+  await assertRejects(() => second.startServer(), Deno.errors.AddrInUse, `Cannot listen on ${server.address}`);
   assertEquals(second.address, undefined);
 });
 

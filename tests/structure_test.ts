@@ -4,7 +4,15 @@ const ROOT = new URL("../", import.meta.url);
 
 /** Files by layer, the lowest first: a file imports from its own layer or a lower one, and never in a circle. */
 const LAYERS: string[][] = [
-  ["lib/address.ts", "lib/clock.ts", "lib/errors.ts", "lib/json_text.ts", "lib/limits.ts", "lib/software.ts"],
+  [
+    "lib/address.ts",
+    "lib/clock.ts",
+    "lib/errors.ts",
+    "lib/json_text.ts",
+    "lib/limits.ts",
+    "lib/software.ts",
+    "lib/stats.ts",
+  ],
   ["lib/cli_help.ts", "lib/key.ts", "lib/lru.ts", "lib/msgpack_check.ts", "lib/socket.ts"],
   ["lib/codec.ts", "lib/config.ts", "lib/extended.ts", "lib/frame.ts", "lib/store.ts"],
   ["lib/environment.ts", "lib/pipeline.ts", "lib/session.ts"],
