@@ -180,7 +180,9 @@ export class OrmucoCacheClient implements AsyncDisposable {
     const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
     checkKey(key);
     if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");
-    const stored = this.#memory ? this.#memory.set(key, data, { ttlMs }) : await this.#storeRemotely(key, data, ttlMs);
+    const stored = this.#memory
+      ? this.#memory.set(memoryKey(key), data, { ttlMs })
+      : await this.#storeRemotely(key, data, ttlMs);
     if (stored) this.#stores++;
     return stored;
   }
@@ -196,6 +198,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
   retrieve<T = unknown>(key: string): Promise<T | undefined> {
     if (this.#memory) return this.#retrieveHere(key) as Promise<T | undefined>;
     return new Promise((resolve) => {
+      checkKey(key);
       this.#link!.call((output) => writeKeyed(output, REQUEST.get, key), {
         read: readFound,
         settle: (found, error) => {
@@ -215,8 +218,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @throws {RangeError} If a key is out of range.
    */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const asked = [...new Set(keys)];
-    for (const key of asked) checkKey(key);
+    const asked = distinct(keys);
     const found = this.#memory ? asked.map((key) => this.#find(key)) : await this.#findRemotely(asked);
     const values = new Map<string, T>();
     for (let i = 0; i < asked.length; i++) {
@@ -235,7 +237,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
    */
   async has(key: string): Promise<boolean> {
     checkKey(key);
-    if (this.#memory) return this.#memory.has(key);
+    if (this.#memory) return this.#memory.has(memoryKey(key));
     return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo, "look up", key) ?? false;
   }
 
@@ -248,7 +250,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
    */
   async remove(key: string): Promise<boolean> {
     checkKey(key);
-    if (this.#memory) return this.#memory.delete(key);
+    if (this.#memory) return this.#memory.delete(memoryKey(key));
     return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove", key) ?? false;
   }
 
@@ -290,7 +292,11 @@ export class OrmucoCacheClient implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#link === undefined) return;
     // Replies come in order: with this one, all earlier ones are there.
-    if (this.#link.pending > 0) await this.#ask((output) => output.empty(REQUEST.ping), readYesNo);
+    if (this.#link.pending > 0) {
+      await new Promise<void>((resolve) => {
+        this.#link!.call((output) => output.empty(REQUEST.ping), { read: readYesNo, settle: () => resolve() }, true);
+      });
+    }
     this.#link.close();
   }
 
@@ -317,15 +323,18 @@ export class OrmucoCacheClient implements AsyncDisposable {
   }
 
   #find(key: string): Found | undefined {
-    const value = this.#memory!.get(key);
-    return value !== undefined || this.#memory!.has(key) ? { value } : undefined;
+    const value = this.#memory!.get(memoryKey(key));
+    return value !== undefined || this.#memory!.has(memoryKey(key)) ? { value } : undefined;
   }
 
   async #findRemotely(keys: string[]): Promise<(Found | undefined)[]> {
     const parts: Promise<FoundOrOmitted[]>[] = [];
     for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
       const part = keys.slice(from, from + MAX_KEYS_PER_GET);
-      const found = this.#ask((output) => writeGetMany(output, part), (frame) => readMany(frame, part.length));
+      const onBadValue = (i: number, error: Error) =>
+        this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", part[i]);
+      const read = (frame: FrameReader) => readMany(frame, part.length, onBadValue);
+      const found = this.#ask((output) => writeGetMany(output, part), read);
       parts.push(found.then((found) => found ?? part.map(() => undefined)));
     }
     const found = (await Promise.all(parts)).flat();
@@ -366,7 +375,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
   /** Counts a failed call. What concerns this call alone is told with its key; the rest, many calls share. */
   #failed(error: CacheError, verb?: string, key?: string): void {
     this.#failures[error.code]++;
-    const isShared = error.message.startsWith("Cannot") || verb === undefined;
+    const isShared = error.message.startsWith("Cannot use") || verb === undefined;
     const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
     this.#report(isShared ? error : new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
   }
@@ -376,11 +385,26 @@ export class OrmucoCacheClient implements AsyncDisposable {
     if (this.#onError === undefined || this.#reported.has(error)) return;
     this.#reported.add(error);
     try {
-      this.#onError(error);
+      const result = this.#onError(error) as unknown;
+      if (result instanceof Promise) result.catch(() => {});
     } catch {
       // The callback's own trouble must not become that of a connection.
     }
   }
+}
+
+/** The engine hashes strings of digits predictably: a stranger's keys could make a crowd of them collide. */
+function memoryKey(key: string): string {
+  return `\0${key}`;
+}
+
+function distinct(keys: Iterable<string>): string[] {
+  const found = new Map<string, string>();
+  for (const key of keys) {
+    checkKey(key);
+    found.set(memoryKey(key), key);
+  }
+  return [...found.values()];
 }
 
 function checkedServers(servers: readonly string[]): Address[] {

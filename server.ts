@@ -65,7 +65,7 @@ export interface ServerOptions {
    * @default {1000}
    */
   maxConnections?: number;
-  /** Takes the lines that the server has to say. `console.log` by default. */
+  /** Takes the lines that the server has to say. What it throws is ignored. `console.log` by default. */
   log?: (line: string) => void;
 }
 
@@ -75,6 +75,10 @@ const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const DEFAULT_MAX_CONNECTIONS = 1000;
 const MIN_BYTES = 1024;
 const LOOPBACK = "127.0.0.1";
+/** A client has this long to send its HELLO. */
+const GREETING_LIMIT_MS = 5000;
+/** Connections over the limit that are told why, at a time. */
+const MAX_TURNED_AWAY = 50;
 /** How long to wait after a failed accept: out of descriptors, say. */
 const ACCEPT_PAUSE_MS = 50;
 /** Requests that have reached this machine before a stop get this long to be read … */
@@ -125,10 +129,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #host: SessionHost;
   readonly #connections = new Set<Connection>();
   #listener: Deno.Listener | undefined;
+  /** The start or stop under way, or the last one. */
+  #changing: Promise<void> = Promise.resolve();
   #accepting: Promise<void> | undefined;
   #startedAtMs = 0;
   #accepted = 0;
   #refused = 0;
+  /** Connections over the limit that are being told so. */
+  #turnedAway = 0;
   #bytesReceived = 0;
   #bytesSent = 0;
 
@@ -177,21 +185,38 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * @throws {Error} If the server is started already, or the address cannot be bound (`Deno.errors.AddrInUse` where
    * something listens there already).
    */
-  async startServer(): Promise<void> {
-    if (this.#listener !== undefined) throw new Error("Cannot start server: it is started already");
-    this.#listener = await listen(this.#listenOn);
-    this.#startedAtMs = Date.now();
-    this.#accepting = this.#accept(this.#listener);
-    for (const line of this.#describe()) this.#log(line);
+  startServer(): Promise<void> {
+    return this.#inTurn(() => this.#start());
   }
 
   /** Stops taking connections, answers the requests that have arrived, and closes. The entries stay in memory. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#inTurn(() => this.#stop());
+  }
+
+  /** Starts and stops one after another, in the order asked. */
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.#changing.then(change);
+    this.#changing = done.catch(() => {});
+    return done;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#listener !== undefined) throw new Error("Cannot start server: it is started already");
+    this.#listener = await listen(this.#listenOn);
+    this.#startedAtMs = performance.now();
+    this.#accepting = this.#accept(this.#listener);
+    for (const line of this.#describe()) this.#say(line);
+  }
+
+  async #stop(): Promise<void> {
     const listener = this.#listener;
     if (listener === undefined) return;
     this.#listener = undefined;
     closeQuietly(listener);
     await this.#accepting;
+    // Before anything that takes time: later, the file could be another server's, started in our place.
+    if (this.#listenOn.transport === "unix") removeSocketFile(this.#listenOn.path);
     if (this.#connections.size > 0) await pause(STOP_GRACE_MS);
     const open = [...this.#connections];
     for (const connection of open) this.#dismiss(connection);
@@ -199,8 +224,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, STOP_LIMIT_MS));
     await Promise.race([Promise.all(open.map(({ done }) => done)), limit]);
     clearTimeout(timer);
-    for (const { socket } of this.#connections) closeQuietly(socket);
-    if (this.#listenOn.transport === "unix") await removeSocketFile(this.#listenOn.path);
+    for (const { socket } of open) closeQuietly(socket);
+    await Promise.all(open.map(({ done }) => done));
   }
 
   /** Same as {@linkcode OrmucoCacheServer.stop}, for `await using`. */
@@ -216,7 +241,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   stats(): ServerStats {
     return {
       server: SOFTWARE,
-      uptimeMs: this.#startedAtMs === 0 ? 0 : Date.now() - this.#startedAtMs,
+      uptimeMs: this.#startedAtMs === 0 ? 0 : Math.round(performance.now() - this.#startedAtMs),
       maxSize: this.#store.maxSize,
       maxBytes: this.#maxBytes ?? 0,
       ...this.#store.stats(),
@@ -230,62 +255,92 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   async #accept(listener: Deno.Listener): Promise<void> {
+    let fails = false;
     while (this.#listener === listener) {
       try {
         this.#welcome(await listener.accept());
+        fails = false;
       } catch (error) {
         if (this.#listener !== listener) return;
-        this.#log(`Cannot accept a connection, trying again: ${(error as Error).message}`);
+        if (isDisconnection(error)) continue; // a client that went before it was welcomed
+        if (!fails) this.#say(`Cannot accept a connection, trying again: ${(error as Error).message}`);
+        fails = true;
         await pause(ACCEPT_PAUSE_MS);
       }
     }
   }
 
-  #welcome(socket: Deno.Conn): void {
-    const session = new Session(this.#host);
-    const connection: Connection = { socket, session, done: Promise.resolve(), isReading: false };
-    this.#accepted++;
-    let serving: Promise<void>;
-    if (this.#connections.size < this.#maxConnections) {
-      serving = this.#serve(connection);
-    } else {
-      this.#refused++;
-      session.close("too-many-connections", `this server takes ${this.#maxConnections} connections at most`);
-      serving = this.#partWith(connection);
+  /** What a caller's `log` throws must not end a loop. */
+  #say(line: string): void {
+    try {
+      this.#log(line);
+    } catch {
+      // It has been told, in its way.
     }
+  }
+
+  #welcome(socket: Deno.Conn): void {
+    this.#accepted++;
+    if (this.#connections.size >= this.#maxConnections) return this.#turnAway(socket);
+    const connection: Connection = {
+      socket,
+      session: new Session(this.#host),
+      done: Promise.resolve(),
+      isReading: false,
+    };
     this.#connections.add(connection);
-    connection.done = serving.catch((error) => {
-      if (!isDisconnection(error)) this.#log(`Cannot go on with a connection: ${error.stack ?? error}`);
-    }).finally(() => {
+    connection.done = this.#serve(connection).catch((error) => this.#sayUnlessGone(error)).finally(() => {
       this.#connections.delete(connection);
       closeQuietly(socket);
     });
+  }
+
+  /** Says why and hangs up; beyond a few at a time, just hangs up. */
+  #turnAway(socket: Deno.Conn): void {
+    this.#refused++;
+    if (this.#turnedAway >= MAX_TURNED_AWAY) return closeQuietly(socket);
+    this.#turnedAway++;
+    const session = new Session(this.#host);
+    session.close("too-many-connections", `this server takes ${this.#maxConnections} connections at most`);
+    this.#partWith(socket, session).catch((error) => this.#sayUnlessGone(error)).finally(() => {
+      this.#turnedAway--;
+      closeQuietly(socket);
+    });
+  }
+
+  #sayUnlessGone(error: unknown): void {
+    if (isDisconnection(error)) return;
+    this.#say(`Cannot go on with a connection: ${error instanceof Error ? error.stack : error}`);
   }
 
   /** One connection from beginning to end: one write for all that one read asked. */
   async #serve(connection: Connection): Promise<void> {
     const { socket, session } = connection;
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
-    while (true) {
-      connection.isReading = true;
-      const count = await socket.read(session.input.space());
-      connection.isReading = false;
-      if (count === null) return;
-      this.#bytesReceived += count;
-      session.input.received(count);
-      let state = session.run();
-      while (state === "output-full") {
-        await this.#write(connection);
-        state = session.run();
+    const timer = setTimeout(() => session.isGreeted || closeQuietly(socket), GREETING_LIMIT_MS);
+    try {
+      while (true) {
+        connection.isReading = true;
+        const count = await socket.read(session.input.space());
+        connection.isReading = false;
+        if (count === null) return;
+        this.#bytesReceived += count;
+        session.input.received(count);
+        let state = session.run();
+        while (state === "output-full") {
+          await this.#write(socket, session);
+          state = session.run();
+        }
+        if (state === "closing") return await this.#partWith(socket, session);
+        await this.#write(socket, session);
+        if (this.#listener === undefined) return await this.#sayStopping(connection);
       }
-      if (state === "closing") return this.#partWith(connection);
-      await this.#write(connection);
-      if (this.#listener === undefined) return this.#sayStopping(connection);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  async #write({ socket, session }: Connection): Promise<void> {
-    const { output } = session;
+  async #write(socket: Deno.Conn, { output }: Session): Promise<void> {
     if (output.length === 0) return;
     this.#bytesSent += output.length;
     await writeAll(socket, output.taken());
@@ -293,11 +348,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   /** Writes the last words and waits a moment for the client to hear them: unread input would cut them off. */
-  async #partWith(connection: Connection): Promise<void> {
-    const { socket } = connection;
+  async #partWith(socket: Deno.Conn, session: Session): Promise<void> {
     const timer = setTimeout(() => closeQuietly(socket), PARTING_LIMIT_MS);
     try {
-      await this.#write(connection);
+      await this.#write(socket, session);
       await socket.closeWrite();
       const rest = new Uint8Array(PARTING_READ_BYTES);
       for (let reads = 0; reads < PARTING_READS; reads++) if (await socket.read(rest) === null) return;
@@ -306,16 +360,17 @@ export class OrmucoCacheServer implements AsyncDisposable {
     }
   }
 
-  #sayStopping(connection: Connection): Promise<void> {
-    connection.session.close("stopping", "the server stops");
-    return this.#partWith(connection);
+  #sayStopping({ socket, session }: Connection): Promise<void> {
+    session.close("stopping", "the server stops");
+    return this.#partWith(socket, session);
   }
 
   /** Ends a connection that waits for its client; a busy one ends itself after its reply. */
   #dismiss(connection: Connection): void {
-    if (!connection.isReading) return;
-    connection.session.close("stopping", "the server stops");
-    this.#write(connection).then(() => closeQuietly(connection.socket), () => closeQuietly(connection.socket));
+    const { socket, session, isReading } = connection;
+    if (!isReading) return;
+    session.close("stopping", "the server stops");
+    this.#write(socket, session).catch(() => {}).finally(() => closeQuietly(socket));
   }
 
   #describe(): string[] {

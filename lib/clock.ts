@@ -1,7 +1,9 @@
 /**
- * The one clock that lib/ reads by itself: wall time in milliseconds, read once a turn. It knows no timer.
+ * The one clock that lib/ reads by itself: milliseconds since 1970, read once a turn. It knows no timer.
  *
- * Reading the clock costs more than a whole lookup (50–90 ns beside 40 ns), so calls of one turn share a reading:
+ * It does not follow the wall clock when that is put forward or back, so no entry expires early or late for it.
+ *
+ * Reading a clock costs more than a whole lookup (50–90 ns beside 40 ns), so calls of one turn share a reading:
  * a microtask ends it, and so does the 32nd call, lest a long synchronous loop stand still in time.
  */
 
@@ -13,9 +15,9 @@ let callsLeft = 0;
 let endIsQueued = false;
 
 /**
- * Wall time of this turn, in milliseconds since 1970.
+ * Time of this turn, in milliseconds since 1970.
  *
- * A replaced `Date` (fake time in a test) is asked every time: a test moves time within a turn.
+ * A replaced `Date` (fake time in a test) is asked instead, every time: a test moves time within a turn.
  */
 export function turnNow(): number {
   return --callsLeft > 0 && Date === PlatformDate ? readingMs : read();
@@ -24,7 +26,7 @@ export function turnNow(): number {
 function read(): number {
   if (Date !== PlatformDate) return Date.now();
   callsLeft = CALLS_PER_READING;
-  readingMs = Date.now();
+  readingMs = performance.timeOrigin + performance.now();
   if (!endIsQueued) {
     endIsQueued = true;
     queueMicrotask(endReading);

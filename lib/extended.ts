@@ -5,7 +5,7 @@
 
 import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
 import { checkMessagePack, type ExtensionKinds } from "./msgpack_check.ts";
-import { MAX_CONTAINERS, MAX_DEPTH, MAX_PARTS } from "./limits.ts";
+import { MAX_CONTAINERS, MAX_DEPTH, MAX_LONG_BIGINT_KEYS, MAX_PARTS } from "./limits.ts";
 
 /** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
 export const EXT = {
@@ -56,6 +56,9 @@ const ERROR_CLASSES: Record<string, ErrorConstructor> = {
   TypeError,
   URIError,
 };
+
+/** Keys that the engine may take for array indices. */
+const ARRAY_INDEX = /^[0-9]{1,10}$/;
 
 const empty = new Uint8Array(0);
 const utf8 = new TextEncoder();
@@ -120,8 +123,12 @@ class Walk {
   #known(value: object): unknown {
     if (Array.isArray(value)) return Array.from(value, (item, i) => this.#child(`[${i}]`, item));
     if (value instanceof Date) return new ExtData(EXT.date, float64Bytes(value.getTime()));
-    if (value instanceof Map) return this.#nested(EXT.map, this.#mapItems(value));
+    if (value instanceof Map) {
+      checkedBigints([...value.keys()], (key) => key);
+      return this.#nested(EXT.map, this.#mapItems(value));
+    }
     if (value instanceof Set) {
+      checkedBigints([...value], (item) => item);
       return this.#nested(EXT.set, Array.from(value, (item, i) => this.#child(`.values()[${i}]`, item)));
     }
     if (value instanceof RegExp) return this.#nested(EXT.regexp, [this.wire(value.source), value.flags]);
@@ -137,7 +144,7 @@ class Walk {
   #record(value: object): unknown {
     const keys = Object.keys(value);
     const items = keys.map((key) => this.#child(member(key), (value as Record<string, unknown>)[key]));
-    if (keys.every((key) => key !== "__proto__" && isPlainText(key))) {
+    if (keys.every((key) => key !== "__proto__" && isPlainText(key) && !ARRAY_INDEX.test(key))) {
       return Object.fromEntries(keys.map((key, i) => [key, items[i]]));
     }
     return this.#nested(EXT.record, keys.flatMap((key, i) => [this.wire(key), items[i]]));
@@ -241,9 +248,9 @@ register(EXT.utf16, decodeUtf16);
 register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
 register(EXT.url, (payload) => new URL(utf8Decoder.decode(payload)));
 register(EXT.buffer, decodeBuffer);
-registerNested(EXT.record, (items) => Object.fromEntries(pairs(items, 0)));
-registerNested(EXT.map, (items) => new Map(pairs(items, 0)));
-registerNested(EXT.set, (items) => new Set(items));
+registerNested(EXT.record, (items) => define({}, pairs(items, 0)));
+registerNested(EXT.map, (items) => new Map(checkedBigints(pairs(items, 0), ([key]) => key)));
+registerNested(EXT.set, (items) => new Set(checkedBigints(items, (item) => item)));
 registerNested(EXT.regexp, decodeRegExp);
 registerNested(EXT.error, decodeError);
 
@@ -293,19 +300,46 @@ function pairs(items: unknown[], from: number): [string, unknown][] {
   return found;
 }
 
+/** Gives an object enumerable properties of its own, whatever their keys. */
+function define<T extends object>(target: T, properties: [string, unknown][]): T {
+  if (properties.some(([key]) => ARRAY_INDEX.test(key))) {
+    // Makes the engine keep indices in a dictionary: in an array, one large index would take kilobytes.
+    const indexed = target as Record<number, unknown>;
+    indexed[2 ** 31] = 0;
+    delete indexed[2 ** 31];
+  }
+  for (const [key, value] of properties) {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+  return target;
+}
+
+/** The engine hashes a bigint by its last 64 bits: many long ones in a `Map` or `Set` may all collide. */
+function checkedBigints<T>(items: T[], keyOf: (item: T) => unknown): T[] {
+  let long = 0;
+  for (const item of items) {
+    const key = keyOf(item);
+    if (typeof key === "bigint" && BigInt.asIntN(64, key) !== key && ++long > MAX_LONG_BIGINT_KEYS) {
+      throw new RangeError(`a Map or Set with more than ${MAX_LONG_BIGINT_KEYS} bigints of over 64 bits as keys`);
+    }
+  }
+  return items;
+}
+
 function decodeError(items: unknown[]): Error {
   const [name, message, stack] = items;
   const rest = pairs(items, 3);
   const isAggregate = name === "AggregateError";
   const type = ERROR_CLASSES[Object.hasOwn(ERROR_CLASSES, name as string) ? name as string : "Error"];
+  const { stackTraceLimit } = Error as unknown as { stackTraceLimit: number };
+  Object.assign(Error, { stackTraceLimit: 0 }); // its stack comes with it
   const error = isAggregate ? new AggregateError([], message as string) : new type(message as string);
+  Object.assign(Error, { stackTraceLimit });
   if (error.name !== name) hidden(error, "name", name);
   hidden(error, "stack", stack);
-  for (const [key, value] of rest) {
-    if (key === "cause" || (key === "errors" && isAggregate)) hidden(error, key, value);
-    else Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
-  }
-  return error;
+  const isHidden = (key: string) => key === "cause" || (key === "errors" && isAggregate);
+  for (const [key, value] of rest) if (isHidden(key)) hidden(error, key, value);
+  return define(error, rest.filter(([key]) => !isHidden(key)));
 }
 
 /** Sets a property as the engine does for an error's own: writable and not enumerable. */

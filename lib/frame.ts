@@ -241,7 +241,8 @@ export class FrameWriter {
    * @throws {RangeError} If it is empty, too long, or has a lone surrogate. The frame is dropped then.
    */
   key(key: string): void {
-    this.#view.setUint16(this.#frame + 4, this.#keyText(key));
+    const written = this.#keyText(key); // before the view is looked at: writing the key may replace it
+    this.#view.setUint16(this.#frame + 4, written);
   }
 
   /** A key among several: its length, a zero, its bytes. Throws like `key`. */

@@ -18,3 +18,5 @@ export const MAX_DEPTH = 256;
 export const MAX_PARTS = MAX_VALUE_BYTES / 2;
 /** Of those that go as MessagePack, arrays, objects and the like. */
 export const MAX_CONTAINERS = 1024 * 1024;
+/** Bigints of over 64 bits among the keys of a `Map` or the items of a `Set`. */
+export const MAX_LONG_BIGINT_KEYS = 1000;

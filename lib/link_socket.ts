@@ -40,6 +40,8 @@ export class Link {
   #flushIsQueued = false;
   #isWriting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether a call is late and its reply has been given a last chance to be read. */
+  #isOverdue = false;
   #closed = false;
   /** Ends the attempt to connect that is under way. */
   #abandon: () => void = () => {};
@@ -61,14 +63,14 @@ export class Link {
 
   /**
    * Makes a call: `write` puts the request into the output, and the call is settled later, or at once if it cannot be
-   * made. Throws only what `write` throws, and then nothing is sent.
+   * made. Throws only what `write` throws, and then nothing is sent. The last call before `close` always has room.
    */
-  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>): void {
+  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, isLast = false): void {
     // Calls of one turn go out together, so they share one reading of the clock.
     if (!this.#flushIsQueued) this.#turnMs = performance.now();
     const pipeline = this.#pipeline ?? this.#connectAgain(this.#turnMs);
     if (pipeline === undefined) return call.settle(undefined, this.#lastError);
-    if (pipeline.isFull) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
+    if (pipeline.isFull && !isLast) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
     this.#write(write, pipeline.output);
     pipeline.add(call, this.#turnMs);
     if (pipeline.pending === 1) this.#socket?.ref();
@@ -141,11 +143,12 @@ export class Link {
   async #open(pipeline: Pipeline): Promise<Socket> {
     const limitMs = this.#options.timeoutMs / this.#options.servers.length;
     let socket: Socket | undefined;
+    const abort = new AbortController();
     const opening = (async () => {
-      socket = await connect(this.#address);
+      socket = await connect(this.#address, abort.signal);
       const input = new FrameReader();
       await greet(socket, input, this.#options.software);
-      pipeline.attach(input);
+      pipeline.attach(input, performance.now());
       return socket;
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -155,7 +158,7 @@ export class Link {
         reject(new CacheError("timeout", `no ${what} within ${limitMs} ms`));
       }, limitMs);
     });
-    this.#abandon = () => socket && closeQuietly(socket);
+    this.#abandon = () => socket === undefined ? abort.abort() : closeQuietly(socket);
     try {
       return await Promise.race([opening, late]);
     } catch (error) {
@@ -240,18 +243,23 @@ export class Link {
     if (pipeline === undefined) return;
     const { timeoutMs } = this.#options;
     const nowMs = performance.now();
+    // After a pause of this process, timers run before the replies that wait are read: let those go first.
+    const isDue = nowMs >= (pipeline.deadlineMs(timeoutMs) ?? Infinity);
+    if (isDue && !this.#isOverdue) {
+      this.#isOverdue = true;
+      return this.#startTimer(1);
+    }
+    this.#isOverdue = false;
     const late = this.#error("timeout", `no reply within ${timeoutMs} ms`);
     if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#fail(pipeline, late);
-    const oldestMs = pipeline.oldestMs();
-    if (oldestMs === undefined) return;
-    const ageMs = nowMs - oldestMs;
-    this.#startTimer((ageMs < timeoutMs ? timeoutMs : 2 * timeoutMs) - ageMs);
+    const deadlineMs = pipeline.deadlineMs(timeoutMs);
+    if (deadlineMs !== undefined) this.#startTimer(deadlineMs - nowMs);
   }
 }
 
-async function connect(address: Address): Promise<Socket> {
+async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
   if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
-  const socket = await Deno.connect(address);
+  const socket = await Deno.connect({ ...address, signal });
   socket.setNoDelay(true);
   return socket;
 }

@@ -48,7 +48,7 @@ export interface LruCacheOptions<V, K = string> {
    */
   renewOnHit?: boolean;
   /**
-   * The clock, in milliseconds; read only once an entry with a time to live exists. By default wall time, read once a
+   * The clock, in milliseconds; read only once an entry with a time to live exists. By default one that is read once a
    * turn of the event loop and at least every 32nd call: within one synchronous run an entry may outlive its time.
    */
   now?: () => number;

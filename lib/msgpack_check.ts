@@ -4,7 +4,7 @@
  * claims). The format: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
-import { MAX_DEPTH } from "./limits.ts";
+import { MAX_CONTAINERS, MAX_DEPTH } from "./limits.ts";
 
 /** Extension types that may occur: a nested one holds a MessagePack array, whose levels count. */
 export type ExtensionKinds = ReadonlyMap<number, "leaf" | "nested">;
@@ -27,6 +27,7 @@ class Check {
   readonly #kinds: ExtensionKinds;
   #at = 0;
   #end = 0;
+  #containers = 0;
 
   constructor(bytes: Uint8Array, kinds: ExtensionKinds) {
     this.#bytes = bytes;
@@ -38,21 +39,27 @@ class Check {
   value(start: number, end: number, depth: number): void {
     this.#at = start;
     this.#end = end;
-    const open = [1]; // values still to come, for each container that is open
+    const open = [1]; // values still to come, for each container that is open …
+    const isMap = [false]; // … and whether every second of them is a key
     let claimed = 1;
     while (open.length > 0) {
       const left = open.length - 1;
       if (open[left]-- === 0) {
         open.pop();
+        isMap.pop();
         continue;
       }
       claimed--;
+      if (isMap[left] && open[left] % 2 === 1) this.#key();
+      const byte = this.#bytes[this.#at];
       const items = this.#head(depth + left);
       if (items < 0) continue;
       claimed += items;
+      if (++this.#containers > MAX_CONTAINERS) this.#fail(`more than ${MAX_CONTAINERS} arrays and maps`);
       if (claimed > this.#end - this.#at) this.#fail("more items claimed than bytes left");
       if (depth + open.length > MAX_DEPTH) this.#fail(`nested deeper than ${MAX_DEPTH}`);
       open.push(items);
+      isMap.push((byte >= 0x80 && byte <= 0x8f) || byte === 0xde || byte === 0xdf);
     }
     if (this.#at !== end) this.#fail("bytes after the value");
   }
@@ -122,6 +129,17 @@ class Check {
     return -1;
   }
 
+  /** A key is a string, and not an array index: an object with one large index takes kilobytes of memory. */
+  #key(): void {
+    const at = this.#at;
+    const byte = this.#bytes[at];
+    if (!((byte >= 0xa0 && byte <= 0xbf) || (byte >= 0xd9 && byte <= 0xdb))) this.#fail("a key that is no string");
+    this.#head(0);
+    const start = at + (byte <= 0xbf ? 1 : 1 + (1 << (byte - 0xd9)));
+    if (isArrayIndex(this.#bytes.subarray(start, this.#at))) this.#fail("a key that is an array index");
+    this.#at = at;
+  }
+
   #text(length: number): number {
     const start = this.#at;
     this.#skip(length);
@@ -153,4 +171,9 @@ class Check {
 
 function isArrayHead(byte: number): boolean {
   return (byte >= 0x90 && byte <= 0x9f) || byte === 0xdc || byte === 0xdd;
+}
+
+/** Whether the bytes of a key may be an array index to the engine: digits, and few enough of them. */
+function isArrayIndex(key: Uint8Array): boolean {
+  return key.length > 0 && key.length <= 10 && key.every((byte) => byte >= 0x30 && byte <= 0x39);
 }

@@ -48,8 +48,9 @@ export class Pipeline {
   #receivedAtMs = 0;
 
   /** Begins to read replies, after the greeting and with the reader that read it. */
-  attach(input: FrameReader): void {
+  attach(input: FrameReader, nowMs: number): void {
     this.input = input;
+    this.#receivedAtMs = nowMs;
     input.maxBodyBytes = MAX_BODY_BYTES;
   }
 
@@ -122,9 +123,13 @@ export class Pipeline {
     return this.#receivedAtMs > oldest.sentAtMs && nowMs - oldest.sentAtMs < 2 * timeoutMs;
   }
 
-  /** When the oldest unanswered call was made, or `undefined` if there is none that has not failed yet. */
-  oldestMs(): number | undefined {
-    return this.#calls[this.#head]?.sentAtMs;
+  /** When `expire` is next of use, or `undefined` while no call waits. */
+  deadlineMs(timeoutMs: number): number | undefined {
+    const oldest = this.#calls[this.#head];
+    if (oldest === undefined) return undefined;
+    if (!oldest.settled) return oldest.sentAtMs + timeoutMs;
+    const next = this.#calls.find((pending, i) => i > this.#head && !pending.settled);
+    return Math.min(oldest.sentAtMs + 2 * timeoutMs, (next?.sentAtMs ?? Infinity) + timeoutMs);
   }
 
   /** Fails every call that waits. */
@@ -235,8 +240,12 @@ export function readData(frame: FrameReader): Record<string, unknown> {
   return decodeMap(frame);
 }
 
-/** Reads the reply to a `GET_MANY` of `count` keys. */
-export function readMany(frame: FrameReader, count: number): FoundOrOmitted[] {
+/** Reads the reply to a `GET_MANY` of `count` keys. A value that cannot be read is a miss, and told of. */
+export function readMany(
+  frame: FrameReader,
+  count: number,
+  onBadValue: (i: number, error: Error) => void,
+): FoundOrOmitted[] {
   const { end } = frame;
   if (frame.code !== REPLY.values || end - frame.start < 2) throw unexpected(frame);
   if (frame.uint16(frame.start) !== count) throw new ProtocolError(`a reply that does not hold ${count} keys`);
@@ -252,7 +261,12 @@ export function readMany(frame: FrameReader, count: number): FoundOrOmitted[] {
     const valueAt = at + 8;
     const valueEnd = valueAt + (valueAt <= end ? frame.uint32(at + 4) : Infinity);
     if (valueEnd > end) throw new ProtocolError("a truncated list of values");
-    found.push({ value: readValue(frame, frame.uint32(at), valueAt, valueEnd) });
+    found.push(undefined);
+    try {
+      found[i] = { value: readValue(frame, frame.uint32(at), valueAt, valueEnd) };
+    } catch (error) {
+      onBadValue(i, error as Error);
+    }
     at = valueEnd;
   }
   return found;

@@ -54,6 +54,11 @@ export class Session {
     this.#host = host;
   }
 
+  /** Whether the client has sent its HELLO. */
+  get isGreeted(): boolean {
+    return this.#greeted;
+  }
+
   /** Answers the frames that have arrived. Never throws for what a client sent. */
   run(): SessionState {
     if (this.#closing) return "closing";

@@ -39,12 +39,16 @@ async function removeStaleSocketFile(path: string): Promise<void> {
   const isSocket = await Deno.stat(path).then((info) => info.isSocket, () => false);
   if (!isSocket) return;
   const answers = await Deno.connect({ transport: "unix", path }).then(closeQuietly, (error) => error);
-  if (answers instanceof Deno.errors.ConnectionRefused) await removeSocketFile(path);
+  if (answers instanceof Deno.errors.ConnectionRefused) removeSocketFile(path);
 }
 
 /** Removes a unix socket's file, if it can be. */
-export async function removeSocketFile(path: string): Promise<void> {
-  await Deno.remove(path).catch(() => {}); // gone already, or not ours to remove: binding will tell
+export function removeSocketFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // Gone already, or not ours to remove: binding will tell.
+  }
 }
 
 /** Where a listener listens: port 0 has become a port. */

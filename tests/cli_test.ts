@@ -273,7 +273,10 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     try {
       const path = `${folder}/cache.sock`;
-      const permissions = ["--no-prompt", "--allow-env", ...flags.replaceAll("PATH", path).split(" ")];
+      const all = ["--no-prompt", "--allow-env", ...flags.replaceAll("PATH", path).split(" ")];
+      const { err } = await cli(["--version"], { permissions: all });
+      const isRefused = err.includes("invalid port"); // early versions of Deno 2: as README says
+      const permissions = isRefused ? all.filter((flag) => !flag.startsWith("--allow-net")) : all;
       await using server = await serve(["--listen", `unix:${path}`], { permissions });
       assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
       const at = ["--server", server.address];

@@ -9,6 +9,7 @@ import {
 } from "../mod.ts";
 import { FrameReader, FrameWriter, REPLY, REQUEST } from "../lib/frame.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../lib/limits.ts";
+import { writeHello, writeSet } from "../lib/pipeline.ts";
 import { run } from "./processes.ts";
 
 /** Long enough that only a fault reaches it. */
@@ -354,19 +355,57 @@ Deno.test("OrmucoCacheClient makes a miss of a server that accepts and says noth
 });
 
 Deno.test("OrmucoCacheClient makes a miss of a server that greets and then says nothing, and drops it", async () => {
-  let answers = false;
-  await using server = new FakeServer((_code, output) => answers && output.empty(REPLY.miss));
+  await using server: FakeServer = new FakeServer((_code, output) => {
+    if (server.connections >= 2) output.empty(REPLY.miss);
+  });
   const { client, errors } = clientOf([server.address], { timeoutMs: HASTY_MS });
   await using cache = client;
   assertEquals(await Promise.all([cache.retrieve("k"), cache.store("k", 1)]), [undefined, false]);
   assertEquals(errors[0].code, "timeout");
-  answers = true;
-  const before = errors.length;
   await eventually(async () => {
     await cache.has("k");
     return server.connections >= 2;
   });
+  const before = errors.length;
   assertEquals([await cache.has("k"), errors.length], [false, before], "the new connection works");
+});
+
+Deno.test("OrmucoCacheClient.retrieveMany() makes a miss of one value that cannot be read, and finds the others", async () => {
+  await using server = await started();
+  const { client, errors } = clientOf([server.address!]);
+  await using cache = client;
+  await cache.store("good", 1);
+  const [flags, value] = [0x4f430002, "{not JSON"];
+  using socket = await Deno.connect({ port: Number(server.address!.split(":")[1]) });
+  const output = new FrameWriter();
+  writeHello(output, "test");
+  writeSet(output, "bad", { flags, payload: value }, undefined);
+  await socket.write(output.taken());
+  await eventually(() => cache.has("bad"));
+  assertEquals(await cache.retrieveMany(["bad", "good"]), new Map([["good", 1]]));
+  assertMatch(errors[0].message, /^Cannot retrieve "bad": Cannot decode value/);
+});
+
+Deno.test("OrmucoCacheClient.close() waits for all calls, however many", async () => {
+  await using server = await started();
+  const { client } = clientOf([server.address!], { timeoutMs: 60_000 });
+  await client.store("k", 1);
+  const found = Array.from({ length: 100_000 }, () => client.retrieve("k"));
+  await client.close();
+  assert((await Promise.all(found)).every((value) => value === 1));
+});
+
+Deno.test("OrmucoCacheClient is not disturbed by an onError that rejects, or calls it again", async () => {
+  const cache: OrmucoCacheClient = new OrmucoCacheClient({
+    servers: [freeAddress()],
+    onError: async () => {
+      await cache.retrieve("again");
+      await cache.close();
+      throw new Error("mine");
+    },
+  });
+  assertEquals(await cache.retrieve("k"), undefined);
+  await cache.close();
 });
 
 Deno.test("OrmucoCacheClient drops a server that trickles", async () => {

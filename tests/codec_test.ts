@@ -452,6 +452,32 @@ Deno.test("encodeValue() throws a RangeError when shared values double 40 times"
   assertStrictEquals(refused.message, "Cannot encode data: more than 1048576 arrays, objects and the like");
 });
 
+Deno.test("decodeValue() refuses maps whose keys would take kilobytes each, and builds indexed objects thriftily", () => {
+  const objects = 20_000;
+  const byInteger = concat(
+    [0xdd, 0, 0, objects >> 8, objects & 255],
+    ...new Array(objects).fill([0x81, 0xcd, 3, 0xe8, 0]),
+  );
+  assertRefused(FLAGS.extended, byInteger, "a key that is no string");
+  assertRefused(FLAGS.extended, Uint8Array.of(0x81, 0xa2, 0x31, 0x30, 1), "a key that is an array index");
+  const sparse = Array.from({ length: objects }, () => ({ 1000: undefined, 4294967294: 1, x: 2 }));
+  const { flags, bytes } = encoded(sparse);
+  const before = Deno.memoryUsage().heapUsed;
+  const back = decodeValue(flags, bytes);
+  assert(Deno.memoryUsage().heapUsed - before < objects * 3000, "an object takes a fraction of 12 KB");
+  assertSame(back, sparse);
+});
+
+Deno.test("encodeValue() and decodeValue() refuse crowds of long bigints as keys, which would collide", () => {
+  const long = (count: number) => Array.from({ length: count }, (_, i) => BigInt(i + 1) << 64n);
+  assertSame(roundTrip(new Set(long(1000))), new Set(long(1000)));
+  assertThrows(() => encodeValue(new Set(long(1001))), RangeError, "more than 1000 bigints");
+  assertThrows(() => encodeValue(new Map(long(1001).map((key) => [key, 1]))), RangeError, "more than 1000 bigints");
+  const items = long(1001).map((item) => encoded(item).bytes);
+  const payload = concat([0xdc, 3, 0xe9], ...items);
+  assertRefused(FLAGS.extended, extension(EXT.set, payload), "more than 1000 bigints");
+});
+
 Deno.test("decodeValue() gives a nested Uint8Array a buffer of its own", () => {
   const [, bytes] = roundTrip([undefined, Uint8Array.of(1, 2, 3)]) as [undefined, Uint8Array];
   assertStrictEquals(bytes.buffer.byteLength, 3);

@@ -47,7 +47,7 @@ class Pair {
     this.session.output.reset();
     assert(reader.next());
     readGreeting(reader);
-    this.pipeline.attach(reader);
+    this.pipeline.attach(reader, 0);
   }
 
   call<T>(write: (output: FrameWriter) => void, read: Call<T>["read"], nowMs = 0): void {
@@ -100,7 +100,7 @@ for (const step of [Infinity, 1, 7]) {
       pair.get(`key:${i}`);
       pair.get(`other:${i}`);
     }
-    pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), (frame) => readMany(frame, 3));
+    pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), (frame) => readMany(frame, 3, () => {}));
     assertEquals(pair.pipeline.pending, 61);
     pair.exchange();
     const one = (i: number) => [true, { value: { i } }, undefined];
@@ -176,7 +176,7 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
     const calls = 1 + below(6);
     const settlements = new Array<number>(calls).fill(0);
     for (let i = 0; i < calls; i++) {
-      const read = [readFound, readYesNo, readData, (frame: FrameReader) => readMany(frame, 2)][below(4)];
+      const read = [readFound, readYesNo, readData, (frame: FrameReader) => readMany(frame, 2, () => {})][below(4)];
       pipeline.add<unknown>({ read, settle: () => settlements[i]++ }, 0);
     }
     const batch = Array.from({ length: calls }, () => mutate(replies[below(replies.length)], below));
@@ -201,7 +201,7 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
 
 function greetedPipeline(): Pipeline {
   const pipeline = new Pipeline();
-  pipeline.attach(new FrameReader());
+  pipeline.attach(new FrameReader(), 0);
   return pipeline;
 }
 

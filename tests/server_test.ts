@@ -120,6 +120,47 @@ Deno.test("OrmucoCacheServer.startServer() rejects when started, and when the po
   assertEquals(second.address, undefined);
 });
 
+Deno.test("OrmucoCacheServer starts and stops in the order asked, however close together", async () => {
+  const server = new OrmucoCacheServer(quiet);
+  const [first, second] = await Promise.allSettled([server.startServer(), server.startServer()]);
+  assertEquals([first.status, second.status], ["fulfilled", "rejected"]);
+  await using client = new OrmucoCacheClient({ servers: [server.address!] });
+  await client.store("k", 1);
+  await Promise.all([server.stop(), server.stop(), server.startServer()]);
+  assert(server.address !== undefined && server.stats().connections === 0);
+  await Promise.all([server.stop(), server.startServer(), server.stop()]);
+  assertEquals(server.address, undefined);
+});
+
+Deno.test("OrmucoCacheServer is not disturbed by a log that throws", async () => {
+  await using server = await started({
+    log: () => {
+      throw new Error("mine");
+    },
+  });
+  await using client = clientOf(server);
+  assertEquals(await client.store("k", 1), true);
+});
+
+Deno.test("OrmucoCacheServer welcomes others at once after connections that were reset before it looked", async () => {
+  const lines: string[] = [];
+  await using server = await started({ log: (line) => lines.push(line) });
+  const said = lines.length;
+  const port = server.address!.split(":")[1];
+  const resets = `import socket, struct
+for i in range(300):
+    s = socket.create_connection(("127.0.0.1", ${port}))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()`;
+  // Deno cannot reset a connection; where there is no Python, this test makes connections that just close.
+  await new Deno.Command("python3", { args: ["-c", resets] }).output().catch(async () => {
+    for (let i = 0; i < 300; i++) (await rawConnection(server)).close();
+  });
+  await using client = clientOf(server);
+  assertEquals(await client.store("k", 1), true);
+  assertEquals(lines.length, said, "nothing to say about it");
+});
+
 Deno.test("OrmucoCacheServer.stop() keeps the entries for the next start", async () => {
   const server = await started();
   {
@@ -241,6 +282,22 @@ Deno.test({
       }
       await server.stop();
       await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+      // A successor takes the place while the old server still drains a client that does not read.
+      const old = await started({ listen: `unix:${path}` });
+      using stuck = await Deno.connect({ transport: "unix", path });
+      {
+        await using client = clientOf(old);
+        await client.store("large", new Uint8Array(5_000_000));
+      }
+      await stuck.write(requests((output) => {
+        for (let i = 0; i < 20; i++) writeKeyed(output, REQUEST.get, "large");
+      }));
+      const stopped = old.stop();
+      while (await Deno.stat(path).then(() => true, () => false));
+      const successor = await started({ listen: `unix:${path}` });
+      await stopped;
+      assertEquals((await Deno.stat(path)).isSocket, true, "the successor's file stays");
+      await successor.stop();
       Deno.listen({ transport: "unix", path }).close(); // leaves its file, as a killed server does
       await server.startServer();
       await server.stop();

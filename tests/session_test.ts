@@ -150,7 +150,7 @@ Deno.test("Session returns many values in the order asked", () => {
   reader.maxBodyBytes = MAX_BODY_BYTES;
   reader.push(outputOf(session).bytes);
   assert(reader.next());
-  assertEquals(readMany(reader, 3), [{ value: utf8.encode("1") }, undefined, { value: utf8.encode("3") }]);
+  assertEquals(readMany(reader, 3, () => {}), [{ value: utf8.encode("1") }, undefined, { value: utf8.encode("3") }]);
 });
 
 Deno.test("Session marks values that would make a reply too long, and answers with the others", () => {
@@ -162,7 +162,7 @@ Deno.test("Session marks values that would make a reply too long, and answers wi
   reader.maxBodyBytes = MAX_BODY_BYTES;
   reader.push(outputOf(session).bytes);
   assert(reader.next());
-  assertEquals(readMany(reader, 3).map((found) => typeof found === "string" ? found : typeof found?.value), [
+  assertEquals(readMany(reader, 3, () => {}).map((found) => typeof found === "string" ? found : typeof found?.value), [
     "object",
     "omitted",
     "object",
@@ -389,6 +389,20 @@ Deno.test("Session survives 300,000 frames, three in four damaged: each ends in 
   }
   assert(closed > 1000 && refused > 1000, `the fuzzer must reach both ends: ${closed} closed, ${refused} refused`);
   assert(server.store.stats().bytes <= 100_000);
+});
+
+Deno.test("FrameWriter writes a key's length where the key makes its buffer grow", () => {
+  const [writer, reader] = [new FrameWriter(), new FrameReader()];
+  const count = 20_000;
+  for (let i = 0; i < count; i++) {
+    writer.begin(REQUEST.get);
+    writer.key("a key of twenty-odd bytes");
+    writer.end();
+  }
+  reader.push(writer.taken());
+  let frames = 0;
+  for (; reader.next(); frames++) assertEquals(reader.keyBytes, 25);
+  assertEquals(frames, count);
 });
 
 Deno.test("FrameWriter and FrameReader carry frames of any size through buffers that grow and shrink", () => {
