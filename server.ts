@@ -225,7 +225,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
     await Promise.race([Promise.all(open.map(({ done }) => done)), limit]);
     clearTimeout(timer);
     for (const { socket } of open) closeQuietly(socket);
-    await Promise.all(open.map(({ done }) => done));
   }
 
   /** Same as {@linkcode OrmucoCacheServer.stop}, for `await using`. */
