@@ -6,19 +6,10 @@
 import { createClient } from "redis";
 import { OrmucoCacheClient } from "../client.ts";
 import { denoArguments } from "../tests/processes.ts";
-import { compare } from "./compare.ts";
+import { compare, order } from "./compare.ts";
 
 const CALLS = 40_000;
 const KEYS = 1000;
-const order = {
-  id: 12345,
-  name: "Ada Lovelace",
-  email: "ada@example.com",
-  tags: ["a", "b", "c"],
-  active: true,
-  score: 12.5,
-  address: { city: "London", zip: "N1" },
-};
 
 const [ourPort, redisPort] = [freePort(), freePort()];
 const servers = [

@@ -2,20 +2,11 @@
 
 import { decode, encode } from "@msgpack/msgpack";
 import { decodeValue, encodeValue } from "../lib/codec.ts";
-import { compare } from "./compare.ts";
+import { compare, order } from "./compare.ts";
 
 const OPERATIONS = 20_000;
 const VARIANTS = 64;
 
-const order = {
-  id: 12345,
-  name: "Ada Lovelace",
-  email: "ada@example.com",
-  tags: ["a", "b", "c"],
-  active: true,
-  score: 12.5,
-  address: { city: "London", zip: "N1" },
-};
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder();
 const scratch = new Uint8Array(1 << 20);

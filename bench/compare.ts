@@ -47,3 +47,14 @@ export function seeded(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+/** An ordinary object, of 143 bytes as JSON. */
+export const order = {
+  id: 12345,
+  name: "Ada Lovelace",
+  email: "ada@example.com",
+  tags: ["a", "b", "c"],
+  active: true,
+  score: 12.5,
+  address: { city: "London", zip: "N1" },
+};

@@ -38,7 +38,6 @@ export class Link {
   #retryAtMs = 0;
   #turnMs = 0;
   #flushIsQueued = false;
-  #isWriting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether a call is late and its reply has been given a last chance to be read. */
   #isOverdue = false;
@@ -146,10 +145,7 @@ export class Link {
     const abort = new AbortController();
     const opening = (async () => {
       socket = await connect(this.#address, abort.signal);
-      const input = new FrameReader();
-      await greet(socket, input, this.#options.software);
-      pipeline.attach(input, performance.now());
-      return socket;
+      return { socket, input: await greet(socket, this.#options.software) };
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -160,9 +156,11 @@ export class Link {
     });
     this.#abandon = () => socket === undefined ? abort.abort() : closeQuietly(socket);
     try {
-      return await Promise.race([opening, late]);
+      const opened = await Promise.race([opening, late]);
+      pipeline.attach(opened.input, performance.now());
+      return opened.socket;
     } catch (error) {
-      opening.then(closeQuietly, () => {});
+      opening.then(({ socket }) => closeQuietly(socket), () => {});
       this.#abandon();
       throw error;
     } finally {
@@ -184,15 +182,13 @@ export class Link {
   #flush(): void {
     this.#flushIsQueued = false;
     const [pipeline, socket] = [this.#pipeline, this.#socket];
-    if (this.#isWriting || pipeline === undefined || socket === undefined || pipeline.output.length === 0) return;
-    this.#isWriting = true;
+    if (pipeline === undefined || socket === undefined) return;
+    if (pipeline.isWriting || pipeline.output.length === 0) return;
     const taken = pipeline.take();
-    writeAll(socket, taken.taken())
-      .then(() => pipeline.written(taken), (error) => this.#fail(pipeline, this.#describe(error)))
-      .finally(() => {
-        this.#isWriting = false;
-        this.#flush();
-      });
+    writeAll(socket, taken.taken()).then(() => {
+      pipeline.written(taken);
+      this.#flush();
+    }, (error) => this.#fail(pipeline, this.#describe(error)));
   }
 
   /** Ends a connection that failed, unless that has happened already. */
@@ -264,13 +260,15 @@ async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
   return socket;
 }
 
-async function greet(socket: Socket, input: FrameReader, software: string): Promise<void> {
-  const hello = new FrameWriter();
+/** Greets, and returns the reader that has read the greeting. */
+async function greet(socket: Socket, software: string): Promise<FrameReader> {
+  const [hello, input] = [new FrameWriter(), new FrameReader()];
   writeHello(hello, software);
   await writeAll(socket, hello.taken());
   try {
     await readInto(socket, input, () => input.next());
     readGreeting(input);
+    return input;
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });

@@ -42,6 +42,8 @@ export class Pipeline {
   input: FrameReader = new FrameReader();
   /** Requests not yet taken for writing. */
   output: FrameWriter = new FrameWriter();
+  /** Whether a write is under way: one at a time. */
+  isWriting = false;
   #spare = new FrameWriter();
   #calls: PendingCall[] = [];
   #head = 0;
@@ -71,6 +73,7 @@ export class Pipeline {
 
   /** The requests that wait, for one write; later ones collect elsewhere until `written`. */
   take(): FrameWriter {
+    this.isWriting = true;
     const taken = this.output;
     this.output = this.#spare;
     return taken;
@@ -78,6 +81,7 @@ export class Pipeline {
 
   /** Takes back what `take` gave. */
   written(taken: FrameWriter): void {
+    this.isWriting = false;
     taken.reset();
     this.#spare = taken;
   }

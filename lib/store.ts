@@ -4,6 +4,7 @@
  */
 
 import { LruCache } from "./lru.ts";
+import type { ServerStats } from "./stats.ts";
 
 /** What is stored under a key. */
 export interface StoredEntry {
@@ -20,17 +21,11 @@ export interface StoreOptions {
   now?: () => number;
 }
 
-/** Counters since the store was made, and what it holds now. */
-export interface StoreStats {
-  entries: number;
-  bytes: number;
-  hits: number;
-  misses: number;
-  stores: number;
-  deletions: number;
-  evictions: number;
-  expirations: number;
-}
+/** What a store counts, and what it holds now. */
+export type StoreStats = Pick<
+  ServerStats,
+  "entries" | "bytes" | "hits" | "misses" | "stores" | "deletions" | "evictions" | "expirations"
+>;
 
 /**
  * What an entry takes beside its key and value: map, slot arrays, the entry object, and a `Uint8Array` with a buffer of
