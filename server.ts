@@ -119,7 +119,6 @@ interface Connection {
 export class OrmucoCacheServer implements AsyncDisposable {
   readonly #listenOn: Address;
   readonly #peers: readonly string[];
-  readonly #maxSize: number;
   readonly #maxBytes: number | undefined;
   readonly #ttlMs: number;
   readonly #renewOnHit: boolean;
@@ -154,14 +153,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
     checkAtLeast("gossipIntervalMs", options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS, 10);
     this.#maxBytes = options.maxBytes;
     if (options.maxBytes !== undefined) checkAtLeast("maxBytes", options.maxBytes, MIN_BYTES);
-    this.#maxSize = options.maxSize ?? (options.maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity);
     this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
     this.#renewOnHit = options.renewOnHit ?? true;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     checkAtLeast("maxConnections", this.#maxConnections, 1);
     this.#log = options.log ?? console.log;
     this.#store = new Store({
-      maxSize: this.#maxSize,
+      maxSize: options.maxSize ?? (options.maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
       maxBytes: this.#maxBytes,
       ttlMs: this.#ttlMs,
       renewOnHit: this.#renewOnHit,

@@ -124,11 +124,11 @@ class Walk {
     if (Array.isArray(value)) return Array.from(value, (item, i) => this.#child(`[${i}]`, item));
     if (value instanceof Date) return new ExtData(EXT.date, float64Bytes(value.getTime()));
     if (value instanceof Map) {
-      checkedBigints([...value.keys()], (key) => key);
+      this.#checkKeys(value.keys());
       return this.#nested(EXT.map, this.#mapItems(value));
     }
     if (value instanceof Set) {
-      checkedBigints([...value], (item) => item);
+      this.#checkKeys(value);
       return this.#nested(EXT.set, Array.from(value, (item, i) => this.#child(`.values()[${i}]`, item)));
     }
     if (value instanceof RegExp) return this.#nested(EXT.regexp, [this.wire(value.source), value.flags]);
@@ -167,6 +167,11 @@ class Walk {
       items.push(this.wire(key), this.#child(member(key), (error as unknown as Record<string, unknown>)[key]));
     }
     return items;
+  }
+
+  #checkKeys(keys: Iterable<unknown>): void {
+    if (!isCrowd(keys)) return;
+    throw new RangeError(`Cannot encode ${this.#where()}: received more than ${MAX_LONG_BIGINT_KEYS} ${LONG_KEYS}`);
   }
 
   #child(step: string, value: unknown): unknown {
@@ -249,8 +254,8 @@ register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
 register(EXT.url, (payload) => new URL(utf8Decoder.decode(payload)));
 register(EXT.buffer, decodeBuffer);
 registerNested(EXT.record, (items) => define({}, pairs(items, 0)));
-registerNested(EXT.map, (items) => new Map(checkedBigints(pairs(items, 0), ([key]) => key)));
-registerNested(EXT.set, (items) => new Set(checkedBigints(items, (item) => item)));
+registerNested(EXT.map, (items) => new Map(checkedKeys(pairs(items, 0), ([key]) => key)));
+registerNested(EXT.set, (items) => new Set(checkedKeys(items, (item) => item)));
 registerNested(EXT.regexp, decodeRegExp);
 registerNested(EXT.error, decodeError);
 
@@ -314,15 +319,19 @@ function define<T extends object>(target: T, properties: [string, unknown][]): T
   return target;
 }
 
+const LONG_KEYS = "bigints of over 64 bits as keys of a Map or items of a Set";
+
 /** The engine hashes a bigint by its last 64 bits: many long ones in a `Map` or `Set` may all collide. */
-function checkedBigints<T>(items: T[], keyOf: (item: T) => unknown): T[] {
+function isCrowd(keys: Iterable<unknown>): boolean {
   let long = 0;
-  for (const item of items) {
-    const key = keyOf(item);
-    if (typeof key === "bigint" && BigInt.asIntN(64, key) !== key && ++long > MAX_LONG_BIGINT_KEYS) {
-      throw new RangeError(`a Map or Set with more than ${MAX_LONG_BIGINT_KEYS} bigints of over 64 bits as keys`);
-    }
+  for (const key of keys) {
+    if (typeof key === "bigint" && BigInt.asIntN(64, key) !== key && ++long > MAX_LONG_BIGINT_KEYS) return true;
   }
+  return false;
+}
+
+function checkedKeys<T>(items: T[], keyOf: (item: T) => unknown): T[] {
+  if (isCrowd(items.map(keyOf))) throw new RangeError(`more than ${MAX_LONG_BIGINT_KEYS} ${LONG_KEYS}`);
   return items;
 }
 

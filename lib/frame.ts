@@ -225,11 +225,6 @@ export class FrameWriter {
     this.begin(code);
   }
 
-  /** Drops the frame that was begun. */
-  abort(): void {
-    this.length = this.#frame;
-  }
-
   /** Bytes of the body so far. */
   get bodyBytes(): number {
     return this.length - this.#frame - HEADER_BYTES;
@@ -238,7 +233,7 @@ export class FrameWriter {
   /**
    * The frame's key, as UTF-8.
    *
-   * @throws {RangeError} If it is empty, too long, or has a lone surrogate. The frame is dropped then.
+   * @throws {RangeError} If it is empty, too long, or has a lone surrogate. The frame is unfinished then.
    */
   key(key: string): void {
     const written = this.#keyText(key); // before the view is looked at: writing the key may replace it
@@ -280,11 +275,6 @@ export class FrameWriter {
     this.uint32(ttlMs === undefined ? TTL_DEFAULT : ttlMs % 2 ** 32);
   }
 
-  /** Changes two bytes written before. */
-  patchUint16(at: number, value: number): void {
-    this.#view.setUint16(at, value);
-  }
-
   /** Bytes as they are. */
   bytes(bytes: Uint8Array): void {
     this.#ensure(bytes.length);
@@ -303,7 +293,6 @@ export class FrameWriter {
     if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);
     const written = this.length - at;
     if (written >= 1 && written <= MAX_KEY_BYTES) return written;
-    this.abort();
     throw keyError(key);
   }
 

@@ -70,8 +70,7 @@ export class Link {
     const pipeline = this.#pipeline ?? this.#connectAgain(this.#turnMs);
     if (pipeline === undefined) return call.settle(undefined, this.#lastError);
     if (pipeline.isFull && !isLast) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
-    this.#write(write, pipeline.output);
-    pipeline.add(call, this.#turnMs);
+    pipeline.call(write, call, this.#turnMs);
     if (pipeline.pending === 1) this.#socket?.ref();
     if (this.#timer === undefined) this.#startTimer(this.#options.timeoutMs);
     if (this.#flushIsQueued) return;
@@ -89,17 +88,6 @@ export class Link {
 
   get #address(): Address {
     return this.#options.servers[this.#server];
-  }
-
-  /** Writes a request, whole or not at all: half of one would shift every reply to the wrong call. */
-  #write(write: (output: FrameWriter) => void, output: FrameWriter): void {
-    const { length } = output;
-    try {
-      write(output);
-    } catch (error) {
-      output.length = length;
-      throw error;
-    }
   }
 
   #connectAgain(nowMs: number): Pipeline | undefined {

@@ -407,17 +407,9 @@ export class LruCache<V, K = string> {
   }
 
   #toFront(slot: number): void {
-    const links = this.#links;
-    const newest = links[2 * ENDS + 1];
-    if (newest === slot) return;
-    const newer = links[2 * slot];
-    const older = links[2 * slot + 1];
-    links[2 * newer + 1] = older;
-    links[2 * older] = newer;
-    links[2 * slot] = ENDS;
-    links[2 * slot + 1] = newest;
-    links[2 * newest] = slot;
-    links[2 * ENDS + 1] = slot;
+    if (this.#links[2 * ENDS + 1] === slot) return;
+    this.#unlink(slot);
+    this.#linkFront(slot);
   }
 
   #linkFront(slot: number): void {

@@ -66,8 +66,18 @@ export class Pipeline {
     return this.output.length > MAX_WAITING_BYTES || this.pending >= MAX_WAITING_CALLS;
   }
 
-  /** Adds a call whose request the caller has just written to `output`. */
-  add<Result>(call: Call<Result>, nowMs: number): void {
+  /**
+   * Adds a call; `write` puts its request into the output, whole or not at all: half of one would shift every later
+   * reply to the wrong call. Throws what `write` throws, and then the call is not made.
+   */
+  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, nowMs: number): void {
+    const { length } = this.output;
+    try {
+      write(this.output);
+    } catch (error) {
+      this.output.length = length;
+      throw error;
+    }
     this.#calls.push({ call: call as Call<unknown>, sentAtMs: nowMs, settled: false });
   }
 
@@ -193,7 +203,7 @@ export function readGreeting(frame: FrameReader): void {
  * Writes a `SET`.
  *
  * @throws {CacheError} If the encoded value is larger than a server takes.
- * @throws {RangeError} If the key is none. Nothing is written in either case.
+ * @throws {RangeError} If the key is none.
  */
 export function writeSet(output: FrameWriter, key: string, value: EncodedValue, ttlMs: number | undefined): void {
   output.begin(REQUEST.set);
@@ -203,7 +213,6 @@ export function writeSet(output: FrameWriter, key: string, value: EncodedValue, 
   if (typeof value.payload === "string") output.text(value.payload);
   else output.bytes(value.payload);
   if (output.bodyBytes > MAX_BODY_BYTES) {
-    output.abort();
     throw new CacheError("refused", `the value has more than ${MAX_VALUE_BYTES} bytes`);
   }
   output.end();

@@ -4,6 +4,7 @@ import { seeded } from "../bench/compare.ts";
 import { encodeValue, FLAGS } from "../lib/codec.ts";
 import { CacheError, ProtocolError } from "../lib/errors.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST, STATE } from "../lib/frame.ts";
+import { MAX_BODY_BYTES } from "../lib/limits.ts";
 import {
   type Call,
   Pipeline,
@@ -53,8 +54,7 @@ class Pair {
   call<T>(write: (output: FrameWriter) => void, read: Call<T>["read"], nowMs = 0): void {
     const at = this.outcomes.length;
     this.outcomes.push({ result: "pending", error: undefined });
-    write(this.pipeline.output);
-    this.pipeline.add({ read, settle: (result, error) => this.outcomes[at] = { result, error } }, nowMs);
+    this.pipeline.call(write, { read, settle: (result, error) => this.outcomes[at] = { result, error } }, nowMs);
   }
 
   get(key: string, nowMs = 0): void {
@@ -123,9 +123,12 @@ Deno.test("Pipeline keeps what is added during a write for the next one", () => 
 
 Deno.test("Pipeline drops a request whose key or value is none, and the next one is sound", () => {
   const pair = new Pair();
-  assertThrows(() => writeKeyed(pair.pipeline.output, REQUEST.get, ""), RangeError);
-  assertThrows(() => writeGetMany(pair.pipeline.output, ["fine", "\udc00"]), RangeError);
-  assertEquals(pair.pipeline.output.length, 0);
+  const large = encodeValue(new Uint8Array(MAX_BODY_BYTES));
+  assertThrows(() => pair.get(""), RangeError);
+  assertThrows(() => pair.call((output) => writeGetMany(output, ["fine", "\udc00"]), readYesNo), RangeError);
+  assertThrows(() => pair.call((output) => writeSet(output, "k", large, 0), readYesNo), CacheError);
+  assertEquals([pair.pipeline.output.length, pair.pipeline.pending], [0, 0]);
+  pair.outcomes.length = 0;
   pair.get("a");
   pair.exchange();
   assertEquals(pair.results(), [undefined]);
@@ -177,7 +180,7 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
     const settlements = new Array<number>(calls).fill(0);
     for (let i = 0; i < calls; i++) {
       const read = [readFound, readYesNo, readData, (frame: FrameReader) => readMany(frame, 2, () => {})][below(4)];
-      pipeline.add<unknown>({ read, settle: () => settlements[i]++ }, 0);
+      pipeline.call<unknown>(() => {}, { read, settle: () => settlements[i]++ }, 0);
     }
     const batch = Array.from({ length: calls }, () => mutate(replies[below(replies.length)], below));
     mutated += calls;
@@ -253,6 +256,6 @@ function sampleReplies(): Uint8Array[] {
 
 Deno.test("Pipeline is full at 100,000 calls", () => {
   const pair = new Pair();
-  for (let i = 0; i < 100_000; i++) pair.pipeline.add({ read: readYesNo, settle: () => {} }, 0);
+  for (let i = 0; i < 100_000; i++) pair.pipeline.call(() => {}, { read: readYesNo, settle: () => {} }, 0);
   assert(pair.pipeline.isFull);
 });
