@@ -84,6 +84,10 @@ Deno.test("the example finds on the server, in its second run, what its first ru
     assertStringIncludes(second.out, "20 answers came from the server, 0 were computed");
     assertEquals(first.out.split("\n")[0], second.out.split("\n")[0]);
     assertStringIncludes(first.out, "20 files, 190 lines");
+    assertEquals([first, second].map(({ out }) => /^saved \d+ ms of work, 8 files at a time$/m.test(out)), [
+      false,
+      true,
+    ]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
