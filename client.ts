@@ -23,8 +23,8 @@ import { MAX_KEYS_PER_GET, MAX_TTL_MS } from "./lib/limits.ts";
 import { Link } from "./lib/link_socket.ts";
 import { LruCache } from "./lib/lru.ts";
 import {
-  type Found,
-  type FoundOrOmitted,
+  MISS,
+  OMITTED,
   readData,
   readFound,
   readMany,
@@ -201,9 +201,9 @@ export class OrmucoCacheClient implements AsyncDisposable {
       checkKey(key);
       this.#link!.call((output) => writeKeyed(output, REQUEST.get, key), {
         read: readFound,
-        settle: (found, error) => {
+        settle: (value, error) => {
           if (error !== undefined) this.#failed(error, "retrieve", key);
-          resolve(this.#count(found) as T | undefined);
+          resolve(this.#count(error === undefined ? value : MISS) as T | undefined);
         },
       });
     });
@@ -218,13 +218,13 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @throws {RangeError} If a key is out of range.
    */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const asked = distinct(keys);
+    const asked = [...new Set(keys)];
+    asked.forEach(checkKey);
     const found = this.#memory ? asked.map((key) => this.#find(key)) : await this.#findRemotely(asked);
     const values = new Map<string, T>();
-    for (let i = 0; i < asked.length; i++) {
-      const value = this.#count(found[i]);
-      if (found[i] !== undefined) values.set(asked[i], value as T);
-    }
+    for (let i = 0; i < asked.length; i++) if (found[i] !== MISS) values.set(asked[i], found[i] as T);
+    this.#hits += values.size;
+    this.#misses += asked.length - values.size;
     return values;
   }
 
@@ -322,27 +322,32 @@ export class OrmucoCacheClient implements AsyncDisposable {
     return await this.#count(this.#find(key));
   }
 
-  #find(key: string): Found | undefined {
+  #find(key: string): unknown {
     const value = this.#memory!.get(memoryKey(key));
-    return value !== undefined || this.#memory!.has(memoryKey(key)) ? { value } : undefined;
+    return value !== undefined || this.#memory!.has(memoryKey(key)) ? value : MISS;
   }
 
-  async #findRemotely(keys: string[]): Promise<(Found | undefined)[]> {
-    const parts: Promise<FoundOrOmitted[]>[] = [];
+  async #findRemotely(keys: string[]): Promise<unknown[]> {
+    const parts: Promise<unknown[]>[] = [];
     for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
-      const part = keys.slice(from, from + MAX_KEYS_PER_GET);
-      const onBadValue = (i: number, error: Error) =>
-        this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", part[i]);
-      const read = (frame: FrameReader) => readMany(frame, part.length, onBadValue);
-      const found = this.#ask((output) => writeGetMany(output, part), read);
-      parts.push(found.then((found) => found ?? part.map(() => undefined)));
+      parts.push(this.#findPart(keys.slice(from, from + MAX_KEYS_PER_GET)));
     }
-    const found = (await Promise.all(parts)).flat();
-    return Promise.all(found.map((entry, i) => entry === "omitted" ? this.#findOne(keys[i]) : entry));
+    const found = parts.length === 1 ? await parts[0] : (await Promise.all(parts)).flat();
+    if (!found.includes(OMITTED)) return found;
+    return Promise.all(found.map((value, i) => value === OMITTED ? this.#findOne(keys[i]) : value));
   }
 
-  #findOne(key: string): Promise<Found | undefined> {
-    return this.#ask((output) => writeKeyed(output, REQUEST.get, key), readFound, "retrieve", key);
+  async #findPart(keys: string[]): Promise<unknown[]> {
+    const onBadValue = (i: number, error: Error) =>
+      this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
+    const read = (frame: FrameReader) => readMany(frame, keys.length, onBadValue);
+    return await this.#ask((output) => writeGetMany(output, keys), read) ?? keys.map(() => MISS);
+  }
+
+  async #findOne(key: string): Promise<unknown> {
+    const read = (frame: FrameReader) => ({ value: readFound(frame) });
+    const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), read, "retrieve", key);
+    return found === undefined ? MISS : found.value;
   }
 
   /** Makes a call whose failure is `undefined`. */
@@ -363,13 +368,13 @@ export class OrmucoCacheClient implements AsyncDisposable {
     });
   }
 
-  #count(found: Found | undefined): unknown {
-    if (found === undefined) {
+  #count(value: unknown): unknown {
+    if (value === MISS) {
       this.#misses++;
       return undefined;
     }
     this.#hits++;
-    return found.value;
+    return value;
   }
 
   /** Counts a failed call. What concerns this call alone is told with its key; the rest, many calls share. */
@@ -396,15 +401,6 @@ export class OrmucoCacheClient implements AsyncDisposable {
 /** The engine hashes strings of digits predictably: a stranger's keys could make a crowd of them collide. */
 function memoryKey(key: string): string {
   return `\0${key}`;
-}
-
-function distinct(keys: Iterable<string>): string[] {
-  const found = new Map<string, string>();
-  for (const key of keys) {
-    checkKey(key);
-    found.set(memoryKey(key), key);
-  }
-  return [...found.values()];
 }
 
 function checkedServers(servers: readonly string[]): Address[] {

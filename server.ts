@@ -14,7 +14,7 @@
 import { type Address, DEFAULT_PORT, formatAddress, isLoopback, parseAddress } from "./lib/address.ts";
 import { serverOptions } from "./lib/config.ts";
 import { readEnvironment } from "./lib/environment.ts";
-import { MAX_ENTRIES } from "./lib/lru.ts";
+import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./lib/limits.ts";
 import { Session, type SessionHost } from "./lib/session.ts";
 import { boundAddress, closeQuietly, isDisconnection, listen, removeSocketFile, writeAll } from "./lib/socket.ts";
 import { SOFTWARE } from "./lib/software.ts";
@@ -39,7 +39,12 @@ export interface ServerOptions {
    * @default {128, or no limit if `maxBytes` is given}
    */
   maxSize?: number;
-  /** Bytes of keys, values and their overhead held at most, 1,024 or more. No limit by default. */
+  /**
+   * Memory for entries, in bytes: keys, values, their overhead and the room between them; 64 KiB to 16 GiB. About an
+   * eighth of it is that room.
+   *
+   * @default {17179869184}
+   */
   maxBytes?: number;
   /**
    * Milliseconds until an entry expires that was stored without a time of its own; 0 means never.
@@ -73,7 +78,9 @@ const DEFAULT_MAX_SIZE = 128;
 const DEFAULT_TTL_MS = 3_600_000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const DEFAULT_MAX_CONNECTIONS = 1000;
-const MIN_BYTES = 1024;
+/** Between slices of the store's own work: while there is some, and otherwise. */
+const BUSY_PAUSE_MS = 4;
+const IDLE_PAUSE_MS = 500;
 const LOOPBACK = "127.0.0.1";
 /** A client has this long to send its HELLO. */
 const GREETING_LIMIT_MS = 5000;
@@ -131,6 +138,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** The start or stop under way, or the last one. */
   #changing: Promise<void> = Promise.resolve();
   #accepting: Promise<void> | undefined;
+  #maintenance: ReturnType<typeof setTimeout> | undefined;
   #startedAtMs = 0;
   #accepted = 0;
   #refused = 0;
@@ -152,7 +160,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#peers = (options.peers ?? []).map(checkedPeer);
     checkAtLeast("gossipIntervalMs", options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS, 10);
     this.#maxBytes = options.maxBytes;
-    if (options.maxBytes !== undefined) checkAtLeast("maxBytes", options.maxBytes, MIN_BYTES);
+    if (options.maxBytes !== undefined) checkAtLeast("maxBytes", options.maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
     this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
     this.#renewOnHit = options.renewOnHit ?? true;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
@@ -163,6 +171,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       maxBytes: this.#maxBytes,
       ttlMs: this.#ttlMs,
       renewOnHit: this.#renewOnHit,
+      hashKey: randomHashKey(),
     });
     this.#host = {
       store: this.#store,
@@ -204,6 +213,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#listener = await listen(this.#listenOn);
     this.#startedAtMs = performance.now();
     this.#accepting = this.#accept(this.#listener);
+    this.#maintain();
     for (const line of this.#describe()) this.#say(line);
   }
 
@@ -211,6 +221,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const listener = this.#listener;
     if (listener === undefined) return;
     this.#listener = undefined;
+    clearTimeout(this.#maintenance);
     closeQuietly(listener);
     await this.#accepting;
     // Before anything that takes time: later, the file could be another server's, started in our place.
@@ -239,7 +250,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     return {
       server: SOFTWARE,
       uptimeMs: this.#startedAtMs === 0 ? 0 : Math.round(performance.now() - this.#startedAtMs),
-      maxSize: this.#store.maxSize,
+      maxSize: this.#store.maxSize === Infinity ? 0 : this.#store.maxSize,
       maxBytes: this.#maxBytes ?? 0,
       ...this.#store.stats(),
       connections: this.#connections.size,
@@ -249,6 +260,12 @@ export class OrmucoCacheServer implements AsyncDisposable {
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#bytesSent,
     };
+  }
+
+  /** Expired entries leave and memory goes back in slices between requests. */
+  #maintain(): void {
+    const pauseMs = this.#store.maintain() ? BUSY_PAUSE_MS : IDLE_PAUSE_MS;
+    this.#maintenance = setTimeout(() => this.#maintain(), pauseMs);
   }
 
   async #accept(listener: Deno.Listener): Promise<void> {
@@ -395,15 +412,20 @@ export class OrmucoCacheServer implements AsyncDisposable {
 }
 
 function describeLimits(maxSize: number, maxBytes: number | undefined): string {
-  const entries = maxSize === MAX_ENTRIES ? "" : `${maxSize.toLocaleString("en")} entries`;
+  const entries = maxSize === Infinity ? "" : `${maxSize.toLocaleString("en")} entries`;
   const bytes = maxBytes === undefined ? "" : `${maxBytes.toLocaleString("en")} bytes`;
   return [entries, bytes].filter((limit) => limit !== "").join(" and ") ||
-    `${MAX_ENTRIES.toLocaleString("en")} entries`;
+    `${MAX_STORE_BYTES.toLocaleString("en")} bytes`;
 }
 
 function describeExpiration(ttlMs: number, renewOnHit: boolean): string {
   if (ttlMs === 0 || ttlMs === Infinity) return "never, unless a client says when";
   return `after ${ttlMs / 1000} s ${renewOnHit ? "without a hit" : "(a hit does not renew it)"}`;
+}
+
+function randomHashKey(): [number, number] {
+  const [k0, k1] = crypto.getRandomValues(new Int32Array(2));
+  return [k0, k1];
 }
 
 function checkedListen(listen: string | number): Address {
@@ -422,9 +444,10 @@ function checkedPeer(peer: string): string {
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
 }
 
-function checkAtLeast(option: string, value: number, least: number): void {
-  if (value >= least) return;
-  throw new RangeError(`Cannot create server: ${option} must be ${least} or more: received ${value}`);
+function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
+  if (value >= least && value <= most) return;
+  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
+  throw new RangeError(`Cannot create server: ${option} must be ${allowed}: received ${value}`);
 }
 
 function pause(ms: number): Promise<void> {

@@ -46,7 +46,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-bytes",
         argument: "BYTES",
         setting: "CACHE_MAX_BYTES",
-        help: 'keys, values and overhead, as in "64MiB" (no limit)',
+        help: 'memory for entries, as in "64MiB" (16GiB)',
       },
       {
         name: "expiration",

@@ -4,9 +4,11 @@
  * extension types. It knows nothing of frames, keys or stores.
  */
 
+import { Buffer } from "node:buffer";
 import { ProtocolError } from "./errors.ts";
 import { decodeExtended, encodeExtended } from "./extended.ts";
 import { MAX_DEPTH, MAX_PARTS } from "./limits.ts";
+import type { Span } from "./span.ts";
 
 /**
  * Flags of an entry, one per format. The upper half ("OC" in ASCII) keeps them apart from the small numbers that
@@ -19,6 +21,8 @@ export interface EncodedValue {
   flags: number;
   payload: string | Uint8Array;
 }
+
+const SHORT_TEXT_BYTES = 512;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
@@ -44,32 +48,50 @@ export function encodeValue(value: unknown): EncodedValue {
 }
 
 /**
- * Decodes what {@linkcode encodeValue} made. Bytes are copied, so the input may be a view of a buffer in use.
+ * Decodes what {@linkcode encodeValue} made. Bytes are copied, so the input may be in use for something else.
  *
  * @throws {ProtocolError} If the bytes are not what the flags say, or nested deeper than 256.
  */
 export function decodeValue(flags: number, bytes: Uint8Array): unknown {
+  return decodePart(flags, {
+    bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+    from: 0,
+    to: bytes.length,
+  });
+}
+
+/** A part of a buffer; its text is read by the buffer's own decoder. */
+export interface BufferPart extends Span {
+  bytes: Buffer;
+}
+
+/** Same as {@linkcode decodeValue}, for a part of a buffer. */
+export function decodePart(flags: number, { bytes, from, to }: BufferPart): unknown {
   try {
     switch (flags) {
       case FLAGS.text:
-        return decodeText(bytes);
+        return decodeText(bytes, from, to);
       case FLAGS.json:
-        if (bytes.length > 2 * MAX_DEPTH) checkJsonDepth(bytes);
-        return JSON.parse(decodeText(bytes));
+        if (to - from > 2 * MAX_DEPTH) checkJsonDepth(bytes.subarray(from, to));
+        return JSON.parse(decodeText(bytes, from, to));
       case FLAGS.extended:
-        return decodeExtended(new Uint8Array(bytes));
+        return decodeExtended(new Uint8Array(bytes.subarray(from, to)));
       default:
-        return bytes.slice();
+        return new Uint8Array(bytes.subarray(from, to));
     }
   } catch (error) {
     throw new ProtocolError(`Cannot decode value: ${(error as Error).message}`, { cause: error });
   }
 }
 
-/** A strict decoder takes three times as long, so it is asked only where the other has put a replacement. */
-function decodeText(bytes: Uint8Array): string {
-  const text = utf8.decode(bytes);
-  return text.includes("\ufffd") ? strictUtf8.decode(bytes) : text;
+/**
+ * Of short text the buffer's own decoder is twice as fast as `TextDecoder`, of long text a fifth. A strict one takes
+ * three times as long, so it is asked only where the other has put a replacement.
+ */
+function decodeText(bytes: Buffer, from: number, to: number): string {
+  const isShort = to - from <= SHORT_TEXT_BYTES;
+  const text = isShort ? bytes.toString("utf8", from, to) : utf8.decode(bytes.subarray(from, to));
+  return text.includes("\ufffd") ? strictUtf8.decode(bytes.subarray(from, to)) : text;
 }
 
 /** Parts that {@linkcode isJson} may still visit: values shared by many parents could otherwise keep it for ever. */

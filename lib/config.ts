@@ -4,6 +4,7 @@
  */
 
 import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
+import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
 import { MAX_ENTRIES } from "./lru.ts";
 
 /** A setting's text, and where it was found, for messages. */
@@ -43,7 +44,7 @@ const SETTINGS = {
   } as Setting<number>,
   maxBytes: {
     name: "CACHE_MAX_BYTES",
-    allowed: 'a number of bytes from 1 KiB, such as "67108864", "64MiB" or "1.5GB"',
+    allowed: 'a number of bytes from 64 KiB to 16 GiB, such as "67108864", "64MiB" or "1.5GB"',
     parse: byteCount,
   } as Setting<number>,
   ttlMs: {
@@ -196,7 +197,7 @@ function byteCount(text: string): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];
   const factor = Object.hasOwn(BYTE_UNITS, unit?.toLowerCase() ?? "none") ? BYTE_UNITS[unit.toLowerCase()] : NaN;
   const bytes = Math.floor(Number(digits) * factor);
-  return bytes >= 1024 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined;
+  return bytes >= MIN_STORE_BYTES && bytes <= MAX_STORE_BYTES ? bytes : undefined;
 }
 
 function boolean(text: string): boolean | undefined {

@@ -4,9 +4,11 @@
  */
 
 import { Buffer } from "node:buffer";
+import { borrowBuffer, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffers.ts";
 import { ProtocolError } from "./errors.ts";
 import { keyError } from "./key.ts";
 import { MAX_HELLO_BYTES, MAX_KEY_BYTES } from "./limits.ts";
+import type { Span } from "./span.ts";
 
 /** Version of the protocol. */
 export const PROTOCOL = 1;
@@ -46,14 +48,14 @@ export const FIRST_PUSH = 0xc0;
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
 
-const BUFFER_BYTES = 64 * 1024;
 /** Less free space than this at the buffer's end is not worth a read. */
 const LEAST_SPACE_BYTES = 4 * 1024;
 
 /**
  * Collects received bytes and hands out frames. The bytes of a frame stay valid until `space` is called again.
  *
- * A frame larger than the buffer makes it grow by doubling as bytes arrive, never because a header announced them.
+ * A frame larger than the buffer makes it grow by doubling as bytes arrive, never because a header announced them; a
+ * large buffer that is at hand is used at once.
  */
 export class FrameReader {
   /** Code of the current frame. */
@@ -67,9 +69,14 @@ export class FrameReader {
   /** Longest body allowed; raised once the greeting is done. */
   maxBodyBytes: number = MAX_HELLO_BYTES;
 
-  #bytes = new Uint8Array(BUFFER_BYTES);
+  readonly #small = new Uint8Array(SMALL_BUFFER_BYTES);
+  #bytes = this.#small;
   #view = new DataView(this.#bytes.buffer);
-  #text = Buffer.from(this.#bytes.buffer);
+  #buffer = Buffer.from(this.#bytes.buffer);
+  /** The current frame's key. */
+  readonly key: Span = { bytes: this.#bytes, from: 0, to: 0 };
+  /** Bytes of the frame that is arriving, as its header tells; 0 before that. */
+  #announced = 0;
   /** What has been received and not handed out yet lies from here … */
   #from = 0;
   /** … to here. */
@@ -84,11 +91,14 @@ export class FrameReader {
   space(): Uint8Array {
     if (this.#from === this.#to) {
       this.#from = this.#to = 0;
-      if (this.#bytes.length > BUFFER_BYTES) this.#resize(BUFFER_BYTES);
+      if (this.#bytes !== this.#small) this.#use(this.#small);
     }
-    if (this.#bytes.length - this.#to < LEAST_SPACE_BYTES) {
-      if (this.#from >= this.#bytes.length / 2) this.#resize(this.#bytes.length);
-      else this.#resize(2 * this.#bytes.length);
+    const { length } = this.#bytes;
+    if (this.#announced > length && keptBuffer(this.#announced) > 0) {
+      this.#use(borrowBuffer(this.#announced));
+    } else if (length - this.#to < LEAST_SPACE_BYTES) {
+      if (this.#from >= length / 2) this.#use(this.#bytes);
+      else this.#use(borrowBuffer(Math.min(2 * length, this.#announced || Infinity)));
     }
     return this.#bytes.subarray(this.#to);
   }
@@ -117,6 +127,7 @@ export class FrameReader {
    */
   next(): boolean {
     const available = this.#to - this.#from;
+    this.#announced = 0;
     if (available < HEADER_BYTES) return false;
     const bytes = this.#bytes;
     const at = this.#from;
@@ -127,11 +138,17 @@ export class FrameReader {
         `bad header: body ${body} (at most ${this.maxBodyBytes}), key ${keyBytes}, last byte ${bytes[at + 7]}`,
       );
     }
-    if (available < HEADER_BYTES + body) return false;
+    if (available < HEADER_BYTES + body) {
+      this.#announced = HEADER_BYTES + body;
+      return false;
+    }
     this.code = bytes[at + 6];
     this.keyBytes = keyBytes;
     this.start = at + HEADER_BYTES;
     this.end = this.start + body;
+    this.key.bytes = bytes;
+    this.key.from = this.start;
+    this.key.to = this.start + keyBytes;
     this.#from = this.end;
     return true;
   }
@@ -141,12 +158,9 @@ export class FrameReader {
     return this.#from < this.#to ? this.#bytes[this.#from] : -1;
   }
 
-  /**
-   * Bytes as the store's key: Latin-1, behind the zero byte that comes before every key in a frame. The zero keeps
-   * keys of digits away from the engine's predictable hash of integer-like strings.
-   */
-  storeKey(from: number, to: number): string {
-    return this.#text.toString("latin1", from - 1, to);
+  /** The array that holds the frame, valid as long as it. */
+  get buffer(): Buffer {
+    return this.#buffer;
   }
 
   /** A view of bytes, valid as long as the frame. */
@@ -169,29 +183,33 @@ export class FrameReader {
     return this.#view.getUint32(at);
   }
 
-  #resize(size: number): void {
-    const waiting = this.#bytes.subarray(this.#from, this.#to);
-    if (size === this.#bytes.length) {
-      this.#bytes.copyWithin(0, this.#from, this.#to);
+  /** Goes on with a buffer, another or the same; what waits comes first in it. */
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
+    const old = this.#bytes;
+    const waiting = this.#to - this.#from;
+    if (bytes === old) {
+      bytes.copyWithin(0, this.#from, this.#to);
     } else {
-      const bytes = new Uint8Array(size);
-      bytes.set(waiting);
+      bytes.set(old.subarray(this.#from, this.#to));
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer);
-      this.#text = Buffer.from(bytes.buffer);
+      this.#buffer = Buffer.from(bytes.buffer);
+      if (old !== this.#small) returnBuffer(old);
     }
-    this.#to = waiting.length;
     this.#from = 0;
+    this.#to = waiting;
   }
 }
 
 const utf8 = new TextEncoder();
+const SHORT_KEY = 32;
 
 /** Collects frames for one write: `begin`, the fields of the body, `end`. */
 export class FrameWriter {
   /** Bytes collected. */
   length = 0;
-  #bytes = new Uint8Array(BUFFER_BYTES);
+  readonly #small = new Uint8Array(SMALL_BUFFER_BYTES);
+  #bytes = this.#small;
   #view = new DataView(this.#bytes.buffer);
   #frame = 0;
 
@@ -203,7 +221,7 @@ export class FrameWriter {
   /** Forgets what was collected, and gives back the memory of what was large. */
   reset(): void {
     this.length = 0;
-    if (this.#bytes.length > 4 * BUFFER_BYTES) this.#allocate(BUFFER_BYTES);
+    if (this.#bytes !== this.#small) this.#use(this.#small);
   }
 
   /** Starts a frame. */
@@ -282,6 +300,18 @@ export class FrameWriter {
     this.length += bytes.length;
   }
 
+  /** Makes room for bytes that the caller writes into what `place` returns. */
+  room(bytes: number): number {
+    this.#ensure(bytes);
+    this.length += bytes;
+    return this.length - bytes;
+  }
+
+  /** The array that holds what was collected: valid until more is. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
+  }
+
   /** Text as UTF-8. */
   text(text: string): void {
     this.#ensure(3 * text.length); // no UTF-16 unit takes more
@@ -290,23 +320,37 @@ export class FrameWriter {
 
   #keyText(key: string): number {
     const at = this.length;
+    if (typeof key === "string" && key.length <= SHORT_KEY && this.#asciiText(key)) return key.length;
     if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);
     const written = this.length - at;
     if (written >= 1 && written <= MAX_KEY_BYTES) return written;
     throw keyError(key);
   }
 
-  #ensure(more: number): void {
-    if (this.length + more <= this.#bytes.length) return;
-    let size = 2 * this.#bytes.length;
-    while (size < this.length + more) size *= 2;
-    this.#allocate(size);
+  /** Writes a short text if it is ASCII: for such a key a loop takes a third of the encoder's time. */
+  #asciiText(text: string): boolean {
+    this.#ensure(SHORT_KEY);
+    const bytes = this.#bytes;
+    const at = this.length;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      bytes[at + i] = code;
+    }
+    this.length = at + text.length;
+    return text.length > 0;
   }
 
-  #allocate(size: number): void {
-    const bytes = new Uint8Array(size);
-    bytes.set(this.#bytes.subarray(0, this.length));
+  #ensure(more: number): void {
+    if (this.length + more <= this.#bytes.length) return;
+    this.#use(borrowBuffer(Math.max(2 * this.#bytes.length, this.length + more)));
+  }
+
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
+    const old = this.#bytes;
+    bytes.set(old.subarray(0, this.length));
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
+    if (old !== this.#small) returnBuffer(old);
   }
 }

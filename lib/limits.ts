@@ -20,3 +20,7 @@ export const MAX_PARTS = MAX_VALUE_BYTES / 2;
 export const MAX_CONTAINERS = 1024 * 1024;
 /** Bigints of over 64 bits among the keys of a `Map` or the items of a `Set`. */
 export const MAX_LONG_BIGINT_KEYS = 1000;
+/** Memory of a server's entries, at the least: a few segments … */
+export const MIN_STORE_BYTES = 64 * 1024;
+/** … and at most: what 2³¹ positions in units of 8 bytes reach. */
+export const MAX_STORE_BYTES = 2 ** 31 * 8;

@@ -4,18 +4,15 @@
  */
 
 import { decode, encode } from "@std/msgpack";
-import { decodeValue, type EncodedValue } from "./codec.ts";
+import { decodePart, type EncodedValue } from "./codec.ts";
 import { CacheError, ProtocolError } from "./errors.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
 
-/** A retrieved value; `found` tells a stored `undefined` from a miss. */
-export interface Found {
-  readonly value: unknown;
-}
-
-/** What a retrieval of many keys gave for one: a value, a miss, or a value too large for a common reply. */
-export type FoundOrOmitted = Found | undefined | "omitted";
+/** What stands for a miss in the place of a value … */
+export const MISS: unique symbol = Symbol("miss");
+/** … and for a value too large for a common reply. */
+export const OMITTED: unique symbol = Symbol("omitted");
 
 /** A call that waits for its reply. Whatever happens, `settle` is called once. */
 export interface Call<Result> {
@@ -233,11 +230,11 @@ export function writeGetMany(output: FrameWriter, keys: readonly string[]): void
   output.end();
 }
 
-/** Reads the reply to a `GET`. */
-export function readFound(frame: FrameReader): Found | undefined {
-  if (frame.code === REPLY.miss) return undefined;
+/** Reads a value, or `MISS`, out of the reply to a `GET`. */
+export function readFound(frame: FrameReader): unknown {
+  if (frame.code === REPLY.miss) return MISS;
   if (frame.code !== REPLY.value || frame.end - frame.start < 4) throw unexpected(frame);
-  return { value: readValue(frame, frame.uint32(frame.start), frame.start + 4, frame.end) };
+  return readValue(frame, frame.uint32(frame.start), frame.start + 4, frame.end);
 }
 
 /** Reads the reply to a request that asks for a yes (`OK`) or a no (`MISS`). */
@@ -253,41 +250,41 @@ export function readData(frame: FrameReader): Record<string, unknown> {
   return decodeMap(frame);
 }
 
-/** Reads the reply to a `GET_MANY` of `count` keys. A value that cannot be read is a miss, and told of. */
+/** Reads values, `MISS` or `OMITTED` out of the reply to a `GET_MANY`. A value that cannot be read is a miss, and told of. */
 export function readMany(
   frame: FrameReader,
   count: number,
   onBadValue: (i: number, error: Error) => void,
-): FoundOrOmitted[] {
+): unknown[] {
   const { end } = frame;
   if (frame.code !== REPLY.values || end - frame.start < 2) throw unexpected(frame);
   if (frame.uint16(frame.start) !== count) throw new ProtocolError(`a reply that does not hold ${count} keys`);
-  const found: FoundOrOmitted[] = [];
+  const values: unknown[] = [];
   let at = frame.start + 2;
   for (let i = 0; i < count; i++) {
     if (at + 1 > end) throw new ProtocolError("a truncated list of values");
     const state = frame.uint8(at++);
     if (state !== STATE.hit) {
-      found.push(state === STATE.omitted ? "omitted" : undefined);
+      values.push(state === STATE.omitted ? OMITTED : MISS);
       continue;
     }
     const valueAt = at + 8;
     const valueEnd = valueAt + (valueAt <= end ? frame.uint32(at + 4) : Infinity);
     if (valueEnd > end) throw new ProtocolError("a truncated list of values");
-    found.push(undefined);
+    values.push(MISS);
     try {
-      found[i] = { value: readValue(frame, frame.uint32(at), valueAt, valueEnd) };
+      values[i] = readValue(frame, frame.uint32(at), valueAt, valueEnd);
     } catch (error) {
       onBadValue(i, error as Error);
     }
     at = valueEnd;
   }
-  return found;
+  return values;
 }
 
 function readValue(frame: FrameReader, flags: number, from: number, to: number): unknown {
   try {
-    return decodeValue(flags, frame.slice(from, to));
+    return decodePart(flags, { bytes: frame.buffer, from, to });
   } catch (error) {
     throw new ValueError((error as Error).message, { cause: error });
   }

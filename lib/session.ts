@@ -7,7 +7,8 @@ import { decode, encode } from "@std/msgpack";
 import { ProtocolError } from "./errors.ts";
 import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST, STATE, TTL_DEFAULT } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "./limits.ts";
-import { entryBytes, type Store } from "./store.ts";
+import type { EntryInput, Store } from "./store.ts";
+import type { Span } from "./span.ts";
 
 /** What a session needs from the server it belongs to. */
 export interface SessionHost {
@@ -28,7 +29,9 @@ export interface SessionHost {
 export type SessionState = "needs-input" | "output-full" | "closing";
 
 /** Output beyond this is written before more is produced: it bounds what a client that does not read can cost. */
-const OUTPUT_BYTES = 256 * 1024;
+const OUTPUT_BYTES = 64 * 1024;
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Refusal of one request; the connection goes on. */
 class Refusal extends Error {
@@ -47,6 +50,9 @@ export class Session {
   /** Replies; the caller writes and resets it. */
   readonly output: FrameWriter = new FrameWriter();
   readonly #host: SessionHost;
+  /** One object each for all requests: none of them outlives its request. */
+  readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
+  readonly #listed: Span = { bytes: NO_BYTES, from: 0, to: 0 };
   #greeted = false;
   #closing = false;
 
@@ -160,29 +166,41 @@ export class Session {
   }
 
   #get(): void {
-    const entry = this.#host.store.get(this.#onlyKey());
+    const { store } = this.#host;
     const { output } = this;
-    if (entry === undefined) return output.empty(REPLY.miss);
+    const position = store.get(this.#onlyKey());
+    if (position === 0) return output.empty(REPLY.miss);
     output.begin(REPLY.value);
-    output.uint32(entry.flags);
-    output.bytes(entry.bytes);
+    output.uint32(store.flags(position));
+    this.#writeValue(position, store.valueBytes(position));
     output.end();
+  }
+
+  /** Straight from the store's memory into the output. */
+  #writeValue(position: number, valueBytes: number): void {
+    const { output } = this;
+    const at = output.room(valueBytes);
+    this.#host.store.copyValue(position, output.buffer, at);
   }
 
   #set(): void {
     const { input, output } = this;
+    const { store } = this.#host;
     const valueBytes = input.end - input.start - input.keyBytes - 12;
     if (valueBytes < 0) throw new Refusal("bad-request", "a SET has 12 bytes or more after its key");
     if (valueBytes > MAX_VALUE_BYTES) {
       throw new Refusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
     }
     const key = this.#key(12 + valueBytes);
-    const at = input.start + input.keyBytes;
-    const ttlMs = this.#ttl(at + 4);
-    const entry = { flags: input.uint32(at), bytes: input.slice(at + 12, input.end).slice() };
-    if (!this.#host.store.set(key, entry, ttlMs)) {
-      const { maxBytes } = this.#host.store;
-      throw new Refusal("too-large", `the entry takes ${entryBytes(key, valueBytes)} bytes of at most ${maxBytes}`);
+    const entry = this.#entry;
+    entry.ttlMs = this.#ttl(key.to + 4);
+    entry.flags = input.uint32(key.to);
+    entry.value.bytes = key.bytes;
+    entry.value.from = key.to + 12;
+    entry.value.to = input.end;
+    if (!store.set(key, entry)) {
+      const bytes = store.entryBytes(input.keyBytes, valueBytes);
+      throw new Refusal("too-large", `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`);
     }
     output.empty(REPLY.ok);
   }
@@ -190,32 +208,39 @@ export class Session {
   /** Checks the whole list before the first lookup, so that a bad one has no effect. */
   #getMany(): void {
     const { input, output } = this;
-    const keys = this.#listedKeys();
+    const { store } = this.#host;
+    const count = this.#checkKeys();
+    const { bytes } = input.key;
     output.begin(REPLY.values);
-    output.uint16(keys.length);
-    for (const key of keys) {
-      const entry = this.#host.store.get(key);
-      if (entry === undefined) {
+    output.uint16(count);
+    for (let i = 0, at = input.start + 2; i < count; i++) {
+      const key = this.#listed;
+      key.bytes = bytes;
+      key.from = at + 3;
+      key.to = at = key.from + input.uint16(at);
+      const position = store.get(key);
+      const valueBytes = position === 0 ? 0 : store.valueBytes(position);
+      if (position === 0) {
         output.uint8(STATE.miss);
-      } else if (output.bodyBytes + entry.bytes.length + 9 + keys.length > input.maxBodyBytes) {
+      } else if (output.bodyBytes + valueBytes + 9 + count > input.maxBodyBytes) {
         output.uint8(STATE.omitted);
       } else {
         output.uint8(STATE.hit);
-        output.uint32(entry.flags);
-        output.uint32(entry.bytes.length);
-        output.bytes(entry.bytes);
+        output.uint32(store.flags(position));
+        output.uint32(valueBytes);
+        this.#writeValue(position, valueBytes);
       }
     }
     output.end();
   }
 
-  #listedKeys(): string[] {
+  /** Returns the number of keys in the list. */
+  #checkKeys(): number {
     const { input } = this;
     const bad = (why: string) => new Refusal("bad-request", `a GET_MANY must list its keys: ${why}`);
     if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
     const count = input.uint16(input.start);
     if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
-    const keys: string[] = [];
     let at = input.start + 2;
     for (let i = 0; i < count; i++) {
       if (at + 3 > input.end) throw bad("truncated");
@@ -224,29 +249,30 @@ export class Session {
       at += 3;
       if (at + keyBytes > input.end) throw bad("truncated");
       checkKeyBytes(keyBytes);
-      keys.push(input.storeKey(at, at + keyBytes));
       at += keyBytes;
     }
     if (at !== input.end) throw bad("bytes after the last key");
-    return keys;
+    return count;
   }
 
-  #onlyKey(): string {
+  #onlyKey(): Span {
     return this.#key(0);
   }
 
   /** The frame's key, if as many bytes as told come after it. */
-  #key(bytesAfter: number): string {
+  #key(bytesAfter: number): Span {
     const { input } = this;
     checkKeyBytes(input.keyBytes);
-    const keyEnd = input.start + input.keyBytes;
-    if (input.end - keyEnd !== bytesAfter) {
-      throw new Refusal("bad-request", `expected ${bytesAfter} bytes after the key: received ${input.end - keyEnd}`);
+    if (input.end - input.key.to !== bytesAfter) {
+      throw new Refusal(
+        "bad-request",
+        `expected ${bytesAfter} bytes after the key: received ${input.end - input.key.to}`,
+      );
     }
-    return input.storeKey(input.start, keyEnd);
+    return input.key;
   }
 
-  #ttl(at: number = this.input.start + this.input.keyBytes): number | undefined {
+  #ttl(at: number = this.input.key.to): number | undefined {
     const high = this.input.uint32(at);
     const low = this.input.uint32(at + 4);
     if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;

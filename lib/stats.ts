@@ -8,11 +8,13 @@ export interface ServerStats {
   uptimeMs: number;
   /** Entries held now. */
   entries: number;
-  /** Bytes of keys, values and overhead held now, as counted against `maxBytes`. */
+  /** Bytes of keys, values and their overhead held now. */
   bytes: number;
-  /** Entries held at most. */
+  /** Bytes of memory held for entries, with the room between them: this is what `maxBytes` limits. */
+  memoryBytes: number;
+  /** Entries held at most; 0 is no limit. */
   maxSize: number;
-  /** Bytes held at most; 0 is no limit. */
+  /** Bytes of memory held at most; 0 is no limit. */
   maxBytes: number;
   /** Retrievals that found an entry. */
   hits: number;

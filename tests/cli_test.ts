@@ -112,8 +112,8 @@ Deno.test("cli serve takes --renew-on-hit with a value, above the environment", 
 });
 
 Deno.test("cli bench ends with an error when the server goes away or refuses", async () => {
-  const server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "10KiB"]);
-  const refused = await cli(["bench", "--server", server.address, "--value-size", "20000"]);
+  const server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "64KiB"]);
+  const refused = await cli(["bench", "--server", server.address, "--value-size", "70000"]);
   assertEquals([refused.status, refused.out], [4, ""]);
   const bench = cli(["bench", "--server", server.address, "--duration", "60"]);
   while ((await cli(["stats", "--json", "--server", server.address])).out.includes('"hits":0,')) { /* not begun yet */ }
@@ -143,8 +143,10 @@ Deno.test("cli without permission to read settings exits with 2 and names the pe
 });
 
 Deno.test("cli exits with 4 when the server refuses", async () => {
-  await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "1KiB"]);
-  const { status, out, err } = await cli(["store", "k", "-", "--server", server.address], { input: "x".repeat(2000) });
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "64KiB"]);
+  const { status, out, err } = await cli(["store", "k", "-", "--server", server.address], {
+    input: "x".repeat(70_000),
+  });
   assertEquals([status, out], [4, ""]);
   assertStringIncludes(err, "the server refused (too-large)");
 });

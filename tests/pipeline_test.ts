@@ -7,6 +7,7 @@ import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST, STATE } from "../
 import { MAX_BODY_BYTES } from "../lib/limits.ts";
 import {
   type Call,
+  MISS,
   Pipeline,
   readData,
   readFound,
@@ -29,7 +30,7 @@ type Outcome = { result: unknown; error: CacheError | undefined };
 /** A client's pipeline and a server's session, joined without a socket; `step` bytes travel at a time. */
 class Pair {
   readonly session = new Session({
-    store: new Store({ maxSize: 100, ttlMs: 0, renewOnHit: true }),
+    store: new Store({ maxSize: 100, ttlMs: 0, renewOnHit: true, hashKey: [1, 2] }),
     software: "server/1",
     counters: { requests: 0, refusals: 0, protocolErrors: 0 },
     stats: () => ({}),
@@ -103,10 +104,10 @@ for (const step of [Infinity, 1, 7]) {
     pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), (frame) => readMany(frame, 3, () => {}));
     assertEquals(pair.pipeline.pending, 61);
     pair.exchange();
-    const one = (i: number) => [true, { value: { i } }, undefined];
+    const one = (i: number) => [true, { i }, MISS];
     assertEquals(pair.results(), [
       ...Array.from({ length: 20 }, (_, i) => one(i)).flat(),
-      [{ value: { i: 1 } }, undefined, { value: { i: 2 } }],
+      [{ i: 1 }, MISS, { i: 2 }],
     ]);
     assertEquals(pair.pipeline.pending, 0);
   });
@@ -131,7 +132,7 @@ Deno.test("Pipeline drops a request whose key or value is none, and the next one
   pair.outcomes.length = 0;
   pair.get("a");
   pair.exchange();
-  assertEquals(pair.results(), [undefined]);
+  assertEquals(pair.results(), [MISS]);
 });
 
 Deno.test("Pipeline.expire() fails what is late, keeps the order, and ignores the late reply", () => {
@@ -144,7 +145,7 @@ Deno.test("Pipeline.expire() fails what is late, keeps the order, and ignores th
   assertEquals(pair.pipeline.expire(100, 100, LATE), true);
   assertEquals(pair.codes(), ["timeout", undefined]);
   pair.exchange(110);
-  assertEquals(pair.results(), [undefined, { value: "v" }]);
+  assertEquals(pair.results(), [undefined, "v"]);
 });
 
 Deno.test("Pipeline.expire() gives a connection up that is silent, or trickles for twice the time", () => {

@@ -86,7 +86,8 @@ Deno.test("OrmucoCacheServer refuses options out of range, naming them", () => {
       [{ peers: ["unix:/x"] }, "peers must be"],
       [{ maxSize: 0 }, "maxSize must be"],
       [{ listen: 1.5 }, 'received "1.5"'],
-      [{ maxBytes: 1023 }, "maxBytes must be 1024 or more: received 1023"],
+      [{ maxBytes: 65_535 }, "maxBytes must be 65536 to 17179869184: received 65535"],
+      [{ maxBytes: 2 ** 34 + 1 }, "maxBytes must be 65536 to 17179869184"],
       [{ ttlMs: -1 }, "ttlMs must be"],
       [{ gossipIntervalMs: 0 }, "gossipIntervalMs must be"],
       [{ maxConnections: 0 }, "maxConnections must be"],
@@ -97,12 +98,18 @@ Deno.test("OrmucoCacheServer refuses options out of range, naming them", () => {
 });
 
 Deno.test("OrmucoCacheServer holds no more than maxSize and maxBytes", async () => {
-  await using server = await started({ maxSize: 100, maxBytes: 20_000 });
+  await using server = await started({ maxSize: 100, maxBytes: 100_000 });
   await using client = clientOf(server);
-  for (let i = 0; i < 300; i++) await client.store(`key:${i}`, new Uint8Array(i));
-  const { entries, bytes, evictions } = server.stats();
-  assert(entries <= 100 && bytes <= 20_000 && evictions === 300 - entries, `${entries} ${bytes} ${evictions}`);
-  assertEquals(await client.retrieve("key:299"), new Uint8Array(299));
+  const limits: string[] = [];
+  for (const valueBytes of [100, 2000]) {
+    for (let i = 0; i < 300; i++) await client.store(`key:${i}`, new Uint8Array(valueBytes).fill(i));
+    const { entries, memoryBytes, evictions, stores } = server.stats();
+    assert(entries <= 100 && memoryBytes <= 100_000 && evictions >= 200, `${entries} ${memoryBytes} ${evictions}`);
+    limits.push(entries === 100 ? "maxSize" : "maxBytes");
+    assertEquals(await client.retrieve("key:299"), new Uint8Array(valueBytes).fill(299));
+    assertEquals(stores % 300, 0);
+  }
+  assertEquals(limits, ["maxSize", "maxBytes"]);
 });
 
 Deno.test("OrmucoCacheServer lets maxBytes alone decide when maxSize is not given", async () => {

@@ -1,0 +1,37 @@
+/**
+ * Large buffers, lent and taken back: a fresh one costs more in page faults than the bytes that pass through it. It
+ * knows nothing of what they are for.
+ */
+
+/** A buffer of this size or less is not worth lending. */
+export const SMALL_BUFFER_BYTES = 64 * 1024;
+
+const STEP_BYTES = 64 * 1024;
+/** Kept at most for the next borrower: one buffer, and all together. */
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+const MAX_ALL_KEPT_BYTES = 8 * 1024 * 1024;
+
+const kept: Uint8Array<ArrayBuffer>[] = [];
+let keptBytes = 0;
+
+/** The size of a kept buffer that is large enough, or 0. */
+export function keptBuffer(bytes: number): number {
+  return kept.find(({ length }) => length >= bytes)?.length ?? 0;
+}
+
+/** Lends a buffer of at least so many bytes, with anything in it. */
+export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
+  const i = kept.findIndex(({ length }) => length >= bytes);
+  if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
+  const [buffer] = kept.splice(i, 1);
+  keptBytes -= buffer.length;
+  return buffer;
+}
+
+/** Takes a buffer back, which its borrower uses no more. */
+export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+  const { length } = buffer;
+  if (length > MAX_KEPT_BYTES || keptBytes + length > MAX_ALL_KEPT_BYTES || length <= SMALL_BUFFER_BYTES) return;
+  kept.push(buffer);
+  keptBytes += length;
+}

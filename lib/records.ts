@@ -1,0 +1,305 @@
+/**
+ * Entries as records in a slab: how an entry's fields, key and value lie in memory. It knows nothing of limits, recency
+ * or time, beyond the fields that hold them.
+ *
+ * | offset | field |
+ * |---|---|
+ * | 0 | size of the record, and its kind in the lower 3 bits |
+ * | 4 | hash of the key |
+ * | 8, 12 | position of the entry used next after this one, and next before it |
+ * | 16 | flags |
+ * | 20 | bytes of the key |
+ * | 24 | bytes of the value |
+ * | 28 | first piece of the rest of the value; 0 if it is all here |
+ * | 32 | deadline, as a double: milliseconds, `Infinity` for none |
+ * | 40 | time to live that set it, as a float: to a ten-millionth, and a day's to 4 ms |
+ * | 44 | key, then value |
+ *
+ * A value too long for one record goes on in pieces: size and kind, position before, next piece (0 at the end), bytes.
+ */
+
+import { KIND_MASK, Slab } from "./slab.ts";
+import { copySpan, type Span } from "./span.ts";
+
+const HEAD_BYTES = 44;
+const HASH = 1;
+const NEWER = 2;
+const OLDER = 3;
+const FLAGS = 4;
+const KEY_BYTES = 5;
+const VALUE_BYTES = 6;
+const REST = 7;
+const DEADLINE = 4; // in doubles
+const TTL = 10;
+
+const PIECE_HEAD_BYTES = 16;
+const PIECE_BEFORE = 1;
+const PIECE_NEXT = 2;
+const PIECE_BYTES = 3;
+
+const ENTRY = 1;
+const PIECE = 2;
+
+/** Less than this part of a record is not worth a piece at the end of a segment. */
+const SMALLEST_PIECE = 1 / 4;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Told when an entry has moved. */
+export type EntryMoved = (from: number, to: number) => void;
+
+/** A float as the integer that has the same bits. */
+const float = new Float32Array(1);
+const floatBits = new Int32Array(float.buffer);
+
+/** Entries by position: a number above 0 that stays the same until room is made or an entry leaves. */
+export class Records {
+  /** Where they are. */
+  readonly slab: Slab;
+  readonly #entryMoved: EntryMoved;
+  readonly #shift: number;
+  readonly #mask: number;
+  readonly #words: Int32Array[];
+  /** A part of a value on its way. */
+  readonly #part: Span = { bytes: NO_BYTES, from: 0, to: 0 };
+
+  constructor(segmentBytes: number, entryMoved: EntryMoved) {
+    this.slab = new Slab({ owner: this, segmentBytes });
+    this.#entryMoved = entryMoved;
+    this.#shift = this.slab.shift;
+    this.#mask = this.slab.mask;
+    this.#words = this.slab.words;
+  }
+
+  /** Bytes of memory that an entry takes, the worst case of its pieces included. */
+  entryBytes(keyBytes: number, valueBytes: number): number {
+    const whole = align(HEAD_BYTES + keyBytes + valueBytes);
+    const { maxRecordBytes, segmentBytes } = this.slab;
+    if (whole <= maxRecordBytes) return whole;
+    const full = Math.ceil(valueBytes / (maxRecordBytes - PIECE_HEAD_BYTES));
+    const atEnds = 1 + Math.ceil(valueBytes / segmentBytes);
+    return whole + (full + atEnds) * (PIECE_HEAD_BYTES + 8);
+  }
+
+  /** Whether another value of so many bytes fits into the place of the entry's. */
+  fits(position: number, valueBytes: number): boolean {
+    const words = this.#words[position >>> this.#shift];
+    const at = (position & this.#mask) << 1;
+    const whole = align(HEAD_BYTES + words[at + KEY_BYTES] + valueBytes);
+    return words[at + REST] === 0 && whole === (words[at] & ~KIND_MASK);
+  }
+
+  /** Writes an entry into room that `slab.reserve` has made for it; it is not linked to others. */
+  add(hash: number, key: Span, value: Span): number {
+    const { slab } = this;
+    const keyBytes = key.to - key.from;
+    const valueBytes = value.to - value.from;
+    const whole = align(HEAD_BYTES + keyBytes + valueBytes);
+    const isWhole = whole <= slab.maxRecordBytes;
+    const size = isWhole ? whole : this.#pieceBytes(HEAD_BYTES + keyBytes, valueBytes);
+    const position = slab.allocate(size, ENTRY);
+    const words = this.#words[position >>> this.#shift];
+    const at = (position & this.#mask) << 1;
+    words[at + HASH] = hash;
+    words[at + NEWER] = words[at + OLDER] = 0;
+    words[at + KEY_BYTES] = keyBytes;
+    words[at + VALUE_BYTES] = valueBytes;
+    words[at + REST] = 0;
+    copySpan(key, slab.bytes[position >>> this.#shift], (at << 2) + HEAD_BYTES);
+    if (isWhole) this.#writeWhole(position, value);
+    else this.#writePieces(position, value, size - HEAD_BYTES - keyBytes);
+    return position;
+  }
+
+  /** Writes another value, that `fits`, into the place of the entry's. */
+  replace(position: number, value: Span): void {
+    this.#set(position, VALUE_BYTES, value.to - value.from);
+    this.#writeWhole(position, value);
+  }
+
+  /** Removes an entry, which nothing leads to any more. */
+  remove(position: number): void {
+    let piece = this.#get(position, REST);
+    this.slab.release(position);
+    while (piece !== 0) {
+      const next = this.#get(piece, PIECE_NEXT);
+      this.slab.release(piece);
+      piece = next;
+    }
+  }
+
+  /** Whether an entry has this key. */
+  hasKey(position: number, { bytes, from, to }: Span): boolean {
+    const segment = position >>> this.#shift;
+    const at = (position & this.#mask) << 3;
+    if (this.#words[segment][(at >> 2) + KEY_BYTES] !== to - from) return false;
+    const own = this.slab.bytes[segment];
+    for (let i = from, j = at + HEAD_BYTES; i < to; i++, j++) if (bytes[i] !== own[j]) return false;
+    return true;
+  }
+
+  /** Copies an entry's value to a place in an array that has room for it. */
+  copyValue(position: number, target: Uint8Array, at: number): void {
+    const segment = position >>> this.#shift;
+    const words = this.#words[segment];
+    const word = (position & this.#mask) << 1;
+    const from = (word << 2) + HEAD_BYTES + words[word + KEY_BYTES];
+    let piece = words[word + REST];
+    const here = piece === 0 ? words[word + VALUE_BYTES] : (word << 2) + (words[word] & ~KIND_MASK) - from;
+    at = this.#copyPart(segment, from, here, target, at);
+    while (piece !== 0) {
+      const begin = (piece & this.#mask) << 3;
+      at = this.#copyPart(piece >>> this.#shift, begin + PIECE_HEAD_BYTES, this.#get(piece, PIECE_BYTES), target, at);
+      piece = this.#get(piece, PIECE_NEXT);
+    }
+  }
+
+  /** Hash of an entry's key. */
+  hash(position: number): number {
+    return this.#get(position, HASH);
+  }
+
+  /** Position of the entry used next after this one; 0 for the newest. */
+  newer(position: number): number {
+    return this.#get(position, NEWER);
+  }
+
+  /** Position of the entry used next before this one; 0 for the oldest. */
+  older(position: number): number {
+    return this.#get(position, OLDER);
+  }
+
+  /** Sets what `newer` returns. */
+  setNewer(position: number, newer: number): void {
+    this.#set(position, NEWER, newer);
+  }
+
+  /** Sets what `older` returns. */
+  setOlder(position: number, older: number): void {
+    this.#set(position, OLDER, older);
+  }
+
+  /** An entry's flags. */
+  flags(position: number): number {
+    return this.#get(position, FLAGS) >>> 0;
+  }
+
+  /** Sets what `flags` returns. */
+  setFlags(position: number, flags: number): void {
+    this.#set(position, FLAGS, flags);
+  }
+
+  /** Bytes of an entry's key. */
+  keyBytes(position: number): number {
+    return this.#get(position, KEY_BYTES);
+  }
+
+  /** Bytes of an entry's value. */
+  valueBytes(position: number): number {
+    return this.#get(position, VALUE_BYTES);
+  }
+
+  /** When an entry expires, in milliseconds. */
+  deadlineMs(position: number): number {
+    return this.slab.doubles[position >>> this.#shift][(position & this.#mask) + DEADLINE];
+  }
+
+  /** Sets what `deadlineMs` returns. */
+  setDeadlineMs(position: number, deadlineMs: number): void {
+    this.slab.doubles[position >>> this.#shift][(position & this.#mask) + DEADLINE] = deadlineMs;
+  }
+
+  /** An entry's time to live, in milliseconds. */
+  ttlMs(position: number): number {
+    floatBits[0] = this.#get(position, TTL);
+    return float[0];
+  }
+
+  /** Sets what `ttlMs` returns. */
+  setTtlMs(position: number, ttlMs: number): void {
+    float[0] = ttlMs;
+    this.#set(position, TTL, floatBits[0]);
+  }
+
+  /** The entry at a place in a segment, or 0 if a piece or nothing living is there; for walks from record to record. */
+  entryAt(segment: number, at: number): number {
+    return (this.#words[segment][at >> 2] & KIND_MASK) === ENTRY ? segment << this.#shift | at >> 3 : 0;
+  }
+
+  /** Where the record after the one at a place begins. */
+  nextAt(segment: number, at: number): number {
+    return at + (this.#words[segment][at >> 2] & ~KIND_MASK);
+  }
+
+  /** Leads to a record that the slab has moved. */
+  moved(from: number, to: number): void {
+    if ((this.#get(to, 0) & KIND_MASK) === PIECE) {
+      this.#linkPieces(this.#get(to, PIECE_BEFORE), to);
+      this.#linkPieces(to, this.#get(to, PIECE_NEXT));
+    } else {
+      this.#linkPieces(to, this.#get(to, REST));
+      this.#entryMoved(from, to);
+    }
+  }
+
+  #linkPieces(before: number, piece: number): void {
+    const isEntry = (this.#get(before, 0) & KIND_MASK) === ENTRY;
+    this.#set(before, isEntry ? REST : PIECE_NEXT, piece);
+    if (piece !== 0) this.#set(piece, PIECE_BEFORE, before);
+  }
+
+  #writeWhole(position: number, value: Span): void {
+    const at = ((position & this.#mask) << 3) + HEAD_BYTES + this.#get(position, KEY_BYTES);
+    copySpan(value, this.slab.bytes[position >>> this.#shift], at);
+  }
+
+  /** Writes a value into an entry that has room for its first `here` bytes, and into pieces. */
+  #writePieces(position: number, { bytes, from, to }: Span, here: number): void {
+    const part = this.#part;
+    part.bytes = bytes;
+    part.from = from;
+    part.to = from + here;
+    this.#writeWhole(position, part);
+    for (let before = position; part.to < to;) {
+      part.from = part.to;
+      const size = this.#pieceBytes(PIECE_HEAD_BYTES, to - part.from);
+      const piece = this.slab.allocate(size, PIECE);
+      part.to = Math.min(to, part.from + size - PIECE_HEAD_BYTES);
+      this.#set(piece, PIECE_NEXT, 0);
+      this.#set(piece, PIECE_BYTES, part.to - part.from);
+      copySpan(part, this.slab.bytes[piece >>> this.#shift], ((piece & this.#mask) << 3) + PIECE_HEAD_BYTES);
+      this.#linkPieces(before, piece);
+      before = piece;
+    }
+    part.bytes = NO_BYTES;
+  }
+
+  /** Size for a record of a fixed part and as much of a value as goes with it; the segment's end is used if it is worth it. */
+  #pieceBytes(fixed: number, valueBytes: number): number {
+    const { maxRecordBytes, roomBytes } = this.slab;
+    const most = Math.max(maxRecordBytes, align(fixed));
+    const room = roomBytes - fixed >= SMALLEST_PIECE * maxRecordBytes ? Math.min(roomBytes, most) : most;
+    return Math.min(room & -8, align(fixed + valueBytes));
+  }
+
+  #copyPart(segment: number, from: number, length: number, target: Uint8Array, at: number): number {
+    const part = this.#part;
+    part.bytes = this.slab.bytes[segment];
+    part.from = from;
+    part.to = from + length;
+    copySpan(part, target, at);
+    return at + length;
+  }
+
+  #get(position: number, field: number): number {
+    return this.#words[position >>> this.#shift][((position & this.#mask) << 1) + field];
+  }
+
+  #set(position: number, field: number, value: number): void {
+    this.#words[position >>> this.#shift][((position & this.#mask) << 1) + field] = value;
+  }
+}
+
+function align(bytes: number): number {
+  return (bytes + 7) & -8;
+}
