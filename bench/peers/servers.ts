@@ -94,7 +94,7 @@ export async function benchMemory(missing: string[]): Promise<Table[]> {
   const pauses = await measure({
     title: "Server: a reader while all 1,000,000 entries are overwritten",
     note: "One connection gets one key at a time, one process overwrites 100 keys a write. The pause is the server's " +
-      "own: its event loop's longest stay.",
+      "own: its event loop's longest stay, without the time that other processes had the processor.",
     main: "p99.9 ms",
     lessIsBetter: true,
     ours: OURS,
