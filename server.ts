@@ -78,6 +78,8 @@ const DEFAULT_MAX_SIZE = 128;
 const DEFAULT_TTL_MS = 3_600_000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const DEFAULT_MAX_CONNECTIONS = 1000;
+/** Full outputs of one connection before the others have their turn. */
+const WRITES_A_TURN = 8;
 /** Between slices of the store's own work: while there is some, and otherwise. */
 const BUSY_PAUSE_MS = 4;
 const IDLE_PAUSE_MS = 500;
@@ -264,7 +266,12 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   /** Expired entries leave and memory goes back in slices between requests. */
   #maintain(): void {
-    const pauseMs = this.#store.maintain() ? BUSY_PAUSE_MS : IDLE_PAUSE_MS;
+    let pauseMs = IDLE_PAUSE_MS;
+    try {
+      if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
+    } catch (error) {
+      this.#say(`Cannot tidy up, trying again: ${(error as Error).message}`);
+    }
     this.#maintenance = setTimeout(() => this.#maintain(), pauseMs);
   }
 
@@ -306,6 +313,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     connection.done = this.#serve(connection).catch((error) => this.#sayUnlessGone(error)).finally(() => {
       this.#connections.delete(connection);
       closeQuietly(socket);
+      connection.session.input.release();
+      connection.session.output.release();
     });
   }
 
@@ -341,8 +350,9 @@ export class OrmucoCacheServer implements AsyncDisposable {
         this.#bytesReceived += count;
         session.input.received(count);
         let state = session.run();
-        while (state === "output-full") {
+        for (let writes = 1; state === "output-full"; writes++) {
           await this.#write(socket, session);
+          if (writes % WRITES_A_TURN === 0) await pause(0); // the others' turn
           state = session.run();
         }
         if (state === "closing") return await this.#partWith(socket, session);

@@ -1,7 +1,22 @@
 /**
- * Large buffers, lent and taken back: a fresh one costs more in page faults than the bytes that pass through it. It
- * knows nothing of what they are for.
+ * Memory outside the garbage-collected heap: buffers whose memory goes back to the system at once, and large ones that
+ * are lent and taken back. It knows nothing of what they are for.
  */
+
+/**
+ * A buffer whose memory `giveBack` returns to the system: a resizable one is mapped by itself. Others are too at first,
+ * but the C library stops mapping those of a size that has once been freed, and keeps them (measured).
+ */
+export function returnableBuffer(bytes: number): ArrayBuffer {
+  return new ArrayBuffer(bytes, { maxByteLength: bytes });
+}
+
+/** Gives the memory of a buffer back; the collector might be a long time coming. All views of it are empty then. */
+export function giveBack({ buffer }: { buffer: ArrayBufferLike }): void {
+  if (!(buffer instanceof ArrayBuffer)) return;
+  if (buffer.resizable) buffer.resize(0);
+  else buffer.transfer(0);
+}
 
 /** A buffer of this size or less is not worth lending. */
 export const SMALL_BUFFER_BYTES = 64 * 1024;
@@ -22,7 +37,7 @@ export function keptBuffer(bytes: number): number {
 /** Lends a buffer of at least so many bytes, with anything in it. */
 export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
   const i = kept.findIndex(({ length }) => length >= bytes);
-  if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
+  if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES); // a fresh one costs page faults
   const [buffer] = kept.splice(i, 1);
   keptBytes -= buffer.length;
   return buffer;
@@ -31,7 +46,7 @@ export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
 /** Takes a buffer back, which its borrower uses no more. */
 export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   const { length } = buffer;
-  if (length > MAX_KEPT_BYTES || keptBytes + length > MAX_ALL_KEPT_BYTES || length <= SMALL_BUFFER_BYTES) return;
+  if (length > MAX_KEPT_BYTES || keptBytes + length > MAX_ALL_KEPT_BYTES) return giveBack(buffer);
   kept.push(buffer);
   keptBytes += length;
 }

@@ -4,7 +4,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { borrowBuffer, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffers.ts";
+import { borrowBuffer, giveBack, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffers.ts";
 import { ProtocolError } from "./errors.ts";
 import { keyError } from "./key.ts";
 import { MAX_HELLO_BYTES, MAX_KEY_BYTES } from "./limits.ts";
@@ -183,6 +183,12 @@ export class FrameReader {
     return this.#view.getUint32(at);
   }
 
+  /** Gives back what was borrowed; the reader is of no use then. */
+  release(): void {
+    this.#from = this.#to = 0;
+    if (this.#bytes !== this.#small) this.#use(this.#small);
+  }
+
   /** Goes on with a buffer, another or the same; what waits comes first in it. */
   #use(bytes: Uint8Array<ArrayBuffer>): void {
     const old = this.#bytes;
@@ -222,6 +228,14 @@ export class FrameWriter {
   reset(): void {
     this.length = 0;
     if (this.#bytes !== this.#small) this.#use(this.#small);
+  }
+
+  /** Gives back what was borrowed, to nobody else: a write of it may be under way. The writer is of no use then. */
+  release(): void {
+    if (this.#bytes === this.#small) return;
+    giveBack(this.#bytes);
+    this.#bytes = this.#small;
+    this.length = 0;
   }
 
   /** Starts a frame. */

@@ -10,6 +10,8 @@
  * behind it go back to the system.
  */
 
+import { giveBack, returnableBuffer } from "./buffers.ts";
+
 /** Pairs a page holds before it is split. */
 const FULL = 0.75;
 /** A page emptier than this looks whether its buddy is as empty, to merge … */
@@ -177,7 +179,8 @@ export class KeyTable {
   #addPage(depth: number, prefix: number): number {
     const page = this.#pages++;
     if (page === this.#chunks.length << this.#chunkShift) {
-      this.#chunks.push(new Int32Array(this.#pageWords << this.#chunkShift));
+      const words = this.#pageWords << this.#chunkShift;
+      this.#chunks.push(new Int32Array(returnableBuffer(4 * words), 0, words));
     }
     this.#goTo(page);
     this.#chunk.fill(0, this.#base, this.#base + this.#pageWords);
@@ -199,7 +202,9 @@ export class KeyTable {
     const depth = this.#trailer(page, DEPTH) + 1;
     const prefix = 2 * this.#trailer(page, PREFIX);
     if (depth > this.#depth) {
-      this.#directory = Int32Array.from({ length: 2 * this.#directory.length }, (_, i) => this.#directory[i >> 1]);
+      const directory = new Int32Array(2 * this.#directory.length);
+      for (let i = 0; i < directory.length; i++) directory[i] = this.#directory[i >> 1];
+      this.#directory = directory;
       this.#depth++;
     }
     this.#take(page);
@@ -254,8 +259,4 @@ export class KeyTable {
     // One chunk is kept, lest a table on the brink take and give back memory in turn.
     if (this.#pages <= (this.#chunks.length - 2) << this.#chunkShift) giveBack(this.#chunks.pop()!);
   }
-}
-
-function giveBack(chunk: Int32Array): void {
-  (chunk.buffer as ArrayBuffer).transfer(0);
 }

@@ -106,8 +106,16 @@ export class Records {
     words[at + VALUE_BYTES] = valueBytes;
     words[at + REST] = 0;
     copySpan(key, slab.bytes[position >>> this.#shift], (at << 2) + HEAD_BYTES);
-    if (isWhole) this.#writeWhole(position, value);
-    else this.#writePieces(position, value, size - HEAD_BYTES - keyBytes);
+    if (isWhole) {
+      this.#writeWhole(position, value);
+      return position;
+    }
+    try {
+      this.#writePieces(position, value, size - HEAD_BYTES - keyBytes);
+    } catch (error) {
+      this.remove(position); // no memory for the rest: a part of an entry must not live
+      throw error;
+    }
     return position;
   }
 

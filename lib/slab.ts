@@ -8,6 +8,7 @@
  * without stranding memory, and memory that is no longer needed goes back to the system.
  */
 
+import { giveBack, returnableBuffer } from "./buffers.ts";
 import { MAX_STORE_BYTES } from "./limits.ts";
 
 /** Low bits of a record's first word: what kind of record it is, 0 once dead. The rest is its size. */
@@ -49,11 +50,8 @@ const CLEANING_PACE = 24;
 const CLEANING_STEP_BYTES = 2048;
 /** Segments cleaned on end for one allocation, before the owner is told to drop something. */
 const MAX_CLEANED = 32;
-/**
- * From this size on a buffer is mapped by itself, and its memory goes back to the system when it is let go (measured:
- * at 256 KiB it does not). A smaller one is made resizable, which always is mapped by itself, and a little slower.
- */
-const MAPPED_BYTES = 512 * 1024;
+/** Segments cleaned without one more being free, after which holes are left alone. */
+const MAX_FRUITLESS = 32;
 /** Free segments whose memory is kept for the next need. */
 const SPARES = 2;
 
@@ -99,6 +97,9 @@ export class Slab {
   /** Segments with memory, and those of them that are not free. */
   #held = 0;
   #used = 0;
+  /** Segments cleaned in vain since a record last died: what is left are the unused ends of segments of long records. */
+  #fruitless = 0;
+  #usedBefore = 0;
   #victim = -1;
   #victimAt = 0;
 
@@ -171,6 +172,7 @@ export class Slab {
     words[at] = bytes;
     this.liveBytes -= bytes;
     this.#live[segment] -= bytes;
+    this.#fruitless = 0;
     if (this.#live[segment] === 0 && this.#states[segment] === "closed") this.#free(segment);
   }
 
@@ -209,7 +211,8 @@ export class Slab {
 
   get #hasHoles(): boolean {
     const held = this.#used * this.segmentBytes;
-    return held - this.liveBytes > HOLES * held + HOLE_SEGMENTS * this.segmentBytes;
+    const holes = held - this.liveBytes;
+    return holes > HOLES * held + HOLE_SEGMENTS * this.segmentBytes && this.#fruitless < MAX_FRUITLESS;
   }
 
   /** Segments to open for records of so many bytes, if each ends with the largest possible waste. */
@@ -232,12 +235,12 @@ export class Slab {
   }
 
   #openNext(purpose: number): number {
+    const segment = this.#spare.pop() ?? this.#withMemory(); // first: this is what may fail
     const full = this.#open[purpose];
     if (full >= 0) {
       this.#states[full] = "closed";
       if (this.#live[full] === 0) this.#free(full);
     }
-    const segment = this.#spare.pop() ?? this.#withMemory();
     this.#open[purpose] = segment;
     this.#states[segment] = "open";
     this.ends[segment] = this.firstAt(segment);
@@ -247,11 +250,10 @@ export class Slab {
   }
 
   #withMemory(): number {
-    const segment = this.#bare.pop() ?? this.words.length;
     const { segmentBytes } = this;
-    const maxByteLength = segmentBytes < MAPPED_BYTES ? segmentBytes : undefined;
-    const buffer = new ArrayBuffer(segmentBytes, { maxByteLength });
-    // The lengths are given, or the views would follow the length of a resizable buffer, which is slow.
+    const buffer = returnableBuffer(segmentBytes);
+    const segment = this.#bare.pop() ?? this.words.length;
+    // The lengths are given, or the views would follow the buffer's length, which is slow.
     this.words[segment] = new Int32Array(buffer, 0, segmentBytes / 4);
     this.doubles[segment] = new Float64Array(buffer, 0, segmentBytes / 8);
     this.bytes[segment] = new Uint8Array(buffer, 0, segmentBytes);
@@ -268,11 +270,8 @@ export class Slab {
     if (this.#spare.length > SPARES) this.#giveBack(this.#spare.pop()!);
   }
 
-  /** Gives memory back at once; the collector might be a long time coming. */
   #giveBack(segment: number): void {
-    const buffer = this.words[segment].buffer as ArrayBuffer;
-    if (buffer.resizable) buffer.resize(0);
-    else buffer.transfer(0);
+    giveBack(this.words[segment]);
     this.#bare.push(segment);
     this.#held--;
   }
@@ -295,6 +294,7 @@ export class Slab {
     if (at >= end) {
       this.#victim = -1;
       this.#free(victim);
+      this.#fruitless = this.#used < this.#usedBefore ? 0 : this.#fruitless + 1;
     }
     return true;
   }
@@ -308,6 +308,7 @@ export class Slab {
     }
     if (this.#victim < 0) return false;
     this.#states[this.#victim] = "victim";
+    this.#usedBefore = this.#used;
     this.#victimAt = this.firstAt(this.#victim);
     return true;
   }

@@ -157,7 +157,10 @@ export class Store {
     }
     const bytes = records.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
-      if (known !== 0) this.#remove(known);
+      if (known !== 0) {
+        this.#remove(known);
+        this.#deletions++;
+      }
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
