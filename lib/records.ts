@@ -8,20 +8,22 @@
  * | 4 | hash of the key |
  * | 8, 12 | position of the entry used next after this one, and next before it |
  * | 16 | flags |
- * | 20 | bytes of the key |
+ * | 20 | bytes of the key; in the upper half, index of the origin of its version |
  * | 24 | bytes of the value |
  * | 28 | first piece of the rest of the value; 0 if it is all here |
  * | 32 | deadline, as a double: milliseconds, `Infinity` for none |
- * | 40 | time to live that set it, as a float: to a ten-millionth, and a day's to 4 ms |
- * | 44 | key, then value |
+ * | 40 | version, as a double |
+ * | 48, 52 | position of the write before this one of the same origin, and after it |
+ * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms |
+ * | 60 | key, then value |
  *
- * A value too long for one record goes on in pieces: size and kind, position before, next piece (0 at the end), bytes.
+ * A grave is a record without a value. A value too long for one record goes on in pieces: size and kind, position before, next piece (0 at the end), bytes.
  */
 
 import { KIND_MASK, Slab } from "./slab.ts";
 import { copySpan, type Span } from "./span.ts";
 
-const HEAD_BYTES = 44;
+const HEAD_BYTES = 60;
 const HASH = 1;
 const NEWER = 2;
 const OLDER = 3;
@@ -30,15 +32,25 @@ const KEY_BYTES = 5;
 const VALUE_BYTES = 6;
 const REST = 7;
 const DEADLINE = 4; // in doubles
-const TTL = 10;
+const H = 5; // in doubles
+const WRITE_BEFORE = 12;
+const WRITE_AFTER = 13;
+const TTL = 14;
+
+const KEY_MASK = 0xffff;
 
 const PIECE_HEAD_BYTES = 16;
 const PIECE_BEFORE = 1;
 const PIECE_NEXT = 2;
 const PIECE_BYTES = 3;
 
-const ENTRY = 1;
+/** Kinds of records. */
+export const ENTRY = 1;
 const PIECE = 2;
+/** A deletion, itself a write. */
+export const TOMB = 3;
+/** What was evicted or has expired here. */
+export const GHOST = 4;
 
 /** Less than this part of a record is not worth a piece at the end of a segment. */
 const SMALLEST_PIECE = 1 / 4;
@@ -85,7 +97,7 @@ export class Records {
   fits(position: number, valueBytes: number): boolean {
     const words = this.#words[position >>> this.#shift];
     const at = (position & this.#mask) << 1;
-    const whole = align(HEAD_BYTES + words[at + KEY_BYTES] + valueBytes);
+    const whole = align(HEAD_BYTES + (words[at + KEY_BYTES] & KEY_MASK) + valueBytes);
     return words[at + REST] === 0 && whole === (words[at] & ~KIND_MASK);
   }
 
@@ -125,10 +137,28 @@ export class Records {
     this.#writeWhole(position, value);
   }
 
-  /** Removes an entry, which nothing leads to any more. */
+  /** Removes an entry or grave, which nothing leads to any more. */
   remove(position: number): void {
-    let piece = this.#get(position, REST);
+    this.#removePieces(position);
     this.slab.release(position);
+  }
+
+  /** Makes a grave of an entry, in its place: its value dies. */
+  bury(position: number, kind: number): void {
+    this.#removePieces(position);
+    this.#set(position, VALUE_BYTES, 0);
+    this.#set(position, REST, 0);
+    this.slab.shrink(position, align(HEAD_BYTES + this.keyBytes(position)), kind);
+  }
+
+  /** Copies an entry's key to a place in an array. Returns where it ends. */
+  copyKey(position: number, target: Uint8Array, at: number): number {
+    const from = ((position & this.#mask) << 3) + HEAD_BYTES;
+    return this.#copyPart(position >>> this.#shift, from, this.keyBytes(position), target, at);
+  }
+
+  #removePieces(position: number): void {
+    let piece = this.#get(position, REST);
     while (piece !== 0) {
       const next = this.#get(piece, PIECE_NEXT);
       this.slab.release(piece);
@@ -140,7 +170,7 @@ export class Records {
   hasKey(position: number, { bytes, from, to }: Span): boolean {
     const segment = position >>> this.#shift;
     const at = (position & this.#mask) << 3;
-    if (this.#words[segment][(at >> 2) + KEY_BYTES] !== to - from) return false;
+    if ((this.#words[segment][(at >> 2) + KEY_BYTES] & KEY_MASK) !== to - from) return false;
     const own = this.slab.bytes[segment];
     for (let i = from, j = at + HEAD_BYTES; i < to; i++, j++) if (bytes[i] !== own[j]) return false;
     return true;
@@ -151,7 +181,7 @@ export class Records {
     const segment = position >>> this.#shift;
     const words = this.#words[segment];
     const word = (position & this.#mask) << 1;
-    const from = (word << 2) + HEAD_BYTES + words[word + KEY_BYTES];
+    const from = (word << 2) + HEAD_BYTES + (words[word + KEY_BYTES] & KEY_MASK);
     let piece = words[word + REST];
     const here = piece === 0 ? words[word + VALUE_BYTES] : (word << 2) + (words[word] & ~KIND_MASK) - from;
     at = this.#copyPart(segment, from, here, target, at);
@@ -160,6 +190,47 @@ export class Records {
       at = this.#copyPart(piece >>> this.#shift, begin + PIECE_HEAD_BYTES, this.#get(piece, PIECE_BYTES), target, at);
       piece = this.#get(piece, PIECE_NEXT);
     }
+  }
+
+  /** What a record is: an entry or a grave. */
+  kind(position: number): number {
+    return this.#get(position, 0) & KIND_MASK;
+  }
+
+  /** The number that orders an entry's version. */
+  h(position: number): number {
+    return this.slab.doubles[position >>> this.#shift][(position & this.#mask) + H];
+  }
+
+  /** Index of the origin of an entry's version. */
+  origin(position: number): number {
+    return this.#get(position, KEY_BYTES) >>> 16;
+  }
+
+  /** Sets what `h` and `origin` return. */
+  setVersion(position: number, h: number, origin: number): void {
+    this.slab.doubles[position >>> this.#shift][(position & this.#mask) + H] = h;
+    this.#set(position, KEY_BYTES, this.keyBytes(position) | origin << 16);
+  }
+
+  /** Position of the write before this one, of the same origin; 0 for the first. */
+  writeBefore(position: number): number {
+    return this.#get(position, WRITE_BEFORE);
+  }
+
+  /** Position of the write after this one, of the same origin; 0 for the last. */
+  writeAfter(position: number): number {
+    return this.#get(position, WRITE_AFTER);
+  }
+
+  /** Sets what `writeBefore` returns. */
+  setWriteBefore(position: number, before: number): void {
+    this.#set(position, WRITE_BEFORE, before);
+  }
+
+  /** Sets what `writeAfter` returns. */
+  setWriteAfter(position: number, after: number): void {
+    this.#set(position, WRITE_AFTER, after);
   }
 
   /** Hash of an entry's key. */
@@ -199,7 +270,7 @@ export class Records {
 
   /** Bytes of an entry's key. */
   keyBytes(position: number): number {
-    return this.#get(position, KEY_BYTES);
+    return this.#get(position, KEY_BYTES) & KEY_MASK;
   }
 
   /** Bytes of an entry's value. */
@@ -251,13 +322,13 @@ export class Records {
   }
 
   #linkPieces(before: number, piece: number): void {
-    const isEntry = (this.#get(before, 0) & KIND_MASK) === ENTRY;
-    this.#set(before, isEntry ? REST : PIECE_NEXT, piece);
+    const isPiece = (this.#get(before, 0) & KIND_MASK) === PIECE;
+    this.#set(before, isPiece ? PIECE_NEXT : REST, piece);
     if (piece !== 0) this.#set(piece, PIECE_BEFORE, before);
   }
 
   #writeWhole(position: number, value: Span): void {
-    const at = ((position & this.#mask) << 3) + HEAD_BYTES + this.#get(position, KEY_BYTES);
+    const at = ((position & this.#mask) << 3) + HEAD_BYTES + this.keyBytes(position);
     copySpan(value, this.slab.bytes[position >>> this.#shift], at);
   }
 

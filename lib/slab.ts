@@ -176,6 +176,18 @@ export class Slab {
     if (this.#live[segment] === 0 && this.#states[segment] === "closed") this.#free(segment);
   }
 
+  /** Makes a record smaller, and of another kind; the rest of it dies. */
+  shrink(position: number, bytes: number, kind: number): void {
+    const segment = position >>> this.shift;
+    const words = this.words[segment];
+    const at = (position & this.mask) << 1;
+    const rest = (words[at] & ~KIND_MASK) - bytes;
+    words[at] = bytes | kind;
+    if (rest > 0) words[at + (bytes >> 2)] = rest;
+    this.liveBytes -= rest;
+    this.#live[segment] -= rest;
+  }
+
   /**
    * Gives the memory of some segments back, after which nothing of this slab may be used but this.
    *

@@ -1,16 +1,17 @@
 /**
- * The server's entries: flags and bytes under a key, bounded by count and by memory, the least recently used leaving
- * first, with expiration and counters. It knows nothing of what the bytes mean, of frames or of sockets.
+ * The server's entries: flags and bytes under a key, the least recently used leaving first, with expiration, versions
+ * and counters. It knows nothing of what the bytes mean, of frames or of sockets.
  */
 
 import { turnNow } from "./clock.ts";
-import { hashBytes, type HashKey } from "./hash.ts";
-import { KeyTable } from "./key_table.ts";
+import { Entries, type EntriesOptions } from "./entries.ts";
+import type { HashKey } from "./hash.ts";
+import { ALL_RULES, type History, type Rules } from "./history.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
-import { Records } from "./records.ts";
+import { ENTRY, GHOST, type Records, TOMB } from "./records.ts";
 import type { Span } from "./span.ts";
 import type { ServerStats } from "./stats.ts";
-import { Sweep } from "./sweep.ts";
+import { compareVersions, HybridClock, type Version } from "./version.ts";
 
 /** Options of {@linkcode Store}; the names are those of the server's options. */
 export interface StoreOptions {
@@ -24,6 +25,17 @@ export interface StoreOptions {
   renewOnHit: boolean;
   /** Two random numbers, against keys chosen to collide. */
   hashKey: HashKey;
+  /** Who writes here: a random 32-bit number, new for each start. */
+  origin?: number;
+  /**
+   * Told of each write made here: where it is, and the version before it. Without it the store does not replicate: writes
+   * have no versions, and what leaves leaves no grave.
+   */
+  onWrite?: (position: number, before: number) => void;
+  /** Graves kept at most (65,536). */
+  maxGraves?: number;
+  /** Rules of replication; for the simulator. */
+  rules?: Rules;
   /** The clock, in milliseconds. */
   now?: () => number;
 }
@@ -37,22 +49,29 @@ export interface EntryInput {
   ttlMs: number | undefined;
 }
 
+/** A write of another node. */
+export interface RemoteWrite {
+  version: Version;
+  /** `ENTRY`, `TOMB` or `GHOST`. */
+  kind: number;
+  /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
+  entry?: { flags: number; value: Span; ttlMs: number; remainingMs: number };
+}
+
 /** What a store counts, and what it holds now. */
 export type StoreStats = Pick<
   ServerStats,
   "entries" | "bytes" | "memoryBytes" | "hits" | "misses" | "stores" | "deletions" | "evictions" | "expirations"
 >;
 
-/** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
-const SEGMENT_BYTES = 512 * 1024;
-const SMALLEST_SEGMENT_BYTES = 8 * 1024;
-const LEAST_SEGMENTS = 128;
 /** Places where a `set` looks for expired entries: more than one, or they could grow faster than they are found. */
 const SWEEP_STEPS = 4;
 /** Bytes of records among which a `maintain` closes holes. */
 const TIDY_BYTES = 128 * 1024;
 /** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
 const MAINTAIN_STEPS = 2000;
+const MAX_GRAVES = 65_536;
+const NO_VERSION: Version = { h: 0, origin: 0 };
 /** Segments whose memory a `maintain` gives back after a `clear`. */
 const GIVE_BACK = 16;
 
@@ -66,28 +85,22 @@ export class Store {
   /** Memory held at most, in bytes, if that is limited. */
   readonly maxBytes: number | undefined;
 
-  readonly #segmentBytes: number;
-  readonly #limitBytes: number;
   readonly #ttlMs: number;
   readonly #renewOnHit: boolean;
-  readonly #hashKey: HashKey;
   readonly #now: () => number;
-  #records!: Records;
-  #table!: KeyTable;
-  #size = 0;
-  #newest = 0;
-  #oldest = 0;
-  /** Whether any entry has had a deadline: until then the clock is not read. */
-  #timed = false;
-  #sweep!: Sweep;
+  readonly #rules: Rules;
+  readonly #onWrite: ((position: number, before: number) => void) | undefined;
+  readonly #origin: number;
+  readonly #clock = new HybridClock();
+  readonly #counters = { evictions: 0, expirations: 0 };
+  readonly #entriesOptions: EntriesOptions;
+  #entries: Entries;
   /** Records of before a `clear`, whose memory is still to be given back. */
   #cleared: Records[] = [];
   #hits = 0;
   #misses = 0;
   #stores = 0;
   #deletions = 0;
-  #evictions = 0;
-  #expirations = 0;
 
   /** @throws {RangeError} If a limit is out of range. */
   constructor(options: StoreOptions) {
@@ -100,14 +113,43 @@ export class Store {
     if (!(ttlMs >= 0)) throw new RangeError(`Cannot create store: ttlMs must be 0 or more: received ${ttlMs}`);
     this.maxSize = maxSize;
     this.maxBytes = maxBytes;
-    this.#limitBytes = maxBytes ?? MAX_STORE_BYTES;
-    const most = 2 ** Math.floor(Math.log2(this.#limitBytes / LEAST_SEGMENTS));
-    this.#segmentBytes = Math.min(SEGMENT_BYTES, Math.max(SMALLEST_SEGMENT_BYTES, most));
     this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
     this.#renewOnHit = renewOnHit;
-    this.#hashKey = hashKey;
     this.#now = now ?? turnNow;
-    this.#reset();
+    this.#origin = options.origin ?? 1;
+    this.#rules = options.rules ?? ALL_RULES;
+    this.#onWrite = options.onWrite;
+    this.#entriesOptions = {
+      maxSize,
+      replicates: options.onWrite !== undefined,
+      maxGraves: options.maxGraves ?? MAX_GRAVES,
+      limitBytes: maxBytes ?? MAX_STORE_BYTES,
+      hashKey,
+      origin: this.#origin,
+      rules: this.#rules,
+      counters: this.#counters,
+    };
+    this.#entries = new Entries(this.#entriesOptions);
+  }
+
+  /** What is known of all writes. */
+  get history(): History {
+    return this.#entries.history;
+  }
+
+  /** The records that the history's positions lead to. */
+  get records(): Records {
+    return this.#entries.records;
+  }
+
+  /** The last version given or seen. */
+  get clock(): number {
+    return this.#clock.last;
+  }
+
+  /** Time, in milliseconds, by the store's clock. */
+  get nowMs(): number {
+    return this.#now();
   }
 
   /**
@@ -116,100 +158,174 @@ export class Store {
    * @returns Its position, or 0 on a miss.
    */
   get(key: Span): number {
-    const position = this.#lookup(hashBytes(key, this.#hashKey), key);
-    if (position === 0 || (this.#timed && !this.#isCurrent(position))) {
+    const entries = this.#entries;
+    const position = entries.lookup(entries.hash(key), key);
+    if (position === 0 || entries.records.kind(position) !== ENTRY || (entries.isTimed && !this.#isCurrent(position))) {
       this.#misses++;
       return 0;
     }
     this.#hits++;
-    this.#toFront(position);
+    entries.order.toFront(position);
     return position;
   }
 
   /** Flags of the entry at a position. */
   flags(position: number): number {
-    return this.#records.flags(position);
+    return this.records.flags(position);
   }
 
   /** Bytes of the value at a position. */
   valueBytes(position: number): number {
-    return this.#records.valueBytes(position);
+    return this.records.valueBytes(position);
   }
 
   /** Copies the value at a position to a place in an array that has room for it. */
   copyValue(position: number, target: Uint8Array, at: number): void {
-    this.#records.copyValue(position, target, at);
+    this.records.copyValue(position, target, at);
+  }
+
+  /** Position of the entry of a key, or 0, without using it. */
+  peek(key: Span): number {
+    const entries = this.#entries;
+    const position = entries.lookup(entries.hash(key), key);
+    return position !== 0 && entries.isLive(position, this.#now()) ? position : 0;
   }
 
   /** Tells whether a key has an entry, without using it. */
   has(key: Span): boolean {
-    return this.#find(key) !== 0;
+    return this.peek(key) !== 0;
+  }
+
+  /** Version of a key's entry or grave. */
+  versionOf(key: Span): Version | undefined {
+    const position = this.#entries.lookup(this.#entries.hash(key), key);
+    return position === 0 ? undefined : this.history.version(position);
   }
 
   /** Stores an entry as the most recently used. Returns false, with no entry left, if it alone is over the limit. */
   set(key: Span, { flags, value, ttlMs = this.#ttlMs }: EntryInput): boolean {
-    const records = this.#records;
-    const hash = hashBytes(key, this.#hashKey);
-    let known = this.#lookup(hash, key);
-    if (known !== 0 && this.#timed && this.#isExpired(known, this.#now())) {
-      this.#expire(known);
-      known = 0;
-    }
-    const bytes = records.entryBytes(key.to - key.from, value.to - value.from);
+    const entries = this.#entries;
+    const nowMs = this.#now();
+    const hash = entries.hash(key);
+    const known = entries.settled(hash, key, nowMs);
+    const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
+    const bytes = this.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
-      if (known !== 0) {
-        this.#remove(known);
-        this.#deletions++;
-      }
+      if (isLive) this.#entomb(known, nowMs);
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
-    if (ttl !== Infinity) this.#timed = true;
-    const nowMs = this.#timed ? this.#now() : 0;
-    if (known !== 0 && records.fits(known, value.to - value.from)) {
-      records.replace(known, value);
-      this.#fill(known, flags, nowMs, ttl);
-      this.#toFront(known);
+    const entry = { flags, value, ttlMs: ttl, deadlineMs: nowMs + ttl };
+    const version = this.#nextVersion(nowMs);
+    if (isLive && entries.records.fits(known, value.to - value.from)) {
+      entries.records.replace(known, value);
+      entries.fill(known, entry);
+      entries.order.toFront(known);
+      entries.setVersion(known, version);
     } else {
-      if (known !== 0) this.#remove(known);
-      this.#makeRoom(bytes, nowMs);
-      const position = records.add(hash, key, value);
-      this.#fill(position, flags, nowMs, ttl);
-      this.#table.insert(hash, position);
-      this.#linkNewest(position);
-      this.#size++;
+      if (known !== 0) entries.erase(known);
+      this.#giveBackFor(bytes);
+      entries.add(hash, key, version, entry, nowMs);
     }
+    this.#written(version);
     this.#stores++;
-    if (this.#timed) this.#sweep.run(SWEEP_STEPS, nowMs);
+    entries.sweep(SWEEP_STEPS, nowMs);
     return true;
   }
 
   /** Restarts an entry's time to live, or gives it another, and makes it the most recently used. */
   touch(key: Span, ttlMs: number | undefined): boolean {
-    const position = this.#find(key);
+    const position = this.peek(key);
     if (position === 0) return false;
-    const ttl = ttlMs === undefined ? this.#records.ttlMs(position) : ttlMs === 0 ? Infinity : ttlMs;
-    if (ttl !== Infinity) this.#timed = true;
-    this.#setTimes(position, this.#timed ? this.#now() : 0, ttl);
-    this.#toFront(position);
+    const ttl = ttlMs === undefined ? this.records.ttlMs(position) : ttlMs === 0 ? Infinity : ttlMs;
+    this.#entries.setTimes(position, this.#now() + ttl, ttl);
+    this.#entries.order.toFront(position);
     return true;
   }
 
   /** Removes an entry. Returns whether there was one. */
   delete(key: Span): boolean {
-    const position = this.#find(key);
-    if (position === 0) return false;
-    this.#remove(position);
-    this.#deletions++;
-    return true;
+    const entries = this.#entries;
+    const nowMs = this.#now();
+    const hash = entries.hash(key);
+    const known = entries.settled(hash, key, nowMs);
+    if (known !== 0 && entries.records.kind(known) === ENTRY) {
+      this.#entomb(known, nowMs);
+      return true;
+    }
+    if (this.#onWrite === undefined) return false;
+    // Evicted here, it may live elsewhere.
+    if (known !== 0) entries.erase(known);
+    const version = this.#nextVersion(nowMs);
+    entries.addGrave(hash, key, version, TOMB, nowMs);
+    this.#written(version);
+    return false;
   }
 
   /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
   clear(): void {
-    this.#deletions += this.#size;
-    if (this.#records.slab.heldBytes > 0) this.#cleared.push(this.#records);
-    this.#table.abandon();
-    this.#reset();
+    this.history.cleared = this.#nextVersion(this.#now()).h;
+    this.#dropAll();
+  }
+
+  /**
+   * Applies a write of another node, by the rules of docs/replication.md.
+   *
+   * @param isDominated Whether the sender knows all that this node knows.
+   * @returns Whether it was news.
+   */
+  apply(key: Span, { version, kind, entry }: RemoteWrite, isDominated: boolean): boolean {
+    const entries = this.#entries;
+    const { history, records } = entries;
+    const nowMs = this.#now();
+    if (version.h <= history.cleared) return false;
+    const hash = entries.hash(key);
+    const known = entries.settled(hash, key, nowMs);
+    if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
+    if (known === 0 || records.kind(known) !== ENTRY) {
+      if (this.#rules.cover && history.knownOf(version.origin) >= version.h) return false;
+      if (this.#rules.floor && !isDominated && version.h <= history.floor) {
+        history.forget(version);
+        return false;
+      }
+    }
+    if (known !== 0) entries.erase(known);
+    const bytes = this.entryBytes(key.to - key.from, entry === undefined ? 0 : entry.value.to - entry.value.from);
+    this.#giveBackFor(bytes);
+    if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
+      entries.add(hash, key, version, { ...entry, deadlineMs: nowMs + entry.remainingMs }, nowMs);
+    } else {
+      entries.addGrave(hash, key, version, kind === TOMB ? TOMB : GHOST, nowMs);
+    }
+    return true;
+  }
+
+  /** Applies a clear of another node: drops everything up to a version. Returns whether it was news. */
+  clearUpTo(h: number): boolean {
+    const { history, records } = this.#entries;
+    if (h <= history.cleared) return false;
+    history.cleared = h;
+    if (history.origins.every(({ last }) => last === 0 || records.h(last) <= h)) {
+      this.#dropAll();
+      return true;
+    }
+    for (const origin of history.origins) {
+      while (origin.first !== 0 && records.h(origin.first) <= h) {
+        if (records.kind(origin.first) === ENTRY) this.#deletions++;
+        this.#entries.erase(origin.first);
+      }
+    }
+    return true;
+  }
+
+  /** Takes note of another node's clock; false if that is too far in the future. */
+  seeClock(h: number): boolean {
+    return this.#clock.see(h, this.#now());
+  }
+
+  /** Drops what lives at a position and has not been confirmed: it may have been deleted elsewhere. */
+  distrust(position: number): void {
+    this.#entries.forget(position);
   }
 
   /**
@@ -219,37 +335,85 @@ export class Store {
    * @returns Whether there is more to do at once.
    */
   maintain(): boolean {
-    const isSweeping = this.#timed && this.#sweep.run(MAINTAIN_STEPS, this.#now());
-    const isTidying = this.#records.slab.tidy(TIDY_BYTES);
+    const isSweeping = this.#entries.isTimed && this.#entries.sweep(MAINTAIN_STEPS, this.#now());
+    const isTidying = this.records.slab.tidy(TIDY_BYTES);
     this.#giveBack(GIVE_BACK);
     return isSweeping || isTidying || this.#cleared.length > 0;
   }
 
   /** Bytes of memory that an entry takes, its share of the table excepted. */
   entryBytes(keyBytes: number, valueBytes: number): number {
-    return this.#records.entryBytes(keyBytes, valueBytes);
+    return this.records.entryBytes(keyBytes, valueBytes);
   }
 
   /** Bytes that one entry may take. */
   get maxEntryBytes(): number {
-    return this.#records.slab.capacityBytes;
+    return this.#entries.maxEntryBytes;
   }
 
   /** Counters and sizes. */
   stats(): StoreStats {
-    const { slab } = this.#records;
-    const tableBytes = this.#size === 0 ? 0 : this.#table.bytes;
     return {
-      entries: this.#size,
-      bytes: slab.liveBytes + tableBytes,
-      memoryBytes: slab.heldBytes + tableBytes + this.#clearedBytes,
+      entries: this.#entries.order.size,
+      bytes: this.#entries.bytes,
+      memoryBytes: this.#entries.heldBytes + this.#clearedBytes,
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
       deletions: this.#deletions,
-      evictions: this.#evictions,
-      expirations: this.#expirations,
+      evictions: this.#counters.evictions,
+      expirations: this.#counters.expirations,
     };
+  }
+
+  /**
+   * Whether an entry that is being used has not expired; an expired one leaves here. A deadline that is renewed only moves
+   * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
+   */
+  #isCurrent(position: number): boolean {
+    const { records } = this;
+    const deadlineMs = records.deadlineMs(position);
+    if (deadlineMs === Infinity) return true;
+    const nowMs = this.#now();
+    if (deadlineMs <= nowMs) {
+      this.#entries.expire(position);
+      return false;
+    }
+    if (this.#renewOnHit) records.setDeadlineMs(position, nowMs + records.ttlMs(position));
+    return true;
+  }
+
+  /** A deletion is a write: its grave has a version of its own. */
+  #entomb(position: number, nowMs: number): void {
+    this.#deletions++;
+    if (this.#onWrite === undefined) return this.#entries.erase(position);
+    const version = this.#nextVersion(nowMs);
+    this.#entries.setVersion(position, version);
+    this.#entries.bury(position, TOMB);
+    this.#written(version);
+    this.#entries.limitGraves();
+  }
+
+  #nextVersion(nowMs: number): Version {
+    return this.#onWrite === undefined ? NO_VERSION : { h: this.#clock.tick(nowMs), origin: this.#origin };
+  }
+
+  /** A write made here is known here, and is the last of its origin. */
+  #written(version: Version): void {
+    if (this.#onWrite === undefined) return;
+    const own = this.history.origins[0];
+    const before = own.known;
+    own.known = version.h;
+    this.#onWrite(own.last, before);
+  }
+
+  #dropAll(): void {
+    const old = this.#entries;
+    this.#deletions += old.order.size;
+    if (old.records.slab.heldBytes > 0) this.#cleared.push(old.records);
+    old.abandon();
+    this.#entries = new Entries(this.#entriesOptions);
+    this.history.inherit(old.history);
   }
 
   get #clearedBytes(): number {
@@ -262,140 +426,16 @@ export class Store {
     if (cleared !== undefined && !cleared.slab.abandon(segments)) this.#cleared.shift();
   }
 
-  #reset(): void {
-    this.#records = new Records(this.#segmentBytes, (from, to) => this.#moved(from, to));
-    this.#table = new KeyTable(this.#segmentBytes);
-    this.#size = this.#newest = this.#oldest = 0;
-    this.#timed = false;
-    this.#sweep = new Sweep(this.#records, (position) => this.#expire(position));
-    this.#limit();
-  }
-
-  /** The table counts against the limit like the records. */
-  #limit(): void {
-    this.#records.slab.limitBytes = this.#limitBytes - this.#table.bytes - this.#table.growthBytes;
-  }
-
-  /** Position of the entry that has a key and has not expired, or 0; an expired one leaves here. */
-  #find(key: Span): number {
-    const position = this.#lookup(hashBytes(key, this.#hashKey), key);
-    if (position === 0 || !this.#timed || !this.#isExpired(position, this.#now())) return position;
-    this.#expire(position);
-    return 0;
-  }
-
-  #lookup(hash: number, key: Span): number {
-    const table = this.#table;
-    let position = table.find(hash);
-    while (position !== 0 && !this.#records.hasKey(position, key)) position = table.findNext();
-    return position;
-  }
-
   /**
-   * Whether an entry that is being used has not expired; an expired one leaves here. A deadline that is renewed only moves
-   * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
+   * What comes in must not be held beside what was cleared: each segment may end with some waste, and three more are
+   * needed beside.
    */
-  #isCurrent(position: number): boolean {
-    const deadlineMs = this.#records.deadlineMs(position);
-    if (deadlineMs === Infinity) return true;
-    const nowMs = this.#now();
-    if (deadlineMs <= nowMs) {
-      this.#expire(position);
-      return false;
-    }
-    if (this.#renewOnHit) this.#records.setDeadlineMs(position, nowMs + this.#records.ttlMs(position));
-    return true;
-  }
-
-  #isExpired(position: number, nowMs: number): boolean {
-    return this.#records.deadlineMs(position) <= nowMs;
-  }
-
-  #expire(position: number): void {
-    this.#remove(position);
-    this.#expirations++;
-  }
-
-  #remove(position: number): void {
-    this.#unlink(position);
-    this.#table.remove(this.#records.hash(position), position);
-    this.#records.remove(position);
-    this.#size--;
-  }
-
-  /** Drops the least recently used until there is room for one more entry. */
-  #makeRoom(bytes: number, nowMs: number): void {
-    const { slab } = this.#records;
-    while (this.#size >= this.maxSize) this.#dropOldest(nowMs);
-    this.#limit();
-    // What comes in now must not be held beside what was cleared: each segment may end with some waste, and three more
-    // are needed beside.
+  #giveBackFor(bytes: number): void {
+    if (this.#cleared.length === 0) return;
+    const { slab } = this.records;
     const needBytes = bytes / 0.9 + 3 * slab.segmentBytes;
     while (this.#cleared.length > 0 && slab.heldBytes + this.#clearedBytes + needBytes > slab.limitBytes) {
       this.#giveBack(1);
     }
-    slab.cleanAhead(bytes);
-    while (this.#size > 0 && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
-    while (!slab.reserve(bytes) && this.#size > 0) {
-      // Holes too small to be worth closing: they must become larger.
-      const target = slab.liveBytes - slab.segmentBytes / 8;
-      while (this.#size > 0 && slab.liveBytes > target) this.#dropOldest(nowMs);
-    }
-  }
-
-  #dropOldest(nowMs: number): void {
-    const position = this.#oldest;
-    if (this.#timed && this.#isExpired(position, nowMs)) return this.#expire(position);
-    this.#remove(position);
-    this.#evictions++;
-  }
-
-  #fill(position: number, flags: number, nowMs: number, ttlMs: number): void {
-    this.#records.setFlags(position, flags);
-    this.#setTimes(position, nowMs, ttlMs);
-  }
-
-  #setTimes(position: number, nowMs: number, ttlMs: number): void {
-    this.#records.setTtlMs(position, ttlMs);
-    this.#records.setDeadlineMs(position, nowMs + ttlMs);
-    this.#sweep.note(position, nowMs + ttlMs);
-  }
-
-  /** Leads to an entry that has moved: its neighbours in recency, the table, and the deadlines of its segment. */
-  #moved(from: number, to: number): void {
-    const records = this.#records;
-    const newer = records.newer(to);
-    const older = records.older(to);
-    if (newer === 0) this.#newest = to;
-    else records.setOlder(newer, to);
-    if (older === 0) this.#oldest = to;
-    else records.setNewer(older, to);
-    this.#table.move(records.hash(to), from, to);
-    if (this.#timed) this.#sweep.note(to, records.deadlineMs(to));
-  }
-
-  #toFront(position: number): void {
-    if (position === this.#newest) return;
-    this.#unlink(position);
-    this.#linkNewest(position);
-  }
-
-  #unlink(position: number): void {
-    const records = this.#records;
-    const newer = records.newer(position);
-    const older = records.older(position);
-    if (newer === 0) this.#newest = older;
-    else records.setOlder(newer, older);
-    if (older === 0) this.#oldest = newer;
-    else records.setNewer(older, newer);
-  }
-
-  #linkNewest(position: number): void {
-    const records = this.#records;
-    records.setNewer(position, 0);
-    records.setOlder(position, this.#newest);
-    if (this.#newest === 0) this.#oldest = position;
-    else records.setNewer(this.#newest, position);
-    this.#newest = position;
   }
 }

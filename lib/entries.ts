@@ -1,0 +1,270 @@
+/**
+ * Entries and graves by key, in order of use, within limits of count and memory. It knows their versions and deadlines,
+ * not who asks for them, what time it is, or what the bytes mean.
+ */
+
+import { Chain } from "./chain.ts";
+import { hashBytes, type HashKey } from "./hash.ts";
+import { History, type Rules } from "./history.ts";
+import { KeyTable } from "./key_table.ts";
+import { ENTRY, GHOST, Records } from "./records.ts";
+import type { Span } from "./span.ts";
+import { Sweep } from "./sweep.ts";
+import type { Version } from "./version.ts";
+
+/** Options of {@linkcode Entries}. */
+export interface EntriesOptions {
+  /** Entries held at most. */
+  readonly maxSize: number;
+  /** Whether writes have versions, and what leaves becomes a grave. */
+  readonly replicates: boolean;
+  /** Graves held at most. */
+  readonly maxGraves: number;
+  /** Memory held at most, in bytes. */
+  readonly limitBytes: number;
+  readonly hashKey: HashKey;
+  /** Who writes here. */
+  readonly origin: number;
+  readonly rules: Rules;
+  /** Counts of what leaves by itself. */
+  readonly counters: { evictions: number; expirations: number };
+}
+
+/** What an entry holds beside its key. */
+export interface NewEntry {
+  flags: number;
+  value: Span;
+  /** Milliseconds, `Infinity` for ever. */
+  ttlMs: number;
+  deadlineMs: number;
+}
+
+/** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
+const SEGMENT_BYTES = 512 * 1024;
+const SMALLEST_SEGMENT_BYTES = 8 * 1024;
+const LEAST_SEGMENTS = 128;
+/** Part of the memory that graves may take. */
+const GRAVES_SHARE = 1 / 8;
+const NOTHING: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
+
+/** Entries and graves. A position is valid until anything is added or removed, or holes are closed. */
+export class Entries {
+  /** Where they lie. */
+  readonly records: Records;
+  /** In which order they were written. */
+  readonly history: History;
+  /** Entries in order of use. */
+  readonly order: Chain;
+  /** Whether any entry has had a deadline. */
+  isTimed = false;
+  readonly #options: EntriesOptions;
+  readonly #table: KeyTable;
+  readonly #graves: Chain;
+  readonly #sweep: Sweep;
+  #graveBytes = 0;
+
+  constructor(options: EntriesOptions) {
+    this.#options = options;
+    const most = 2 ** Math.floor(Math.log2(options.limitBytes / LEAST_SEGMENTS));
+    const segmentBytes = Math.min(SEGMENT_BYTES, Math.max(SMALLEST_SEGMENT_BYTES, most));
+    this.records = new Records(segmentBytes, (from, to) => this.#moved(from, to));
+    this.history = new History(this.records, options.origin);
+    this.order = new Chain(this.records);
+    this.#graves = new Chain(this.records);
+    this.#table = new KeyTable(segmentBytes);
+    this.#sweep = new Sweep(this.records, (position) => this.expire(position));
+    this.#limit();
+  }
+
+  /** Memory of entries, graves and the table, in bytes. */
+  get bytes(): number {
+    return this.records.slab.liveBytes + this.#tableBytes;
+  }
+
+  /** Memory held, in bytes, with the room between. */
+  get heldBytes(): number {
+    return this.records.slab.heldBytes + this.#tableBytes;
+  }
+
+  /** Bytes that one entry may take. */
+  get maxEntryBytes(): number {
+    return this.records.slab.capacityBytes;
+  }
+
+  /** Hash of a key. */
+  hash(key: Span): number {
+    return hashBytes(key, this.#options.hashKey);
+  }
+
+  /** Position of a key's entry or grave, or 0. */
+  lookup(hash: number, key: Span): number {
+    const table = this.#table;
+    let position = table.find(hash);
+    while (position !== 0 && !this.records.hasKey(position, key)) position = table.findNext();
+    return position;
+  }
+
+  /** Same, but that an entry that has expired becomes a grave first, which may be dropped at once. */
+  settled(hash: number, key: Span, nowMs: number): number {
+    const position = this.lookup(hash, key);
+    if (position === 0 || this.records.kind(position) !== ENTRY || this.isLive(position, nowMs)) return position;
+    return this.lookup(hash, key);
+  }
+
+  /** Whether there is an entry at a position, not a grave, that has not expired; an expired one leaves here. */
+  isLive(position: number, nowMs: number): boolean {
+    if (this.records.kind(position) !== ENTRY) return false;
+    if (!this.isTimed || this.records.deadlineMs(position) > nowMs) return true;
+    this.expire(position);
+    return false;
+  }
+
+  /** Adds an entry as the most recently used; others leave for it. There is none of its key. */
+  add(hash: number, key: Span, version: Version, entry: NewEntry, nowMs: number): void {
+    while (this.order.size >= this.#options.maxSize) this.#dropOldest(nowMs);
+    const position = this.#insert(hash, key, version, entry.value, nowMs);
+    this.fill(position, entry);
+  }
+
+  /** Adds a grave. There is no entry or grave of its key. */
+  addGrave(hash: number, key: Span, version: Version, kind: number, nowMs: number): void {
+    this.bury(this.#insert(hash, key, version, NOTHING, nowMs), kind);
+    this.limitGraves();
+  }
+
+  /** Writes an entry's fields, but for key and value. */
+  fill(position: number, { flags, deadlineMs, ttlMs }: NewEntry): void {
+    this.records.setFlags(position, flags);
+    this.setTimes(position, deadlineMs, ttlMs);
+  }
+
+  /** Writes when an entry expires. */
+  setTimes(position: number, deadlineMs: number, ttlMs: number): void {
+    if (ttlMs !== Infinity) this.isTimed = true;
+    this.records.setTtlMs(position, ttlMs);
+    this.records.setDeadlineMs(position, deadlineMs);
+    this.#sweep.note(position, deadlineMs);
+  }
+
+  /** Gives the entry at a position another version. */
+  setVersion(position: number, version: Version): void {
+    if (!this.#options.replicates) return;
+    this.history.remove(position);
+    this.history.add(position, version);
+  }
+
+  /** Lets an entry go whose time has come. */
+  expire(position: number): void {
+    this.#leave(position);
+    this.#options.counters.expirations++;
+  }
+
+  #leave(position: number): void {
+    if (!this.#options.replicates) return this.erase(position);
+    this.bury(position, GHOST);
+    this.limitGraves();
+  }
+
+  /** Makes a grave of an entry, in its place; `limitGraves` has to follow. */
+  bury(position: number, kind: number): void {
+    this.order.remove(position);
+    this.records.bury(position, kind);
+    this.#graves.add(position);
+    this.#graveBytes += this.#graveBytesOf(position);
+  }
+
+  /** The oldest graves go where they are too many, and leave no trace but that there were some. */
+  limitGraves(): void {
+    const { maxGraves, rules } = this.#options;
+    const graves = this.#graves;
+    if (!rules.ghosts && graves.size > 0 && this.records.kind(graves.newest) === GHOST) this.forget(graves.newest);
+    const mostBytes = GRAVES_SHARE * this.maxEntryBytes;
+    while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.forget(graves.oldest);
+  }
+
+  /** Removes an entry or grave, and remembers only that there was something. */
+  forget(position: number): void {
+    this.history.forget(this.history.version(position));
+    this.erase(position);
+  }
+
+  /** Removes an entry or grave, without a trace. */
+  erase(position: number): void {
+    const { records } = this;
+    if (records.kind(position) === ENTRY) {
+      this.order.remove(position);
+    } else {
+      this.#graves.remove(position);
+      this.#graveBytes -= this.#graveBytesOf(position);
+    }
+    if (this.#options.replicates) this.history.remove(position);
+    this.#table.remove(records.hash(position), position);
+    records.remove(position);
+  }
+
+  /** Looks for expired entries at so many places. Returns whether there may be more close by. */
+  sweep(places: number, nowMs: number): boolean {
+    return this.isTimed && this.#sweep.run(places, nowMs);
+  }
+
+  /** Gives the table's memory back; the records' is for `records.slab.abandon`. Nothing else may be used then. */
+  abandon(): void {
+    this.#table.abandon();
+  }
+
+  get #tableBytes(): number {
+    return this.order.size + this.#graves.size === 0 ? 0 : this.#table.bytes;
+  }
+
+  #graveBytesOf(position: number): number {
+    return this.records.entryBytes(this.records.keyBytes(position), 0);
+  }
+
+  /** The table counts against the limit like the records. */
+  #limit(): void {
+    this.records.slab.limitBytes = this.#options.limitBytes - this.#table.bytes - this.#table.growthBytes;
+  }
+
+  #insert(hash: number, key: Span, version: Version, value: Span, nowMs: number): number {
+    this.#makeRoom(this.records.entryBytes(key.to - key.from, value.to - value.from), nowMs);
+    const position = this.records.add(hash, key, value);
+    this.#table.insert(hash, position);
+    this.order.add(position);
+    if (this.#options.replicates) this.history.add(position, version);
+    return position;
+  }
+
+  /** Drops the least recently used until there is room for one more record. */
+  #makeRoom(bytes: number, nowMs: number): void {
+    const { slab } = this.records;
+    this.#limit();
+    slab.cleanAhead(bytes);
+    while (this.#holdsAny && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
+    while (!slab.reserve(bytes) && this.#holdsAny) {
+      // Holes too small to be worth closing: they must become larger.
+      const target = slab.liveBytes - slab.segmentBytes / 8;
+      while (this.#holdsAny && slab.liveBytes > target) this.#dropOldest(nowMs);
+    }
+  }
+
+  get #holdsAny(): boolean {
+    return this.order.size + this.#graves.size > 0;
+  }
+
+  #dropOldest(nowMs: number): void {
+    if (this.order.size === 0) return this.forget(this.#graves.oldest);
+    if (!this.isLive(this.order.oldest, nowMs)) return;
+    this.#leave(this.order.oldest);
+    this.#options.counters.evictions++;
+  }
+
+  /** Leads to an entry or grave that has moved. */
+  #moved(from: number, to: number): void {
+    const { records } = this;
+    const isEntry = records.kind(to) === ENTRY;
+    (isEntry ? this.order : this.#graves).moved(to);
+    if (this.#options.replicates) this.history.moved(to);
+    this.#table.move(records.hash(to), from, to);
+    if (this.isTimed && isEntry) this.#sweep.note(to, records.deadlineMs(to));
+  }
+}
