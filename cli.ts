@@ -19,6 +19,8 @@ import { readEnvironment } from "./lib/environment.ts";
 import { CacheError } from "./lib/errors.ts";
 import { toJson } from "./lib/json_text.ts";
 import { MAX_VALUE_BYTES } from "./lib/limits.ts";
+import { ALL_RULES, type Rules } from "./lib/history.ts";
+import { type Outcome, SCENARIOS, simulate } from "./lib/simulator.ts";
 import { SOFTWARE } from "./lib/software.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
@@ -88,6 +90,8 @@ function run(command: Command, args: Arguments): Promise<number> {
       return withClient(args, (client) => stats(client, args));
     case "bench":
       return bench(args);
+    case "simulate":
+      return Promise.resolve(simulations(args));
   }
 }
 
@@ -202,6 +206,41 @@ async function bench(args: Arguments): Promise<number> {
   );
   if (figures.failures > 0) say(`failures   ${figures.failures.toLocaleString("en")}`);
   return EXIT.ok;
+}
+
+/** Runs every scenario with many seeds; the first violation is told with what happened before it. */
+function simulations(args: Arguments): number {
+  const seeds = wholeFlag(args, "seeds", 100, 1, 1_000_000);
+  const first = wholeFlag(args, "seed", 1, 0, 2 ** 31);
+  const without = args.flags.get("without");
+  if (without !== undefined && !Object.hasOwn(ALL_RULES, without)) {
+    const rules = Object.keys(ALL_RULES).join(", ");
+    throw new UsageError("simulate", `--without must be one of ${rules}: received "${without}"`);
+  }
+  const results = [];
+  for (const scenario of SCENARIOS) {
+    let [bad, rounds, evictions] = [0, 0, 0];
+    for (let seed = first; seed < first + seeds; seed++) {
+      const outcome = simulate({ ...scenario, without: without as keyof Rules }, seed);
+      rounds = Math.max(rounds, outcome.rounds);
+      evictions += outcome.evictions;
+      if (outcome.violations.length > 0 && ++bad === 1 && !args.json) tellViolation(scenario.name, outcome);
+      if (Deno.stderr.isTerminal() && !args.json) progress(`${scenario.name}: ${seed - first + 1} of ${seeds}`);
+    }
+    results.push({ scenario: scenario.name, seeds, bad, rounds, evictions });
+    if (!args.json) say(`${scenario.name.padEnd(44)} ${bad} of ${seeds} seeds bad, ${rounds} rounds at most to agree`);
+  }
+  if (args.json) say(toJson(results));
+  return results.some(({ bad }) => bad > 0) ? EXIT.miss : EXIT.ok;
+}
+
+function tellViolation(scenario: string, { seed, violations, trace }: Outcome): void {
+  say(`${scenario}, seed ${seed}: ${violations[0]}`);
+  for (const line of trace) say(`    ${line}`);
+}
+
+function progress(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}\r`));
 }
 
 /** Says why calls failed. */

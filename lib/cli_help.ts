@@ -16,7 +16,7 @@ export interface Flag {
 
 /** A command. */
 export interface Command {
-  readonly name: "serve" | "store" | "retrieve" | "remove" | "clear" | "stats" | "bench";
+  readonly name: "serve" | "store" | "retrieve" | "remove" | "clear" | "stats" | "bench" | "simulate";
   readonly operands: readonly string[];
   readonly summary: string;
   readonly flags: readonly Flag[];
@@ -96,6 +96,17 @@ export const COMMANDS: readonly Command[] = [
       { name: "duration", argument: "SECONDS", help: "of the measurement (5)" },
       JSON_FLAG,
       ...CLIENT_FLAGS,
+    ],
+  },
+  {
+    name: "simulate",
+    operands: [],
+    summary: "run replication on simulated clusters with faults, and judge what comes of it",
+    flags: [
+      { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
+      { name: "seed", argument: "N", help: "the first of them (1)" },
+      { name: "without", argument: "RULE", help: "switch one off: ghosts, cover, floor, dominance or verify" },
+      JSON_FLAG,
     ],
   },
 ];

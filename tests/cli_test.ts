@@ -122,6 +122,20 @@ Deno.test("cli bench ends with an error when the server goes away or refuses", a
   assertEquals([status, out], [3, ""]);
 });
 
+Deno.test("cli simulate finds nothing wrong, and shows what a rule is for when it is switched off", async () => {
+  const { status, out } = await cli(["simulate", "--seeds", "2", "--json"]);
+  const results = JSON.parse(out) as { scenario: string; seeds: number; bad: number }[];
+  assertEquals([status, results.length > 5, results.every(({ seeds, bad }) => seeds === 2 && bad === 0)], [
+    0,
+    true,
+    true,
+  ]);
+  const without = await cli(["simulate", "--seed", "3", "--seeds", "2", "--without", "verify"]);
+  assertEquals(without.status, 1);
+  assertMatch(without.out, /, seed \d+: \d+ ms: node \d serves/);
+  assertMatch(without.out, /^ {4}\d+ ms: node \d hears type \d/m);
+});
+
 Deno.test("cli retrieve ends quietly when its output is not read", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0"]);
   const at = ["--server", server.address];
@@ -152,6 +166,7 @@ Deno.test("cli exits with 4 when the server refuses", async () => {
 });
 
 const USAGE: [string[], string][] = [
+  [["simulate", "--without", "sense"], "--without must be one of ghosts, cover, floor, dominance, verify: received"],
   [["frobnicate"], 'Cannot run "frobnicate": unknown command: it must be serve, store'],
   [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
   [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],
