@@ -37,7 +37,7 @@ export function keptBuffer(bytes: number): number {
 /** Lends a buffer of at least so many bytes, with anything in it. */
 export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
   const i = kept.findIndex(({ length }) => length >= bytes);
-  if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES); // a fresh one costs page faults
+  if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
   const [buffer] = kept.splice(i, 1);
   keptBytes -= buffer.length;
   return buffer;

@@ -110,7 +110,7 @@ export class Gossip {
   receive(link: number, bytes: Uint8Array): void {
     const message = readMessage(bytes);
     const { store } = this.#options;
-    if (!store.seeClock(Math.max(message.clock, message.cleared))) {
+    if (!store.seeClock(highest(message))) {
       this.stats.fromFuture++;
       return;
     }
@@ -326,6 +326,22 @@ export class Gossip {
   #send(link: number, message: Message): void {
     this.#options.send(link, this.#writer.write(message));
   }
+}
+
+/** The highest version in a message: one from the far future, wherever it stands, would hide all writes until then. */
+function highest(message: Message): number {
+  let h = Math.max(message.clock, message.cleared);
+  const see = (versions: Iterable<number>) => {
+    for (const version of versions) h = Math.max(h, version);
+  };
+  if ("known" in message) see(message.known.values());
+  if (message.type === MESSAGE.push) see([message.write.version.h, message.before]);
+  if (message.type === MESSAGE.delta) {
+    see(message.upTo.values());
+    see(message.lossy.values());
+    see(message.writes.map(({ version }) => version.h));
+  }
+  return h;
 }
 
 /** Whether one knows anything that the other does not. */

@@ -4,8 +4,9 @@ import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../bench/compare.ts";
 import { ProtocolError } from "../lib/errors.ts";
 import { Gossip } from "../lib/gossip.ts";
-import { MESSAGE } from "../lib/gossip_message.ts";
+import { MESSAGE, type Message, MessageWriter } from "../lib/gossip_message.ts";
 import { ALL_RULES, type Rules } from "../lib/history.ts";
+import { TOMB } from "../lib/records.ts";
 import { type Span, spanOf } from "../lib/span.ts";
 import { Store } from "../lib/store.ts";
 
@@ -210,6 +211,30 @@ Deno.test("Gossip refuses what comes from too far in the future, and counts it",
   all.clock.nowMs += 61_000;
   round(all);
   assertEquals(get(all.stores[1], 1), "value 1");
+});
+
+Deno.test("Gossip refuses a version from too far in the future wherever it stands in a message", () => {
+  const far = 2 ** 52;
+  const head = { from: 101, clock: 1, cleared: 0 };
+  const write = { key: key(1), version: { h: far, origin: 101 }, kind: TOMB };
+  const none = { to: 100, known: new Map(), upTo: new Map(), lossy: new Map(), writes: [], more: false };
+  const future = new Map([[101, far]]);
+  const messages: Message[] = [
+    { ...head, type: MESSAGE.sync, digest: 0, cleared: far },
+    { ...head, type: MESSAGE.known, known: future },
+    { ...head, type: MESSAGE.push, before: 0, sentTo: [], write },
+    { ...head, type: MESSAGE.delta, ...none, known: future },
+    { ...head, type: MESSAGE.delta, ...none, upTo: future },
+    { ...head, type: MESSAGE.delta, ...none, lossy: future },
+    { ...head, type: MESSAGE.delta, ...none, writes: [write] },
+  ];
+  const all = pair();
+  const [gossip] = all.gossips;
+  for (const message of messages) gossip.receive(0, new MessageWriter().write(message));
+  assertEquals([gossip.stats.fromFuture, all.waiting.length], [messages.length, 0]);
+  set(all.stores[0], 1);
+  assertEquals(get(all.stores[0], 1), "value 1");
+  assertEquals(all.stores[0].history.knownOf(101), 0);
 });
 
 Deno.test("Gossip survives 100,000 damaged messages: each is refused with a ProtocolError or does no harm", () => {
