@@ -1,6 +1,6 @@
 /**
  * This project beside its peers on this machine, in one run: servers, clients, caches in process. Writes
- * bench/results.md and its chart. It installs nothing: what is missing is named, and left out.
+ * bench/results.md and its chart. It installs nothing: what is missing is named, and left out. It needs Linux.
  *
  * Usage: deno task bench:peers [in-process | clients | servers | memory] …     (all by default; takes about 8 minutes)
  */

@@ -111,7 +111,8 @@ export const COMMANDS: readonly Command[] = [
   },
 ];
 
-const EXIT_HELP = "Exit status: 0 done or a hit, 1 a miss, 2 usage, 3 server unreachable, 4 refused.";
+const EXIT_HELP =
+  "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused.";
 
 /** Help for all. */
 export const GENERAL_HELP: string = [

@@ -17,7 +17,8 @@
  * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms |
  * | 60 | key, then value |
  *
- * A grave is a record without a value. A value too long for one record goes on in pieces: size and kind, position before, next piece (0 at the end), bytes.
+ * A grave is a record without a value. A value too long for one record goes on in pieces: size and kind, position
+ * before, next piece (0 at the end), bytes.
  */
 
 import { KIND_MASK, Slab } from "./slab.ts";

@@ -333,7 +333,7 @@ Deno.test("Session produces bounded output and then the rest, however much is as
   session.input.push(joined(...Array.from({ length: 500 }, () => frame(REQUEST.get, "k"))));
   let [writes, bytes] = [0, 0];
   for (let state = session.run();; state = session.run()) {
-    assert(session.output.length <= 256 * 1024 + 100_020, `${session.output.length} bytes at once`);
+    assert(session.output.length <= 64 * 1024 + 100_020, `${session.output.length} bytes at once`);
     writes++;
     bytes += session.output.length;
     session.output.reset();
