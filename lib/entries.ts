@@ -5,7 +5,7 @@
 
 import { Chain } from "./chain.ts";
 import { hashBytes, type HashKey } from "./hash.ts";
-import { History, type Rules } from "./history.ts";
+import { History } from "./history.ts";
 import { KeyTable } from "./key_table.ts";
 import { ENTRY, GHOST, Records } from "./records.ts";
 import type { Span } from "./span.ts";
@@ -16,8 +16,10 @@ import type { Version } from "./version.ts";
 export interface EntriesOptions {
   /** Entries held at most. */
   readonly maxSize: number;
-  /** Whether writes have versions, and what leaves becomes a grave. */
+  /** Whether writes have versions, and what is deleted becomes a grave. */
   readonly replicates: boolean;
+  /** Whether what is evicted or expires becomes one too. */
+  keepsGhosts: boolean;
   /** Graves held at most. */
   readonly maxGraves: number;
   /** Memory held at most, in bytes. */
@@ -25,7 +27,6 @@ export interface EntriesOptions {
   readonly hashKey: HashKey;
   /** Who writes here. */
   readonly origin: number;
-  readonly rules: Rules;
   /** Counts of what leaves by itself. */
   readonly counters: { evictions: number; expirations: number };
 }
@@ -37,6 +38,15 @@ export interface NewEntry {
   /** Milliseconds, `Infinity` for ever. */
   ttlMs: number;
   deadlineMs: number;
+}
+
+/** A write of another node. */
+export interface RemoteWrite {
+  version: Version;
+  /** `ENTRY`, `TOMB` or `GHOST`. */
+  kind: number;
+  /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
+  entry?: { flags: number; value: Span; ttlMs: number; remainingMs: number };
 }
 
 /** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
@@ -57,6 +67,8 @@ export class Entries {
   readonly order: Chain;
   /** Whether any entry has had a deadline. */
   isTimed = false;
+  /** Entries with versions up to this have been cleared and only wait to be erased; 0 if there are none. */
+  doomed = 0;
   readonly #options: EntriesOptions;
   readonly #table: KeyTable;
   readonly #graves: Chain;
@@ -114,9 +126,18 @@ export class Entries {
   /** Whether there is an entry at a position, not a grave, that has not expired; an expired one leaves here. */
   isLive(position: number, nowMs: number): boolean {
     if (this.records.kind(position) !== ENTRY) return false;
+    if (this.isDoomed(position)) {
+      this.erase(position);
+      return false;
+    }
     if (!this.isTimed || this.records.deadlineMs(position) > nowMs) return true;
     this.expire(position);
     return false;
+  }
+
+  /** Whether the entry at a position has been cleared. */
+  isDoomed(position: number): boolean {
+    return this.doomed !== 0 && this.records.h(position) <= this.doomed;
   }
 
   /** Adds an entry as the most recently used; others leave for it. There is none of its key. */
@@ -143,6 +164,7 @@ export class Entries {
     if (ttlMs !== Infinity) this.isTimed = true;
     this.records.setTtlMs(position, ttlMs);
     this.records.setDeadlineMs(position, deadlineMs);
+    this.records.setTold(position, deadlineMs - ttlMs);
     this.#sweep.note(position, deadlineMs);
   }
 
@@ -161,6 +183,7 @@ export class Entries {
 
   #leave(position: number): void {
     if (!this.#options.replicates) return this.erase(position);
+    if (!this.#options.keepsGhosts) return this.forget(position);
     this.bury(position, GHOST);
     this.limitGraves();
   }
@@ -175,16 +198,15 @@ export class Entries {
 
   /** The oldest graves go where they are too many, and leave no trace but that there were some. */
   limitGraves(): void {
-    const { maxGraves, rules } = this.#options;
+    const { maxGraves } = this.#options;
     const graves = this.#graves;
-    if (!rules.ghosts && graves.size > 0 && this.records.kind(graves.newest) === GHOST) this.forget(graves.newest);
     const mostBytes = GRAVES_SHARE * this.maxEntryBytes;
     while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.forget(graves.oldest);
   }
 
   /** Removes an entry or grave, and remembers only that there was something. */
   forget(position: number): void {
-    this.history.forget(this.history.version(position));
+    this.history.forgetAt(position);
     this.erase(position);
   }
 
@@ -202,6 +224,24 @@ export class Entries {
     records.remove(position);
   }
 
+  /**
+   * Erases cleared entries at so many places.
+   *
+   * @returns How many there were; with as many as asked for there may be more.
+   */
+  eraseDoomed(places: number): number {
+    const found: number[] = [];
+    for (const { log } of this.history.origins) {
+      for (const position of log.after(0)) {
+        if (found.length === places || !this.isDoomed(position)) break;
+        found.push(position);
+      }
+    }
+    for (const position of found) this.erase(position);
+    if (found.length < places) this.doomed = 0;
+    return found.length;
+  }
+
   /** Looks for expired entries at so many places. Returns whether there may be more close by. */
   sweep(places: number, nowMs: number): boolean {
     return this.isTimed && this.#sweep.run(places, nowMs);
@@ -213,16 +253,19 @@ export class Entries {
   }
 
   get #tableBytes(): number {
-    return this.order.size + this.#graves.size === 0 ? 0 : this.#table.bytes;
+    return this.#holdsAny ? this.#table.bytes + this.history.bytes : 0;
   }
 
   #graveBytesOf(position: number): number {
     return this.records.entryBytes(this.records.keyBytes(position), 0);
   }
 
-  /** The table counts against the limit like the records. */
+  /** The table and the order of writes count against the limit like the records. */
   #limit(): void {
-    this.records.slab.limitBytes = this.#options.limitBytes - this.#table.bytes - this.#table.growthBytes;
+    const { history } = this;
+    const table = this.#table;
+    const besideBytes = table.bytes + table.growthBytes + history.bytes + history.growthBytes;
+    this.records.slab.limitBytes = this.#options.limitBytes - besideBytes;
   }
 
   #insert(hash: number, key: Span, version: Version, value: Span, nowMs: number): number {

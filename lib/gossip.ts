@@ -3,18 +3,21 @@
  * store and its history, not how messages travel, and it reads no clock but the store's.
  */
 
+import { CatchUp } from "./catch_up.ts";
+import { livesAt, missingWrites, nameAt, writesAt } from "./delta.ts";
+import { ProtocolError } from "./errors.ts";
 import {
-  type Delta,
-  type Known,
   MESSAGE,
   type Message,
+  type MessageBody,
   MessageWriter,
-  readMessage,
+  type Push,
+  TOUCH,
   type Write,
 } from "./gossip_message.ts";
-import { spanOf } from "./span.ts";
-import { ENTRY } from "./records.ts";
-import { ALL_RULES, type Rules } from "./history.ts";
+import { claimed, highest, readMessage } from "./gossip_reader.ts";
+import { ALL_RULES, exceeds, type Known, type Rules } from "./history.ts";
+import type { Span } from "./span.ts";
 import type { Store } from "./store.ts";
 import { compareVersions, type Version } from "./version.ts";
 
@@ -25,9 +28,11 @@ export interface GossipOptions {
   readonly origin: number;
   /** Sends a message to a peer; the bytes are valid during the call. */
   readonly send: (link: number, message: Uint8Array) => void;
-  /** Writes in a delta at most. */
+  /** Told that there is something to `flush`, once until that is done. */
+  readonly onWaiting?: () => void;
+  /** Writes in a message at most. */
   readonly maxWrites?: number;
-  /** Whether to tell peers of a write at once. */
+  /** Whether to tell peers of writes at once. */
   readonly eager?: boolean;
   /** Rules of replication; for the simulator. */
   readonly rules?: Rules;
@@ -39,22 +44,43 @@ export interface GossipStats {
   applied: number;
   /** Writes received that were no news. */
   repeated: number;
-  /** Writes sent in deltas. */
+  /** Writes sent to those who asked for what they lack. */
   sent: number;
+  /** Writes told at once, by number of peers told. */
+  pushed: number;
   /** Pushes that found a gap. */
   gaps: number;
-  /** Verifications asked for, and live entries dropped by them. */
-  verifications: number;
-  unconfirmed: number;
+  /** Deadlines that peers put off. */
+  extended: number;
   /** Messages refused because their clock is too far ahead. */
   fromFuture: number;
 }
 
-const MAX_WRITES = 512;
-/** Keys and values in a delta, in bytes, beyond which no write is added. */
-const MAX_DELTA_BYTES = 256 * 1024;
-/** A value larger than this is not pushed: peers find a gap, and ask. */
+/** What is known of a peer. */
+export interface LinkState {
+  /** Its origin, once it has spoken. */
+  origin: number | undefined;
+  /** Writes received from it and applied, and sent to it. */
+  applied: number;
+  sent: number;
+  /** Writes held here that the peer lacked when it was last heard. */
+  lag: number;
+  /** Milliseconds from a question to its answer; `undefined` before the first. */
+  roundTripMs: number | undefined;
+  /** When it last answered a round. */
+  lastRoundMs: number | undefined;
+  /** When it was asked and has not answered yet. */
+  askedMs: number | undefined;
+}
+
+const MAX_WRITES = 256;
+/** A larger value is not pushed: peers are told that there is something, and ask for it. */
 const MAX_PUSH_BYTES = 16 * 1024;
+/** Peers that are asked in every round; of more, so many by chance. */
+const ALL_PEERS = 8;
+const SOME_PEERS = 3;
+/** Renewals that wait to be told; of more, peers hear when half the time to live has passed again. */
+const MAX_RENEWALS = 4096;
 
 /** One node's part in the gossip. A link is a peer that can be reached, by any number that the caller likes. */
 export class Gossip {
@@ -63,303 +89,318 @@ export class Gossip {
     applied: 0,
     repeated: 0,
     sent: 0,
+    pushed: 0,
     gaps: 0,
-    verifications: 0,
-    unconfirmed: 0,
+    extended: 0,
     fromFuture: 0,
   };
   readonly #options: GossipOptions;
   readonly #maxWrites: number;
   readonly #writer = new MessageWriter();
-  /** Links in use, and the origin of the peer at the other end once it has spoken. */
-  readonly #links = new Map<number, number | undefined>();
+  readonly #links = new Map<number, LinkState>();
+  readonly #catchUp: CatchUp;
+  /** The last write made here that peers were told of. */
+  #told = 0;
+  /** Entries whose renewal peers are to be told of. */
+  #renewals: { key: Span; version: Version }[] = [];
+  #isWaiting = false;
 
   constructor(options: GossipOptions) {
     this.#options = options;
     this.#maxWrites = options.maxWrites ?? MAX_WRITES;
+    this.#catchUp = new CatchUp({
+      store: options.store,
+      rules: options.rules ?? ALL_RULES,
+      maxWrites: this.#maxWrites,
+      send: (link, message) => this.#send([link], message),
+      apply: (link, write, isDominated) => this.#apply(link, write, isDominated),
+    });
   }
 
-  /** Takes a link into use, or out of it. */
+  /** Verifications of live entries begun, and entries dropped by them. */
+  get verified(): Readonly<CatchUp["stats"]> {
+    return this.#catchUp.stats;
+  }
+
+  /** Takes a link into use. */
   connect(link: number): void {
-    if (!this.#links.has(link)) this.#links.set(link, undefined);
+    this.#links.set(link, {
+      origin: undefined,
+      applied: 0,
+      sent: 0,
+      lag: 0,
+      roundTripMs: undefined,
+      lastRoundMs: undefined,
+      askedMs: undefined,
+    });
   }
 
   /** Takes a link out of use. */
   disconnect(link: number): void {
     this.#links.delete(link);
+    this.#catchUp.end(link);
   }
 
-  /** One round: asks every peer whether it knows the same. */
-  round(): void {
-    const digest = this.#digest();
-    for (const link of this.#links.keys()) this.#send(link, { type: MESSAGE.sync, ...this.#head(), digest });
+  /** The peer that this node catches up with, if there is one. */
+  get catchingUpWith(): number | undefined {
+    return this.#catchUp.link;
   }
 
-  /** Tells peers of a write made here, at a position; `before` is the one before it. */
-  wrote(position: number, before: number): void {
-    if (this.#options.eager === false || this.#links.size === 0) return;
-    if (this.#options.store.records.valueBytes(position) > MAX_PUSH_BYTES) return;
-    this.#push(this.#writeAt(position), before, [this.#options.origin]);
+  /** What is known of the peer of a link in use. */
+  link(link: number): Readonly<LinkState> | undefined {
+    return this.#links.get(link);
+  }
+
+  /** One round: asks every peer whether it knows the same; of many, some by chance. */
+  round(random: () => number): void {
+    this.flush();
+    this.#catchUp.wait();
+    const links = [...this.#links.keys()];
+    while (this.#links.size > ALL_PEERS && links.length > SOME_PEERS) {
+      links.splice(Math.floor(random() * links.length), 1);
+    }
+    for (const link of links) this.ask(link);
+  }
+
+  /** Asks one peer whether it knows the same. */
+  ask(link: number): void {
+    const state = this.#links.get(link)!;
+    state.askedMs ??= this.#options.store.nowMs;
+    this.#send([link], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
+  }
+
+  /** Takes note that there has been a write here. */
+  wrote(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#options.onWaiting?.();
+  }
+
+  /** Takes note that a hit has renewed the entry at a position. */
+  renewed(position: number): void {
+    if (this.#links.size === 0 || this.#renewals.length === MAX_RENEWALS) return;
+    this.#renewals.push(nameAt(this.#options.store, position));
+    this.wrote();
+  }
+
+  /** Tells peers of the writes and renewals since the last time. */
+  flush(): void {
+    this.#isWaiting = false;
+    this.#tellWrites();
+    if (this.#renewals.length > 0) this.#tellRenewals();
+  }
+
+  #tellWrites(): void {
+    const { store, origin, eager } = this.#options;
+    const before = this.#told;
+    const [{ known: last, log }] = store.history.origins;
+    this.#told = last;
+    if (last === before || eager === false || this.#links.size === 0) return;
+    const positions = [...log.after(before)];
+    if (positions.some((position) => store.records.valueBytes(position) > MAX_PUSH_BYTES)) {
+      return this.#send([...this.#links.keys()], { type: MESSAGE.news, origin, last });
+    }
+    let told = before;
+    do {
+      const writes = writesAt(store, positions.splice(0, this.#maxWrites));
+      const next = positions.length === 0 ? last : writes.at(-1)!.version.h;
+      this.#push({ origin, before: told, last: next, sentTo: [origin], writes });
+      told = next;
+    } while (positions.length > 0);
+  }
+
+  #tellRenewals(): void {
+    const { store, origin } = this.#options;
+    const writes = this.#renewals.flatMap(({ key, version }): Write[] => {
+      const position = livesAt(store, key, version);
+      if (position === 0) return [];
+      return [{ key, version, kind: TOUCH, remainingMs: store.records.deadlineMs(position) - store.nowMs }];
+    }).sort((a, b) => compareVersions(a.version, b.version));
+    this.#renewals = [];
+    if (writes.length > 0) this.#touch([origin], writes);
   }
 
   /**
    * Takes a message from a peer.
    *
-   * @throws {ProtocolError} If it is none.
+   * @returns Whether it was taken, or else refused because its clock is too far ahead.
+   * @throws {ProtocolError} If it is none, or cannot be true.
    */
-  receive(link: number, bytes: Uint8Array): void {
+  receive(link: number, bytes: Uint8Array): boolean {
     const message = readMessage(bytes);
-    const { store } = this.#options;
+    const { store, origin } = this.#options;
+    const state = this.#links.get(link);
+    if (message.from === origin || state === undefined) return true;
     if (!store.seeClock(highest(message))) {
       this.stats.fromFuture++;
-      return;
+      return false;
     }
-    if (this.#links.has(link)) this.#links.set(link, message.from);
+    if (claimed(message, origin) > store.history.knownOf(origin)) {
+      throw new ProtocolError("a peer knows writes of this node that it has not made");
+    }
+    state.origin = message.from;
     store.clearUpTo(message.cleared);
+    this.#dispatch(link, state, message);
+    return true;
+  }
+
+  #dispatch(link: number, state: LinkState, message: Message): void {
     switch (message.type) {
       case MESSAGE.sync:
-        return this.#answerSync(link, message);
+        return this.#answerSync(link, state, message.digest, message.from);
+      case MESSAGE.same:
+        state.lag = 0;
+        return this.#answered(state);
       case MESSAGE.known:
-        return this.#compare(link, message);
+        this.#answered(state);
+        return this.#compare(link, state, message);
       case MESSAGE.pull:
-        return this.#sendDelta(link, message.from, message.known);
+        state.lag = this.#options.store.history.countBeyond(message.known);
+        return this.#sendDelta(link, state, message.from, message.known);
+      case MESSAGE.delta:
+        if (message.to !== this.#options.origin || !this.#catchUp.takeDelta(link, message)) return;
+        return this.#compare(link, state, message);
       case MESSAGE.verify:
-        return this.#sendDelta(link, message.from, message.known, this.#confirmed(message.writes));
+        return this.#confirm(link, message.from, message.known, message.writes);
+      case MESSAGE.verified:
+        if (message.to === this.#options.origin) this.#catchUp.takeVerified(link, message.confirmed);
+        return;
       case MESSAGE.push:
         return this.#takePush(link, message);
-      case MESSAGE.delta:
-        if (message.to === this.#options.origin) this.#takeDelta(link, message);
+      case MESSAGE.news:
+        if (this.#options.store.history.knownOf(message.origin) < message.last) this.#catchUp.begin(link);
+        return;
+      case MESSAGE.touch:
+        return this.#takeTouch(link, message.sentTo, message.writes);
     }
   }
 
-  #answerSync(link: number, message: Message & { type: typeof MESSAGE.sync }): void {
-    if (message.digest === this.#digest()) {
-      return this.#send(link, { type: MESSAGE.same, ...this.#head(), to: message.from });
+  #answerSync(link: number, state: LinkState, digest: number, from: number): void {
+    const { history } = this.#options.store;
+    if (digest !== history.digest) {
+      const isBusy = this.#catchUp.link !== undefined;
+      return this.#send([link], { type: MESSAGE.known, isBusy, known: history.known });
     }
-    this.#send(link, { type: MESSAGE.known, ...this.#head(), known: this.#known() });
+    state.lag = 0;
+    this.#send([link], { type: MESSAGE.same, to: from });
+  }
+
+  #answered(state: LinkState): void {
+    const { nowMs } = this.#options.store;
+    if (state.askedMs !== undefined) state.roundTripMs = Math.max(0, nowMs - state.askedMs);
+    state.askedMs = undefined;
+    state.lastRoundMs = nowMs;
   }
 
   /**
    * Gives what the peer lacks, or else asks for what it has beyond. Not both at once: the peer that has taken all gives in
-   * turn, and is believed more, since it then knows everything that this node knows.
+   * turn, and is believed more, since it then knows everything that this node knows. One that catches up with another
+   * peer is given nothing.
    */
-  #compare(link: number, { from, known }: { from: number; known: Known }): void {
-    if (exceeds(this.#known(), known)) this.#sendDelta(link, from, known);
-    else if (exceeds(known, this.#known())) this.#pull(link);
+  #compare(link: number, state: LinkState, peer: { from: number; known: Known; isBusy?: boolean }): void {
+    const { history } = this.#options.store;
+    state.lag = history.countBeyond(peer.known);
+    if (!exceeds(history.known, peer.known)) {
+      if (exceeds(peer.known, history.known)) this.#catchUp.begin(link);
+    } else if (!peer.isBusy) this.#sendDelta(link, state, peer.from, peer.known);
   }
 
-  #pull(link: number): void {
-    this.#send(link, { type: MESSAGE.pull, ...this.#head(), known: this.#known() });
-  }
-
-  #takePush(link: number, message: Message & { type: typeof MESSAGE.push }): void {
-    const { write, before, sentTo } = message;
+  #takePush(link: number, push: Push): void {
     const { store } = this.#options;
-    const { origin, h } = write.version;
+    const { origin, before, last, writes } = push;
     const known = store.history.knownOf(origin);
-    if (known >= h) {
-      this.stats.repeated++;
+    if (known >= last) {
+      this.stats.repeated += writes.length;
       return;
     }
-    if (known < before) {
+    if (known < before || this.#catchUp.isExclusive) {
       this.stats.gaps++;
-      return this.#pull(link);
+      return this.#catchUp.begin(link);
     }
-    const isNews = this.#apply(write, false);
-    store.history.know(write.version);
-    if (isNews) this.#push(write, before, sentTo);
+    let isNews = false;
+    for (const write of writes) if (this.#apply(link, write, false)) isNews = true;
+    store.history.know({ origin, h: last });
+    if (isNews) this.#push(push, link);
   }
 
-  /** Sends a write to the peers that have not had it yet. */
-  #push(write: Write, before: number, sentTo: number[]): void {
-    const links = [...this.#links].filter(([, origin]) => origin === undefined || !sentTo.includes(origin));
-    const all = [...sentTo, ...links.flatMap(([, origin]) => origin ?? [])];
-    const message: Message = { type: MESSAGE.push, ...this.#head(), before, sentTo: all, write };
-    for (const [link] of links) this.#send(link, message);
+  /** Sends writes to the peers that have not had them yet. */
+  #push(push: Push, exceptLink?: number): void {
+    const [links, sentTo] = this.#others(push.sentTo, exceptLink);
+    if (links.length === 0) return;
+    this.stats.pushed += push.writes.length * links.length;
+    for (const link of links) this.#links.get(link)!.sent += push.writes.length;
+    this.#send(links, { ...push, type: MESSAGE.push, sentTo });
   }
 
-  #takeDelta(link: number, delta: Delta & { from: number }): void {
+  #touch(sentTo: number[], writes: Write[], exceptLink?: number): void {
+    const [links, all] = this.#others(sentTo, exceptLink);
+    for (let from = 0; links.length > 0 && from < writes.length; from += this.#maxWrites) {
+      const part = writes.slice(from, from + this.#maxWrites);
+      this.#send(links, { type: MESSAGE.touch, sentTo: all, writes: part });
+    }
+  }
+
+  /** Links to peers that are not among those told, and all that are told then. */
+  #others(sentTo: number[], exceptLink?: number): [number[], number[]] {
+    const links: number[] = [];
+    const all = new Set(sentTo).add(this.#options.origin);
+    for (const [link, { origin }] of this.#links) {
+      if (link === exceptLink || (origin !== undefined && sentTo.includes(origin))) continue;
+      links.push(link);
+      if (origin !== undefined) all.add(origin);
+    }
+    return [links, [...all]];
+  }
+
+  #takeTouch(link: number, sentTo: number[], writes: Write[]): void {
     const { store } = this.#options;
-    const mine = this.#known();
-    const { verify, dominance } = this.#options.rules ?? ALL_RULES;
-    let unsafe = 0;
-    for (const [id, h] of verify ? delta.lossy : []) if (h > (mine.get(id) ?? 0)) unsafe = Math.max(unsafe, h);
-    const isDominated = dominance && !exceeds(mine, delta.known);
-    if (unsafe > 0) {
-      const doubtful = this.#liveUpTo(unsafe);
-      if (doubtful.length > 0 && delta.verified === undefined) return this.#verify(link, doubtful);
-      this.#dropUnconfirmed(doubtful, delta);
-    }
-    for (const write of delta.writes) this.#apply(write, isDominated);
-    for (const [origin, h] of delta.lossy) store.history.forget({ origin, h });
-    for (const [origin, h] of delta.upTo) store.history.know({ origin, h });
-    if (delta.more) this.#pull(link);
-    else this.#compare(link, delta);
+    const news = writes.filter(({ key, version, remainingMs }) => store.extend(key, version, remainingMs!));
+    this.stats.extended += news.length;
+    if (news.length > 0) this.#touch(sentTo, news, link);
   }
 
-  #apply(write: Write, isDominated: boolean): boolean {
+  #apply(link: number, write: Write, isDominated: boolean): boolean {
     const isNews = this.#options.store.apply(write.key, write, isDominated);
-    if (isNews) this.stats.applied++;
-    else this.stats.repeated++;
+    this.stats[isNews ? "applied" : "repeated"]++;
+    if (isNews) this.#links.get(link)!.applied++;
     return isNews;
   }
 
-  #verify(link: number, doubtful: Write[]): void {
-    this.stats.verifications++;
-    const writes = doubtful.map(({ key, version, kind }) => ({ key, version, kind: kind === ENTRY ? 0 : kind }));
-    this.#send(link, { type: MESSAGE.verify, ...this.#head(), known: this.#known(), writes });
-  }
-
-  /** Of versions to be verified, those that live here too. */
-  #confirmed(writes: Write[]): Version[] {
+  /** Says of versions that live at a peer whether they are the newest that this node has known of their keys. */
+  #confirm(link: number, to: number, theirs: Known, writes: Write[]): void {
     const { store } = this.#options;
-    return writes.filter(({ key, version }) => {
-      const position = store.peek(key);
-      return position !== 0 && compareVersions(store.history.version(position), version) === 0;
-    }).map(({ version }) => version);
+    let forgotten = 0;
+    for (const { id, forgotten: h } of store.history.origins) {
+      if (h > (theirs.get(id) ?? 0)) forgotten = Math.max(forgotten, h);
+    }
+    const confirmed = writes.map(({ key, version }) => {
+      if (livesAt(store, key, version) !== 0) return true;
+      const held = store.versionOf(key);
+      return version.h > forgotten && (held === undefined || compareVersions(held, version) <= 0);
+    });
+    this.#send([link], { type: MESSAGE.verified, to, confirmed });
   }
 
-  #dropUnconfirmed(doubtful: Write[], delta: Delta): void {
+  #sendDelta(link: number, state: LinkState, to: number, theirs: Known): void {
     const { store } = this.#options;
-    const name = ({ h, origin }: Version) => `${h}/${origin}`;
-    const safe = new Set([...delta.verified ?? [], ...delta.writes.map(({ version }) => version)].map(name));
-    for (const { key, version } of doubtful) {
-      if (safe.has(name(version))) continue;
-      this.stats.unconfirmed++;
-      const position = store.peek(key);
-      if (position !== 0) store.distrust(position);
-    }
-  }
-
-  /** Live entries with versions up to one. */
-  #liveUpTo(h: number): Write[] {
-    const { records, history } = this.#options.store;
-    const found: Write[] = [];
-    for (const { first } of history.origins) {
-      for (let position = first; position !== 0 && records.h(position) <= h; position = records.writeAfter(position)) {
-        if (records.kind(position) === ENTRY) found.push(this.#writeAt(position, false));
-      }
-    }
-    return found.filter(({ key }) => this.#options.store.peek(key) !== 0)
-      .sort((a, b) => compareVersions(a.version, b.version));
-  }
-
-  #sendDelta(link: number, to: number, theirs: Known, verified?: Version[]): void {
-    const { history } = this.#options.store;
-    const { positions, cut } = this.#missing(theirs);
+    const { writes, cut } = missingWrites(store, theirs, this.#maxWrites);
     const upTo: Known = new Map();
     const lossy: Known = new Map();
-    for (const { id, known, forgotten } of history.origins) {
+    for (const { id, known, forgotten } of store.history.origins) {
       const have = theirs.get(id) ?? 0;
       if (Math.min(known, cut) > have) upTo.set(id, Math.min(known, cut));
       if (forgotten > have) lossy.set(id, forgotten);
     }
-    const writes = positions.map((position) => this.#writeAt(position));
     this.stats.sent += writes.length;
-    const delta: Delta = { to, known: this.#known(), upTo, lossy, writes, more: cut < Infinity, verified };
-    this.#send(link, { type: MESSAGE.delta, ...this.#head(), ...delta });
+    state.sent += writes.length;
+    const { known } = store.history;
+    this.#send([link], { type: MESSAGE.delta, to, known, upTo, lossy, writes, more: cut < Infinity });
   }
 
-  /** The oldest writes that a peer lacks, and the version at which they had to be cut off. */
-  #missing(theirs: Known): { positions: number[]; cut: number } {
-    const { records, history } = this.#options.store;
-    // By origin, where the writes begin that the peer lacks.
-    const heads: number[] = [];
-    for (const { id, known, last } of history.origins) {
-      const have = theirs.get(id) ?? 0;
-      if (known <= have) continue;
-      let head = 0;
-      for (let at = last; at !== 0 && records.h(at) > have; at = records.writeBefore(at)) head = at;
-      if (head !== 0) heads.push(head);
-    }
-    const positions: number[] = [];
-    let [bytes, cut] = [0, Infinity];
-    while (heads.length > 0) {
-      let least = 0;
-      for (let i = 1; i < heads.length; i++) if (records.h(heads[i]) < records.h(heads[least])) least = i;
-      const position = heads[least];
-      const h = records.h(position);
-      if ((positions.length >= this.#maxWrites || bytes > MAX_DELTA_BYTES) && h > cut) return { positions, cut };
-      if (positions.length >= this.#maxWrites - 1 || bytes > MAX_DELTA_BYTES) cut = h;
-      positions.push(position);
-      bytes += records.keyBytes(position) + records.valueBytes(position);
-      const next = records.writeAfter(position);
-      if (next === 0) heads.splice(least, 1);
-      else heads[least] = next;
-    }
-    return { positions, cut: Infinity };
-  }
-
-  #writeAt(position: number, withValue = true): Write {
-    const { records, history, nowMs } = this.#options.store;
-    const key = new Uint8Array(records.keyBytes(position));
-    records.copyKey(position, key, 0);
-    const write: Write = { key: spanOf(key), version: history.version(position), kind: records.kind(position) };
-    if (write.kind !== ENTRY || !withValue) return write;
-    const value = new Uint8Array(records.valueBytes(position));
-    records.copyValue(position, value, 0);
-    const remainingMs = records.deadlineMs(position) - nowMs;
-    write.entry = { flags: records.flags(position), value: spanOf(value), ttlMs: records.ttlMs(position), remainingMs };
-    return write;
-  }
-
-  #known(): Known {
-    const known: Known = new Map();
-    for (const origin of this.#options.store.history.origins) if (origin.known > 0) known.set(origin.id, origin.known);
-    return known;
-  }
-
-  /** A number that two nodes share when they know the same: sums do not depend on the order of origins. */
-  #digest(): number {
-    let sum = 0;
-    for (const { id, known } of this.#options.store.history.origins) {
-      if (known > 0) sum = (sum + mixed(id, known)) % Number.MAX_SAFE_INTEGER;
-    }
-    return sum;
-  }
-
-  #head() {
+  #send(links: number[], body: MessageBody): void {
     const { store, origin } = this.#options;
-    return { from: origin, clock: store.clock, cleared: store.history.cleared };
+    const head = { from: origin, clock: store.clock, cleared: store.history.cleared };
+    const bytes = this.#writer.write({ ...body, ...head });
+    for (const link of links) this.#options.send(link, bytes);
   }
-
-  #send(link: number, message: Message): void {
-    this.#options.send(link, this.#writer.write(message));
-  }
-}
-
-/** The highest version in a message: one from the far future, wherever it stands, would hide all writes until then. */
-function highest(message: Message): number {
-  let h = Math.max(message.clock, message.cleared);
-  const see = (versions: Iterable<number>) => {
-    for (const version of versions) h = Math.max(h, version);
-  };
-  if ("known" in message) see(message.known.values());
-  if (message.type === MESSAGE.push) see([message.write.version.h, message.before]);
-  if (message.type === MESSAGE.delta) {
-    see(message.upTo.values());
-    see(message.lossy.values());
-    see(message.writes.map(({ version }) => version.h));
-  }
-  return h;
-}
-
-/** Whether one knows anything that the other does not. */
-function exceeds(one: Known, other: Known): boolean {
-  for (const [id, h] of one) if (h > (other.get(id) ?? 0)) return true;
-  return false;
-}
-
-/** 53 bits out of an origin and how far it is known: multiplication and shifts of two halves (after MurmurHash3's end). */
-function mixed(id: number, h: number): number {
-  const [high, low] = [Math.floor(h / 2 ** 32), h >>> 0];
-  const a = scramble(Math.imul(id, 0x9e3779b1) ^ low);
-  const b = scramble(a ^ Math.imul(high, 0x85ebca6b) ^ id);
-  return (b & 0x1fffff) * 2 ** 32 + (scramble(a + b) >>> 0);
-}
-
-function scramble(x: number): number {
-  x = Math.imul(x ^ x >>> 16, 0x85ebca6b);
-  x = Math.imul(x ^ x >>> 13, 0xc2b2ae35);
-  return x ^ x >>> 16;
 }

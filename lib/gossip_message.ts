@@ -1,29 +1,42 @@
 /**
- * What peers say to each other, as bytes. It knows the fields of messages, not when they are sent or what follows. The
- * tables are in docs/protocol.md.
+ * What peers say to each other, and how it is written as bytes; lib/gossip_reader.ts reads them. It knows the fields of
+ * messages, not when they are sent or what follows. The tables are in docs/replication.md.
  */
 
 import { FLAGS } from "./codec.ts";
-import { ProtocolError } from "./errors.ts";
-import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
+import type { Known } from "./history.ts";
+import { MAX_TTL_MS } from "./limits.ts";
 import { ENTRY } from "./records.ts";
 import type { Span } from "./span.ts";
-import type { RemoteWrite } from "./store.ts";
-import type { Version } from "./version.ts";
+import type { RemoteWrite } from "./entries.ts";
 
 /** Kinds of messages. */
-export const MESSAGE = { sync: 1, same: 2, known: 3, pull: 4, delta: 5, verify: 6, push: 7 } as const;
+export const MESSAGE = {
+  sync: 1,
+  same: 2,
+  known: 3,
+  pull: 4,
+  delta: 5,
+  verify: 6,
+  verified: 7,
+  push: 8,
+  news: 9,
+  touch: 10,
+} as const;
 
-/** How far the writes of origins are known: id → h. */
-export type Known = Map<number, number>;
+/** Kinds of writes beside those of records: a key and its version alone, and a use that has put a deadline off. */
+export const NAME = 0;
+export const TOUCH = 5;
 
 /** A write on its way. */
 export interface Write extends RemoteWrite {
   key: Span;
+  /** Of a touch: what is left of the time to live. */
+  remainingMs?: number;
 }
 
 /** Fields of every message. */
-interface Head {
+export interface Head {
   /** Who sends: its origin, new for each start. */
   from: number;
   /** The sender's clock. */
@@ -32,9 +45,9 @@ interface Head {
   cleared: number;
 }
 
-/** An answer to what a delta, or a request for one, said. */
+/** Writes that the receiver lacks. */
 export interface Delta {
-  /** Whose question it answers. */
+  /** For whom it was made. */
   to: number;
   /** What the sender knows. */
   known: Known;
@@ -45,27 +58,39 @@ export interface Delta {
   writes: Write[];
   /** Whether more writes are to be asked for. */
   more: boolean;
-  /** Of the versions to be verified, those that the sender holds too; `undefined` if none were. */
-  verified?: Version[];
 }
 
-/** A message, read. */
-export type Message =
-  & Head
-  & (
-    | { type: typeof MESSAGE.sync; digest: number }
-    | { type: typeof MESSAGE.same; to: number }
-    | { type: typeof MESSAGE.known; known: Known }
-    | { type: typeof MESSAGE.pull; known: Known }
-    | { type: typeof MESSAGE.delta } & Delta
-    | { type: typeof MESSAGE.verify; known: Known; writes: Write[] }
-    | { type: typeof MESSAGE.push; before: number; sentTo: number[]; write: Write }
-  );
+/** Writes of one origin, told at once. */
+export interface Push {
+  origin: number;
+  /** Version before the first and of the last: all that is held between them is here. */
+  before: number;
+  last: number;
+  /** Origins of those who are being told. */
+  sentTo: number[];
+  writes: Write[];
+}
 
-const FLAG_CODES: readonly number[] = [FLAGS.bytes, FLAGS.text, FLAGS.json, FLAGS.extended];
-const OTHER_FLAGS = 7;
-const MORE = 1;
-const VERIFIED = 2;
+/** A message, but for the fields that all have. */
+export type MessageBody =
+  | { type: typeof MESSAGE.sync; digest: number }
+  | { type: typeof MESSAGE.same; to: number }
+  | { type: typeof MESSAGE.known; known: Known; isBusy: boolean }
+  | { type: typeof MESSAGE.pull; known: Known }
+  | { type: typeof MESSAGE.delta } & Delta
+  | { type: typeof MESSAGE.verify; known: Known; writes: Write[] }
+  | { type: typeof MESSAGE.verified; to: number; confirmed: boolean[] }
+  | { type: typeof MESSAGE.push } & Push
+  | { type: typeof MESSAGE.news; origin: number; last: number }
+  | { type: typeof MESSAGE.touch; sentTo: number[]; writes: Write[] };
+
+/** A message. */
+export type Message = Head & MessageBody;
+
+/** Flags that take no bytes of their own in a message, by code. */
+export const FLAG_CODES: readonly number[] = [FLAGS.bytes, FLAGS.text, FLAGS.json, FLAGS.extended];
+/** The code of others. */
+export const OTHER_FLAGS = 7;
 
 /** Puts a message together. */
 export class MessageWriter {
@@ -88,38 +113,50 @@ export class MessageWriter {
         this.#uint32(message.to);
         break;
       case MESSAGE.known:
+        this.#uint8(Number(message.isBusy));
+        this.#known(message.known);
+        break;
       case MESSAGE.pull:
         this.#known(message.known);
+        break;
+      case MESSAGE.delta:
+        this.#uint32(message.to);
+        this.#uint8(Number(message.more));
+        this.#known(message.known);
+        this.#known(message.upTo);
+        this.#known(message.lossy);
+        this.#writes(message.writes);
         break;
       case MESSAGE.verify:
         this.#known(message.known);
         this.#writes(message.writes);
         break;
-      case MESSAGE.push:
-        this.#float64(message.before);
-        this.#count(message.sentTo.length);
-        for (const id of message.sentTo) this.#uint32(id);
-        this.#writes([message.write]);
+      case MESSAGE.verified:
+        this.#uint32(message.to);
+        this.#count(message.confirmed.length);
+        for (const isConfirmed of message.confirmed) this.#uint8(Number(isConfirmed));
         break;
-      case MESSAGE.delta:
-        this.#delta(message);
+      case MESSAGE.push:
+        this.#uint32(message.origin);
+        this.#float64(message.before);
+        this.#float64(message.last);
+        this.#ids(message.sentTo);
+        this.#writes(message.writes);
+        break;
+      case MESSAGE.news:
+        this.#uint32(message.origin);
+        this.#float64(message.last);
+        break;
+      case MESSAGE.touch:
+        this.#ids(message.sentTo);
+        this.#writes(message.writes);
     }
     return this.#bytes.subarray(0, this.#length);
   }
 
-  #delta(delta: Delta): void {
-    this.#uint32(delta.to);
-    this.#uint8((delta.more ? MORE : 0) | (delta.verified ? VERIFIED : 0));
-    this.#known(delta.known);
-    this.#known(delta.upTo);
-    this.#known(delta.lossy);
-    this.#writes(delta.writes);
-    if (delta.verified === undefined) return;
-    this.#count(delta.verified.length);
-    for (const { h, origin } of delta.verified) {
-      this.#float64(h);
-      this.#uint32(origin);
-    }
+  #ids(ids: readonly number[]): void {
+    this.#count(ids.length);
+    for (const id of ids) this.#uint32(id);
   }
 
   #known(known: Known): void {
@@ -132,10 +169,9 @@ export class MessageWriter {
 
   /** Writes in ascending order: each says how far it is from the one before, and its origin by a number of this list. */
   #writes(writes: readonly Write[]): void {
-    const origins = [...new Set(writes.map(({ version }) => version.origin))];
-    const indexes = new Map(origins.map((id, i) => [id, i]));
-    this.#count(origins.length);
-    for (const id of origins) this.#uint32(id);
+    const indexes = new Map<number, number>();
+    for (const { version } of writes) if (!indexes.has(version.origin)) indexes.set(version.origin, indexes.size);
+    this.#ids([...indexes.keys()]);
     this.#count(writes.length);
     let h = 0;
     for (const write of writes) {
@@ -148,11 +184,12 @@ export class MessageWriter {
       this.#count(write.version.h - h);
       h = write.version.h;
       this.#span(write.key);
+      if (write.kind === TOUCH) this.#count(Math.max(0, Math.ceil(write.remainingMs!)));
       if (entry === undefined) continue;
       if (flagCode === OTHER_FLAGS) this.#uint32(entry.flags);
       if (isTimed) {
-        this.#count(Math.ceil(entry.ttlMs));
-        this.#count(Math.max(0, Math.ceil(entry.remainingMs)));
+        this.#count(Math.min(MAX_TTL_MS, Math.ceil(entry.ttlMs)));
+        this.#count(Math.min(MAX_TTL_MS, Math.max(0, Math.ceil(entry.remainingMs))));
       }
       this.#span(entry.value);
     }
@@ -195,153 +232,5 @@ export class MessageWriter {
     bytes.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
-  }
-}
-
-/**
- * Reads a message. Keys and values in it are parts of the bytes given.
- *
- * @throws {ProtocolError} If the bytes are none.
- */
-export function readMessage(bytes: Uint8Array): Message {
-  return new MessageReader(bytes).read();
-}
-
-class MessageReader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-
-  read(): Message {
-    const type = this.#uint8();
-    const head = { from: this.#uint32(), clock: this.#version(), cleared: this.#version() };
-    const message = this.#body(type, head);
-    if (this.#at !== this.#bytes.length) throw new ProtocolError("bytes after a peer's message");
-    return message;
-  }
-
-  #body(type: number, head: Head): Message {
-    switch (type) {
-      case MESSAGE.sync:
-        return { type, ...head, digest: this.#float64() };
-      case MESSAGE.same:
-        return { type, ...head, to: this.#uint32() };
-      case MESSAGE.known:
-      case MESSAGE.pull:
-        return { type, ...head, known: this.#known() };
-      case MESSAGE.verify:
-        return { type, ...head, known: this.#known(), writes: this.#writes() };
-      case MESSAGE.push: {
-        const before = this.#version();
-        const sentTo = this.#list(4, () => this.#uint32());
-        const [write, ...rest] = this.#writes();
-        if (write === undefined || rest.length > 0) throw new ProtocolError("a push that is not of one write");
-        return { type, ...head, before, sentTo, write };
-      }
-      case MESSAGE.delta:
-        return { type, ...head, ...this.#delta() };
-      default:
-        throw new ProtocolError(`a peer's message of unknown type ${type}`);
-    }
-  }
-
-  #delta(): Delta {
-    const to = this.#uint32();
-    const bits = this.#uint8();
-    const delta = {
-      to,
-      more: (bits & MORE) !== 0,
-      known: this.#known(),
-      upTo: this.#known(),
-      lossy: this.#known(),
-      writes: this.#writes(),
-    };
-    if ((bits & VERIFIED) === 0) return delta;
-    return { ...delta, verified: this.#list(12, () => ({ h: this.#version(), origin: this.#uint32() })) };
-  }
-
-  #known(): Known {
-    return new Map(this.#list(12, () => [this.#uint32(), this.#version()]));
-  }
-
-  #writes(): Write[] {
-    const origins = this.#list(4, () => this.#uint32());
-    let h = 0;
-    return this.#list(4, () => {
-      const bits = this.#uint8();
-      const origin = origins[this.#count()];
-      if (origin === undefined) throw new ProtocolError("a write without an origin");
-      h += this.#count();
-      const key = this.#span(MAX_KEY_BYTES);
-      const write: Write = { key, version: { h, origin }, kind: bits & 7 };
-      if (write.kind !== ENTRY) return write;
-      const code = bits >> 4 & 7;
-      const flags = code === OTHER_FLAGS ? this.#uint32() : FLAG_CODES[code] ?? 0;
-      const isTimed = (bits & 8) !== 0;
-      const ttlMs = isTimed ? this.#count() : Infinity;
-      const remainingMs = isTimed ? this.#count() : Infinity;
-      write.entry = { flags, ttlMs, remainingMs, value: this.#span(MAX_VALUE_BYTES) };
-      return write;
-    });
-  }
-
-  /** A counted list of items of so many bytes at least: a count alone allocates nothing. */
-  #list<T>(leastBytes: number, item: () => T): T[] {
-    const count = this.#count();
-    if (count * leastBytes > this.#bytes.length - this.#at) {
-      throw new ProtocolError("a peer's message that is truncated");
-    }
-    return Array.from({ length: count }, item);
-  }
-
-  #span(mostBytes: number): Span {
-    const length = this.#count();
-    if (length > mostBytes) throw new ProtocolError(`${length} bytes in a peer's message, of ${mostBytes} at most`);
-    this.#has(length);
-    const from = this.#at;
-    this.#at += length;
-    return { bytes: this.#bytes, from, to: this.#at };
-  }
-
-  #uint8(): number {
-    this.#has(1);
-    return this.#bytes[this.#at++];
-  }
-
-  #uint32(): number {
-    this.#has(4);
-    this.#at += 4;
-    return this.#view.getUint32(this.#at - 4);
-  }
-
-  #float64(): number {
-    this.#has(8);
-    this.#at += 8;
-    return this.#view.getFloat64(this.#at - 8);
-  }
-
-  #version(): number {
-    const h = this.#float64();
-    if (Number.isSafeInteger(h) && h >= 0) return h;
-    throw new ProtocolError(`a version that is none: ${h}`);
-  }
-
-  #count(): number {
-    let value = 0;
-    for (let scale = 1; scale < 2 ** 53; scale *= 0x80) {
-      const byte = this.#uint8();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-    throw new ProtocolError("a number without end in a peer's message");
-  }
-
-  #has(bytes: number): void {
-    if (this.#at + bytes > this.#bytes.length) throw new ProtocolError("a peer's message that is truncated");
   }
 }

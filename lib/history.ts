@@ -6,6 +6,7 @@
 import { ProtocolError } from "./errors.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
+import { Chunks, WriteLog } from "./write_log.ts";
 
 /** The rules of docs/replication.md that the simulator can switch off, to show what each is for. */
 export interface Rules {
@@ -26,18 +27,26 @@ export const ALL_RULES: Rules = { ghosts: true, cover: true, floor: true, domina
 
 /** What is known of one origin's writes. */
 export interface Origin {
-  readonly id: number;
+  id: number;
   /** All its writes up to this have been dealt with. */
   known: number;
   /** The highest of its versions whose grave has been dropped. */
   forgotten: number;
-  /** Positions of its first and last write that is held as an entry or a grave; 0 if none is. */
-  first: number;
-  last: number;
+  /** Its writes that are held as an entry or a grave. */
+  log: WriteLog;
 }
 
-/** Origins that a history tells apart: their index takes 16 bits of a record. */
-export const MAX_ORIGINS = 2 ** 16;
+/** How far the writes of origins are known: id → h. */
+export type Known = Map<number, number>;
+
+/** Whether one knows anything that the other does not. */
+export function exceeds(one: Known, other: Known): boolean {
+  for (const [id, h] of one) if (h > (other.get(id) ?? 0)) return true;
+  return false;
+}
+
+/** Origins that a history tells apart: one for each start of each server. */
+export const MAX_ORIGINS = 4096;
 
 /** The writes of all origins. */
 export class History {
@@ -48,23 +57,50 @@ export class History {
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
   readonly #records: Records;
+  readonly #chunks: Chunks;
   readonly #indexes = new Map<number, number>();
 
   constructor(records: Records, ownId: number) {
     this.#records = records;
+    this.#chunks = new Chunks(records);
     this.indexOf(ownId);
   }
 
-  /** Index of an origin; one not met before gets the next. */
+  /** Memory of the order of writes, in bytes … */
+  get bytes(): number {
+    return this.#chunks.bytes;
+  }
+
+  /** … and what the next write may add to it. */
+  get growthBytes(): number {
+    return this.#chunks.growthBytes;
+  }
+
+  /**
+   * Index of an origin; one not met before gets the next, or in the end that of one that has nothing here.
+   *
+   * @throws {ProtocolError} If there are too many.
+   */
   indexOf(id: number): number {
-    let index = this.#indexes.get(id);
-    if (index === undefined) {
-      index = this.origins.length;
-      if (index >= MAX_ORIGINS) throw new ProtocolError(`more than ${MAX_ORIGINS} origins of writes`);
-      this.origins.push({ id, known: 0, forgotten: 0, first: 0, last: 0 });
-      this.#indexes.set(id, index);
-    }
+    const known = this.#indexes.get(id);
+    if (known !== undefined) return known;
+    const origin = { id, known: 0, forgotten: 0, log: new WriteLog(this.#records, this.#chunks) };
+    const index = this.origins.length < MAX_ORIGINS ? this.origins.length : this.#retire();
+    this.origins[index] = origin;
+    this.#indexes.set(id, index);
     return index;
+  }
+
+  /** Gives up the origin that wrote last the longest ago, of those with nothing here. Returns its index. */
+  #retire(): number {
+    let oldest = 0;
+    for (let i = 1; i < this.origins.length; i++) {
+      const { log, known } = this.origins[i];
+      if (log.size === 0 && (oldest === 0 || known < this.origins[oldest].known)) oldest = i;
+    }
+    if (oldest === 0) throw new ProtocolError(`more than ${MAX_ORIGINS} origins of writes`);
+    this.#indexes.delete(this.origins[oldest].id);
+    return oldest;
   }
 
   /** How far an origin's writes are known; 0 for one not met. */
@@ -78,37 +114,55 @@ export class History {
     return { h: this.#records.h(position), origin: this.origins[this.#records.origin(position)].id };
   }
 
-  /** Gives the record at a position a version, and its place among the writes of its origin: nearly always the last. */
+  /** Gives the record at a position a version, and its place among the writes of its origin. */
   add(position: number, { h, origin }: Version): void {
-    const records = this.#records;
-    const index = this.indexOf(origin);
-    const list = this.origins[index];
-    records.setVersion(position, h, index);
-    let before = list.last;
-    while (before !== 0 && records.h(before) > h) before = records.writeBefore(before);
-    const after = before === 0 ? list.first : records.writeAfter(before);
-    this.#link(list, before, position);
-    this.#link(list, position, after);
+    const index = origin === this.origins[0].id ? 0 : this.indexOf(origin);
+    this.#records.setVersion(position, h, index);
+    this.origins[index].log.add(position);
   }
 
   /** Takes the record at a position out of the writes of its origin. */
   remove(position: number): void {
-    const list = this.origins[this.#records.origin(position)];
-    this.#link(list, this.#records.writeBefore(position), this.#records.writeAfter(position));
+    this.#chunks.remove(position);
   }
 
   /** Leads to a record that has moved. */
   moved(to: number): void {
-    const list = this.origins[this.#records.origin(to)];
-    this.#link(list, this.#records.writeBefore(to), to);
-    this.#link(list, to, this.#records.writeAfter(to));
+    this.#chunks.moved(to);
+  }
+
+  /** How far the writes of each origin are known. */
+  get known(): Known {
+    const known: Known = new Map();
+    for (const origin of this.origins) if (origin.known > 0) known.set(origin.id, origin.known);
+    return known;
+  }
+
+  /** A number that two nodes share when they know the same: a sum, which does not depend on the order of origins. */
+  get digest(): number {
+    let sum = 0;
+    for (const { id, known } of this.origins) if (known > 0) sum = (sum + mixed(id, known)) % 2 ** 52;
+    return sum;
+  }
+
+  /** How many of the writes held here are not known to one who knows so much. */
+  countBeyond(theirs: Known): number {
+    let count = 0;
+    for (const { id, known, log } of this.origins) {
+      const have = theirs.get(id) ?? 0;
+      if (known > have) count += log.countAfter(have);
+    }
+    return count;
   }
 
   /** Takes note that a version has left no trace here. */
   forget({ h, origin }: Version): void {
-    const list = this.origins[this.indexOf(origin)];
-    if (h > list.forgotten) list.forgotten = h;
-    if (h > this.floor) this.floor = h;
+    this.#forget(this.origins[this.indexOf(origin)], h);
+  }
+
+  /** Same, of the write at a position. */
+  forgetAt(position: number): void {
+    this.#forget(this.origins[this.#records.origin(position)], this.#records.h(position));
   }
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */
@@ -128,10 +182,22 @@ export class History {
     }
   }
 
-  #link(list: Origin, before: number, after: number): void {
-    if (before === 0) list.first = after;
-    else this.#records.setWriteAfter(before, after);
-    if (after === 0) list.last = before;
-    else this.#records.setWriteBefore(after, before);
+  #forget(origin: Origin, h: number): void {
+    if (h > origin.forgotten) origin.forgotten = h;
+    if (h > this.floor) this.floor = h;
   }
+}
+
+/** 52 bits out of an origin and how far it is known: multiplication and shifts of two halves (after MurmurHash3's end). */
+function mixed(id: number, h: number): number {
+  const [high, low] = [Math.floor(h / 2 ** 32), h >>> 0];
+  const a = scramble(Math.imul(id, 0x9e3779b1) ^ low);
+  const b = scramble(a ^ Math.imul(high, 0x85ebca6b) ^ id);
+  return (b & 0xfffff) * 2 ** 32 + (scramble(a + b) >>> 0);
+}
+
+function scramble(x: number): number {
+  x = Math.imul(x ^ x >>> 16, 0x85ebca6b);
+  x = Math.imul(x ^ x >>> 13, 0xc2b2ae35);
+  return x ^ x >>> 16;
 }

@@ -13,7 +13,8 @@
  * | 28 | first piece of the rest of the value; 0 if it is all here |
  * | 32 | deadline, as a double: milliseconds, `Infinity` for none |
  * | 40 | version, as a double |
- * | 48, 52 | position of the write before this one of the same origin, and after it |
+ * | 48 | place among the writes of its origin |
+ * | 52 | when peers were last told of its use: milliseconds, the lower 32 bits |
  * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms |
  * | 60 | key, then value |
  *
@@ -34,8 +35,8 @@ const VALUE_BYTES = 6;
 const REST = 7;
 const DEADLINE = 4; // in doubles
 const H = 5; // in doubles
-const WRITE_BEFORE = 12;
-const WRITE_AFTER = 13;
+const PLACE = 12;
+const TOLD = 13;
 const TTL = 14;
 
 const KEY_MASK = 0xffff;
@@ -214,24 +215,24 @@ export class Records {
     this.#set(position, KEY_BYTES, this.keyBytes(position) | origin << 16);
   }
 
-  /** Position of the write before this one, of the same origin; 0 for the first. */
-  writeBefore(position: number): number {
-    return this.#get(position, WRITE_BEFORE);
+  /** Place among the writes of its origin, as lib/write_log.ts counts. */
+  place(position: number): number {
+    return this.#get(position, PLACE) >>> 0;
   }
 
-  /** Position of the write after this one, of the same origin; 0 for the last. */
-  writeAfter(position: number): number {
-    return this.#get(position, WRITE_AFTER);
+  /** Sets what `place` returns. */
+  setPlace(position: number, place: number): void {
+    this.#set(position, PLACE, place);
   }
 
-  /** Sets what `writeBefore` returns. */
-  setWriteBefore(position: number, before: number): void {
-    this.#set(position, WRITE_BEFORE, before);
+  /** Milliseconds since peers were told of the entry's use, up to 49 days. */
+  toldMs(position: number, nowMs: number): number {
+    return ((nowMs | 0) - this.#get(position, TOLD)) >>> 0;
   }
 
-  /** Sets what `writeAfter` returns. */
-  setWriteAfter(position: number, after: number): void {
-    this.#set(position, WRITE_AFTER, after);
+  /** Sets when peers were told of the entry's use. */
+  setTold(position: number, nowMs: number): void {
+    this.#set(position, TOLD, nowMs | 0);
   }
 
   /** Hash of an entry's key. */

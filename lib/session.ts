@@ -171,8 +171,8 @@ export class Session {
     const position = store.get(this.#onlyKey());
     if (position === 0) return output.empty(REPLY.miss);
     output.begin(REPLY.value);
-    output.uint32(store.flags(position));
-    this.#writeValue(position, store.valueBytes(position));
+    output.uint32(store.records.flags(position));
+    this.#writeValue(position, store.records.valueBytes(position));
     output.end();
   }
 
@@ -180,7 +180,7 @@ export class Session {
   #writeValue(position: number, valueBytes: number): void {
     const { output } = this;
     const at = output.room(valueBytes);
-    this.#host.store.copyValue(position, output.buffer, at);
+    this.#host.store.records.copyValue(position, output.buffer, at);
   }
 
   #set(): void {
@@ -219,14 +219,14 @@ export class Session {
       key.from = at + 3;
       key.to = at = key.from + input.uint16(at);
       const position = store.get(key);
-      const valueBytes = position === 0 ? 0 : store.valueBytes(position);
+      const valueBytes = position === 0 ? 0 : store.records.valueBytes(position);
       if (position === 0) {
         output.uint8(STATE.miss);
       } else if (output.bodyBytes + valueBytes + 9 + count > input.maxBodyBytes) {
         output.uint8(STATE.omitted);
       } else {
         output.uint8(STATE.hit);
-        output.uint32(store.flags(position));
+        output.uint32(store.records.flags(position));
         output.uint32(valueBytes);
         this.#writeValue(position, valueBytes);
       }

@@ -161,7 +161,8 @@ class Simulation {
       now: () => START_MS + this.#nowMs + this.#skews[i],
       origin,
       rules,
-      onWrite: (position, before) => gossip.wrote(position, before),
+      onWrite: () => gossip.wrote(),
+      onRenew: (position) => gossip.renewed(position),
     });
     const send = (to: number, bytes: Uint8Array) => this.#send(i, to, bytes.slice());
     const gossip = new Gossip({ store, origin, maxWrites, eager, rules, send });
@@ -201,7 +202,8 @@ class Simulation {
       }
       this.#watch(i, [k]);
     }
-    if (this.#random() < 0.5) gossip.round();
+    if (this.#random() < 0.5) gossip.round(this.#random);
+    else gossip.flush();
   }
 
   #fault(): void {
@@ -284,7 +286,8 @@ class Simulation {
     this.#sides.fill(0);
     this.#isFaulty = false;
     this.#pass(5000);
-    const work = () => this.#nodes.reduce((sum, { gossip: { stats } }) => sum + stats.sent + stats.verifications, 0);
+    const work = () =>
+      this.#nodes.reduce((sum, { gossip: { stats, verified } }) => sum + stats.sent + verified.verifications, 0);
     let rounds = 0;
     for (; rounds < MAX_ROUNDS; rounds++) {
       const before = work();
@@ -301,7 +304,7 @@ class Simulation {
   #round(): void {
     for (const { store, gossip } of this.#nodes) {
       store.maintain();
-      gossip.round();
+      gossip.round(this.#random);
     }
     this.#pass(200);
   }

@@ -45,3 +45,9 @@ export interface ServerStats {
   /** Bytes sent. */
   bytesSent: number;
 }
+
+/** What a store counts, and what it holds now. */
+export type StoreStats = Pick<
+  ServerStats,
+  "entries" | "bytes" | "memoryBytes" | "hits" | "misses" | "stores" | "deletions" | "evictions" | "expirations"
+>;

@@ -4,13 +4,14 @@
  */
 
 import { turnNow } from "./clock.ts";
-import { Entries, type EntriesOptions } from "./entries.ts";
+import { Cleared } from "./cleared.ts";
+import { Entries, type EntriesOptions, type RemoteWrite } from "./entries.ts";
 import type { HashKey } from "./hash.ts";
 import { ALL_RULES, type History, type Rules } from "./history.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
 import { ENTRY, GHOST, type Records, TOMB } from "./records.ts";
 import type { Span } from "./span.ts";
-import type { ServerStats } from "./stats.ts";
+import type { StoreStats } from "./stats.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
 
 /** Options of {@linkcode Store}; the names are those of the server's options. */
@@ -28,10 +29,14 @@ export interface StoreOptions {
   /** Who writes here: a random 32-bit number, new for each start. */
   origin?: number;
   /**
-   * Told of each write made here: where it is, and the version before it. Without it the store does not replicate: writes
-   * have no versions, and what leaves leaves no grave.
+   * Told that there has been a write here. Without it the store does not replicate: writes have no versions, and what
+   * leaves leaves no grave.
    */
-  onWrite?: (position: number, before: number) => void;
+  onWrite?: () => void;
+  /** Told of an entry whose time to live a hit has renewed, where peers have not been told for half that time. */
+  onRenew?: (position: number) => void;
+  /** Whether what is evicted or expires leaves a ghost (true): without peers nobody would ask for it. */
+  keepsGhosts?: boolean;
   /** Graves kept at most (65,536). */
   maxGraves?: number;
   /** Rules of replication; for the simulator. */
@@ -49,21 +54,6 @@ export interface EntryInput {
   ttlMs: number | undefined;
 }
 
-/** A write of another node. */
-export interface RemoteWrite {
-  version: Version;
-  /** `ENTRY`, `TOMB` or `GHOST`. */
-  kind: number;
-  /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
-  entry?: { flags: number; value: Span; ttlMs: number; remainingMs: number };
-}
-
-/** What a store counts, and what it holds now. */
-export type StoreStats = Pick<
-  ServerStats,
-  "entries" | "bytes" | "memoryBytes" | "hits" | "misses" | "stores" | "deletions" | "evictions" | "expirations"
->;
-
 /** Places where a `set` looks for expired entries: more than one, or they could grow faster than they are found. */
 const SWEEP_STEPS = 4;
 /** Bytes of records among which a `maintain` closes holes. */
@@ -72,6 +62,8 @@ const TIDY_BYTES = 128 * 1024;
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 const NO_VERSION: Version = { h: 0, origin: 0 };
+/** Cleared entries that a `maintain` erases. */
+const ERASE_PLACES = 500;
 /** Segments whose memory a `maintain` gives back after a `clear`. */
 const GIVE_BACK = 16;
 
@@ -89,14 +81,15 @@ export class Store {
   readonly #renewOnHit: boolean;
   readonly #now: () => number;
   readonly #rules: Rules;
-  readonly #onWrite: ((position: number, before: number) => void) | undefined;
+  readonly #onWrite: (() => void) | undefined;
+  readonly #onRenew: ((position: number) => void) | undefined;
   readonly #origin: number;
   readonly #clock = new HybridClock();
   readonly #counters = { evictions: 0, expirations: 0 };
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
   /** Records of before a `clear`, whose memory is still to be given back. */
-  #cleared: Records[] = [];
+  readonly #cleared = new Cleared();
   #hits = 0;
   #misses = 0;
   #stores = 0;
@@ -105,12 +98,9 @@ export class Store {
   /** @throws {RangeError} If a limit is out of range. */
   constructor(options: StoreOptions) {
     const { maxSize, maxBytes, ttlMs, renewOnHit, hashKey, now } = options;
-    if (!(maxSize >= 1)) throw new RangeError(`Cannot create store: maxSize must be 1 or more: received ${maxSize}`);
-    if (maxBytes !== undefined && !(maxBytes >= MIN_STORE_BYTES && maxBytes <= MAX_STORE_BYTES)) {
-      const allowed = `${MIN_STORE_BYTES} to ${MAX_STORE_BYTES}`;
-      throw new RangeError(`Cannot create store: maxBytes must be ${allowed}: received ${maxBytes}`);
-    }
-    if (!(ttlMs >= 0)) throw new RangeError(`Cannot create store: ttlMs must be 0 or more: received ${ttlMs}`);
+    check("maxSize", maxSize, 1);
+    check("maxBytes", maxBytes ?? MAX_STORE_BYTES, MIN_STORE_BYTES, MAX_STORE_BYTES);
+    check("ttlMs", ttlMs, 0);
     this.maxSize = maxSize;
     this.maxBytes = maxBytes;
     this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
@@ -119,14 +109,15 @@ export class Store {
     this.#origin = options.origin ?? 1;
     this.#rules = options.rules ?? ALL_RULES;
     this.#onWrite = options.onWrite;
+    this.#onRenew = options.onRenew;
     this.#entriesOptions = {
       maxSize,
       replicates: options.onWrite !== undefined,
+      keepsGhosts: this.#rules.ghosts && options.keepsGhosts !== false,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
       limitBytes: maxBytes ?? MAX_STORE_BYTES,
       hashKey,
       origin: this.#origin,
-      rules: this.#rules,
       counters: this.#counters,
     };
     this.#entries = new Entries(this.#entriesOptions);
@@ -160,28 +151,14 @@ export class Store {
   get(key: Span): number {
     const entries = this.#entries;
     const position = entries.lookup(entries.hash(key), key);
-    if (position === 0 || entries.records.kind(position) !== ENTRY || (entries.isTimed && !this.#isCurrent(position))) {
+    const isWatched = entries.isTimed || entries.doomed !== 0;
+    if (position === 0 || entries.records.kind(position) !== ENTRY || (isWatched && !this.#isCurrent(position))) {
       this.#misses++;
       return 0;
     }
     this.#hits++;
     entries.order.toFront(position);
     return position;
-  }
-
-  /** Flags of the entry at a position. */
-  flags(position: number): number {
-    return this.records.flags(position);
-  }
-
-  /** Bytes of the value at a position. */
-  valueBytes(position: number): number {
-    return this.records.valueBytes(position);
-  }
-
-  /** Copies the value at a position to a place in an array that has room for it. */
-  copyValue(position: number, target: Uint8Array, at: number): void {
-    this.records.copyValue(position, target, at);
   }
 
   /** Position of the entry of a key, or 0, without using it. */
@@ -224,7 +201,7 @@ export class Store {
       entries.setVersion(known, version);
     } else {
       if (known !== 0) entries.erase(known);
-      this.#giveBackFor(bytes);
+      this.#cleared.makeRoomFor(bytes, this.records);
       entries.add(hash, key, version, entry, nowMs);
     }
     this.#written(version);
@@ -233,14 +210,36 @@ export class Store {
     return true;
   }
 
-  /** Restarts an entry's time to live, or gives it another, and makes it the most recently used. */
+  /** Restarts an entry's time to live, or gives it another, and makes it the most recently used: a write like others. */
   touch(key: Span, ttlMs: number | undefined): boolean {
     const position = this.peek(key);
     if (position === 0) return false;
+    const nowMs = this.#now();
     const ttl = ttlMs === undefined ? this.records.ttlMs(position) : ttlMs === 0 ? Infinity : ttlMs;
-    this.#entries.setTimes(position, this.#now() + ttl, ttl);
+    this.#entries.setTimes(position, nowMs + ttl, ttl);
     this.#entries.order.toFront(position);
+    const version = this.#nextVersion(nowMs);
+    this.#entries.setVersion(position, version);
+    this.#written(version);
     return true;
+  }
+
+  /**
+   * Puts the deadline of an entry off, as another node has: not if it has another version here, or none.
+   *
+   * @returns Whether that was news: by more than an eighth of its time to live.
+   */
+  extend(key: Span, version: Version, remainingMs: number): boolean {
+    const position = this.peek(key);
+    if (position === 0 || compareVersions(this.history.version(position), version) !== 0) return false;
+    const nowMs = this.#now();
+    const ttlMs = this.records.ttlMs(position);
+    const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
+    if (!(deadlineMs > this.records.deadlineMs(position))) return false;
+    const isNews = deadlineMs - this.records.deadlineMs(position) > ttlMs / 8;
+    this.records.setDeadlineMs(position, deadlineMs);
+    this.records.setTold(position, nowMs);
+    return isNews;
   }
 
   /** Removes an entry. Returns whether there was one. */
@@ -291,7 +290,7 @@ export class Store {
     }
     if (known !== 0) entries.erase(known);
     const bytes = this.entryBytes(key.to - key.from, entry === undefined ? 0 : entry.value.to - entry.value.from);
-    this.#giveBackFor(bytes);
+    this.#cleared.makeRoomFor(bytes, this.records);
     if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
       entries.add(hash, key, version, { ...entry, deadlineMs: nowMs + entry.remainingMs }, nowMs);
     } else {
@@ -302,20 +301,17 @@ export class Store {
 
   /** Applies a clear of another node: drops everything up to a version. Returns whether it was news. */
   clearUpTo(h: number): boolean {
-    const { history, records } = this.#entries;
+    const { history } = this.#entries;
     if (h <= history.cleared) return false;
     history.cleared = h;
-    if (history.origins.every(({ last }) => last === 0 || records.h(last) <= h)) {
-      this.#dropAll();
-      return true;
-    }
-    for (const origin of history.origins) {
-      while (origin.first !== 0 && records.h(origin.first) <= h) {
-        if (records.kind(origin.first) === ENTRY) this.#deletions++;
-        this.#entries.erase(origin.first);
-      }
-    }
+    if (history.origins.every(({ log }) => log.countAfter(h) === 0)) this.#dropAll();
+    else this.#entries.doomed = h; // they are erased in slices, and no longer found
     return true;
+  }
+
+  /** From now on what is evicted or expires leaves a ghost: there is somebody to ask for it. */
+  keepGhosts(): void {
+    this.#entriesOptions.keepsGhosts = this.#rules.ghosts;
   }
 
   /** Takes note of another node's clock; false if that is too far in the future. */
@@ -337,8 +333,9 @@ export class Store {
   maintain(): boolean {
     const isSweeping = this.#entries.isTimed && this.#entries.sweep(MAINTAIN_STEPS, this.#now());
     const isTidying = this.records.slab.tidy(TIDY_BYTES);
-    this.#giveBack(GIVE_BACK);
-    return isSweeping || isTidying || this.#cleared.length > 0;
+    this.#cleared.giveBack(GIVE_BACK);
+    const isErasing = this.#entries.doomed !== 0 && this.#eraseDoomed();
+    return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
   }
 
   /** Bytes of memory that an entry takes, its share of the table excepted. */
@@ -356,7 +353,7 @@ export class Store {
     return {
       entries: this.#entries.order.size,
       bytes: this.#entries.bytes,
-      memoryBytes: this.#entries.heldBytes + this.#clearedBytes,
+      memoryBytes: this.#entries.heldBytes + this.#cleared.bytes,
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
@@ -366,12 +363,23 @@ export class Store {
     };
   }
 
+  #eraseDoomed(): boolean {
+    const size = this.#entries.order.size;
+    const isMore = this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
+    this.#deletions += size - this.#entries.order.size;
+    return isMore;
+  }
+
   /**
    * Whether an entry that is being used has not expired; an expired one leaves here. A deadline that is renewed only moves
    * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
    */
   #isCurrent(position: number): boolean {
     const { records } = this;
+    if (this.#entries.isDoomed(position)) {
+      this.#entries.erase(position);
+      return false;
+    }
     const deadlineMs = records.deadlineMs(position);
     if (deadlineMs === Infinity) return true;
     const nowMs = this.#now();
@@ -379,8 +387,17 @@ export class Store {
       this.#entries.expire(position);
       return false;
     }
-    if (this.#renewOnHit) records.setDeadlineMs(position, nowMs + records.ttlMs(position));
+    if (this.#renewOnHit) this.#renew(position, nowMs);
     return true;
+  }
+
+  #renew(position: number, nowMs: number): void {
+    const { records } = this;
+    const ttlMs = records.ttlMs(position);
+    records.setDeadlineMs(position, nowMs + ttlMs);
+    if (this.#onRenew === undefined || records.toldMs(position, nowMs) < ttlMs / 2) return;
+    records.setTold(position, nowMs);
+    this.#onRenew(position);
   }
 
   /** A deletion is a write: its grave has a version of its own. */
@@ -398,44 +415,25 @@ export class Store {
     return this.#onWrite === undefined ? NO_VERSION : { h: this.#clock.tick(nowMs), origin: this.#origin };
   }
 
-  /** A write made here is known here, and is the last of its origin. */
-  #written(version: Version): void {
+  /** A write made here is known here. */
+  #written({ h }: Version): void {
     if (this.#onWrite === undefined) return;
-    const own = this.history.origins[0];
-    const before = own.known;
-    own.known = version.h;
-    this.#onWrite(own.last, before);
+    this.history.origins[0].known = h;
+    this.#onWrite();
   }
 
   #dropAll(): void {
     const old = this.#entries;
     this.#deletions += old.order.size;
-    if (old.records.slab.heldBytes > 0) this.#cleared.push(old.records);
+    this.#cleared.add(old.records);
     old.abandon();
     this.#entries = new Entries(this.#entriesOptions);
     this.history.inherit(old.history);
   }
+}
 
-  get #clearedBytes(): number {
-    return this.#cleared.reduce((sum, { slab }) => sum + slab.heldBytes, 0);
-  }
-
-  /** Gives back memory of before a `clear`. */
-  #giveBack(segments: number): void {
-    const [cleared] = this.#cleared;
-    if (cleared !== undefined && !cleared.slab.abandon(segments)) this.#cleared.shift();
-  }
-
-  /**
-   * What comes in must not be held beside what was cleared: each segment may end with some waste, and three more are
-   * needed beside.
-   */
-  #giveBackFor(bytes: number): void {
-    if (this.#cleared.length === 0) return;
-    const { slab } = this.records;
-    const needBytes = bytes / 0.9 + 3 * slab.segmentBytes;
-    while (this.#cleared.length > 0 && slab.heldBytes + this.#clearedBytes + needBytes > slab.limitBytes) {
-      this.#giveBack(1);
-    }
-  }
+function check(option: string, value: number, least: number, most = Infinity): void {
+  if (value >= least && value <= most) return;
+  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
+  throw new RangeError(`Cannot create store: ${option} must be ${allowed}: received ${value}`);
 }

@@ -4,7 +4,8 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { seeded } from "../bench/compare.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "../lib/limits.ts";
 import { type Span, spanOf } from "../lib/span.ts";
-import { Store, type StoreOptions, type StoreStats } from "../lib/store.ts";
+import type { StoreStats } from "../lib/stats.ts";
+import { Store, type StoreOptions } from "../lib/store.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -41,8 +42,8 @@ function has(store: Store, ...keys: string[]): boolean[] {
 
 /** The value at a position, held against nothing. */
 function valueAt(store: Store, position: number): Uint8Array {
-  const value = new Uint8Array(store.valueBytes(position));
-  store.copyValue(position, value, 0);
+  const value = new Uint8Array(store.records.valueBytes(position));
+  store.records.copyValue(position, value, 0);
   return value;
 }
 
@@ -113,9 +114,9 @@ Deno.test("Store.get() leads to what was stored last when the key has an entry",
   assertStrictEquals(store.set(key, { flags: 0xffffffff, value: { bytes, from: 5, to: 15 }, ttlMs: undefined }), true);
   bytes.fill(99, 6);
   const position = store.get({ bytes: Uint8Array.of(3, 4, 5), from: 0, to: 3 });
-  assertEquals([store.flags(position), store.valueBytes(position)], [0xffffffff, 10]);
+  assertEquals([store.records.flags(position), store.records.valueBytes(position)], [0xffffffff, 10]);
   const copy = new Uint8Array(13);
-  store.copyValue(position, copy, 2);
+  store.records.copyValue(position, copy, 2);
   assertEquals(copy, Uint8Array.of(0, 0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0));
   for (const none of [[3, 4], [3, 4, 5, 0], [4, 5], [3, 4, 6], []]) {
     assertStrictEquals(store.get(spanOf(Uint8Array.from(none))), 0);
@@ -124,7 +125,7 @@ Deno.test("Store.get() leads to what was stored last when the key has an entry",
     const value = noise.subarray(length, 2 * length);
     assertStrictEquals(store.set(key, { flags: length, value: spanOf(value), ttlMs: undefined }), true);
     assertEquals(valueOf(store, key), value.slice());
-    assertStrictEquals(store.flags(store.get(key)), length);
+    assertStrictEquals(store.records.flags(store.get(key)), length);
   }
   assertStrictEquals(store.stats().entries, 1);
 });
@@ -744,9 +745,9 @@ function assertLikeModel({ options, operations, keys, lengths, isTimed, clearEve
     }
     assert(position !== 0, `lost ${id}`);
     counted.hits++;
-    assertStrictEquals(store.flags(position), entry.flags);
-    assertStrictEquals(store.valueBytes(position), entry.value.to - entry.value.from);
-    store.copyValue(position, copy, 1);
+    assertStrictEquals(store.records.flags(position), entry.flags);
+    assertStrictEquals(store.records.valueBytes(position), entry.value.to - entry.value.from);
+    store.records.copyValue(position, copy, 1);
     if (!sameBytes(copy, 1, entry.value)) throw new Error(`value of ${id} is not what was stored`);
     if (renewOnHit && entry.ttlMs !== Infinity) entry.deadlineMs = clock.nowMs + Math.fround(entry.ttlMs);
     use(id, entry);

@@ -1,0 +1,180 @@
+/**
+ * Catching up with a peer: page after page of the writes that this node lacks, and before them the verification of what
+ * lives here where the peer has forgotten some of those. One peer at a time, so that nothing is sent twice. It knows what
+ * to ask, not how messages travel.
+ */
+
+import { livesAt, nameAt } from "./delta.ts";
+import { type Delta, MESSAGE, type MessageBody, NAME, type Write } from "./gossip_message.ts";
+import { exceeds, type Known, type Rules } from "./history.ts";
+import { ENTRY } from "./records.ts";
+import type { Store } from "./store.ts";
+import { compareVersions } from "./version.ts";
+
+/** What a catch-up needs. */
+export interface CatchUpOptions {
+  readonly store: Store;
+  readonly rules: Rules;
+  /** Writes in a message at most. */
+  readonly maxWrites: number;
+  readonly send: (link: number, message: MessageBody) => void;
+  /** Applies a write; `isDominated` is whether its sender knows all that this node knows. */
+  readonly apply: (link: number, write: Write, isDominated: boolean) => void;
+}
+
+/** What lives here is at least as new as any write that the peer knew, of those up to a version. */
+interface Verified {
+  readonly known: Known;
+  readonly upTo: number;
+}
+
+/** A verification under way. */
+interface Verification extends Verified {
+  /** Versions after this are to be verified. */
+  readonly from: number;
+  /** Of which origin, by index, and after which version the next are. */
+  index: number;
+  after: number;
+  /** What has been asked last. */
+  asked: Write[];
+}
+
+interface Session {
+  readonly link: number;
+  /** Rounds since anything was heard of the peer. */
+  idleRounds: number;
+  verified?: Verified;
+  verification?: Verification;
+}
+
+/** Rounds that a catch-up waits for its peer. */
+const PATIENCE = 3;
+
+/** The catch-up under way, if any. */
+export class CatchUp {
+  /** Verifications begun, and entries dropped by them. */
+  readonly stats: { verifications: number; unconfirmed: number } = { verifications: 0, unconfirmed: 0 };
+  readonly #options: CatchUpOptions;
+  #session: Session | undefined;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  /** With which peer, if there is one. */
+  get link(): number | undefined {
+    return this.#session?.link;
+  }
+
+  /** Whether something has been verified, or is: it stays so only if nothing comes from elsewhere meanwhile. */
+  get isExclusive(): boolean {
+    return (this.#session?.verification ?? this.#session?.verified) !== undefined;
+  }
+
+  /** Begins with a peer, unless there is one. */
+  begin(link: number): void {
+    if (this.#session !== undefined) return;
+    this.#session = { link, idleRounds: 0 };
+    this.#pull(link);
+  }
+
+  /** Gives a peer up. */
+  end(link: number): void {
+    if (this.#session?.link === link) this.#session = undefined;
+  }
+
+  /** A round has passed: a peer that says nothing is given up. */
+  wait(): void {
+    if (this.#session !== undefined && ++this.#session.idleRounds > PATIENCE) this.#session = undefined;
+  }
+
+  /**
+   * Takes writes.
+   *
+   * @returns Whether they were the last.
+   */
+  takeDelta(link: number, delta: Delta): boolean {
+    const { store: { history }, rules, apply } = this.#options;
+    const session = this.#session ??= { link, idleRounds: 0 };
+    // Another's, or one of before a verification.
+    if (session.link !== link || session.verification !== undefined) return false;
+    if (session.verified !== undefined && exceeds(session.verified.known, delta.known)) return false;
+    session.idleRounds = 0;
+    const mine = history.known;
+    if (rules.verify && this.#isUnsafe(session, mine, delta) && this.#verify(session)) {
+      this.stats.verifications++;
+      return false;
+    }
+    const isDominated = rules.dominance && !exceeds(mine, delta.known);
+    for (const write of delta.writes) apply(link, write, isDominated);
+    for (const [origin, h] of delta.upTo) history.know({ origin, h });
+    for (const [origin, h] of delta.lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
+    if (delta.more) this.#pull(link);
+    else this.#session = undefined;
+    return !delta.more;
+  }
+
+  /** Takes the answer to a verification: what was not confirmed may have been deleted, and is dropped. */
+  takeVerified(link: number, confirmed: boolean[]): void {
+    const { store } = this.#options;
+    const session = this.#session;
+    const asked = session?.verification?.asked;
+    if (session?.link !== link || asked?.length !== confirmed.length) return;
+    session.idleRounds = 0;
+    for (let i = 0; i < asked.length; i++) {
+      const position = confirmed[i] ? 0 : livesAt(store, asked[i].key, asked[i].version);
+      if (position === 0) continue;
+      this.stats.unconfirmed++;
+      store.distrust(position);
+    }
+    if (!this.#verify(session)) this.#pull(link);
+  }
+
+  #pull(link: number): void {
+    this.#options.send(link, { type: MESSAGE.pull, known: this.#options.store.history.known });
+  }
+
+  /**
+   * Whether the sender has forgotten writes that this node does not know: if one of them was a deletion, what it deleted
+   * may live here. A verification is prepared then, of no more than has not been verified yet.
+   */
+  #isUnsafe(session: Session, mine: Known, { lossy, known }: Delta): boolean {
+    const { verified } = session;
+    let [unsafe, isNew] = [0, verified === undefined];
+    for (const [id, h] of lossy) {
+      if (h <= (mine.get(id) ?? 0)) continue;
+      unsafe = Math.max(unsafe, h);
+      if (verified !== undefined && h > (verified.known.get(id) ?? 0)) isNew = true;
+    }
+    const from = isNew ? 0 : verified!.upTo;
+    if (unsafe <= from) return false;
+    const base = isNew ? known : verified!.known;
+    session.verification = { known: base, from, upTo: unsafe, index: 0, after: from, asked: [] };
+    return true;
+  }
+
+  /** Asks the peer about the next live entries; false, with the verification done, if there are none. */
+  #verify(session: Session): boolean {
+    const { store, maxWrites, send } = this.#options;
+    const { history, records } = store;
+    const verification = session.verification!;
+    const asked: Write[] = [];
+    for (; verification.index < history.origins.length; verification.index++, verification.after = verification.from) {
+      const { log } = history.origins[verification.index];
+      for (const position of log.after(Math.max(verification.after, history.cleared))) {
+        if (records.h(position) > verification.upTo || asked.length === maxWrites) break;
+        verification.after = records.h(position);
+        if (records.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
+      }
+      if (asked.length === maxWrites) break;
+    }
+    if (asked.length === 0) {
+      session.verified = { known: verification.known, upTo: verification.upTo };
+      session.verification = undefined;
+      return false;
+    }
+    verification.asked = asked.sort((a, b) => compareVersions(a.version, b.version));
+    send(session.link, { type: MESSAGE.verify, known: history.known, writes: asked });
+    return true;
+  }
+}

@@ -1,0 +1,203 @@
+/** What peers say to each other, read from bytes and checked as far as a message by itself can be. */
+
+import { ProtocolError } from "./errors.ts";
+import {
+  type Delta,
+  FLAG_CODES,
+  type Head,
+  MESSAGE,
+  type Message,
+  NAME,
+  OTHER_FLAGS,
+  type Push,
+  TOUCH,
+  type Write,
+} from "./gossip_message.ts";
+import type { Known } from "./history.ts";
+import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
+import { ENTRY, GHOST, TOMB } from "./records.ts";
+import type { Span } from "./span.ts";
+
+/** Kinds of writes that change something. */
+const WRITES = [ENTRY, TOMB, GHOST];
+
+/**
+ * Reads a message. Keys and values in it are parts of the bytes given.
+ *
+ * @throws {ProtocolError} If the bytes are none.
+ */
+export function readMessage(bytes: Uint8Array): Message {
+  return new MessageReader(bytes).read();
+}
+
+class MessageReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  read(): Message {
+    const type = this.#uint8();
+    const head = { from: this.#uint32(), clock: this.#version(), cleared: this.#version() };
+    const message = this.#body(type, head);
+    if (this.#at !== this.#bytes.length) throw new ProtocolError("bytes after a peer's message");
+    return message;
+  }
+
+  #body(type: number, head: Head): Message {
+    switch (type) {
+      case MESSAGE.sync:
+        return { type, ...head, digest: this.#float64() };
+      case MESSAGE.same:
+        return { type, ...head, to: this.#uint32() };
+      case MESSAGE.known:
+        return { type, ...head, isBusy: this.#uint8() === 1, known: this.#known() };
+      case MESSAGE.pull:
+        return { type, ...head, known: this.#known() };
+      case MESSAGE.delta:
+        return { type, ...head, ...this.#delta() };
+      case MESSAGE.verify:
+        return { type, ...head, known: this.#known(), writes: this.#writes([NAME]) };
+      case MESSAGE.verified:
+        return { type, ...head, to: this.#uint32(), confirmed: this.#list(1, () => this.#uint8() === 1) };
+      case MESSAGE.push:
+        return { type, ...head, ...this.#push() };
+      case MESSAGE.news:
+        return { type, ...head, origin: this.#uint32(), last: this.#version() };
+      case MESSAGE.touch:
+        return { type, ...head, sentTo: this.#list(4, () => this.#uint32()), writes: this.#writes([TOUCH]) };
+      default:
+        throw new ProtocolError(`a peer's message of unknown type ${type}`);
+    }
+  }
+
+  /** A delta that its sender can have made: it gives nothing that it does not know. */
+  #delta(): Delta {
+    const to = this.#uint32();
+    const more = this.#uint8() === 1;
+    const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
+    const delta: Delta = { to, more, known, upTo, lossy, writes: this.#writes(WRITES) };
+    for (const part of [upTo, lossy]) for (const [id, h] of part) checkKnown(known, id, h);
+    for (const { version } of delta.writes) checkKnown(known, version.origin, version.h);
+    return delta;
+  }
+
+  #push(): Push {
+    const push: Push = {
+      origin: this.#uint32(),
+      before: this.#version(),
+      last: this.#version(),
+      sentTo: this.#list(4, () => this.#uint32()),
+      writes: this.#writes(WRITES),
+    };
+    for (const { version: { origin, h } } of push.writes) {
+      if (origin === push.origin && h > push.before && h <= push.last) continue;
+      throw new ProtocolError("a push of a write that is not in its range");
+    }
+    return push;
+  }
+
+  #known(): Known {
+    return new Map(this.#list(12, () => [this.#uint32(), this.#version()]));
+  }
+
+  #writes(kinds: readonly number[]): Write[] {
+    const origins = this.#list(4, () => this.#uint32());
+    let h = 0;
+    return this.#list(4, () => {
+      const bits = this.#uint8();
+      const origin = origins[this.#count()];
+      if (origin === undefined) throw new ProtocolError("a write without an origin");
+      h += this.#count();
+      const key = this.#span(MAX_KEY_BYTES);
+      const write: Write = { key, version: { h, origin }, kind: bits & 7 };
+      if (!kinds.includes(write.kind)) throw new ProtocolError(`a write of a kind that is none: ${write.kind}`);
+      if (write.kind === TOUCH) write.remainingMs = this.#count();
+      if (write.kind !== ENTRY) return write;
+      const code = bits >> 4 & 7;
+      const flags = code === OTHER_FLAGS ? this.#uint32() : FLAG_CODES[code] ?? 0;
+      const isTimed = (bits & 8) !== 0;
+      const ttlMs = isTimed ? this.#count() : Infinity;
+      const remainingMs = isTimed ? this.#count() : Infinity;
+      write.entry = { flags, ttlMs, remainingMs, value: this.#span(MAX_VALUE_BYTES) };
+      return write;
+    });
+  }
+
+  /** A counted list of items of so many bytes at least: a count alone allocates nothing. */
+  #list<T>(leastBytes: number, item: () => T): T[] {
+    const count = this.#count();
+    if (count * leastBytes > this.#bytes.length - this.#at) {
+      throw new ProtocolError("a peer's message that is truncated");
+    }
+    return Array.from({ length: count }, item);
+  }
+
+  #span(mostBytes: number): Span {
+    const length = this.#count();
+    if (length > mostBytes) throw new ProtocolError(`${length} bytes in a peer's message, of ${mostBytes} at most`);
+    this.#has(length);
+    const from = this.#at;
+    this.#at += length;
+    return { bytes: this.#bytes, from, to: this.#at };
+  }
+
+  #uint8(): number {
+    this.#has(1);
+    return this.#bytes[this.#at++];
+  }
+
+  #uint32(): number {
+    this.#has(4);
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4);
+  }
+
+  #float64(): number {
+    this.#has(8);
+    this.#at += 8;
+    return this.#view.getFloat64(this.#at - 8);
+  }
+
+  #version(): number {
+    const h = this.#float64();
+    if (Number.isSafeInteger(h) && h >= 0) return h;
+    throw new ProtocolError(`a version that is none: ${h}`);
+  }
+
+  #count(): number {
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 53; scale *= 0x80) {
+      const byte = this.#uint8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+    throw new ProtocolError("a number without end in a peer's message");
+  }
+
+  #has(bytes: number): void {
+    if (this.#at + bytes > this.#bytes.length) throw new ProtocolError("a peer's message that is truncated");
+  }
+}
+
+function checkKnown(known: Known, id: number, h: number): void {
+  if (h <= (known.get(id) ?? 0)) return;
+  throw new ProtocolError("a peer gives what it says it does not know");
+}
+
+/** The highest version in a message: one from the far future, wherever it stands, would hide all writes until then. */
+export function highest(message: Message): number {
+  let h = Math.max(message.clock, message.cleared);
+  if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
+  return "last" in message ? Math.max(h, message.last) : h;
+}
+
+/** How many writes of an origin a message says there are. */
+export function claimed(message: Message, origin: number): number {
+  if ("known" in message) return message.known.get(origin) ?? 0;
+  return "last" in message && message.origin === origin ? message.last : 0;
+}
