@@ -22,6 +22,7 @@ import { MAX_VALUE_BYTES } from "./lib/limits.ts";
 import { ALL_RULES, type Rules } from "./lib/history.ts";
 import { type Outcome, SCENARIOS, simulate } from "./lib/simulator.ts";
 import { SOFTWARE } from "./lib/software.ts";
+import { peerLines, statsLines } from "./lib/stats_lines.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /** Exit statuses. */
@@ -88,6 +89,8 @@ function run(command: Command, args: Arguments): Promise<number> {
       return withClient(args, (client) => clear(client, args));
     case "stats":
       return withClient(args, (client) => stats(client, args));
+    case "peers":
+      return withClient(args, (client) => peers(client, args));
     case "bench":
       return bench(args);
     case "simulate":
@@ -172,9 +175,17 @@ async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number
   const { server } = await client.stats();
   if (server === undefined) return EXIT.unreachable;
   if (args.json) return say(toJson(server));
-  for (const [name, value] of Object.entries(server)) {
-    say(`${name.padEnd(20)} ${typeof value === "number" ? value.toLocaleString("en") : value}`);
-  }
+  for (const line of statsLines(server)) say(line);
+  return EXIT.ok;
+}
+
+async function peers(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const { server } = await client.stats();
+  if (server === undefined) return EXIT.unreachable;
+  const { peers = [] } = server;
+  if (args.json) return say(toJson(peers));
+  if (peers.length === 0) return say("No peers");
+  for (const line of peerLines(peers)) say(line);
   return EXIT.ok;
 }
 

@@ -18,8 +18,8 @@ import { clientOptions } from "./lib/config.ts";
 import { readEnvironment } from "./lib/environment.ts";
 import { CacheError, type CacheErrorCode } from "./lib/errors.ts";
 import { type FrameReader, type FrameWriter, REQUEST } from "./lib/frame.ts";
-import { checkKey } from "./lib/key.ts";
-import { MAX_KEYS_PER_GET, MAX_TTL_MS } from "./lib/limits.ts";
+import { checkKey, checkTtlMs } from "./lib/key.ts";
+import { MAX_KEYS_PER_GET } from "./lib/limits.ts";
 import { Link } from "./lib/link_socket.ts";
 import { LruCache } from "./lib/lru.ts";
 import {
@@ -34,10 +34,10 @@ import {
   writeSet,
 } from "./lib/pipeline.ts";
 import { SOFTWARE } from "./lib/software.ts";
-import type { ServerStats } from "./lib/stats.ts";
+import type { ClientStats } from "./lib/stats.ts";
 
 export { CacheError, type CacheErrorCode } from "./lib/errors.ts";
-export type { ServerStats } from "./lib/stats.ts";
+export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheClient}. */
 export interface ClientOptions {
@@ -83,24 +83,6 @@ export interface ClientOptions {
 export interface StoreValueOptions {
   /** Milliseconds until this entry expires, in place of the default; 0 or `Infinity` means never. */
   ttlMs?: number;
-}
-
-/** What {@linkcode OrmucoCacheClient.stats} returns. */
-export interface ClientStats {
-  /** Server in use, or `undefined` while there is none. */
-  connectedTo: string | undefined;
-  /** Values that `retrieve` and `retrieveMany` found. */
-  hits: number;
-  /** Values that they did not find, failed calls included. */
-  misses: number;
-  /** Values stored. */
-  stores: number;
-  /** Calls that failed, by reason. */
-  failures: Record<CacheErrorCode, number>;
-  /** Stand-alone: entries in memory. */
-  entries: number | undefined;
-  /** The server's own statistics; `undefined` stand-alone, or if it cannot be reached. */
-  server: Partial<ServerStats> | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 1000;
@@ -149,7 +131,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @throws {RangeError} If an option or variable is out of range.
    */
   constructor(options: ClientOptions = clientOptions(readEnvironment())) {
-    this.#ttlMs = options.ttlMs === undefined ? undefined : checkedTtlMs(options.ttlMs);
+    this.#ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     this.#onError = options.onError;
     const servers = checkedServers(options.servers ?? []);
     if (servers.length === 0) {
@@ -177,7 +159,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
-    const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
+    const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkTtlMs(options.ttlMs);
     checkKey(key);
     if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");
     const stored = this.#memory
@@ -418,9 +400,4 @@ function checkedServers(servers: readonly string[]): Address[] {
 function checkedTimeoutMs(timeoutMs: number): number {
   if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // a timer takes 2³¹ − 1, and twice the time is needed
   throw new RangeError(`Cannot create client: timeoutMs must be more than 0 and below 2³⁰: received ${timeoutMs}`);
-}
-
-function checkedTtlMs(ttlMs: number): number {
-  if (ttlMs === Infinity || (typeof ttlMs === "number" && ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
-  throw new RangeError(`Cannot use ttlMs: it must be 0 to ${MAX_TTL_MS}, or Infinity: received ${ttlMs}`);
 }

@@ -22,4 +22,11 @@ export {
   type StoreValueOptions,
 } from "./client.ts";
 export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";
-export { OrmucoCacheServer, type ServerOptions, type ServerStats } from "./server.ts";
+export {
+  type GossipTotals,
+  type LocalCache,
+  OrmucoCacheServer,
+  type PeerStats,
+  type ServerOptions,
+  type ServerStats,
+} from "./server.ts";

@@ -11,17 +11,22 @@
  * @module
  */
 
-import { type Address, DEFAULT_PORT, formatAddress, isLoopback, parseAddress } from "./lib/address.ts";
+import { type Address, DEFAULT_PORT, formatAddress } from "./lib/address.ts";
 import { serverOptions } from "./lib/config.ts";
+import { LocalCache } from "./lib/local_cache.ts";
 import { readEnvironment } from "./lib/environment.ts";
+import { serverLines } from "./lib/server_lines.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./lib/limits.ts";
+import { Peers } from "./lib/peers_socket.ts";
+import { checkAtLeast, checkedListen, checkedPeer } from "./lib/server_options.ts";
 import { Session, type SessionHost } from "./lib/session.ts";
 import { boundAddress, closeQuietly, isDisconnection, listen, removeSocketFile, writeAll } from "./lib/socket.ts";
 import { SOFTWARE } from "./lib/software.ts";
 import type { ServerStats } from "./lib/stats.ts";
 import { Store } from "./lib/store.ts";
 
-export type { ServerStats } from "./lib/stats.ts";
+export type { LocalCache } from "./lib/local_cache.ts";
+export type { GossipTotals, PeerStats, ServerStats } from "./lib/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions {
@@ -31,7 +36,12 @@ export interface ServerOptions {
    * @default {11142}
    */
   listen?: string | number;
-  /** Other servers as `host:port`. They are checked, and not yet connected: this version does not replicate. */
+  /**
+   * Other servers as `host`, `host:port` or `[ipv6]:port`, with which entries are shared; it is enough if one of two lists
+   * the other. The port is 11142 unless given.
+   *
+   * @default {[]}
+   */
   peers?: string[];
   /**
    * Entries held at most.
@@ -59,7 +69,7 @@ export interface ServerOptions {
    */
   renewOnHit?: boolean;
   /**
-   * Milliseconds between rounds with peers; kept for the version that replicates.
+   * Milliseconds between rounds with peers, in which they make up for what has been lost on the way.
    *
    * @default {1000}
    */
@@ -78,12 +88,13 @@ const DEFAULT_MAX_SIZE = 128;
 const DEFAULT_TTL_MS = 3_600_000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const DEFAULT_MAX_CONNECTIONS = 1000;
+/** The longest that a timer waits. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Full outputs of one connection before the others have their turn. */
 const WRITES_A_TURN = 8;
 /** Between slices of the store's own work: while there is some, and otherwise. */
 const BUSY_PAUSE_MS = 4;
 const IDLE_PAUSE_MS = 500;
-const LOOPBACK = "127.0.0.1";
 /** A client has this long to send its HELLO. */
 const GREETING_LIMIT_MS = 5000;
 /** Connections over the limit that are told why, at a time. */
@@ -126,9 +137,14 @@ interface Connection {
  * ```
  */
 export class OrmucoCacheServer implements AsyncDisposable {
+  /**
+   * The client's methods on this server's entries, in this process and without a socket: what any peer has stored is read
+   * at the speed of memory. It can be used whether the server is started or not.
+   */
+  readonly cache: LocalCache;
   readonly #listenOn: Address;
-  readonly #peers: readonly string[];
-  readonly #maxBytes: number | undefined;
+  readonly #peerList: readonly Address[];
+  readonly #peers: Peers;
   readonly #ttlMs: number;
   readonly #renewOnHit: boolean;
   readonly #maxConnections: number;
@@ -159,28 +175,44 @@ export class OrmucoCacheServer implements AsyncDisposable {
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
     this.#listenOn = checkedListen(options.listen ?? DEFAULT_PORT);
-    this.#peers = (options.peers ?? []).map(checkedPeer);
-    checkAtLeast("gossipIntervalMs", options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS, 10);
-    this.#maxBytes = options.maxBytes;
+    this.#peerList = (options.peers ?? []).map(checkedPeer);
+    const intervalMs = options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS;
+    checkAtLeast("gossipIntervalMs", intervalMs, 10, MAX_TIMER_MS);
     if (options.maxBytes !== undefined) checkAtLeast("maxBytes", options.maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
     this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
     this.#renewOnHit = options.renewOnHit ?? true;
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     checkAtLeast("maxConnections", this.#maxConnections, 1);
     this.#log = options.log ?? console.log;
+    const [id] = crypto.getRandomValues(new Uint32Array(1));
     this.#store = new Store({
       maxSize: options.maxSize ?? (options.maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
-      maxBytes: this.#maxBytes,
+      maxBytes: options.maxBytes,
       ttlMs: this.#ttlMs,
       renewOnHit: this.#renewOnHit,
       hashKey: randomHashKey(),
+      origin: id,
+      onWrite: () => this.#peers.wrote(),
+      onRenew: (position) => this.#peers.renewed(position),
+      keepsGhosts: this.#peerList.length > 0, // until a peer comes, nobody would ask for them
     });
     this.#host = {
       store: this.#store,
       software: SOFTWARE,
+      id,
       counters: { requests: 0, refusals: 0, protocolErrors: 0 },
       stats: () => ({ ...this.stats() }),
     };
+    this.cache = new LocalCache({ store: this.#store, stats: () => this.stats() });
+    this.#peers = new Peers({
+      addresses: this.#peerList,
+      store: this.#store,
+      id,
+      software: SOFTWARE,
+      intervalMs,
+      log: (line) => this.#say(line),
+      counters: this.#host.counters,
+    });
   }
 
   /** Where the server listens, as a client's `servers` takes it; `undefined` unless started. */
@@ -216,7 +248,18 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#startedAtMs = performance.now();
     this.#accepting = this.#accept(this.#listener);
     this.#maintain();
-    for (const line of this.#describe()) this.#say(line);
+    const address = boundAddress(this.#listenOn, this.#listener);
+    const { maxSize, maxBytes } = this.#store;
+    const about = {
+      address,
+      maxSize,
+      maxBytes,
+      ttlMs: this.#ttlMs,
+      renewOnHit: this.#renewOnHit,
+      peers: this.#peerList,
+    };
+    for (const line of serverLines(about)) this.#say(line);
+    this.#peers.start(address.transport === "tcp" ? address.port : 0);
   }
 
   async #stop(): Promise<void> {
@@ -233,8 +276,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
     for (const connection of open) this.#dismiss(connection);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, STOP_LIMIT_MS));
-    await Promise.race([Promise.all(open.map(({ done }) => done)), limit]);
+    const clients = open.filter(({ session }) => session.peer === undefined);
+    await Promise.race([Promise.all(clients.map(({ done }) => done)), limit]);
     clearTimeout(timer);
+    await this.#peers.stop();
     for (const { socket } of open) closeQuietly(socket);
   }
 
@@ -253,7 +298,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       server: SOFTWARE,
       uptimeMs: this.#startedAtMs === 0 ? 0 : Math.round(performance.now() - this.#startedAtMs),
       maxSize: this.#store.maxSize === Infinity ? 0 : this.#store.maxSize,
-      maxBytes: this.#maxBytes ?? 0,
+      maxBytes: this.#store.maxBytes ?? 0,
       ...this.#store.stats(),
       connections: this.#connections.size,
       connectionsAccepted: this.#accepted,
@@ -261,6 +306,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       ...this.#host.counters,
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#bytesSent,
+      gossip: this.#peers.totals,
+      peers: this.#peers.stats(),
     };
   }
 
@@ -357,6 +404,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         }
         if (state === "closing") return await this.#partWith(socket, session);
         await this.#write(socket, session);
+        if (session.peer !== undefined) return await this.#peers.accept(socket, session.input, session.peer);
         if (this.#listener === undefined) return await this.#sayStopping(connection);
       }
     } finally {
@@ -392,72 +440,15 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** Ends a connection that waits for its client; a busy one ends itself after its reply. */
   #dismiss(connection: Connection): void {
     const { socket, session, isReading } = connection;
-    if (!isReading) return;
+    if (!isReading || session.peer !== undefined) return;
     session.close("stopping", "the server stops");
     this.#write(socket, session).catch(() => {}).finally(() => closeQuietly(socket));
   }
-
-  #describe(): string[] {
-    const address = boundAddress(this.#listenOn, this.#listener!);
-    const isOpen = !isLoopback(address);
-    const lines = [
-      `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : formatAddress(address)}`,
-      `  address     ${formatAddress(address)}`,
-      `  limits      ${describeLimits(this.#store.maxSize, this.#maxBytes)}; the least recently used leave first`,
-      `  expiration  ${describeExpiration(this.#ttlMs, this.#renewOnHit)}`,
-      `  clients     ${isOpen ? "anyone who reaches this address" : "any user of this machine"}, without a token`,
-    ];
-    if (address.transport === "unix") lines[4] = "  clients     this user's processes only (file mode 600)";
-    if (this.#peers.length > 0) {
-      lines.push(`  peers       ${this.#peers.join(", ")}: not connected, this version does not replicate yet`);
-    }
-    if (isOpen) {
-      lines.push(
-        `Warning: whoever reaches ${formatAddress(address)} may read, change and clear this cache. ` +
-          "Listen on 127.0.0.1 or keep the port behind a firewall.",
-      );
-    }
-    return lines;
-  }
-}
-
-function describeLimits(maxSize: number, maxBytes: number | undefined): string {
-  const entries = maxSize === Infinity ? "" : `${maxSize.toLocaleString("en")} entries`;
-  const bytes = maxBytes === undefined ? "" : `${maxBytes.toLocaleString("en")} bytes`;
-  return [entries, bytes].filter((limit) => limit !== "").join(" and ") ||
-    `${MAX_STORE_BYTES.toLocaleString("en")} bytes`;
-}
-
-function describeExpiration(ttlMs: number, renewOnHit: boolean): string {
-  if (ttlMs === 0 || ttlMs === Infinity) return "never, unless a client says when";
-  return `after ${ttlMs / 1000} s ${renewOnHit ? "without a hit" : "(a hit does not renew it)"}`;
 }
 
 function randomHashKey(): [number, number] {
   const [k0, k1] = crypto.getRandomValues(new Int32Array(2));
   return [k0, k1];
-}
-
-function checkedListen(listen: string | number): Address {
-  const isNone = typeof listen === "number" && !Number.isInteger(listen);
-  const address = isNone ? undefined : parseAddress(String(listen), { hostname: LOOPBACK });
-  if (address !== undefined) return address;
-  throw new RangeError(
-    'Cannot create server: listen must be a port (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path": ' +
-      `received "${listen}"`,
-  );
-}
-
-function checkedPeer(peer: string): string {
-  const address = parseAddress(peer);
-  if (address?.transport === "tcp") return formatAddress(address);
-  throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
-}
-
-function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
-  if (value >= least && value <= most) return;
-  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
-  throw new RangeError(`Cannot create server: ${option} must be ${allowed}: received ${value}`);
 }
 
 function pause(ms: number): Promise<void> {

@@ -16,7 +16,7 @@ export interface Flag {
 
 /** A command. */
 export interface Command {
-  readonly name: "serve" | "store" | "retrieve" | "remove" | "clear" | "stats" | "bench" | "simulate";
+  readonly name: "serve" | "store" | "retrieve" | "remove" | "clear" | "stats" | "peers" | "bench" | "simulate";
   readonly operands: readonly string[];
   readonly summary: string;
   readonly flags: readonly Flag[];
@@ -60,7 +60,7 @@ export const COMMANDS: readonly Command[] = [
         negatable: true,
         help: "a hit restarts expiration (on); or --no-renew-on-hit",
       },
-      { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers (not connected in this version)" },
+      { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers, to share entries with" },
       {
         name: "gossip-interval",
         argument: "SECONDS",
@@ -81,8 +81,9 @@ export const COMMANDS: readonly Command[] = [
   },
   { name: "retrieve", operands: ["KEY"], summary: "print a value", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   { name: "remove", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
-  { name: "clear", operands: [], summary: "remove every entry of the server", flags: CLIENT_FLAGS },
+  { name: "clear", operands: [], summary: "remove every entry of the server and its peers", flags: CLIENT_FLAGS },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  { name: "peers", operands: [], summary: "print a server's peers", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   {
     name: "bench",
     operands: [],

@@ -45,6 +45,9 @@ export const REPLY = {
 /** From this code on a frame is a push: not a reply to anything. */
 export const FIRST_PUSH = 0xc0;
 
+/** A message between peers, either way: a push. */
+export const GOSSIP = 0xc0;
+
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
 

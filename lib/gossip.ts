@@ -18,6 +18,7 @@ import {
 import { claimed, highest, readMessage } from "./gossip_reader.ts";
 import { ALL_RULES, exceeds, type Known, type Rules } from "./history.ts";
 import type { Span } from "./span.ts";
+import type { GossipTotals } from "./stats.ts";
 import type { Store } from "./store.ts";
 import { compareVersions, type Version } from "./version.ts";
 
@@ -36,24 +37,6 @@ export interface GossipOptions {
   readonly eager?: boolean;
   /** Rules of replication; for the simulator. */
   readonly rules?: Rules;
-}
-
-/** What happened, in numbers. */
-export interface GossipStats {
-  /** Writes of others applied. */
-  applied: number;
-  /** Writes received that were no news. */
-  repeated: number;
-  /** Writes sent to those who asked for what they lack. */
-  sent: number;
-  /** Writes told at once, by number of peers told. */
-  pushed: number;
-  /** Pushes that found a gap. */
-  gaps: number;
-  /** Deadlines that peers put off. */
-  extended: number;
-  /** Messages refused because their clock is too far ahead. */
-  fromFuture: number;
 }
 
 /** What is known of a peer. */
@@ -85,7 +68,7 @@ const MAX_RENEWALS = 4096;
 /** One node's part in the gossip. A link is a peer that can be reached, by any number that the caller likes. */
 export class Gossip {
   /** Counters. */
-  readonly stats: GossipStats = {
+  readonly stats: Omit<GossipTotals, keyof CatchUp["stats"]> = {
     applied: 0,
     repeated: 0,
     sent: 0,
@@ -101,6 +84,8 @@ export class Gossip {
   readonly #catchUp: CatchUp;
   /** The last write made here that peers were told of. */
   #told = 0;
+  /** The last clear that peers were told of. */
+  #toldClear = 0;
   /** Entries whose renewal peers are to be told of. */
   #renewals: { key: Span; version: Version }[] = [];
   #isWaiting = false;
@@ -186,8 +171,17 @@ export class Gossip {
   /** Tells peers of the writes and renewals since the last time. */
   flush(): void {
     this.#isWaiting = false;
+    this.#tellClear();
     this.#tellWrites();
     if (this.#renewals.length > 0) this.#tellRenewals();
+  }
+
+  /** Every message tells of the last clear. */
+  #tellClear(): void {
+    const { cleared } = this.#options.store.history;
+    if (cleared === this.#toldClear) return;
+    this.#toldClear = cleared;
+    if (this.#options.eager !== false) { for (const link of this.#links.keys()) this.ask(link); }
   }
 
   #tellWrites(): void {
@@ -239,7 +233,7 @@ export class Gossip {
       throw new ProtocolError("a peer knows writes of this node that it has not made");
     }
     state.origin = message.from;
-    store.clearUpTo(message.cleared);
+    if (store.clearUpTo(message.cleared)) this.wrote(); // to be passed on
     this.#dispatch(link, state, message);
     return true;
   }

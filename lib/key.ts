@@ -1,6 +1,6 @@
-/** What a key may be: text of 1 to 4,096 bytes as UTF-8. */
+/** What a key may be: text of 1 to 4,096 bytes as UTF-8; and what a time to live may be. */
 
-import { MAX_KEY_BYTES } from "./limits.ts";
+import { MAX_KEY_BYTES, MAX_TTL_MS } from "./limits.ts";
 
 /**
  * Checks a key.
@@ -29,4 +29,14 @@ export function keyError(key: unknown): RangeError {
   return new RangeError(
     `Cannot use key: it must be well-formed text of 1 to ${MAX_KEY_BYTES} bytes as UTF-8: received ${shown}`,
   );
+}
+
+/**
+ * Checks a time to live, and returns it.
+ *
+ * @throws {RangeError} If it is below 0, or too long.
+ */
+export function checkTtlMs(ttlMs: number): number {
+  if (ttlMs === Infinity || (typeof ttlMs === "number" && ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
+  throw new RangeError(`Cannot use ttlMs: it must be 0 to ${MAX_TTL_MS}, or Infinity: received ${ttlMs}`);
 }

@@ -6,6 +6,8 @@ export const MAX_KEY_BYTES = 4096;
 export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 /** Bytes of a frame after its header: a value, its key, and the fields beside them. */
 export const MAX_BODY_BYTES = MAX_VALUE_BYTES + MAX_KEY_BYTES + 64;
+/** Bytes of a message between peers: a value, and what each knows of all origins. */
+export const MAX_GOSSIP_BYTES = MAX_VALUE_BYTES + 1024 * 1024;
 /** Bytes of a HELLO's body. */
 export const MAX_HELLO_BYTES = 1024;
 /** Keys in one GET_MANY. */

@@ -5,9 +5,10 @@
 
 import { type Address, formatAddress } from "./address.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "./errors.ts";
-import { FrameReader, FrameWriter } from "./frame.ts";
-import { type Call, Pipeline, readGreeting, writeHello } from "./pipeline.ts";
-import { closeQuietly, writeAll } from "./socket.ts";
+import type { FrameWriter } from "./frame.ts";
+import { greet, readInto } from "./greeting_socket.ts";
+import { type Call, Pipeline } from "./pipeline.ts";
+import { closeQuietly, connect, type Socket, writeAll } from "./socket.ts";
 
 /** What a link needs to know. */
 export interface LinkOptions {
@@ -23,8 +24,6 @@ export interface LinkOptions {
 
 const FIRST_BACKOFF_MS = 50;
 const LAST_BACKOFF_MS = 5000;
-
-type Socket = Deno.TcpConn | Deno.UnixConn;
 
 /** A connection that comes back. */
 export class Link {
@@ -133,7 +132,7 @@ export class Link {
     const abort = new AbortController();
     const opening = (async () => {
       socket = await connect(this.#address, abort.signal);
-      return { socket, input: await greet(socket, this.#options.software) };
+      return { socket, input: (await greet(socket, { client: this.#options.software })).input };
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -238,37 +237,5 @@ export class Link {
     if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#fail(pipeline, late);
     const deadlineMs = pipeline.deadlineMs(timeoutMs);
     if (deadlineMs !== undefined) this.#startTimer(deadlineMs - nowMs);
-  }
-}
-
-async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
-  if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
-  const socket = await Deno.connect({ ...address, signal });
-  socket.setNoDelay(true);
-  return socket;
-}
-
-/** Greets, and returns the reader that has read the greeting. */
-async function greet(socket: Socket, software: string): Promise<FrameReader> {
-  const [hello, input] = [new FrameWriter(), new FrameReader()];
-  writeHello(hello, software);
-  await writeAll(socket, hello.taken());
-  try {
-    await readInto(socket, input, () => input.next());
-    readGreeting(input);
-    return input;
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
-  }
-}
-
-/** Reads until `onBytes` says that it is enough. */
-async function readInto(socket: Socket, input: FrameReader, onBytes: () => boolean): Promise<void> {
-  while (true) {
-    const count = await socket.read(input.space());
-    if (count === null) throw new Error("the server closed the connection");
-    input.received(count);
-    if (onBytes()) return;
   }
 }

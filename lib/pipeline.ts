@@ -178,22 +178,30 @@ function finish(pending: PendingCall, result: unknown, error: CacheError | undef
   pending.call.settle(result, error);
 }
 
+/** What one who connects says about itself: its name and version, and if it is a peer, who and at which port. */
+export interface Hello {
+  client: string;
+  peer?: number;
+  port?: number;
+}
+
 /** Writes the greeting. */
-export function writeHello(output: FrameWriter, software: string): void {
+export function writeHello(output: FrameWriter, hello: Hello): void {
   output.begin(REQUEST.hello);
-  output.bytes(encode({ protocol: PROTOCOL, client: software }));
+  output.bytes(encode({ protocol: PROTOCOL, ...hello }));
   output.end();
 }
 
 /**
- * Checks the reply to the greeting.
+ * Reads and checks the reply to the greeting.
  *
  * @throws {ProtocolError | CacheError} If the other side is no server of ours, or does not want us.
  */
-export function readGreeting(frame: FrameReader): void {
+export function readGreeting(frame: FrameReader): Record<string, unknown> {
   if (frame.code === REPLY.closing) throw closingError(frame);
-  const { protocol } = readData(frame);
-  if (protocol !== PROTOCOL) throw new ProtocolError(`the server speaks protocol ${protocol}, not ${PROTOCOL}`);
+  const server = readData(frame);
+  if (server.protocol === PROTOCOL) return server;
+  throw new ProtocolError(`the server speaks protocol ${server.protocol}, not ${PROTOCOL}`);
 }
 
 /**
@@ -306,7 +314,7 @@ function errorData(frame: FrameReader): { code: string; message: string } {
 }
 
 /** Bytes of control data that are looked at: the decoder of control data has no bound of its own on nesting. */
-const MAX_CONTROL_BYTES = 4096;
+const MAX_CONTROL_BYTES = 64 * 1024;
 
 function decodeMap(frame: FrameReader): Record<string, unknown> {
   let data: unknown;

@@ -16,17 +16,25 @@ export interface SessionHost {
   readonly store: Store;
   /** Name and version for the greeting. */
   readonly software: string;
+  /** Who this server is among peers. */
+  readonly id: number;
   /** The statistics for `STATS`. */
-  stats(): Record<string, number | string>;
+  stats(): Record<string, unknown>;
   /** Counters that sessions share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
 }
 
 /**
- * What a session wants next: more input, its output written first (there is more to answer), or its output written and
- * the connection closed.
+ * What a session wants next: more input, its output written first (there is more to answer), its output written and the
+ * connection closed, or its output written and the rest of the connection taken by a peer's link.
  */
-export type SessionState = "needs-input" | "output-full" | "closing";
+export type SessionState = "needs-input" | "output-full" | "closing" | "peer";
+
+/** Who a peer says it is, and at which port it listens. */
+export interface PeerHello {
+  readonly id: number;
+  readonly port: number | undefined;
+}
 
 /** Output beyond this is written before more is produced: it bounds what a client that does not read can cost. */
 const OUTPUT_BYTES = 64 * 1024;
@@ -52,6 +60,8 @@ export class Session {
   readonly #host: SessionHost;
   /** One object each for all requests: none of them outlives its request. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
+  /** Set once the client has turned out to be a peer. */
+  peer: PeerHello | undefined;
   readonly #listed: Span = { bytes: NO_BYTES, from: 0, to: 0 };
   #greeted = false;
   #closing = false;
@@ -92,6 +102,7 @@ export class Session {
       if (this.#greeted) this.#answer();
       else this.#greet();
       if (this.#closing) return "closing";
+      if (this.peer !== undefined) return "peer";
       if (output.length >= OUTPUT_BYTES) return "output-full";
     }
     return "needs-input";
@@ -109,15 +120,18 @@ export class Session {
       this.#host.counters.protocolErrors++;
       return this.close("no-hello", "the first request must be HELLO");
     }
-    const protocol = protocolOf(input.slice(input.start, input.end));
+    const hello = readHello(input.slice(input.start, input.end));
+    const protocol = protocolOf(hello);
     if (protocol !== PROTOCOL) {
       return this.close("unsupported-version", `protocol ${PROTOCOL} is spoken here: received ${protocol}`);
     }
     this.#greeted = true;
+    this.peer = peerOf(hello);
     input.maxBodyBytes = MAX_BODY_BYTES;
     this.#data({
       protocol: PROTOCOL,
       server: this.#host.software,
+      peer: this.#host.id,
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: MAX_KEYS_PER_GET,
@@ -286,9 +300,9 @@ export class Session {
     if (input.start !== input.end) throw new Refusal("bad-request", "expected no body");
   }
 
-  #data(data: Record<string, number | string>): void {
+  #data(data: Record<string, unknown>): void {
     this.output.begin(REPLY.data);
-    this.output.bytes(encode(data));
+    this.output.bytes(encode(data as Parameters<typeof encode>[0]));
     this.output.end();
   }
 
@@ -304,14 +318,32 @@ function checkKeyBytes(keyBytes: number): void {
   throw new Refusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
 }
 
-/** The version in a HELLO, or a word for what is there instead. */
-function protocolOf(body: Uint8Array): number | string {
+/** The map in a HELLO, or what is wrong with it. */
+function readHello(body: Uint8Array): Record<string, unknown> | string {
   try {
     const hello = decode(body);
-    if (typeof hello !== "object" || hello === null || !Object.hasOwn(hello, "protocol")) return "none";
-    const { protocol } = hello as { protocol: unknown };
-    return typeof protocol === "number" ? protocol : `a ${typeof protocol}`;
+    return typeof hello === "object" && hello !== null ? hello as Record<string, unknown> : "none";
   } catch {
     return "no MessagePack";
   }
+}
+
+/** The version in a HELLO, or a word for what is there instead. */
+function protocolOf(hello: Record<string, unknown> | string): number | string {
+  if (typeof hello === "string") return hello;
+  if (!Object.hasOwn(hello, "protocol")) return "none";
+  const { protocol } = hello;
+  return typeof protocol === "number" ? protocol : `a ${typeof protocol}`;
+}
+
+/** The peer in a HELLO, if it is one's. */
+function peerOf(hello: Record<string, unknown> | string): PeerHello | undefined {
+  if (typeof hello === "string" || !Object.hasOwn(hello, "peer")) return undefined;
+  const { peer, port } = hello;
+  if (!isWhole(peer, 2 ** 32 - 1)) return undefined;
+  return { id: peer, port: Object.hasOwn(hello, "port") && isWhole(port, 65535) ? port : undefined };
+}
+
+function isWhole(value: unknown, most: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most;
 }

@@ -56,6 +56,17 @@ export function boundAddress(asked: Address, listener: Deno.Listener): Address {
   return asked.transport === "tcp" ? { ...asked, port: (listener.addr as Deno.NetAddr).port } : asked;
 }
 
+/** A connection of our own making. */
+export type Socket = Deno.TcpConn | Deno.UnixConn;
+
+/** Connects; small writes are not held back. */
+export async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
+  if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
+  const socket = await Deno.connect({ ...address, signal });
+  socket.setNoDelay(true);
+  return socket;
+}
+
 /** Whether an error says that the client, or the network, has ended a connection. */
 export function isDisconnection(error: unknown): boolean {
   const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut } =

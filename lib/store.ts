@@ -29,7 +29,7 @@ export interface StoreOptions {
   /** Who writes here: a random 32-bit number, new for each start. */
   origin?: number;
   /**
-   * Told that there has been a write here. Without it the store does not replicate: writes have no versions, and what
+   * Told that there has been a write or a clear here. Without it the store does not replicate: writes have no versions, and what
    * leaves leaves no grave.
    */
   onWrite?: () => void;
@@ -265,6 +265,7 @@ export class Store {
   clear(): void {
     this.history.cleared = this.#nextVersion(this.#now()).h;
     this.#dropAll();
+    this.#onWrite?.();
   }
 
   /**

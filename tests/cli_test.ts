@@ -61,7 +61,11 @@ Deno.test("cli stats prints every statistic, as text and as JSON", async () => {
   const stats = JSON.parse(out);
   assertEquals([stats.entries, stats.stores, stats.maxSize, stats.maxBytes], [1, 1, 5000, 1048576]);
   const text = (await cli(["stats", ...at])).out;
-  assertEquals(text.trimEnd().split("\n").map((line) => line.split(" ")[0]), Object.keys(stats));
+  assertEquals(text.trimEnd().split("\n").map((line) => line.split(" ")[0]), [
+    ...Object.keys(stats).filter((name) => !["gossip", "peers"].includes(name)),
+    ...Object.keys(stats.gossip),
+    "peers",
+  ]);
   assertMatch(text, /^maxSize +5,000$/m);
 });
 
@@ -254,9 +258,20 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("cli serve says that peers are not connected yet", async () => {
-  const server = await serve(["--listen", "127.0.0.1:0", "--peers", "127.0.0.1:1, 127.0.0.1:2"]);
-  assertStringIncludes((await server.stop()).out, "127.0.0.1:1, 127.0.0.1:2: not connected");
+Deno.test("cli peers shows peers that are there and that are not", async () => {
+  await using other = await serve(["--listen", "127.0.0.1:0"]);
+  await using server = await serve(["--listen", "127.0.0.1:0", "--peers", `${other.address}, 127.0.0.1:1`]);
+  const states = async (address: string): Promise<string[]> => {
+    const { out } = await cli(["peers", "--json", "--server", address]);
+    return JSON.parse(out).map(({ state }: { state: string }) => state);
+  };
+  for (let seen: string[] = []; seen[0] !== "connected";) seen = await states(server.address);
+  assertEquals(await states(other.address), ["connected"]);
+  assertEquals((await states(server.address)).length, 2);
+  const { status, out } = await cli(["peers", "--server", server.address]);
+  assertEquals(status, 0);
+  assertMatch(out, new RegExp(`^peer .*\n${other.address} +connected .*\n127.0.0.1:1 +(waiting|connecting) `));
+  assertStringIncludes(out, "127.0.0.1:1: ");
 });
 
 Deno.test("cli serve exits with an error when the port is taken", async () => {

@@ -378,7 +378,7 @@ Deno.test("OrmucoCacheClient.retrieveMany() makes a miss of one value that canno
   const [flags, value] = [0x4f430002, "{not JSON"];
   using socket = await Deno.connect({ port: Number(server.address!.split(":")[1]) });
   const output = new FrameWriter();
-  writeHello(output, "test");
+  writeHello(output, { client: "test" });
   writeSet(output, "bad", { flags, payload: value }, undefined);
   await socket.write(output.taken());
   await eventually(() => cache.has("bad"));

@@ -32,6 +32,7 @@ class Pair {
   readonly session = new Session({
     store: new Store({ maxSize: 100, ttlMs: 0, renewOnHit: true, hashKey: [1, 2] }),
     software: "server/1",
+    id: 1,
     counters: { requests: 0, refusals: 0, protocolErrors: 0 },
     stats: () => ({}),
   });
@@ -42,7 +43,7 @@ class Pair {
   constructor(step = Infinity) {
     this.#step = step;
     const [hello, reader] = [new FrameWriter(), new FrameReader()];
-    writeHello(hello, "client/1");
+    writeHello(hello, { client: "client/1" });
     this.session.input.push(hello.taken());
     this.session.run();
     reader.push(this.session.output.taken());

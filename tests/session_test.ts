@@ -20,6 +20,7 @@ function host(options: Partial<StoreOptions> = {}): SessionHost & { store: Store
   return {
     store,
     software: "test/1",
+    id: 1,
     counters: { requests: 0, refusals: 0, protocolErrors: 0 },
     stats: () => ({ ...store.stats() }),
   };
@@ -107,6 +108,7 @@ Deno.test("Session greets a client with its version and limits", () => {
   assertEquals(decode(reply.body), {
     protocol: 1,
     server: "test/1",
+    peer: 1,
     maxKeyBytes: MAX_KEY_BYTES,
     maxValueBytes: MAX_VALUE_BYTES,
     maxKeysPerGet: 1024,

@@ -22,6 +22,9 @@ const LAYERS: string[][] = [
     "lib/hash.ts",
     "lib/key.ts",
     "lib/lru.ts",
+    "lib/server_lines.ts",
+    "lib/server_options.ts",
+    "lib/stats_lines.ts",
     "lib/msgpack_check.ts",
     "lib/slab.ts",
     "lib/socket.ts",
@@ -36,16 +39,27 @@ const LAYERS: string[][] = [
   ["lib/catch_up.ts"],
   ["lib/gossip.ts"],
   ["lib/simulator.ts"],
-  ["lib/config.ts", "lib/pipeline.ts", "lib/session.ts"],
+  ["lib/config.ts", "lib/local_cache.ts", "lib/pipeline.ts", "lib/session.ts"],
   ["lib/environment.ts"],
-  ["lib/link_socket.ts"],
+  ["lib/greeting_socket.ts"],
+  ["lib/link_socket.ts", "lib/peer_link_socket.ts"],
+  ["lib/peers_socket.ts"],
   ["client.ts", "server.ts"],
   ["mod.ts", "bench/load.ts"],
   ["cli.ts"],
 ];
 
 /** Files of lib/ that own a socket, the environment or a clock. All others are pure. */
-const IMPURE = ["lib/clock.ts", "lib/environment.ts", "lib/link_socket.ts", "lib/socket.ts"];
+const IMPURE = [
+  "lib/clock.ts",
+  "lib/environment.ts",
+  "lib/greeting_socket.ts",
+  "lib/link_socket.ts",
+  "lib/local_cache.ts",
+  "lib/peer_link_socket.ts",
+  "lib/peers_socket.ts",
+  "lib/socket.ts",
+];
 
 /** What a pure file does not mention outside comments and strings. */
 const AMBIENT =

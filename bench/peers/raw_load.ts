@@ -48,7 +48,7 @@ const PROTOCOLS: Record<string, Protocol> = {
   "Ormuco Cache": {
     hello: async (connection) => {
       const writer = new FrameWriter();
-      writeHello(writer, "bench");
+      writeHello(writer, { client: "bench" });
       await connection.write(writer.taken());
       await connection.read(new Uint8Array(1024));
     },

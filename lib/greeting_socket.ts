@@ -1,0 +1,42 @@
+/** The greeting of one who connects to a server, a client or a peer. It knows nothing of what follows. */
+
+import { ProtocolError } from "./errors.ts";
+import { FrameReader, FrameWriter } from "./frame.ts";
+import { type Hello, readGreeting, writeHello } from "./pipeline.ts";
+import { type Socket, writeAll } from "./socket.ts";
+
+/** What came of a greeting. */
+export interface Greeted {
+  /** The reader that has read it. */
+  readonly input: FrameReader;
+  /** What the server says about itself. */
+  readonly server: Record<string, unknown>;
+}
+
+/**
+ * Greets a server.
+ *
+ * @throws {ProtocolError} If what answers is none of ours.
+ */
+export async function greet(socket: Socket, hello: Hello): Promise<Greeted> {
+  const [output, input] = [new FrameWriter(), new FrameReader()];
+  writeHello(output, hello);
+  await writeAll(socket, output.taken());
+  try {
+    await readInto(socket, input, () => input.next());
+    return { input, server: readGreeting(input) };
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
+  }
+}
+
+/** Reads until `onBytes` says that it is enough. */
+export async function readInto(socket: Socket, input: FrameReader, onBytes: () => boolean): Promise<void> {
+  while (true) {
+    const count = await socket.read(input.space());
+    if (count === null) throw new Error("the server closed the connection");
+    input.received(count);
+    if (onBytes()) return;
+  }
+}

@@ -1,0 +1,28 @@
+/** Checks of a server's options. Each throws a `RangeError` that names the option, what is allowed and what came. */
+
+import { type Address, parseAddress } from "./address.ts";
+
+/** Where to listen. */
+export function checkedListen(listen: string | number): Address {
+  const isNone = typeof listen === "number" && !Number.isInteger(listen);
+  const address = isNone ? undefined : parseAddress(String(listen), { hostname: "127.0.0.1" });
+  if (address !== undefined) return address;
+  throw new RangeError(
+    'Cannot create server: listen must be a port (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path": ' +
+      `received "${listen}"`,
+  );
+}
+
+/** Where a peer is. */
+export function checkedPeer(peer: string): Address {
+  const address = parseAddress(peer);
+  if (address?.transport === "tcp" && address.port > 0) return address;
+  throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
+}
+
+/** Checks a number. */
+export function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
+  if (value >= least && value <= most) return;
+  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
+  throw new RangeError(`Cannot create server: ${option} must be ${allowed}: received ${value}`);
+}
