@@ -71,11 +71,13 @@ export class CatchUp {
     return (this.#session?.verification ?? this.#session?.verified) !== undefined;
   }
 
-  /** Begins with a peer, unless there is one. */
-  begin(link: number): void {
-    if (this.#session !== undefined) return;
-    this.#session = { link, idleRounds: 0 };
-    this.#pull(link);
+  /** Begins with a peer, unless there is another. Returns whether it is this one. */
+  begin(link: number): boolean {
+    if (this.#session === undefined) {
+      this.#session = { link, idleRounds: 0 };
+      this.#pull(link);
+    }
+    return this.#session.link === link;
   }
 
   /** Gives a peer up. */
@@ -95,12 +97,13 @@ export class CatchUp {
    */
   takeDelta(link: number, delta: Delta): boolean {
     const { store: { history }, rules, apply } = this.#options;
-    const session = this.#session ??= { link, idleRounds: 0 };
+    const session = this.#session;
     // Another's, or one of before a verification.
-    if (session.link !== link || session.verification !== undefined) return false;
+    if (session?.link !== link || session.verification !== undefined) return false;
     if (session.verified !== undefined && exceeds(session.verified.known, delta.known)) return false;
-    session.idleRounds = 0;
     const mine = history.known;
+    if (delta.more && !exceeds(delta.upTo, mine)) return false; // one that came twice
+    session.idleRounds = 0;
     if (rules.verify && this.#isUnsafe(session, mine, delta) && this.#verify(session)) {
       this.stats.verifications++;
       return false;

@@ -13,8 +13,10 @@ import {
   MessageWriter,
   type Push,
   TOUCH,
+  TURN,
   type Write,
 } from "./gossip_message.ts";
+import { answered, asked, type LinkState, newLinkState } from "./gossip_link.ts";
 import { claimed, highest, readMessage } from "./gossip_reader.ts";
 import { ALL_RULES, exceeds, type Known, type Rules } from "./history.ts";
 import type { Span } from "./span.ts";
@@ -37,23 +39,6 @@ export interface GossipOptions {
   readonly eager?: boolean;
   /** Rules of replication; for the simulator. */
   readonly rules?: Rules;
-}
-
-/** What is known of a peer. */
-export interface LinkState {
-  /** Its origin, once it has spoken. */
-  origin: number | undefined;
-  /** Writes received from it and applied, and sent to it. */
-  applied: number;
-  sent: number;
-  /** Writes held here that the peer lacked when it was last heard. */
-  lag: number;
-  /** Milliseconds from a question to its answer; `undefined` before the first. */
-  roundTripMs: number | undefined;
-  /** When it last answered a round. */
-  lastRoundMs: number | undefined;
-  /** When it was asked and has not answered yet. */
-  askedMs: number | undefined;
 }
 
 const MAX_WRITES = 256;
@@ -109,15 +94,7 @@ export class Gossip {
 
   /** Takes a link into use. */
   connect(link: number): void {
-    this.#links.set(link, {
-      origin: undefined,
-      applied: 0,
-      sent: 0,
-      lag: 0,
-      roundTripMs: undefined,
-      lastRoundMs: undefined,
-      askedMs: undefined,
-    });
+    this.#links.set(link, newLinkState());
   }
 
   /** Takes a link out of use. */
@@ -149,8 +126,7 @@ export class Gossip {
 
   /** Asks one peer whether it knows the same. */
   ask(link: number): void {
-    const state = this.#links.get(link)!;
-    state.askedMs ??= this.#options.store.nowMs;
+    asked(this.#links.get(link)!, this.#options.store.nowMs);
     this.#send([link], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
   }
 
@@ -244,16 +220,17 @@ export class Gossip {
         return this.#answerSync(link, state, message.digest, message.from);
       case MESSAGE.same:
         state.lag = 0;
-        return this.#answered(state);
+        return answered(state, this.#options.store.nowMs);
       case MESSAGE.known:
-        this.#answered(state);
-        return this.#compare(link, state, message);
+        answered(state, this.#options.store.nowMs);
+        return this.#compare(link, state, message.turn, message.known);
       case MESSAGE.pull:
         state.lag = this.#options.store.history.countBeyond(message.known);
         return this.#sendDelta(link, state, message.from, message.known);
       case MESSAGE.delta:
         if (message.to !== this.#options.origin || !this.#catchUp.takeDelta(link, message)) return;
-        return this.#compare(link, state, message);
+        this.#offer(link, TURN.take, message.known);
+        return;
       case MESSAGE.verify:
         return this.#confirm(link, message.from, message.known, message.writes);
       case MESSAGE.verified:
@@ -272,31 +249,43 @@ export class Gossip {
   #answerSync(link: number, state: LinkState, digest: number, from: number): void {
     const { history } = this.#options.store;
     if (digest !== history.digest) {
-      const isBusy = this.#catchUp.link !== undefined;
-      return this.#send([link], { type: MESSAGE.known, isBusy, known: history.known });
+      return this.#send([link], { type: MESSAGE.known, turn: TURN.answer, known: history.known });
     }
     state.lag = 0;
     this.#send([link], { type: MESSAGE.same, to: from });
   }
 
-  #answered(state: LinkState): void {
-    const { nowMs } = this.#options.store;
-    if (state.askedMs !== undefined) state.roundTripMs = Math.max(0, nowMs - state.askedMs);
-    state.askedMs = undefined;
-    state.lastRoundMs = nowMs;
+  /**
+   * Lets the peer take what it lacks, or else asks for what it has beyond. Not both at once: the one that has taken all
+   * gives in turn, and is believed more, since it then knows everything that the other knows.
+   */
+  #compare(link: number, state: LinkState, turn: number, theirs: Known): void {
+    state.lag = this.#options.store.history.countBeyond(theirs);
+    if (turn === TURN.answer && this.#offer(link, TURN.offer, theirs)) return;
+    if (this.#lacks(state, theirs) && this.#catchUp.begin(link)) return;
+    if (turn === TURN.offer) this.#offer(link, TURN.take, theirs);
+  }
+
+  /** Tells a peer what is known here, if that is more than it knows. */
+  #offer(link: number, turn: number, theirs: Known): boolean {
+    const { known } = this.#options.store.history;
+    if (!exceeds(known, theirs)) return false;
+    this.#send([link], { type: MESSAGE.known, turn, known });
+    return true;
   }
 
   /**
-   * Gives what the peer lacks, or else asks for what it has beyond. Not both at once: the peer that has taken all gives in
-   * turn, and is believed more, since it then knows everything that this node knows. One that catches up with another
-   * peer is given nothing.
+   * Whether a peer knows what this node should have heard by now: what it says of itself, since it has told that before;
+   * but not of another peer that answers, whose own words may be on their way.
    */
-  #compare(link: number, state: LinkState, peer: { from: number; known: Known; isBusy?: boolean }): void {
-    const { history } = this.#options.store;
-    state.lag = history.countBeyond(peer.known);
-    if (!exceeds(history.known, peer.known)) {
-      if (exceeds(peer.known, history.known)) this.#catchUp.begin(link);
-    } else if (!peer.isBusy) this.#sendDelta(link, state, peer.from, peer.known);
+  #lacks(state: LinkState, theirs: Known): boolean {
+    const { known } = this.#options.store.history;
+    const others = new Set<number>();
+    for (const other of this.#links.values()) {
+      if (other !== state && other.origin !== undefined && other.unanswered < 2) others.add(other.origin);
+    }
+    for (const [id, h] of theirs) if (h > (known.get(id) ?? 0) && !others.has(id)) return true;
+    return false;
   }
 
   #takePush(link: number, push: Push): void {
@@ -309,7 +298,8 @@ export class Gossip {
     }
     if (known < before || this.#catchUp.isExclusive) {
       this.stats.gaps++;
-      return this.#catchUp.begin(link);
+      this.#catchUp.begin(link);
+      return;
     }
     let isNews = false;
     for (const write of writes) if (this.#apply(link, write, false)) isNews = true;

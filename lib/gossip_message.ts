@@ -24,6 +24,9 @@ export const MESSAGE = {
   touch: 10,
 } as const;
 
+/** What a `known` is: the answer to a `sync`, the offer to take first, or the answer to that. */
+export const TURN = { answer: 0, offer: 1, take: 2 } as const;
+
 /** Kinds of writes beside those of records: a key and its version alone, and a use that has put a deadline off. */
 export const NAME = 0;
 export const TOUCH = 5;
@@ -75,7 +78,7 @@ export interface Push {
 export type MessageBody =
   | { type: typeof MESSAGE.sync; digest: number }
   | { type: typeof MESSAGE.same; to: number }
-  | { type: typeof MESSAGE.known; known: Known; isBusy: boolean }
+  | { type: typeof MESSAGE.known; known: Known; turn: number }
   | { type: typeof MESSAGE.pull; known: Known }
   | { type: typeof MESSAGE.delta } & Delta
   | { type: typeof MESSAGE.verify; known: Known; writes: Write[] }
@@ -113,7 +116,7 @@ export class MessageWriter {
         this.#uint32(message.to);
         break;
       case MESSAGE.known:
-        this.#uint8(Number(message.isBusy));
+        this.#uint8(message.turn);
         this.#known(message.known);
         break;
       case MESSAGE.pull:

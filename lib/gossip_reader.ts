@@ -55,7 +55,7 @@ class MessageReader {
       case MESSAGE.same:
         return { type, ...head, to: this.#uint32() };
       case MESSAGE.known:
-        return { type, ...head, isBusy: this.#uint8() === 1, known: this.#known() };
+        return { type, ...head, turn: this.#uint8(), known: this.#known() };
       case MESSAGE.pull:
         return { type, ...head, known: this.#known() };
       case MESSAGE.delta:

@@ -277,7 +277,7 @@ export class Peers {
       listed.error = "";
       listed.state = "connected";
     }
-    this.#gossip.ask(number);
+    if (isOwn) this.#gossip.ask(number);
     let error: unknown;
     try {
       await connection.link.run();

@@ -225,7 +225,7 @@ Deno.test("Gossip refuses a version from too far in the future wherever it stand
   const future = new Map([[101, far]]);
   const messages: Message[] = [
     { ...head, type: MESSAGE.sync, digest: 0, cleared: far },
-    { ...head, type: MESSAGE.known, known: future, isBusy: false },
+    { ...head, type: MESSAGE.known, known: future, turn: 0 },
     { ...head, type: MESSAGE.push, origin: 101, before: 0, last: far, sentTo: [], writes: [write] },
     { ...head, type: MESSAGE.news, origin: 101, last: far },
     { ...head, type: MESSAGE.delta, ...none, known: future },

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { OrmucoCacheServer } from "../mod.ts";
+import { OrmucoCacheClient, OrmucoCacheServer } from "../mod.ts";
 import { SETTING_NAMES } from "../lib/config.ts";
-import { CONFIG, run, serve } from "./processes.ts";
+import { CONFIG, denoArguments, run, serve } from "./processes.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const README = text("README.md");
 const NOT_YET = ["AUTH_TOKEN", "AUTH_TOKEN_FILE", "TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
-const DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/protocol.md"];
+const DOCUMENTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/protocol.md", "docs/replication.md"];
 
 function text(file: string): string {
   return Deno.readTextFileSync(new URL(file, ROOT));
@@ -90,6 +90,38 @@ Deno.test("the example finds on the server, in its second run, what its first ru
     ]);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the example of a shared service answers out of what another copy has computed", async () => {
+  const ports = [0, 0, 0, 0].map(() => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    return listener.addr.port;
+  });
+  const start = (args: string[]) =>
+    new Deno.Command(Deno.execPath(), {
+      args: [...denoArguments("examples/shared_service.ts"), ...args],
+      stdout: "null",
+    })
+      .spawn();
+  const copies = [
+    start([`${ports[0]}`, `${ports[1]}`]),
+    start([`${ports[2]}`, `${ports[3]}`, `127.0.0.1:${ports[1]}`]),
+  ];
+  const ask = async (port: number): Promise<string> => {
+    while (true) {
+      const answer = await fetch(`http://127.0.0.1:${port}/primes/1000`).then((found) => found.text(), () => undefined);
+      if (answer !== undefined) return answer;
+    }
+  };
+  try {
+    assertStringIncludes(await ask(ports[0]), "168 primes below 1000, computed here");
+    await using client = new OrmucoCacheClient({ servers: [`127.0.0.1:${ports[3]}`] });
+    while (!await client.has("/primes/1000")); // a join, or a push
+    assertStringIncludes(await ask(ports[2]), "168 primes below 1000, from the cache");
+  } finally {
+    for (const copy of copies) copy.kill();
+    await Promise.all(copies.map(({ status }) => status));
   }
 });
 

@@ -9,6 +9,7 @@ const LAYERS: string[][] = [
     "lib/buffers.ts",
     "lib/clock.ts",
     "lib/errors.ts",
+    "lib/gossip_link.ts",
     "lib/json_text.ts",
     "lib/key_table.ts",
     "lib/limits.ts",

@@ -1,6 +1,6 @@
 /**
  * Our server, which tells the longest pause of its event loop in each tenth of a second, without the time that other
- * processes had the processor. Usage: watched_server.ts PORT [MAX_BYTES]
+ * processes had the processor. Usage: watched_server.ts PORT [MAX_BYTES [PEER …]]
  */
 
 import { OrmucoCacheServer } from "../../server.ts";
@@ -8,11 +8,12 @@ import { OrmucoCacheServer } from "../../server.ts";
 const TICK_MS = 1;
 const REPORT_MS = 100;
 
-const [port, maxBytes] = Deno.args;
+const [port, maxBytes, ...peers] = Deno.args;
 const server = new OrmucoCacheServer({
   listen: `127.0.0.1:${port}`,
   maxSize: Infinity,
   maxBytes: maxBytes === undefined ? undefined : Number(maxBytes),
+  peers,
   log: () => {},
 });
 await server.startServer();
