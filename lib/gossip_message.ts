@@ -7,7 +7,7 @@ import { FLAGS } from "./codec.ts";
 import type { Known } from "./history.ts";
 import { MAX_TTL_MS } from "./limits.ts";
 import { ENTRY } from "./records.ts";
-import type { Span } from "./span.ts";
+import { copySpan, type Span } from "./span.ts";
 import type { RemoteWrite } from "./entries.ts";
 
 /** Kinds of messages. */
@@ -198,11 +198,12 @@ export class MessageWriter {
     }
   }
 
-  #span({ bytes, from, to }: Span): void {
-    this.#count(to - from);
-    this.#ensure(to - from);
-    this.#bytes.set(bytes.subarray(from, to), this.#length);
-    this.#length += to - from;
+  #span(span: Span): void {
+    const length = span.to - span.from;
+    this.#count(length);
+    this.#ensure(length);
+    copySpan(span, this.#bytes, this.#length);
+    this.#length += length;
   }
 
   #uint8(value: number): void {

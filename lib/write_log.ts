@@ -13,6 +13,8 @@ const CHUNK_MASK = CHUNK - 1;
 const SMALLEST_CHUNK = 64;
 const GROWTH = 4;
 const PLACE_BYTES = 4;
+/** Arrays kept at most. */
+const MAX_SPARE = 4;
 
 interface Chunk {
   id: number;
@@ -32,6 +34,8 @@ export class Chunks {
   readonly #records: Records;
   readonly #chunks: (Chunk | undefined)[] = [];
   readonly #free: number[] = [];
+  /** Arrays of closed chunks, for the next. */
+  readonly #spare: Uint32Array[] = [];
   #places = 0;
 
   constructor(records: Records) {
@@ -65,7 +69,8 @@ export class Chunks {
   /** A new chunk with so many places. */
   open(log: WriteLog, least: number, places: number): Chunk {
     const id = this.#free.pop() ?? this.#chunks.length;
-    const chunk = { id, least, positions: new Uint32Array(places), length: 0, live: 0, log };
+    const positions = (places === CHUNK ? this.#spare.pop() : undefined) ?? new Uint32Array(places);
+    const chunk = { id, least, positions, length: 0, live: 0, log };
     this.#chunks[id] = chunk;
     this.#places += places;
     return chunk;
@@ -86,6 +91,7 @@ export class Chunks {
     this.#chunks[id] = undefined;
     this.#free.push(id);
     this.#places -= positions.length;
+    if (positions.length === CHUNK && this.#spare.length < MAX_SPARE) this.#spare.push(positions);
   }
 }
 
@@ -191,8 +197,12 @@ export class WriteLog {
     for (const left of [i - 1, i]) {
       const [a, b] = [this.#chunks[left], this.#chunks[left + 1]];
       if (a === undefined || left + 2 >= this.#chunks.length || a.live + b.live > CHUNK / 2) continue;
-      const held = [...a.positions.subarray(0, a.length), ...b.positions.subarray(0, b.length)];
-      return this.#replace(left, 2, a.least, held.filter((position) => position !== 0));
+      const { length } = a;
+      a.length = a.live = 0;
+      for (let at = 0; at < length; at++) if (a.positions[at] !== 0) this.#append(a, a.positions[at]);
+      for (let at = 0; at < b.length; at++) if (b.positions[at] !== 0) this.#append(a, b.positions[at]);
+      this.#chunks.splice(left + 1, 1);
+      return this.#all.close(b);
     }
   }
 
