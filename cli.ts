@@ -17,10 +17,11 @@ import { encodeValue, FLAGS } from "./lib/codec.ts";
 import { clientOptions, serverOptions, type Settings, type SettingText } from "./lib/config.ts";
 import { readEnvironment } from "./lib/environment.ts";
 import { CacheError } from "./lib/errors.ts";
-import { toJson } from "./lib/json_text.ts";
+import { textOrBytes, toJson } from "./lib/json_text.ts";
 import { MAX_VALUE_BYTES } from "./lib/limits.ts";
 import { ALL_RULES, type Rules } from "./lib/history.ts";
-import { type Outcome, SCENARIOS, simulate } from "./lib/simulator.ts";
+import { SCENARIOS } from "./lib/scenarios.ts";
+import { type Outcome, simulateAll } from "./lib/simulator.ts";
 import { SOFTWARE } from "./lib/software.ts";
 import { peerLines, statsLines } from "./lib/stats_lines.ts";
 import { OrmucoCacheServer } from "./server.ts";
@@ -222,25 +223,26 @@ async function bench(args: Arguments): Promise<number> {
 /** Runs every scenario with many seeds; the first violation is told with what happened before it. */
 function simulations(args: Arguments): number {
   const seeds = wholeFlag(args, "seeds", 100, 1, 1_000_000);
-  const first = wholeFlag(args, "seed", 1, 0, 2 ** 31);
+  const seed = wholeFlag(args, "seed", 1, 0, 2 ** 31);
   const without = args.flags.get("without");
   if (without !== undefined && !Object.hasOwn(ALL_RULES, without)) {
     const rules = Object.keys(ALL_RULES).join(", ");
     throw new UsageError("simulate", `--without must be one of ${rules}: received "${without}"`);
   }
-  const results = [];
-  for (const scenario of SCENARIOS) {
-    let [bad, rounds, evictions] = [0, 0, 0];
-    for (let seed = first; seed < first + seeds; seed++) {
-      const outcome = simulate({ ...scenario, without: without as keyof Rules }, seed);
-      rounds = Math.max(rounds, outcome.rounds);
-      evictions += outcome.evictions;
-      if (outcome.violations.length > 0 && ++bad === 1 && !args.json) tellViolation(scenario.name, outcome);
-      if (Deno.stderr.isTerminal() && !args.json) progress(`${scenario.name}: ${seed - first + 1} of ${seeds}`);
-    }
-    results.push({ scenario: scenario.name, seeds, bad, rounds, evictions });
-    if (!args.json) say(`${scenario.name.padEnd(44)} ${bad} of ${seeds} seeds bad, ${rounds} rounds at most to agree`);
-  }
+  const nodes = args.flags.has("nodes") ? { nodes: wholeFlag(args, "nodes", 4, 2, 64) } : {};
+  const changes = { ...nodes, without: without as keyof Rules };
+  const scenarios = SCENARIOS.filter(({ name }) => name.includes(args.flags.get("scenario") ?? ""));
+  const names = SCENARIOS.map(({ name }) => `"${name}"`).join(", ");
+  if (scenarios.length === 0) throw new UsageError("simulate", `no scenario has that name: ${names}`);
+  const results = scenarios.map((scenario, i) => {
+    const onRun = ({ seed }: Outcome) => progress(`${i + 1} of ${scenarios.length}, ${scenario.name}: seed ${seed}`);
+    const { first, ...result } = simulateAll({ ...scenario, ...changes }, seed, seeds, onRun);
+    progress("");
+    if (args.json) return result;
+    if (first !== undefined) tellViolation(scenario.name, first);
+    say(`${scenario.name.padEnd(50)} ${result.bad} of ${seeds} seeds bad, ${result.rounds} rounds at most to agree`);
+    return result;
+  });
   if (args.json) say(toJson(results));
   return results.some(({ bad }) => bad > 0) ? EXIT.miss : EXIT.ok;
 }
@@ -248,10 +250,13 @@ function simulations(args: Arguments): number {
 function tellViolation(scenario: string, { seed, violations, trace }: Outcome): void {
   say(`${scenario}, seed ${seed}: ${violations[0]}`);
   for (const line of trace) say(`    ${line}`);
+  say(`    and then: ${violations[0]}`);
+  say(`    again: cli.ts simulate --scenario "${scenario}" --seed ${seed} --seeds 1`);
 }
 
+/** Shows a line in the place of the one before; to a person only. */
 function progress(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}\r`));
+  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}\r`));
 }
 
 /** Says why calls failed. */
@@ -297,14 +302,6 @@ async function readStdin(): Promise<Uint8Array> {
     parts.push(part);
   }
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
-}
-
-function textOrBytes(bytes: Uint8Array): string | Uint8Array {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return bytes;
-  }
 }
 
 function parseJson(text: string): unknown {

@@ -43,6 +43,8 @@ interface Session {
   readonly link: number;
   /** Rounds since anything was heard of the peer. */
   idleRounds: number;
+  /** What was known here when it was asked last. */
+  asked?: Known;
   verified?: Verified;
   verification?: Verification;
 }
@@ -75,7 +77,7 @@ export class CatchUp {
   begin(link: number): boolean {
     if (this.#session === undefined) {
       this.#session = { link, idleRounds: 0 };
-      this.#pull(link);
+      this.#pull(this.#session);
     }
     return this.#session.link === link;
   }
@@ -101,8 +103,9 @@ export class CatchUp {
     // Another's, or one of before a verification.
     if (session?.link !== link || session.verification !== undefined) return false;
     if (session.verified !== undefined && exceeds(session.verified.known, delta.known)) return false;
+    // A page that has come twice: only one of the two is to be followed by the next.
+    if (delta.more && session.asked !== undefined && !exceeds(delta.upTo, session.asked)) return false;
     const mine = history.known;
-    if (delta.more && !exceeds(delta.upTo, mine)) return false; // one that came twice
     session.idleRounds = 0;
     if (rules.verify && this.#isUnsafe(session, mine, delta) && this.#verify(session)) {
       this.stats.verifications++;
@@ -112,7 +115,7 @@ export class CatchUp {
     for (const write of delta.writes) apply(link, write, isDominated);
     for (const [origin, h] of delta.upTo) history.know({ origin, h });
     for (const [origin, h] of delta.lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
-    if (delta.more) this.#pull(link);
+    if (delta.more) this.#pull(session);
     else this.#session = undefined;
     return !delta.more;
   }
@@ -130,11 +133,12 @@ export class CatchUp {
       this.stats.unconfirmed++;
       store.distrust(position);
     }
-    if (!this.#verify(session)) this.#pull(link);
+    if (!this.#verify(session)) this.#pull(session);
   }
 
-  #pull(link: number): void {
-    this.#options.send(link, { type: MESSAGE.pull, known: this.#options.store.history.known });
+  #pull(session: Session): void {
+    session.asked = this.#options.store.history.known;
+    this.#options.send(session.link, { type: MESSAGE.pull, known: session.asked });
   }
 
   /**

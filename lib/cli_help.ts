@@ -106,7 +106,9 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
       { name: "seed", argument: "N", help: "the first of them (1)" },
-      { name: "without", argument: "RULE", help: "switch one off: ghosts, cover, floor, dominance or verify" },
+      { name: "scenario", argument: "TEXT", help: "only those with this in their name" },
+      { name: "nodes", argument: "N", help: "nodes in each (3 to 10, as the scenario says)" },
+      { name: "without", argument: "RULE", help: "switch one of the rules off; a wrong name lists them" },
       JSON_FLAG,
     ],
   },

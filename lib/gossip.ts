@@ -64,6 +64,7 @@ export class Gossip {
   };
   readonly #options: GossipOptions;
   readonly #maxWrites: number;
+  readonly #rules: Rules;
   readonly #writer = new MessageWriter();
   readonly #links = new Map<number, LinkState>();
   readonly #catchUp: CatchUp;
@@ -78,9 +79,10 @@ export class Gossip {
   constructor(options: GossipOptions) {
     this.#options = options;
     this.#maxWrites = options.maxWrites ?? MAX_WRITES;
+    this.#rules = options.rules ?? ALL_RULES;
     this.#catchUp = new CatchUp({
       store: options.store,
-      rules: options.rules ?? ALL_RULES,
+      rules: this.#rules,
       maxWrites: this.#maxWrites,
       send: (link, message) => this.#send([link], message),
       apply: (link, write, isDominated) => this.#apply(link, write, isDominated),
@@ -228,8 +230,8 @@ export class Gossip {
         state.lag = this.#options.store.history.countBeyond(message.known);
         return this.#sendDelta(link, state, message.from, message.known);
       case MESSAGE.delta:
-        if (message.to !== this.#options.origin || !this.#catchUp.takeDelta(link, message)) return;
-        this.#offer(link, TURN.take, message.known);
+        if (this.#rules.incarnation && message.to !== this.#options.origin) return;
+        if (this.#catchUp.takeDelta(link, message)) this.#offer(link, TURN.take, message.known);
         return;
       case MESSAGE.verify:
         return this.#confirm(link, message.from, message.known, message.writes);
@@ -282,7 +284,7 @@ export class Gossip {
     const { known } = this.#options.store.history;
     const others = new Set<number>();
     for (const other of this.#links.values()) {
-      if (other !== state && other.origin !== undefined && other.unanswered < 2) others.add(other.origin);
+      if (other.origin !== undefined && other.origin !== state.origin && other.unanswered < 2) others.add(other.origin);
     }
     for (const [id, h] of theirs) if (h > (known.get(id) ?? 0) && !others.has(id)) return true;
     return false;
@@ -296,7 +298,7 @@ export class Gossip {
       this.stats.repeated += writes.length;
       return;
     }
-    if (known < before || this.#catchUp.isExclusive) {
+    if ((this.#rules.prefix && known < before) || this.#catchUp.isExclusive) {
       this.stats.gaps++;
       this.#catchUp.begin(link);
       return;

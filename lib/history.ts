@@ -20,10 +20,28 @@ export interface Rules {
   dominance: boolean;
   /** Entries that may have been deleted elsewhere are verified. */
   verify: boolean;
+  /** A push is applied only if the write before it is known. */
+  prefix: boolean;
+  /** Answers to an earlier start are ignored. */
+  incarnation: boolean;
+  /** Nothing from before a clear is accepted. */
+  clear: boolean;
+  /** A renewal is for the very version that it names. */
+  touch: boolean;
 }
 
 /** All rules. */
-export const ALL_RULES: Rules = { ghosts: true, cover: true, floor: true, dominance: true, verify: true };
+export const ALL_RULES: Rules = {
+  ghosts: true,
+  cover: true,
+  floor: true,
+  dominance: true,
+  verify: true,
+  prefix: true,
+  incarnation: true,
+  clear: true,
+  touch: true,
+};
 
 /** What is known of one origin's writes. */
 export interface Origin {

@@ -23,3 +23,12 @@ function marked(this: unknown, key: string, value: unknown): unknown {
 function base64({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
   return btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), (byte) => String.fromCharCode(byte)).join(""));
 }
+
+/** Bytes as text if they are UTF-8, or else as they are. */
+export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return bytes;
+  }
+}

@@ -83,9 +83,7 @@ export class Store {
   readonly #rules: Rules;
   readonly #onWrite: (() => void) | undefined;
   readonly #onRenew: ((position: number) => void) | undefined;
-  readonly #origin: number;
   readonly #clock = new HybridClock();
-  readonly #counters = { evictions: 0, expirations: 0 };
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
   /** Records of before a `clear`, whose memory is still to be given back. */
@@ -106,7 +104,6 @@ export class Store {
     this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
     this.#renewOnHit = renewOnHit;
     this.#now = now ?? turnNow;
-    this.#origin = options.origin ?? 1;
     this.#rules = options.rules ?? ALL_RULES;
     this.#onWrite = options.onWrite;
     this.#onRenew = options.onRenew;
@@ -117,8 +114,8 @@ export class Store {
       maxGraves: options.maxGraves ?? MAX_GRAVES,
       limitBytes: maxBytes ?? MAX_STORE_BYTES,
       hashKey,
-      origin: this.#origin,
-      counters: this.#counters,
+      origin: options.origin ?? 1,
+      counters: { evictions: 0, expirations: 0 },
     };
     this.#entries = new Entries(this.#entriesOptions);
   }
@@ -231,7 +228,8 @@ export class Store {
    */
   extend(key: Span, version: Version, remainingMs: number): boolean {
     const position = this.peek(key);
-    if (position === 0 || compareVersions(this.history.version(position), version) !== 0) return false;
+    const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
+    if (!isThat && (this.#rules.touch || position === 0)) return false;
     const nowMs = this.#now();
     const ttlMs = this.records.ttlMs(position);
     const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
@@ -278,7 +276,7 @@ export class Store {
     const entries = this.#entries;
     const { history, records } = entries;
     const nowMs = this.#now();
-    if (version.h <= history.cleared) return false;
+    if (this.#rules.clear && version.h <= history.cleared) return false;
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
@@ -305,8 +303,9 @@ export class Store {
     const { history } = this.#entries;
     if (h <= history.cleared) return false;
     history.cleared = h;
-    if (history.origins.every(({ log }) => log.countAfter(h) === 0)) this.#dropAll();
-    else this.#entries.doomed = h; // they are erased in slices, and no longer found
+    // Beside newer ones they are erased in slices, and no longer found.
+    if (history.origins.some(({ log }) => log.countAfter(h) > 0)) this.#entries.doomed = h;
+    else this.#dropAll();
     return true;
   }
 
@@ -359,8 +358,7 @@ export class Store {
       misses: this.#misses,
       stores: this.#stores,
       deletions: this.#deletions,
-      evictions: this.#counters.evictions,
-      expirations: this.#counters.expirations,
+      ...this.#entriesOptions.counters,
     };
   }
 
@@ -413,7 +411,9 @@ export class Store {
   }
 
   #nextVersion(nowMs: number): Version {
-    return this.#onWrite === undefined ? NO_VERSION : { h: this.#clock.tick(nowMs), origin: this.#origin };
+    return this.#onWrite === undefined
+      ? NO_VERSION
+      : { h: this.#clock.tick(nowMs), origin: this.history.origins[0].id };
   }
 
   /** A write made here is known here. */

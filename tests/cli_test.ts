@@ -136,8 +136,9 @@ Deno.test("cli simulate finds nothing wrong, and shows what a rule is for when i
   ]);
   const without = await cli(["simulate", "--seed", "3", "--seeds", "2", "--without", "verify"]);
   assertEquals(without.status, 1);
-  assertMatch(without.out, /, seed \d+: \d+ ms: node \d serves/);
-  assertMatch(without.out, /^ {4}\d+ ms: node \d hears type \d/m);
+  assertMatch(without.out, /, seed \d+: \d+ ms: node \d (serves|keeps)/);
+  assertMatch(without.out, /^ {4}\d+ ms: node \d \(\d+\) hears from \d \(\d+\): delta for \d+/m);
+  assertMatch(without.out, /^ {4}again: cli.ts simulate --scenario ".+" --seed \d --seeds 1$/m);
 });
 
 Deno.test("cli retrieve ends quietly when its output is not read", async () => {
@@ -170,7 +171,9 @@ Deno.test("cli exits with 4 when the server refuses", async () => {
 });
 
 const USAGE: [string[], string][] = [
-  [["simulate", "--without", "sense"], "--without must be one of ghosts, cover, floor, dominance, verify: received"],
+  [["simulate", "--without", "sense"], "--without must be one of ghosts, cover, floor, dominance, verify, prefix,"],
+  [["simulate", "--scenario", "calm"], 'no scenario has that name: "room for all, mesh", '],
+  [["simulate", "--nodes", "1"], "--nodes must be a number from 2 to 64"],
   [["frobnicate"], 'Cannot run "frobnicate": unknown command: it must be serve, store'],
   [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
   [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],

@@ -122,6 +122,16 @@ Deno.test("Gossip brings writes both ways in one round, and the newer of two win
   for (const store of [a, b]) assertEquals([get(store, 1), get(store, 2)], ["new", "theirs"]);
 });
 
+Deno.test("Gossip sends every page once when both nodes ask at the same time", () => {
+  const all = pair();
+  for (let i = 0; i < 2000; i++) set(all.stores[0], i);
+  for (const gossip of all.gossips) gossip.round(() => 0);
+  deliver(all);
+  assertEquals(all.stores[1].stats().entries, 2000);
+  const { sent } = all.gossips[0].stats;
+  assert(sent <= 2000 + 256, `${sent} writes`); // the first page is both given and asked for
+});
+
 Deno.test("Gossip carries deletions and clears", () => {
   const all = pair();
   const [a, b] = all.stores;
