@@ -47,6 +47,8 @@ const PATIENCE = 3;
 /** A node with more links asks some of them by chance. */
 const ALL_LINKS = 8;
 const FUTURE_MS = 120_000;
+/** Until all has arrived that was on its way, and all has expired that can, by clocks that are right. */
+const EXPIRY_MS = 5000;
 const LONG_PARTITION_FROM = 60;
 
 /** Runs a scenario with a seed; what goes wrong is run again, to tell what led to it. */
@@ -232,7 +234,7 @@ class Simulation {
     this.#endLasting(Infinity);
     this.#heal();
     this.cluster.network.isFaulty = false;
-    this.cluster.pass(5000);
+    this.cluster.pass(this.#scenario.isFuture ? EXPIRY_MS + FUTURE_MS : EXPIRY_MS);
     while (!this.#isBelievable()) this.cluster.pass(ROUND_MS);
     const { mostSent } = this.cluster.judge;
     const sent = () => this.#sum(({ gossip }) => gossip.stats.sent);
