@@ -5,7 +5,7 @@
  */
 
 import { livesAt, nameAt } from "./delta.ts";
-import { type Delta, MESSAGE, type MessageBody, NAME, type Write } from "./gossip_message.ts";
+import { type Delta, MESSAGE, type MessageBody, NAME, type Verified, type Write } from "./gossip_message.ts";
 import { exceeds, type Known, type Rules } from "./history.ts";
 import { ENTRY } from "./records.ts";
 import type { Store } from "./store.ts";
@@ -23,20 +23,21 @@ export interface CatchUpOptions {
 }
 
 /** What lives here is at least as new as any write that the peer knew, of those up to a version. */
-interface Verified {
+interface Compared {
   readonly known: Known;
   readonly upTo: number;
 }
 
 /** A verification under way. */
-interface Verification extends Verified {
+interface Verification extends Compared {
   /** Versions after this are to be verified. */
   readonly from: number;
   /** Of which origin, by index, and after which version the next are. */
   index: number;
   after: number;
-  /** What has been asked last. */
+  /** What has been asked last, and by which question. */
   asked: Write[];
+  question: number;
 }
 
 interface Session {
@@ -45,7 +46,7 @@ interface Session {
   idleRounds: number;
   /** What was known here when it was asked last. */
   asked?: Known;
-  verified?: Verified;
+  verified?: Compared;
   verification?: Verification;
 }
 
@@ -58,6 +59,8 @@ export class CatchUp {
   readonly stats: { verifications: number; unconfirmed: number } = { verifications: 0, unconfirmed: 0 };
   readonly #options: CatchUpOptions;
   #session: Session | undefined;
+  #questions = 0;
+  readonly #owed: Known = new Map();
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -71,6 +74,19 @@ export class CatchUp {
   /** Whether something has been verified, or is: it stays so only if nothing comes from elsewhere meanwhile. */
   get isExclusive(): boolean {
     return (this.#session?.verification ?? this.#session?.verified) !== undefined;
+  }
+
+  /**
+   * What is to be known here until all is whole that has been taken in part. A write that is known may be missing where a
+   * newer one of its key was in a page that has not come.
+   */
+  get owed(): Known {
+    for (const [id, h] of this.#owed) if (this.#options.store.history.knownOf(id) >= h) this.#owed.delete(id);
+    return this.#owed;
+  }
+
+  #owe(known: Known): void {
+    for (const [id, h] of known) if (h > (this.#owed.get(id) ?? 0)) this.#owed.set(id, h);
   }
 
   /** Begins with a peer, unless there is another. Returns whether it is this one. */
@@ -111,21 +127,24 @@ export class CatchUp {
       this.stats.verifications++;
       return false;
     }
-    const isDominated = rules.dominance && !exceeds(mine, delta.known);
+    const isDominated = rules.dominance && delta.owed.size === 0 && !exceeds(mine, delta.known);
     for (const write of delta.writes) apply(link, write, isDominated);
     for (const [origin, h] of delta.upTo) history.know({ origin, h });
     for (const [origin, h] of delta.lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
+    this.#owe(delta.owed);
+    if (delta.more) this.#owe(delta.known);
     if (delta.more) this.#pull(session);
     else this.#session = undefined;
     return !delta.more;
   }
 
   /** Takes the answer to a verification: what was not confirmed may have been deleted, and is dropped. */
-  takeVerified(link: number, confirmed: boolean[]): void {
+  takeVerified(link: number, { question, confirmed }: Verified): void {
     const { store } = this.#options;
     const session = this.#session;
     const asked = session?.verification?.asked;
-    if (session?.link !== link || asked?.length !== confirmed.length) return;
+    if (session?.link !== link || session.verification?.question !== question) return;
+    if (asked?.length !== confirmed.length) return;
     session.idleRounds = 0;
     for (let i = 0; i < asked.length; i++) {
       const position = confirmed[i] ? 0 : livesAt(store, asked[i].key, asked[i].version);
@@ -156,7 +175,7 @@ export class CatchUp {
     const from = isNew ? 0 : verified!.upTo;
     if (unsafe <= from) return false;
     const base = isNew ? known : verified!.known;
-    session.verification = { known: base, from, upTo: unsafe, index: 0, after: from, asked: [] };
+    session.verification = { known: base, from, upTo: unsafe, index: 0, after: from, asked: [], question: 0 };
     return true;
   }
 
@@ -181,7 +200,8 @@ export class CatchUp {
       return false;
     }
     verification.asked = asked.sort((a, b) => compareVersions(a.version, b.version));
-    send(session.link, { type: MESSAGE.verify, known: history.known, writes: asked });
+    const question = verification.question = ++this.#questions;
+    send(session.link, { type: MESSAGE.verify, question, known: history.known, writes: asked });
     return true;
   }
 }

@@ -14,6 +14,7 @@ import {
   type Push,
   TOUCH,
   TURN,
+  type Verify,
   type Write,
 } from "./gossip_message.ts";
 import { answered, asked, type LinkState, newLinkState } from "./gossip_link.ts";
@@ -234,9 +235,9 @@ export class Gossip {
         if (this.#catchUp.takeDelta(link, message)) this.#offer(link, TURN.take, message.known);
         return;
       case MESSAGE.verify:
-        return this.#confirm(link, message.from, message.known, message.writes);
+        return this.#confirm(link, message);
       case MESSAGE.verified:
-        if (message.to === this.#options.origin) this.#catchUp.takeVerified(link, message.confirmed);
+        if (message.to === this.#options.origin) this.#catchUp.takeVerified(link, message);
         return;
       case MESSAGE.push:
         return this.#takePush(link, message);
@@ -353,7 +354,7 @@ export class Gossip {
   }
 
   /** Says of versions that live at a peer whether they are the newest that this node has known of their keys. */
-  #confirm(link: number, to: number, theirs: Known, writes: Write[]): void {
+  #confirm(link: number, { from: to, question, known: theirs, writes }: Verify & { from: number }): void {
     const { store } = this.#options;
     let forgotten = 0;
     for (const { id, forgotten: h } of store.history.origins) {
@@ -364,7 +365,7 @@ export class Gossip {
       const held = store.versionOf(key);
       return version.h > forgotten && (held === undefined || compareVersions(held, version) <= 0);
     });
-    this.#send([link], { type: MESSAGE.verified, to, confirmed });
+    this.#send([link], { type: MESSAGE.verified, to, question, confirmed });
   }
 
   #sendDelta(link: number, state: LinkState, to: number, theirs: Known): void {
@@ -379,8 +380,8 @@ export class Gossip {
     }
     this.stats.sent += writes.length;
     state.sent += writes.length;
-    const { known } = store.history;
-    this.#send([link], { type: MESSAGE.delta, to, known, upTo, lossy, writes, more: cut < Infinity });
+    const [{ known }, { owed }] = [store.history, this.#catchUp];
+    this.#send([link], { type: MESSAGE.delta, to, known, upTo, lossy, owed, writes, more: cut < Infinity });
   }
 
   #send(links: number[], body: MessageBody): void {

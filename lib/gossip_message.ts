@@ -56,11 +56,30 @@ export interface Delta {
   known: Known;
   /** What the receiver knows once it has applied this. */
   upTo: Known;
+  /** What is to be known until the sender has taken whole what it has taken in part: empty, but for a while. */
+  owed: Known;
   /** What the sender has forgotten beyond what the receiver knows. */
   lossy: Known;
   writes: Write[];
   /** Whether more writes are to be asked for. */
   more: boolean;
+}
+
+/** Versions that live at one who asks whether they are the newest. */
+export interface Verify {
+  /** Which question this is: a late answer must not be taken for another's. */
+  question: number;
+  /** What the asker knows. */
+  known: Known;
+  writes: Write[];
+}
+
+/** What is said of them, in the same order. */
+export interface Verified {
+  /** Who asked. */
+  to: number;
+  question: number;
+  confirmed: boolean[];
 }
 
 /** Writes of one origin, told at once. */
@@ -81,8 +100,8 @@ export type MessageBody =
   | { type: typeof MESSAGE.known; known: Known; turn: number }
   | { type: typeof MESSAGE.pull; known: Known }
   | { type: typeof MESSAGE.delta } & Delta
-  | { type: typeof MESSAGE.verify; known: Known; writes: Write[] }
-  | { type: typeof MESSAGE.verified; to: number; confirmed: boolean[] }
+  | { type: typeof MESSAGE.verify } & Verify
+  | { type: typeof MESSAGE.verified } & Verified
   | { type: typeof MESSAGE.push } & Push
   | { type: typeof MESSAGE.news; origin: number; last: number }
   | { type: typeof MESSAGE.touch; sentTo: number[]; writes: Write[] };
@@ -128,14 +147,17 @@ export class MessageWriter {
         this.#known(message.known);
         this.#known(message.upTo);
         this.#known(message.lossy);
+        this.#known(message.owed);
         this.#writes(message.writes);
         break;
       case MESSAGE.verify:
+        this.#count(message.question);
         this.#known(message.known);
         this.#writes(message.writes);
         break;
       case MESSAGE.verified:
         this.#uint32(message.to);
+        this.#count(message.question);
         this.#count(message.confirmed.length);
         for (const isConfirmed of message.confirmed) this.#uint8(Number(isConfirmed));
         break;

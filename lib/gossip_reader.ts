@@ -11,6 +11,7 @@ import {
   OTHER_FLAGS,
   type Push,
   TOUCH,
+  type Verified,
   type Write,
 } from "./gossip_message.ts";
 import type { Known } from "./history.ts";
@@ -61,9 +62,9 @@ class MessageReader {
       case MESSAGE.delta:
         return { type, ...head, ...this.#delta() };
       case MESSAGE.verify:
-        return { type, ...head, known: this.#known(), writes: this.#writes([NAME]) };
+        return { type, ...head, question: this.#count(), known: this.#known(), writes: this.#writes([NAME]) };
       case MESSAGE.verified:
-        return { type, ...head, to: this.#uint32(), confirmed: this.#list(1, () => this.#uint8() === 1) };
+        return { type, ...head, ...this.#verified() };
       case MESSAGE.push:
         return { type, ...head, ...this.#push() };
       case MESSAGE.news:
@@ -79,11 +80,15 @@ class MessageReader {
   #delta(): Delta {
     const to = this.#uint32();
     const more = this.#uint8() === 1;
-    const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
-    const delta: Delta = { to, more, known, upTo, lossy, writes: this.#writes(WRITES) };
+    const [known, upTo, lossy, owed] = [this.#known(), this.#known(), this.#known(), this.#known()];
+    const delta: Delta = { to, more, known, upTo, lossy, owed, writes: this.#writes(WRITES) };
     for (const part of [upTo, lossy]) for (const [id, h] of part) checkKnown(known, id, h);
     for (const { version } of delta.writes) checkKnown(known, version.origin, version.h);
     return delta;
+  }
+
+  #verified(): Verified {
+    return { to: this.#uint32(), question: this.#count(), confirmed: this.#list(1, () => this.#uint8() === 1) };
   }
 
   #push(): Push {
@@ -193,6 +198,7 @@ function checkKnown(known: Known, id: number, h: number): void {
 export function highest(message: Message): number {
   let h = Math.max(message.clock, message.cleared);
   if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
+  if ("owed" in message) { for (const owed of message.owed.values()) h = Math.max(h, owed); }
   return "last" in message ? Math.max(h, message.last) : h;
 }
 

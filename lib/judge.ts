@@ -40,7 +40,7 @@ interface Living {
 /** Bytes of a message beside lists … */
 const HEAD_BYTES = 64;
 /** … and at most of an origin in one, and of a write with the keys and values of a simulation. */
-const ORIGIN_BYTES = 3 * 12 + 4;
+const ORIGIN_BYTES = 4 * 12 + 4;
 const WRITE_BYTES = 48;
 
 /** A judge. */
@@ -175,9 +175,9 @@ export class Judge {
   }
 
   /** With room, a node loses nothing of what is told by one who knows all that it knows. */
-  #checkTaken(i: number, { known, upTo, writes }: Delta, mine: Known): void {
+  #checkTaken(i: number, { known, upTo, owed, writes }: Delta, mine: Known): void {
     const { history } = this.#nodes[i].store;
-    if (!exceeds(upTo, mine) || exceeds(upTo, history.known) || exceeds(mine, known)) return;
+    if (owed.size > 0 || !exceeds(upTo, mine) || exceeds(upTo, history.known) || exceeds(mine, known)) return;
     for (const write of writes) {
       const { version, entry } = write;
       if (entry === undefined || entry.remainingMs <= 0 || version.h <= history.cleared) continue;

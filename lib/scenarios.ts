@@ -40,6 +40,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("room for all, peers twice and themselves", { nodes: 3, hasAliases: true }),
   scenario("room for all, clocks far ahead", { isFuture: true }),
   scenario("few graves", { maxGraves: 20 }),
+  scenario("few graves, small pages, mesh", { maxGraves: 5, maxWrites: 5 }),
   scenario("few graves, long partition, small pages", { maxGraves: 10, maxWrites: 5, partitionSteps: 120 }),
   scenario("few graves, clocks far ahead, line", { maxGraves: 20, isFuture: true, topology: "line" }),
   scenario("eviction, mesh", { maxSize: 25, maxGraves: 20 }),

@@ -5,8 +5,9 @@ import { seeded } from "../bench/compare.ts";
 import { ProtocolError } from "../lib/errors.ts";
 import { Gossip } from "../lib/gossip.ts";
 import { MESSAGE, type Message, MessageWriter } from "../lib/gossip_message.ts";
+import { readMessage } from "../lib/gossip_reader.ts";
 import { ALL_RULES, type Rules } from "../lib/history.ts";
-import { TOMB } from "../lib/records.ts";
+import { ENTRY, TOMB } from "../lib/records.ts";
 import { type Span, spanOf } from "../lib/span.ts";
 import { Store } from "../lib/store.ts";
 
@@ -132,6 +133,68 @@ Deno.test("Gossip sends every page once when both nodes ask at the same time", (
   assert(sent <= 2000 + 256, `${sent} writes`); // the first page is both given and asked for
 });
 
+Deno.test("Gossip drops all that was deleted elsewhere when every question comes twice", () => {
+  const all = pair({ maxGraves: 1 });
+  const [a, b] = all.stores;
+  for (let i = 0; i < 800; i++) set(a, i);
+  round(all);
+  all.clock.nowMs += 10;
+  for (let i = 0; i < 800; i += 3) a.delete(key(i));
+  all.gossips[1].round(() => 0);
+  for (let next = all.waiting.shift(); next !== undefined; next = all.waiting.shift()) {
+    for (let copies = next.bytes[0] === MESSAGE.verify ? 2 : 1; copies > 0; copies--) {
+      all.gossips[next.to].receive(0, next.bytes);
+    }
+  }
+  for (let i = 0; i < 800; i++) assertEquals(get(b, i), i % 3 === 0 ? undefined : `value ${i}`);
+});
+
+Deno.test("Gossip says while it has taken a catch-up in part what is owed to it, and not when it has taken all", () => {
+  const all = pair();
+  const [a] = all.stores;
+  const owed = () => {
+    const head = { from: 102, clock: 1, cleared: 0 };
+    all.gossips[1].receive(0, new MessageWriter().write({ ...head, type: MESSAGE.pull, known: new Map() }));
+    const message = readMessage(all.waiting.pop()!.bytes);
+    assert(message.type === MESSAGE.delta);
+    return [...message.owed];
+  };
+  for (let i = 0; i < 300; i++) set(a, i);
+  all.gossips[1].round(() => 0);
+  while (all.stores[1].stats().entries === 0) {
+    const { to, bytes } = all.waiting.shift()!;
+    all.gossips[to].receive(0, bytes);
+  }
+  assertEquals(owed(), [[100, a.history.knownOf(100)]]);
+  deliver(all);
+  assertEquals([all.stores[1].stats().entries, owed()], [300, []]);
+});
+
+for (const owed of [[], [[7, 5]]] as [number, number][][]) {
+  const is = owed.length > 0 ? "refuses" : "takes";
+  Deno.test(`Gossip ${is} an old write of one who knows as much when ${owed.length} origins are owed to it`, () => {
+    const all = pair({ maxGraves: 1 });
+    const [a] = all.stores;
+    const version = { h: a.clock + 1, origin: 102 };
+    for (let i = 10; i < 20; i++) {
+      set(a, i);
+      a.delete(key(i));
+    }
+    const known = new Map([[100, a.history.knownOf(100)], [102, version.h]]);
+    const entry = { flags: 0, value: key(1), ttlMs: Infinity, remainingMs: Infinity };
+    const news: Message = { type: MESSAGE.news, from: 102, clock: 1, cleared: 0, origin: 102, last: version.h };
+    all.gossips[0].receive(0, new MessageWriter().write(news)); // which it asks for
+    const message: Message = {
+      type: MESSAGE.delta,
+      ...{ from: 102, clock: 1, cleared: 0, to: 100 },
+      ...{ known, upTo: new Map([[102, version.h]]), lossy: new Map(), owed: new Map(owed), more: false },
+      writes: [{ key: key(1), version, kind: ENTRY, entry }],
+    };
+    all.gossips[0].receive(0, new MessageWriter().write(message));
+    assertEquals(get(a, 1), owed.length > 0 ? undefined : "key:1");
+  });
+}
+
 Deno.test("Gossip carries deletions and clears", () => {
   const all = pair();
   const [a, b] = all.stores;
@@ -231,7 +294,7 @@ Deno.test("Gossip refuses a version from too far in the future wherever it stand
   const far = 2 ** 52;
   const head = { from: 101, clock: 1, cleared: 0 };
   const write = { key: key(1), version: { h: far, origin: 101 }, kind: TOMB };
-  const none = { to: 100, upTo: new Map(), lossy: new Map(), writes: [], more: false };
+  const none = { to: 100, upTo: new Map(), lossy: new Map(), owed: new Map(), writes: [], more: false };
   const future = new Map([[101, far]]);
   const messages: Message[] = [
     { ...head, type: MESSAGE.sync, digest: 0, cleared: far },
@@ -241,6 +304,7 @@ Deno.test("Gossip refuses a version from too far in the future wherever it stand
     { ...head, type: MESSAGE.delta, ...none, known: future },
     { ...head, type: MESSAGE.delta, ...none, known: future, upTo: future },
     { ...head, type: MESSAGE.delta, ...none, known: future, lossy: future },
+    { ...head, type: MESSAGE.delta, ...none, known: new Map(), owed: future },
     { ...head, type: MESSAGE.delta, ...none, known: future, writes: [write] },
   ];
   const all = pair();
