@@ -5,6 +5,7 @@
 
 import { Buffer } from "node:buffer";
 import { decodePart, encodeValue } from "./codec.ts";
+import { ProtocolError } from "./errors.ts";
 import { checkKey, checkTtlMs } from "./key.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
 import { type Span, spanOf } from "./span.ts";
@@ -21,6 +22,8 @@ export interface LocalCacheOptions {
 const utf8 = new TextEncoder();
 /** Values up to this share a buffer on their way. */
 const SHARED_BYTES = 64 * 1024;
+/** In place of a value, which may be `undefined`. */
+const MISS = Symbol("miss");
 
 /**
  * `store`, `retrieve` and the other methods of `OrmucoCacheClient`, on the entries that a server in this process holds and
@@ -33,6 +36,7 @@ export class LocalCache {
   #hits = 0;
   #misses = 0;
   #stores = 0;
+  #unreadable = 0;
 
   /** Made by a server: see its `cache`. */
   constructor(options: LocalCacheOptions) {
@@ -65,16 +69,15 @@ export class LocalCache {
    *
    * @typeParam T What you stored there; it is not checked.
    * @param key 1 to 4,096 bytes of text.
-   * @returns The value, or `undefined` on a miss.
+   * @returns The value, or `undefined` on a miss; one that cannot be read is a miss.
    * @throws {RangeError} If the key is out of range.
    */
   async retrieve<T = unknown>(key: string): Promise<T | undefined> {
-    const position = this.#options.store.get(this.#keyOf(key));
-    if (position === 0) {
+    const value = this.#find(key);
+    if (value === MISS) {
       this.#misses++;
       return undefined;
     }
-    const value = this.#valueAt(position);
     this.#hits++;
     return await value as T;
   }
@@ -92,8 +95,8 @@ export class LocalCache {
     const asked = new Set(keys);
     for (const key of asked) checkKey(key);
     for (const key of asked) {
-      const position = this.#options.store.get(this.#keyOf(key));
-      if (position !== 0) values.set(key, this.#valueAt(position) as T);
+      const value = this.#find(key);
+      if (value !== MISS) values.set(key, value as T);
     }
     this.#hits += values.size;
     this.#misses += asked.size - values.size;
@@ -144,7 +147,7 @@ export class LocalCache {
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
-      failures: { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 },
+      failures: { unreachable: 0, timeout: 0, refused: 0, protocol: this.#unreadable, busy: 0 },
       entries: server.entries,
       server,
     };
@@ -154,6 +157,19 @@ export class LocalCache {
     checkKey(key);
     this.#key.to = utf8.encodeInto(key, this.#key.bytes).written;
     return this.#key;
+  }
+
+  /** The value of a key, or `MISS`: a client can have stored bytes that are not what their flags say. */
+  #find(key: string): unknown {
+    const position = this.#options.store.get(this.#keyOf(key));
+    if (position === 0) return MISS;
+    try {
+      return this.#valueAt(position);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#unreadable++;
+      return MISS;
+    }
   }
 
   #valueAt(position: number): unknown {
