@@ -27,8 +27,8 @@ export interface EntriesOptions {
   readonly hashKey: HashKey;
   /** Who writes here. */
   readonly origin: number;
-  /** Counts of what leaves by itself. */
-  readonly counters: { evictions: number; expirations: number };
+  /** Counts of what leaves by itself; deletions are those of a clear. */
+  readonly counters: { deletions: number; evictions: number; expirations: number };
 }
 
 /** What an entry holds beside its key. */
@@ -127,7 +127,7 @@ export class Entries {
   isLive(position: number, nowMs: number): boolean {
     if (this.records.kind(position) !== ENTRY) return false;
     if (this.isDoomed(position)) {
-      this.erase(position);
+      this.eraseCleared(position);
       return false;
     }
     if (!this.isTimed || this.records.deadlineMs(position) > nowMs) return true;
@@ -224,6 +224,12 @@ export class Entries {
     records.remove(position);
   }
 
+  /** Erases what has been cleared. */
+  eraseCleared(position: number): void {
+    if (this.records.kind(position) === ENTRY) this.#options.counters.deletions++;
+    this.erase(position);
+  }
+
   /**
    * Erases cleared entries at so many places.
    *
@@ -237,7 +243,7 @@ export class Entries {
         found.push(position);
       }
     }
-    for (const position of found) this.erase(position);
+    for (const position of found) this.eraseCleared(position);
     if (found.length < places) this.doomed = 0;
     return found.length;
   }

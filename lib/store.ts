@@ -84,6 +84,7 @@ export class Store {
   readonly #onWrite: (() => void) | undefined;
   readonly #onRenew: ((position: number) => void) | undefined;
   readonly #clock = new HybridClock();
+  readonly #counters = { deletions: 0, evictions: 0, expirations: 0 };
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
   /** Records of before a `clear`, whose memory is still to be given back. */
@@ -91,7 +92,6 @@ export class Store {
   #hits = 0;
   #misses = 0;
   #stores = 0;
-  #deletions = 0;
 
   /** @throws {RangeError} If a limit is out of range. */
   constructor(options: StoreOptions) {
@@ -115,7 +115,7 @@ export class Store {
       limitBytes: maxBytes ?? MAX_STORE_BYTES,
       hashKey,
       origin: options.origin ?? 1,
-      counters: { evictions: 0, expirations: 0 },
+      counters: this.#counters,
     };
     this.#entries = new Entries(this.#entriesOptions);
   }
@@ -334,7 +334,7 @@ export class Store {
     const isSweeping = this.#entries.isTimed && this.#entries.sweep(MAINTAIN_STEPS, this.#now());
     const isTidying = this.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
-    const isErasing = this.#entries.doomed !== 0 && this.#eraseDoomed();
+    const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
     return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
   }
 
@@ -357,16 +357,8 @@ export class Store {
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
-      deletions: this.#deletions,
-      ...this.#entriesOptions.counters,
+      ...this.#counters,
     };
-  }
-
-  #eraseDoomed(): boolean {
-    const size = this.#entries.order.size;
-    const isMore = this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
-    this.#deletions += size - this.#entries.order.size;
-    return isMore;
   }
 
   /**
@@ -376,7 +368,7 @@ export class Store {
   #isCurrent(position: number): boolean {
     const { records } = this;
     if (this.#entries.isDoomed(position)) {
-      this.#entries.erase(position);
+      this.#entries.eraseCleared(position);
       return false;
     }
     const deadlineMs = records.deadlineMs(position);
@@ -401,7 +393,7 @@ export class Store {
 
   /** A deletion is a write: its grave has a version of its own. */
   #entomb(position: number, nowMs: number): void {
-    this.#deletions++;
+    this.#counters.deletions++;
     if (this.#onWrite === undefined) return this.#entries.erase(position);
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
@@ -425,7 +417,7 @@ export class Store {
 
   #dropAll(): void {
     const old = this.#entries;
-    this.#deletions += old.order.size;
+    this.#counters.deletions += old.order.size;
     this.#cleared.add(old.records);
     old.abandon();
     this.#entries = new Entries(this.#entriesOptions);
