@@ -211,6 +211,7 @@ export class Gossip {
     if (claimed(message, origin) > store.history.knownOf(origin)) {
       throw new ProtocolError("a peer knows writes of this node that it has not made");
     }
+    if (this.#isWaiting) this.flush(); // own writes are told before another's newer ones take their place
     state.origin = message.from;
     if (store.clearUpTo(message.cleared)) this.wrote(); // to be passed on
     this.#dispatch(link, state, message);

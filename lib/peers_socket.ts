@@ -277,7 +277,7 @@ export class Peers {
       listed.error = "";
       listed.state = "connected";
     }
-    if (isOwn) this.#gossip.ask(number);
+    this.#gossip.ask(number);
     let error: unknown;
     try {
       await connection.link.run();

@@ -1,12 +1,12 @@
-/** Gossip between two nodes, message by message: what travels, what it costs, and what is refused. */
+/** Gossip between two nodes and more, message by message: what travels, what it costs, and what is refused. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { seeded } from "../bench/compare.ts";
 import { ProtocolError } from "../lib/errors.ts";
 import { Gossip } from "../lib/gossip.ts";
-import { MESSAGE, type Message, MessageWriter } from "../lib/gossip_message.ts";
+import { MESSAGE, type Message, type MessageBody, MessageWriter } from "../lib/gossip_message.ts";
 import { readMessage } from "../lib/gossip_reader.ts";
-import { ALL_RULES, type Rules } from "../lib/history.ts";
+import { ALL_RULES, MAX_ORIGINS, type Rules } from "../lib/history.ts";
 import { ENTRY, TOMB } from "../lib/records.ts";
 import { type Span, spanOf } from "../lib/span.ts";
 import { Store } from "../lib/store.ts";
@@ -350,4 +350,422 @@ Deno.test("Gossip survives 100,000 damaged messages: each is refused with a Prot
   store.clear();
   set(store, 1);
   assertEquals(get(store, 1), "value 1");
+});
+
+Deno.test("Gossip sends every write once, or little more, where both nodes ask at the same time", () => {
+  const all = pair();
+  for (let i = 0; i < 5000; i++) set(all.stores[0], i);
+  for (const gossip of all.gossips) gossip.round(() => 0);
+  deliver(all);
+  assertEquals([all.stores[1].stats().entries, all.gossips[1].stats.applied], [5000, 5000]);
+  const { sent } = all.gossips[0].stats;
+  assert(sent <= 5000 + 2 * 256, `${sent} writes were sent for 5000`);
+});
+
+/** Nodes in any arrangement; a link's number is the node that it leads to. */
+interface Net {
+  stores: Store[];
+  gossips: Gossip[];
+  clock: { nowMs: number };
+  waiting: Sent[];
+  /** All messages ever sent. */
+  sent: Sent[];
+  /** How often each node said that there is something to flush. */
+  waitings: number[];
+}
+
+interface Sent {
+  from: number;
+  to: number;
+  message: Message;
+  bytes: Uint8Array;
+}
+
+interface NetOptions {
+  eager?: boolean;
+  maxWrites?: number;
+  maxGraves?: number;
+  ttlMs?: number;
+}
+
+function net(links: [number, number][], { eager = true, maxWrites, maxGraves, ttlMs = 0 }: NetOptions = {}): Net {
+  const all: Net = { stores: [], gossips: [], clock: { nowMs: NOW_MS }, waiting: [], sent: [], waitings: [] };
+  const count = 1 + Math.max(...links.flat());
+  for (let i = 0; i < count; i++) {
+    const origin = 100 + i;
+    const store: Store = new Store({
+      maxSize: Infinity,
+      maxGraves,
+      ttlMs,
+      renewOnHit: true,
+      hashKey: [1, i],
+      origin,
+      now: () => all.clock.nowMs,
+      onWrite: () => all.gossips[i].wrote(),
+      onRenew: (position) => all.gossips[i].renewed(position),
+    });
+    const send = (to: number, bytes: Uint8Array) => {
+      const copy = bytes.slice();
+      const sent = { from: i, to, bytes: copy, message: readMessage(copy) };
+      all.waiting.push(sent);
+      all.sent.push(sent);
+    };
+    all.stores.push(store);
+    all.waitings.push(0);
+    const onWaiting = () => void all.waitings[i]++;
+    all.gossips.push(new Gossip({ store, origin, eager, maxWrites, send, onWaiting }));
+  }
+  for (const [one, other] of links) {
+    all.gossips[one].connect(other);
+    all.gossips[other].connect(one);
+  }
+  return all;
+}
+
+/** Takes one message to where it goes. */
+function step({ gossips, waiting }: Net): void {
+  const { from, to, bytes } = waiting.shift()!;
+  gossips[to].receive(from, bytes);
+  for (const gossip of gossips) gossip.flush();
+}
+
+function settle(all: Net): void {
+  for (const gossip of all.gossips) gossip.flush();
+  while (all.waiting.length > 0) step(all);
+}
+
+function rounds(all: Net, count = 1): void {
+  for (; count > 0; count--) {
+    for (const gossip of all.gossips) gossip.round(() => 0);
+    settle(all);
+  }
+}
+
+/** What was sent since the last time, as "type from>to". */
+function said(all: Net): string[] {
+  const names = Object.fromEntries(Object.entries(MESSAGE).map(([name, type]) => [type, name]));
+  return all.sent.splice(0).map(({ from, to, message }) => `${names[message.type]} ${from}>${to}`);
+}
+
+function hit(store: Store, i: number): boolean {
+  return store.get(key(i)) !== 0;
+}
+
+function deadline(store: Store, i: number): number {
+  return store.records.deadlineMs(store.peek(key(i)));
+}
+
+const PAIR: [number, number][] = [[0, 1]];
+const LINE: [number, number][] = [[0, 1], [1, 2]];
+
+Deno.test("Gossip tells of a value over 16 KiB, and pushes one of 16 KiB", () => {
+  const all = net(PAIR);
+  set(all.stores[0], 1, "x".repeat(16 * 1024));
+  settle(all);
+  assertEquals(said(all), ["push 0>1"]);
+  set(all.stores[0], 2, "x".repeat(16 * 1024 + 1));
+  all.gossips[0].flush();
+  assertEquals(said(all), ["news 0>1"]);
+  const [news] = all.waiting;
+  settle(all);
+  assertEquals(said(all), ["pull 1>0", "delta 0>1"]);
+  assertEquals([1, 2].map((i) => get(all.stores[1], i)?.length), [16 * 1024, 16 * 1024 + 1]);
+  all.waiting.push(news); // to one who has it
+  settle(all);
+  assertEquals(said(all), []);
+});
+
+Deno.test("Gossip brings a value over 16 KiB on along a line by the next round", () => {
+  const all = net(LINE);
+  set(all.stores[0], 1, "x".repeat(100_000));
+  settle(all);
+  assertEquals(all.stores.map((store) => get(store, 1)?.length), [100_000, 100_000, undefined]);
+  rounds(all);
+  assertEquals(get(all.stores[2], 1)?.length, 100_000);
+});
+
+Deno.test("Gossip tells all writes of a turn in one message, and more than go into one in several without a gap", () => {
+  const all = net(LINE, { maxWrites: 100 });
+  for (let i = 0; i < 90; i++) set(all.stores[0], i);
+  for (let i = 0; i < 10; i++) all.stores[0].delete(key(1000 + i));
+  assertEquals(all.waitings, [1, 0, 0]);
+  settle(all);
+  assertEquals(said(all), ["push 0>1", "push 1>2"]);
+  for (let i = 0; i < 250; i++) set(all.stores[0], i, "new");
+  settle(all);
+  const pushes = said(all);
+  assertEquals([pushes.length, new Set(pushes).size], [6, 2]);
+  for (const store of all.stores) assertEquals([store.stats().entries, get(store, 249)], [250, "new"]);
+  assertEquals(all.gossips.map(({ stats }) => stats.gaps), [0, 0, 0]);
+  assertEquals(all.waitings, [2, 0, 0]);
+});
+
+Deno.test("Gossip asks for what a lost push held as soon as the next one comes", () => {
+  const all = net(PAIR);
+  set(all.stores[0], 1);
+  all.gossips[0].flush();
+  all.waiting.length = 0;
+  set(all.stores[0], 2);
+  settle(all);
+  assertEquals(said(all), ["push 0>1", "push 0>1", "pull 1>0", "delta 0>1"]);
+  assertEquals([get(all.stores[1], 1), get(all.stores[1], 2), all.gossips[1].stats.gaps], ["value 1", "value 2", 1]);
+});
+
+Deno.test("Gossip tells of a clear at once, also along a line", () => {
+  const all = net(LINE);
+  for (let i = 0; i < 10; i++) set(all.stores[2], i);
+  settle(all);
+  all.stores[0].clear();
+  set(all.stores[0], 99);
+  settle(all);
+  for (const store of all.stores) assertEquals([store.stats().entries, get(store, 99)], [1, "value 99"]);
+});
+
+Deno.test("Gossip tells of a hit once half the time to live has passed, along a line, and then not for another half", () => {
+  const all = net(LINE, { ttlMs: 1000 });
+  const [a, b, c] = all.stores;
+  set(a, 1);
+  settle(all);
+  said(all);
+  const hitAfter = (ms: number, store = a) => {
+    all.clock.nowMs += ms;
+    assertEquals(hit(store, 1), true);
+    settle(all);
+    return said(all);
+  };
+  assertEquals(hitAfter(499), []);
+  assertEquals([b, c].map((store) => deadline(store, 1)), [NOW_MS + 1000, NOW_MS + 1000]);
+  assertEquals(hitAfter(1), ["touch 0>1", "touch 1>2"]);
+  assertEquals(all.stores.map((store) => deadline(store, 1)), [NOW_MS + 1500, NOW_MS + 1500, NOW_MS + 1500]);
+  for (const store of [a, b, c]) assertEquals(hitAfter(0, store), []);
+  assertEquals([hitAfter(499), hitAfter(0, b), hitAfter(0, c)], [[], [], []]);
+  assertEquals(hitAfter(1, b), ["touch 1>0", "touch 1>2"]);
+  assertEquals(all.stores.map((store) => deadline(store, 1)), [NOW_MS + 2000, NOW_MS + 2000, NOW_MS + 2000]);
+  // The second time they had been hit themselves, a millisecond before.
+  assertEquals(all.gossips.map(({ stats }) => stats.extended), [0, 1, 1]);
+});
+
+Deno.test("Gossip tells of all hits of a turn in one message, but of none on what has been written since", () => {
+  const all = net(PAIR, { ttlMs: 1000 });
+  const [a, b] = all.stores;
+  for (let i = 0; i < 10; i++) set(a, i);
+  settle(all);
+  said(all);
+  all.clock.nowMs += 600;
+  for (let i = 0; i < 10; i++) hit(a, i);
+  set(a, 0, "new");
+  a.delete(key(1));
+  all.gossips[0].flush();
+  const touches = all.waiting.flatMap(({ message }) => message.type === MESSAGE.touch ? [message.writes.length] : []);
+  assertEquals(touches, [8]);
+  settle(all);
+  assertEquals(said(all), ["push 0>1", "touch 0>1"]);
+  assertEquals([get(b, 0), get(b, 1), deadline(b, 2)], ["new", undefined, NOW_MS + 1600]);
+});
+
+Deno.test("Gossip puts off no deadline of another version, and revives nothing", () => {
+  const all = net(PAIR, { ttlMs: 1000 });
+  const [a, b] = all.stores;
+  for (let i = 0; i < 4; i++) set(a, i);
+  settle(all);
+  all.clock.nowMs += 600;
+  for (let i = 0; i < 4; i++) hit(a, i);
+  all.gossips[0].flush();
+  const touch = all.waiting.shift()!;
+  assertEquals(touch.message.type, MESSAGE.touch);
+  set(b, 0, "b's own", 500);
+  b.delete(key(1));
+  all.clock.nowMs += 399;
+  assertEquals(deadline(b, 2), NOW_MS + 1000);
+  b.extend(key(3), b.versionOf(key(3))!, 1000); // it knows of a use by another
+  all.clock.nowMs += 1;
+  assertEquals(b.has(key(2)), false);
+  all.waiting.push(touch);
+  while (all.waiting.length > 0) step(all);
+  assertEquals([0, 1, 2, 3].map((i) => get(b, i)), ["b's own", undefined, undefined, "value 3"]);
+  assertEquals([deadline(b, 0), deadline(b, 3)], [NOW_MS + 1100, NOW_MS + 2000]);
+  assertEquals(all.gossips[1].stats.extended, 0);
+});
+
+Deno.test("Gossip verifies page by page, keeps what is confirmed and drops what is not", () => {
+  const all = net(PAIR, { eager: false, maxGraves: 1, maxWrites: 4 });
+  const [a, b] = all.stores;
+  for (let i = 0; i < 20; i++) set(a, i);
+  rounds(all, 2);
+  assertEquals(b.stats().entries, 20);
+  said(all);
+  all.clock.nowMs += 1;
+  for (let i = 0; i < 5; i++) a.delete(key(i)); // all but one of the graves are dropped
+  all.clock.nowMs += 1;
+  set(b, 50, "b's own");
+  all.gossips[1].round(() => 0);
+  settle(all);
+  const types = said(all);
+  assertEquals(types.filter((type) => type === "verify 1>0").length, 5, "20 entries, 4 at a time");
+  assertEquals(types.filter((type) => type === "verified 0>1").length, 5);
+  assertEquals(all.gossips[1].verified, { verifications: 1, unconfirmed: 5 });
+  for (let i = 0; i < 5; i++) assertEquals(get(b, i), undefined);
+  for (let i = 5; i < 20; i++) assertEquals(get(b, i), `value ${i}`);
+  assertEquals(get(b, 50), "b's own");
+  rounds(all, 2);
+  assertEquals([a, b].map((store) => [store.stats().entries, get(store, 50)]), [[16, "b's own"], [16, "b's own"]]);
+  assertEquals(all.gossips[1].verified.verifications, 1, "once is enough");
+});
+
+Deno.test("Gossip catches up with one peer at a time, and is given nothing by another meanwhile", () => {
+  const all = net([[0, 1], [0, 2], [1, 2]], { eager: false, maxWrites: 10 });
+  const [, , cold] = all.gossips;
+  for (let i = 0; i < 100; i++) set(all.stores[0], i);
+  all.gossips[0].disconnect(2);
+  all.gossips[1].disconnect(2);
+  for (let i = 0; i < 3; i++) rounds(all);
+  assertEquals(all.stores.map((store) => store.stats().entries), [100, 100, 0]);
+  for (const i of [0, 1]) all.gossips[i].connect(2);
+  said(all);
+  cold.round(() => 0);
+  let steps = 0;
+  while (all.stores[2].stats().entries < 100) {
+    if (cold.catchingUpWith !== undefined) assertEquals(cold.catchingUpWith, 0);
+    if (++steps === 10) all.gossips[1].ask(2); // the other asks: it is told that this one is busy
+    step(all);
+  }
+  settle(all);
+  const types = said(all);
+  assert(steps > 10);
+  assertEquals(types.filter((type) => ["pull 2>1", "delta 1>2"].includes(type)), []);
+  assertEquals(all.gossips[2].stats.applied, 100);
+  assertEquals([cold.link(0)!.applied, cold.link(1)!.applied, cold.catchingUpWith], [100, 0, undefined]);
+});
+
+Deno.test("Gossip gives up a peer that says nothing in a catch-up, and takes another", () => {
+  const all = net([[0, 2], [1, 2]], { maxWrites: 10 });
+  const [, , cold] = all.gossips;
+  for (const i of [0, 1]) for (let n = 0; n < 50; n++) set(all.stores[i], 100 * i + n);
+  for (const i of [0, 1]) all.gossips[i].flush();
+  all.waiting.length = 0;
+  cold.round(() => 0);
+  let pulls = 0;
+  while (cold.catchingUpWith === undefined) step(all);
+  const silent = cold.catchingUpWith;
+  for (let n = 0; n < 10 && all.stores[2].stats().entries < 50; n++) {
+    cold.round(() => 0);
+    while (all.waiting.length > 0) {
+      if (all.waiting[0].from !== silent && all.waiting[0].to !== silent) step(all);
+      else pulls += Number(all.waiting.shift()!.message.type === MESSAGE.pull);
+    }
+  }
+  assert(pulls > 0);
+  assertEquals(cold.link(1 - silent)!.applied, 50);
+});
+
+Deno.test("Gossip ignores what it has said itself", () => {
+  const all = net(PAIR);
+  const [gossip] = all.gossips;
+  const [store] = all.stores;
+  set(store, 1);
+  gossip.flush();
+  const [{ bytes }] = all.waiting;
+  said(all);
+  store.delete(key(1));
+  gossip.flush();
+  all.waiting.length = 0;
+  said(all);
+  assertEquals(gossip.receive(1, bytes), true);
+  const head = { from: 100, clock: store.clock + 4096, cleared: store.clock };
+  gossip.receive(1, new MessageWriter().write({ ...head, type: MESSAGE.sync, digest: 1 }));
+  gossip.flush();
+  assertEquals([said(all), get(store, 1), store.history.cleared, gossip.link(1)!.origin], [
+    [],
+    undefined,
+    0,
+    undefined,
+  ]);
+});
+
+Deno.test("Gossip refuses claims to know writes of this node that it has not made, in every message", () => {
+  const all = net(PAIR);
+  const [gossip] = all.gossips;
+  const [store] = all.stores;
+  set(store, 1);
+  gossip.flush();
+  said(all);
+  const more = store.history.knownOf(100) + 1;
+  const known = new Map([[100, more]]);
+  const head = { from: 101, clock: 1, cleared: 0 };
+  const none = { to: 100, upTo: new Map(), lossy: new Map(), owed: new Map(), writes: [], more: false };
+  const bodies: MessageBody[] = [
+    { type: MESSAGE.known, turn: 0, known },
+    { type: MESSAGE.pull, known },
+    { type: MESSAGE.delta, ...none, known },
+    { type: MESSAGE.delta, ...none, known, upTo: known },
+    { type: MESSAGE.verify, question: 1, known, writes: [] },
+    { type: MESSAGE.push, origin: 100, before: more - 1, last: more, sentTo: [], writes: [] },
+    { type: MESSAGE.news, origin: 100, last: more },
+  ];
+  for (const body of bodies) {
+    assertThrows(() => gossip.receive(1, new MessageWriter().write({ ...head, ...body })), ProtocolError, "not made");
+  }
+  assertEquals([store.history.knownOf(100), get(store, 1), said(all)], [more - 1, "value 1", []]);
+  known.set(100, more - 1);
+  assertEquals(gossip.receive(1, new MessageWriter().write({ ...head, type: MESSAGE.pull, known })), true);
+  assertEquals(said(all), ["delta 0>1"]);
+});
+
+/** Applies a write of another origin. */
+function applyFrom(store: Store, origin: number, i: number): boolean {
+  const value = spanOf(new TextEncoder().encode(`value ${i}`));
+  const entry = { flags: 0, value, ttlMs: Infinity, remainingMs: Infinity };
+  const version = { h: 4096 + i, origin };
+  const isNews = store.apply(key(i), { version, kind: ENTRY, entry }, true);
+  store.history.know(version);
+  return isNews;
+}
+
+Deno.test("History gives up the origin that wrote last the longest ago, but none that has something here", () => {
+  const { stores: [store] } = net(PAIR);
+  const { history } = store;
+  set(store, 0);
+  const own = history.knownOf(100);
+  for (let i = 1; i < MAX_ORIGINS; i++) applyFrom(store, 1000 + i, i);
+  assertEquals(history.origins.length, MAX_ORIGINS);
+  for (let i = 1; i <= 10; i++) store.distrust(store.peek(key(11 - i))); // 1001 to 1010 have nothing here
+  for (let i = 1; i <= 10; i++) {
+    assertEquals(history.knownOf(1000 + i), 4096 + i);
+    assertEquals(applyFrom(store, 10_000 + i, 5000 + i), true);
+    assertEquals([history.knownOf(1000 + i), history.knownOf(10_000 + i)], [0, 9096 + i]);
+  }
+  assertEquals([history.origins.length, history.known.size], [MAX_ORIGINS, MAX_ORIGINS]);
+  assertEquals([history.knownOf(100), get(store, 0), get(store, 11)], [own, "value 0", "value 11"]);
+  assertEquals(history.version(store.peek(key(5001))), { h: 9097, origin: 10_001 });
+  assertEquals(history.version(store.peek(key(4000))), { h: 8096, origin: 5000 });
+});
+
+Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once, and leave slice by slice", () => {
+  const { stores: [store], clock } = net(PAIR, { ttlMs: 1000 });
+  for (let i = 0; i < 3000; i++) set(store, i);
+  const { h } = store.versionOf(key(2999))!;
+  for (let i = 2990; i < 3010; i++) set(store, i, "newer");
+  assertEquals([store.clearUpTo(h), store.clearUpTo(h), store.clearUpTo(h - 1)], [true, false, false]);
+  for (const i of [0, 1, 1500, 2989]) {
+    assertEquals([hit(store, i), store.has(key(i)), get(store, i)], [false, false, undefined]);
+  }
+  for (const i of [2990, 3009]) assertEquals([hit(store, i), get(store, i)], [true, "newer"]);
+  assertEquals(store.delete(key(2)), false);
+  set(store, 3, "again");
+  const version = { h: h - 1, origin: 7 };
+  assertEquals(store.apply(key(4), { version, kind: TOMB }, true), false);
+  let slices = 0;
+  for (let before = store.stats().entries, more = true; more; slices++) {
+    more = store.maintain();
+    const { entries } = store.stats();
+    assert(before - entries <= 500, `${before - entries} in one slice`);
+    before = entries;
+  }
+  assert(slices >= 6);
+  const { entries, deletions, expirations, evictions } = store.stats();
+  assertEquals([entries, deletions, expirations, evictions], [21, 2990, 0, 0]);
+  assertEquals([...store.history.origins[0].log.after(0)].length, 22, "and the grave of a deletion");
+  clock.nowMs += 1000;
+  while (store.maintain());
+  assertEquals([store.stats().entries, store.stats().expirations], [0, 21]);
 });

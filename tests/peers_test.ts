@@ -673,7 +673,7 @@ for (
     ["sends a message that is empty", (peer) => peer.frame(GOSSIP, new Uint8Array()), "truncated"],
     [
       "claims to know more of the server's own writes",
-      (peer) => peer.say({ type: MESSAGE.known, isBusy: false, known: new Map([[peer.other, soon()]]) }),
+      (peer) => peer.say({ type: MESSAGE.known, turn: 0, known: new Map([[peer.other, soon()]]) }),
       "knows writes of this node that it has not made",
     ],
     [
@@ -712,11 +712,11 @@ Deno.test("a peer whose clock is far ahead is not believed, is named once, and m
   using bad = await BadPeer.connect(node);
   const row = () => node.server.stats().peers.find(({ id }) => id === bad.id);
   await until("it is taken for a peer", () => row() !== undefined);
-  const none = { known: new Map(), isBusy: false };
+  const none = { known: new Map(), turn: 0 };
   await bad.say({ type: MESSAGE.known, ...none }, { clock: far() });
   await bad.say({ type: MESSAGE.known, ...none }, { cleared: far() });
   await bad.say({ type: MESSAGE.news, origin: bad.id, last: far() });
-  await bad.say({ type: MESSAGE.known, isBusy: false, known: new Map([[bad.other, far()]]) });
+  await bad.say({ type: MESSAGE.known, turn: 0, known: new Map([[bad.other, far()]]) });
   await until("they are counted", () => row()?.refusedFuture === 4);
   const { gossip, protocolErrors } = node.server.stats();
   assertEquals([gossip.fromFuture, protocolErrors, row()!.state], [4, 0, "connected"]);
