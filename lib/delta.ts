@@ -1,6 +1,6 @@
 /** Writes out of a store as messages carry them. It knows records and history, not peers. */
 
-import type { Write } from "./gossip_message.ts";
+import type { Delta, Write } from "./gossip_message.ts";
 import type { Known } from "./history.ts";
 import { ENTRY, GHOST } from "./records.ts";
 import { type Span, spanOf } from "./span.ts";
@@ -10,34 +10,52 @@ import { compareVersions, type Version } from "./version.ts";
 /** Keys and values in a message, in bytes; one write alone may be larger. */
 const MAX_MESSAGE_BYTES = 128 * 1024;
 
-/** The oldest writes that a peer lacks, in ascending order, and the version at which they had to be cut off. */
-export function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes: Write[]; cut: number } {
+/** What a peer lacks, or the oldest of it, and what was forgotten of that. */
+export function deltaFor(store: Store, theirs: Known, maxWrites: number): Omit<Delta, "to" | "owed"> {
+  const { writes, cut } = missingWrites(store, theirs, maxWrites);
+  const upTo: Known = new Map();
+  const lossy: Known = new Map();
+  for (const { id, known, forgotten } of store.history.origins) {
+    const have = theirs.get(id) ?? 0;
+    const given = cut === undefined ? known : Math.min(known, id <= cut.origin ? cut.h : cut.h - 1);
+    if (given > have) upTo.set(id, given);
+    if (forgotten > have) lossy.set(id, forgotten);
+  }
+  return { known: store.history.known, upTo, lossy, writes, more: cut !== undefined };
+}
+
+/** The oldest writes that a peer lacks, in ascending order, and the last of them if they had to be cut off there. */
+function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes: Write[]; cut?: Version } {
   const { records, history } = store;
-  const heads: { position: number; h: number; rest: Iterator<number> }[] = [];
+  const heads: { position: number; h: number; id: number; rest: Iterator<number> }[] = [];
   for (const { id, known, log } of history.origins) {
     const have = theirs.get(id) ?? 0;
     if (known <= have) continue;
     const rest = log.after(Math.max(have, history.cleared));
     const { value: position } = rest.next();
-    if (position !== undefined) heads.push({ position, h: records.h(position), rest });
+    if (position !== undefined) heads.push({ position, h: records.h(position), id, rest });
   }
   const positions: number[] = [];
-  let [bytes, last] = [0, 0];
+  let bytes = 0;
   while (heads.length > 0) {
     let least = 0;
-    for (let i = 1; i < heads.length; i++) if (heads[i].h < heads[least].h) least = i;
-    const { position, h, rest } = heads[least];
+    for (let i = 1; i < heads.length; i++) {
+      const difference = heads[i].h - heads[least].h;
+      if (difference < 0 || (difference === 0 && heads[i].id < heads[least].id)) least = i;
+    }
+    const { position, id, rest } = heads[least];
     const more = records.keyBytes(position) + records.valueBytes(position);
     const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
-    if (isFull && positions.length > 0 && h > last) return { writes: writesAt(store, positions), cut: last };
+    if (isFull && positions.length > 0) {
+      return { writes: writesAt(store, positions), cut: history.version(positions.at(-1)!) };
+    }
     positions.push(position);
     bytes += more;
-    last = h;
     const { value: next } = rest.next();
     if (next === undefined) heads.splice(least, 1);
-    else heads[least] = { position: next, h: records.h(next), rest };
+    else heads[least] = { position: next, h: records.h(next), id, rest };
   }
-  return { writes: writesAt(store, positions), cut: Infinity };
+  return { writes: writesAt(store, positions) };
 }
 
 /** Writes with their values, for one message: their bytes lie in one array. */

@@ -4,7 +4,7 @@
  */
 
 import { CatchUp } from "./catch_up.ts";
-import { livesAt, missingWrites, nameAt, writesAt } from "./delta.ts";
+import { deltaFor, livesAt, nameAt, writesAt } from "./delta.ts";
 import { ProtocolError } from "./errors.ts";
 import {
   MESSAGE,
@@ -370,19 +370,10 @@ export class Gossip {
   }
 
   #sendDelta(link: number, state: LinkState, to: number, theirs: Known): void {
-    const { store } = this.#options;
-    const { writes, cut } = missingWrites(store, theirs, this.#maxWrites);
-    const upTo: Known = new Map();
-    const lossy: Known = new Map();
-    for (const { id, known, forgotten } of store.history.origins) {
-      const have = theirs.get(id) ?? 0;
-      if (Math.min(known, cut) > have) upTo.set(id, Math.min(known, cut));
-      if (forgotten > have) lossy.set(id, forgotten);
-    }
-    this.stats.sent += writes.length;
-    state.sent += writes.length;
-    const [{ known }, { owed }] = [store.history, this.#catchUp];
-    this.#send([link], { type: MESSAGE.delta, to, known, upTo, lossy, owed, writes, more: cut < Infinity });
+    const delta = deltaFor(this.#options.store, theirs, this.#maxWrites);
+    this.stats.sent += delta.writes.length;
+    state.sent += delta.writes.length;
+    this.#send([link], { type: MESSAGE.delta, to, ...delta, owed: this.#catchUp.owed });
   }
 
   #send(links: number[], body: MessageBody): void {

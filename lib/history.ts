@@ -127,6 +127,12 @@ export class History {
     return index === undefined ? 0 : this.origins[index].known;
   }
 
+  /** Whether a write of this version is held here. */
+  has({ h, origin }: Version): boolean {
+    const index = this.#indexes.get(origin);
+    return index !== undefined && this.origins[index].log.has(h);
+  }
+
   /** Version of the write at a position. */
   version(position: number): Version {
     return { h: this.#records.h(position), origin: this.origins[this.#records.origin(position)].id };

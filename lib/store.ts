@@ -276,7 +276,8 @@ export class Store {
     const entries = this.#entries;
     const { history, records } = entries;
     const nowMs = this.#now();
-    if (this.#rules.clear && version.h <= history.cleared) return false;
+    // Of each version there is one write, or there would be no place to cut a page.
+    if ((this.#rules.clear && version.h <= history.cleared) || history.has(version)) return false;
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;

@@ -143,6 +143,13 @@ export class WriteLog {
     }
   }
 
+  /** Whether there is a write of version `h`. */
+  has(h: number): boolean {
+    if (h > this.#newest) return false;
+    const [position] = this.after(h - 1);
+    return position !== undefined && this.#records.h(position) === h;
+  }
+
   /** How many writes there are after version `h`. */
   countAfter(h: number): number {
     const i = Math.max(0, this.#find(h));

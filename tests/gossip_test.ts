@@ -769,3 +769,23 @@ Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once,
   while (store.maintain());
   assertEquals([store.stats().entries, store.stats().expirations], [0, 21]);
 });
+
+Deno.test("Gossip holds one write of a version, and cuts a delta between writes of different origins", () => {
+  const all = pair();
+  const [a, b] = all.stores;
+  const value = spanOf(new Uint8Array(60_000));
+  const entry = { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value };
+  const h = a.clock + 1;
+  for (let i = 0; i < 40; i++) a.apply(key(i), { version: { h, origin: 7 }, kind: ENTRY, entry }, false);
+  assertEquals(a.stats().entries, 1);
+  for (let i = 1; i < 40; i++) a.apply(key(i), { version: { h, origin: 7 + i }, kind: ENTRY, entry }, false);
+  for (let i = 0; i < 40; i++) a.history.know({ h, origin: 7 + i });
+  let largest = 0;
+  all.gossips[1].round(() => 0);
+  for (let next = all.waiting.shift(); next !== undefined; next = all.waiting.shift()) {
+    largest = Math.max(largest, next.bytes.length);
+    all.gossips[next.to].receive(0, next.bytes);
+  }
+  assertEquals([b.stats().entries, b.history.digest], [40, a.history.digest]);
+  assert(largest < 256 * 1024, `${largest} bytes`);
+});
