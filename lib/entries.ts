@@ -80,7 +80,7 @@ export class Entries {
     const most = 2 ** Math.floor(Math.log2(options.limitBytes / LEAST_SEGMENTS));
     const segmentBytes = Math.min(SEGMENT_BYTES, Math.max(SMALLEST_SEGMENT_BYTES, most));
     this.records = new Records(segmentBytes, (from, to) => this.#moved(from, to));
-    this.history = new History(this.records, options.origin);
+    this.history = new History(this.records, options.origin, (position) => this.forget(position));
     this.order = new Chain(this.records);
     this.#graves = new Chain(this.records);
     this.#table = new KeyTable(segmentBytes);

@@ -3,7 +3,6 @@
  * forgotten. It knows records and versions, not keys, limits or peers. The rules are in docs/replication.md.
  */
 
-import { ProtocolError } from "./errors.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
 import { Chunks, WriteLog } from "./write_log.ts";
@@ -76,10 +75,13 @@ export class History {
   cleared = 0;
   readonly #records: Records;
   readonly #chunks: Chunks;
+  readonly #drop: (position: number) => void;
   readonly #indexes = new Map<number, number>();
 
-  constructor(records: Records, ownId: number) {
+  /** @param drop Removes the record at a position, which the history forgets. */
+  constructor(records: Records, ownId: number, drop: (position: number) => void) {
     this.#records = records;
+    this.#drop = drop;
     this.#chunks = new Chunks(records);
     this.indexOf(ownId);
   }
@@ -94,11 +96,7 @@ export class History {
     return this.#chunks.growthBytes;
   }
 
-  /**
-   * Index of an origin; one not met before gets the next, or in the end that of one that has nothing here.
-   *
-   * @throws {ProtocolError} If there are too many.
-   */
+  /** Index of an origin; one not met before gets the next, or in the end that of one that has least here. */
   indexOf(id: number): number {
     const known = this.#indexes.get(id);
     if (known !== undefined) return known;
@@ -109,16 +107,18 @@ export class History {
     return index;
   }
 
-  /** Gives up the origin that wrote last the longest ago, of those with nothing here. Returns its index. */
+  /** Gives up the origin with the fewest writes here; of those with none, the one that wrote last the longest ago. */
   #retire(): number {
-    let oldest = 0;
-    for (let i = 1; i < this.origins.length; i++) {
-      const { log, known } = this.origins[i];
-      if (log.size === 0 && (oldest === 0 || known < this.origins[oldest].known)) oldest = i;
+    let least = 1;
+    for (let i = 2; i < this.origins.length; i++) {
+      const { log: { size }, known } = this.origins[i];
+      const { log, known: leastKnown } = this.origins[least];
+      if (size < log.size || (size === log.size && known < leastKnown)) least = i;
     }
-    if (oldest === 0) throw new ProtocolError(`more than ${MAX_ORIGINS} origins of writes`);
-    this.#indexes.delete(this.origins[oldest].id);
-    return oldest;
+    const { id, log } = this.origins[least];
+    for (const position of [...log.after(0)]) this.#drop(position);
+    this.#indexes.delete(id);
+    return least;
   }
 
   /** How far an origin's writes are known; 0 for one not met. */

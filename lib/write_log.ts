@@ -10,7 +10,7 @@ import type { Records } from "./records.ts";
 const CHUNK = 1024;
 const CHUNK_SHIFT = 10;
 const CHUNK_MASK = CHUNK - 1;
-const SMALLEST_CHUNK = 64;
+const SMALLEST_CHUNK = 4;
 const GROWTH = 4;
 const PLACE_BYTES = 4;
 /** Arrays kept at most. */
@@ -114,7 +114,7 @@ export class WriteLog {
   add(position: number): void {
     const h = this.#records.h(position);
     this.size++;
-    if (h < this.#newest) return this.#insert(position, h);
+    if (h < this.#newest && this.#chunks.length > 0) return this.#insert(position, h);
     this.#newest = h;
     this.#append(this.#tail(h), position);
   }
@@ -123,7 +123,9 @@ export class WriteLog {
   removed(chunk: Chunk): void {
     this.size--;
     chunk.live--;
-    if (chunk === this.#chunks.at(-1)) {
+    if (this.size === 0) {
+      for (const empty of this.#chunks.splice(0)) this.#all.close(empty); // there may be thousands of empty logs
+    } else if (chunk === this.#chunks.at(-1)) {
       if (chunk.live === 0) chunk.length = 0;
     } else if (chunk.live === 0) {
       this.#chunks.splice(this.#indexOf(chunk), 1);
@@ -192,8 +194,11 @@ export class WriteLog {
     for (const chunk of this.#chunks.slice(i, i + count)) this.#all.close(chunk);
     const chunks: Chunk[] = [];
     for (let from = 0; from < positions.length; from += CHUNK / 2) {
-      const chunk = this.#all.open(this, from === 0 ? least : this.#records.h(positions[from]), CHUNK);
-      for (const position of positions.slice(from, from + CHUNK / 2)) this.#append(chunk, position);
+      const part = positions.slice(from, from + CHUNK / 2);
+      let places = SMALLEST_CHUNK;
+      while (places < part.length) places *= GROWTH;
+      const chunk = this.#all.open(this, from === 0 ? least : this.#records.h(part[0]), places);
+      for (const position of part) this.#append(chunk, position);
       chunks.push(chunk);
     }
     this.#chunks.splice(i, count, ...chunks);

@@ -789,3 +789,48 @@ Deno.test("Gossip holds one write of a version, and cuts a delta between writes 
   assertEquals([b.stats().entries, b.history.digest], [40, a.history.digest]);
   assert(largest < 256 * 1024, `${largest} bytes`);
 });
+
+for (const maxBytes of [64 * 1024, 8 * 1024 * 1024]) {
+  Deno.test(`Gossip leaves a store of ${maxBytes} bytes its room, however many origins have written`, () => {
+    const store: Store = new Store({
+      maxSize: Infinity,
+      maxBytes,
+      ttlMs: 0,
+      renewOnHit: true,
+      hashKey: [1, 1],
+      origin: 100,
+      now: () => NOW_MS,
+      onWrite: () => {},
+    });
+    for (let i = 0; i < 20; i++) set(store, i);
+    const { maxEntryBytes } = store;
+    const one = { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value: spanOf(new Uint8Array(9)) };
+    for (let i = 1; i <= 20_000; i++) { // of a few keys, so that few writes are held; some come in the wrong order
+      const version = { h: store.clock - 30_000 + i, origin: 1000 + i };
+      store.apply(key(1000 + i % 3), { version, kind: ENTRY, entry: one }, true);
+      store.apply(key(1003), { version: { ...version, h: version.h - i % 2 * 20_000 }, kind: ENTRY, entry: one }, true);
+      store.history.know(version);
+    }
+    assert(store.history.bytes < 2048, `${store.history.bytes} bytes`);
+    assertEquals(store.maxEntryBytes, maxEntryBytes);
+    set(store, 21);
+    assertEquals([get(store, 0), get(store, 21)], ["value 0", "value 21"]);
+  });
+}
+
+Deno.test("Gossip makes room for an origin where all that are known have writes", () => {
+  const all = pair();
+  const [store] = all.stores;
+  set(store, 1);
+  for (let i = 0; i < 5000; i++) {
+    const version = { h: store.clock - 9000 + i, origin: 1000 + i };
+    assert(store.apply(key(2 + i), { version, kind: TOMB }, true));
+    store.history.know(version);
+  }
+  assertEquals([store.history.origins.length, store.history.knownOf(5999) > 0], [4096, true]);
+  assertEquals([get(store, 1), store.history.origins[0].log.size], ["value 1", 1]);
+  assertEquals(store.versionOf(key(2)), undefined);
+  store.clear();
+  set(store, 1);
+  assertEquals(get(store, 1), "value 1");
+});
