@@ -6,10 +6,10 @@
 
 import { livesAt, nameAt } from "./delta.ts";
 import { type Delta, MESSAGE, type MessageBody, NAME, type Verified, type Write } from "./gossip_message.ts";
-import { exceeds, type Known, type Rules } from "./history.ts";
+import { exceeds, type Known, MAX_ORIGINS, type Rules } from "./history.ts";
 import { ENTRY } from "./records.ts";
 import type { Store } from "./store.ts";
-import { compareVersions } from "./version.ts";
+import { compareVersions, type Version } from "./version.ts";
 
 /** What a catch-up needs. */
 export interface CatchUpOptions {
@@ -42,8 +42,13 @@ interface Verification extends Compared {
 
 interface Session {
   readonly link: number;
-  /** Rounds since anything was heard of the peer. */
+  /** Rounds since it began, and since anything was heard of the peer. */
+  rounds: number;
   idleRounds: number;
+  /** The last write of the last page: pages ascend, or there would be no end to them. */
+  reached?: Version;
+  /** What the pages have brought, which a history of too many origins may not hold. */
+  readonly given: Known;
   /** What was known here when it was asked last. */
   asked?: Known;
   verified?: Compared;
@@ -52,6 +57,8 @@ interface Session {
 
 /** Rounds that a catch-up waits for its peer. */
 const PATIENCE = 3;
+/** Rounds that it may take while another peer waits: one peer, slow or worse, must not keep all others out. */
+const TURN_ROUNDS = 300;
 
 /** The catch-up under way, if any. */
 export class CatchUp {
@@ -59,6 +66,8 @@ export class CatchUp {
   readonly stats: { verifications: number; unconfirmed: number } = { verifications: 0, unconfirmed: 0 };
   readonly #options: CatchUpOptions;
   #session: Session | undefined;
+  /** A peer that waits for its turn. */
+  #next: number | undefined;
   #questions = 0;
   readonly #owed: Known = new Map();
 
@@ -89,23 +98,35 @@ export class CatchUp {
     for (const [id, h] of known) if (h > (this.#owed.get(id) ?? 0)) this.#owed.set(id, h);
   }
 
-  /** Begins with a peer, unless there is another. Returns whether it is this one. */
+  /** Begins with a peer; if there is another, it waits for its turn. Returns whether it is this one's. */
   begin(link: number): boolean {
     if (this.#session === undefined) {
-      this.#session = { link, idleRounds: 0 };
+      this.#session = { link, rounds: 0, idleRounds: 0, given: new Map() };
       this.#pull(this.#session);
+    } else if (this.#session.link !== link) {
+      this.#next ??= link;
     }
     return this.#session.link === link;
   }
 
   /** Gives a peer up. */
   end(link: number): void {
-    if (this.#session?.link === link) this.#session = undefined;
+    if (this.#next === link) this.#next = undefined;
+    if (this.#session?.link === link) this.#finish();
   }
 
-  /** A round has passed: a peer that says nothing is given up. */
+  /** A round has passed: a peer that says nothing is given up, and one that takes long while another waits. */
   wait(): void {
-    if (this.#session !== undefined && ++this.#session.idleRounds > PATIENCE) this.#session = undefined;
+    const session = this.#session;
+    if (session === undefined) return;
+    const isLong = ++session.rounds > TURN_ROUNDS && this.#next !== undefined;
+    if (++session.idleRounds > PATIENCE || isLong) this.#finish();
+  }
+
+  #finish(): void {
+    const next = this.#next;
+    this.#session = this.#next = undefined;
+    if (next !== undefined) this.begin(next);
   }
 
   /**
@@ -129,12 +150,18 @@ export class CatchUp {
     }
     const isDominated = rules.dominance && delta.owed.size === 0 && !exceeds(mine, delta.known);
     for (const write of delta.writes) apply(link, write, isDominated);
-    for (const [origin, h] of delta.upTo) history.know({ origin, h });
+    const last = delta.writes.at(-1)?.version;
+    const isEndless = delta.more && (last === undefined || !isAfter(last, session.reached));
+    session.reached = last;
+    for (const [origin, h] of delta.upTo) {
+      history.know({ origin, h });
+      if (delta.more && session.given.size < MAX_ORIGINS) session.given.set(origin, h);
+    }
     for (const [origin, h] of delta.lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
     this.#owe(delta.owed);
     if (delta.more) this.#owe(delta.known);
-    if (delta.more) this.#pull(session);
-    else this.#session = undefined;
+    if (delta.more && !isEndless) this.#pull(session);
+    else this.#finish();
     return !delta.more;
   }
 
@@ -157,6 +184,7 @@ export class CatchUp {
 
   #pull(session: Session): void {
     session.asked = this.#options.store.history.known;
+    for (const [id, h] of session.given) if (h > (session.asked.get(id) ?? 0)) session.asked.set(id, h);
     this.#options.send(session.link, { type: MESSAGE.pull, known: session.asked });
   }
 
@@ -204,4 +232,8 @@ export class CatchUp {
     send(session.link, { type: MESSAGE.verify, question, known: history.known, writes: asked });
     return true;
   }
+}
+
+function isAfter(version: Version, other: Version | undefined): boolean {
+  return other === undefined || compareVersions(version, other) > 0;
 }

@@ -120,6 +120,7 @@ export class Gossip {
   round(random: () => number): void {
     this.flush();
     this.#catchUp.wait();
+    for (const state of this.#links.values()) state.isOffered = false;
     const links = [...this.#links.keys()];
     while (this.#links.size > ALL_PEERS && links.length > SOME_PEERS) {
       links.splice(Math.floor(random() * links.length), 1);
@@ -233,7 +234,9 @@ export class Gossip {
         return this.#sendDelta(link, state, message.from, message.known);
       case MESSAGE.delta:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
-        if (this.#catchUp.takeDelta(link, message)) this.#offer(link, TURN.take, message.known);
+        // Once a round: two that cannot keep what the other gives would never come to rest.
+        if (!this.#catchUp.takeDelta(link, message) || state.isOffered) return;
+        state.isOffered = this.#offer(link, TURN.take, message.known);
         return;
       case MESSAGE.verify:
         return this.#confirm(link, message);

@@ -16,6 +16,8 @@ export interface LinkState {
   /** When it was asked and has not answered yet, and how often since. */
   askedMs: number | undefined;
   unanswered: number;
+  /** Whether it has been offered what it lacks, after a catch-up, since the last round. */
+  isOffered: boolean;
 }
 
 /** What is known at first. */
@@ -29,6 +31,7 @@ export function newLinkState(): LinkState {
     lastRoundMs: undefined,
     askedMs: undefined,
     unanswered: 0,
+    isOffered: false,
   };
 }
 

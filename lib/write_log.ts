@@ -210,6 +210,7 @@ export class WriteLog {
       const [a, b] = [this.#chunks[left], this.#chunks[left + 1]];
       if (a === undefined || left + 2 >= this.#chunks.length || a.live + b.live > CHUNK / 2) continue;
       const { length } = a;
+      while (a.positions.length < a.live + b.live) this.#all.grow(a);
       a.length = a.live = 0;
       for (let at = 0; at < length; at++) if (a.positions[at] !== 0) this.#append(a, a.positions[at]);
       for (let at = 0; at < b.length; at++) if (b.positions[at] !== 0) this.#append(a, b.positions[at]);
