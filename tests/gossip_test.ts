@@ -523,6 +523,19 @@ Deno.test("Gossip tells of a clear at once, also along a line", () => {
   for (const store of all.stores) assertEquals([store.stats().entries, get(store, 99)], [1, "value 99"]);
 });
 
+Deno.test("Gossip takes nothing that is older than a clear, though it comes after it", () => {
+  const all = net(PAIR);
+  const [a, b] = all.stores;
+  set(a, 1);
+  all.gossips[0].flush();
+  all.clock.nowMs += 1;
+  b.clear();
+  set(b, 2);
+  settle(all);
+  rounds(all, 2);
+  for (const store of [a, b]) assertEquals([store.stats().entries, get(store, 2)], [1, "value 2"]);
+});
+
 Deno.test("Gossip tells of a hit once half the time to live has passed, along a line, and then not for another half", () => {
   const all = net(LINE, { ttlMs: 1000 });
   const [a, b, c] = all.stores;
@@ -714,10 +727,10 @@ Deno.test("Gossip refuses claims to know writes of this node that it has not mad
 });
 
 /** Applies a write of another origin. */
-function applyFrom(store: Store, origin: number, i: number): boolean {
+function applyFrom(store: Store, origin: number, i: number, h = 4096 + i): boolean {
   const value = spanOf(new TextEncoder().encode(`value ${i}`));
   const entry = { flags: 0, value, ttlMs: Infinity, remainingMs: Infinity };
-  const version = { h: 4096 + i, origin };
+  const version = { h, origin };
   const isNews = store.apply(key(i), { version, kind: ENTRY, entry }, true);
   store.history.know(version);
   return isNews;
@@ -728,18 +741,18 @@ Deno.test("History gives up the origin that wrote last the longest ago, but none
   const { history } = store;
   set(store, 0);
   const own = history.knownOf(100);
-  for (let i = 1; i < MAX_ORIGINS; i++) applyFrom(store, 1000 + i, i);
+  for (let i = 1; i < MAX_ORIGINS; i++) applyFrom(store, 1000 + i, i, 9000 - i);
   assertEquals(history.origins.length, MAX_ORIGINS);
-  for (let i = 1; i <= 10; i++) store.distrust(store.peek(key(11 - i))); // 1001 to 1010 have nothing here
-  for (let i = 1; i <= 10; i++) {
-    assertEquals(history.knownOf(1000 + i), 4096 + i);
-    assertEquals(applyFrom(store, 10_000 + i, 5000 + i), true);
-    assertEquals([history.knownOf(1000 + i), history.knownOf(10_000 + i)], [0, 9096 + i]);
+  for (let i = 11; i <= 20; i++) store.distrust(store.peek(key(i))); // 1011 to 1020 have nothing here
+  for (let i = 20; i >= 11; i--) {
+    assertEquals(history.knownOf(1000 + i), 9000 - i);
+    assertEquals(applyFrom(store, 10_000 + i, 5000 + i, 9000 + i), true);
+    assertEquals([history.knownOf(1000 + i), history.knownOf(10_000 + i)], [0, 9000 + i]);
   }
   assertEquals([history.origins.length, history.known.size], [MAX_ORIGINS, MAX_ORIGINS]);
-  assertEquals([history.knownOf(100), get(store, 0), get(store, 11)], [own, "value 0", "value 11"]);
-  assertEquals(history.version(store.peek(key(5001))), { h: 9097, origin: 10_001 });
-  assertEquals(history.version(store.peek(key(4000))), { h: 8096, origin: 5000 });
+  assertEquals([history.knownOf(100), get(store, 0), get(store, 10)], [own, "value 0", "value 10"]);
+  assertEquals(history.version(store.peek(key(5011))), { h: 9011, origin: 10_011 });
+  assertEquals(history.version(store.peek(key(4000))), { h: 5000, origin: 5000 });
 });
 
 Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once, and leave slice by slice", () => {
