@@ -14,11 +14,13 @@ import {
   type Verified,
   type Write,
 } from "./gossip_message.ts";
-import type { Known } from "./history.ts";
+import { type Known, MAX_ORIGINS } from "./history.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
 import { ENTRY, GHOST, TOMB } from "./records.ts";
 import type { Span } from "./span.ts";
 
+/** Items in a list at most: one more than any list that a peer has reason to send would be a way to keep this node busy. */
+const MAX_ITEMS = 2 * MAX_ORIGINS;
 /** Kinds of writes that change something. */
 const WRITES = [ENTRY, TOMB, GHOST];
 
@@ -136,6 +138,7 @@ class MessageReader {
   /** A counted list of items of so many bytes at least: a count alone allocates nothing. */
   #list<T>(leastBytes: number, item: () => T): T[] {
     const count = this.#count();
+    if (count > MAX_ITEMS) throw new ProtocolError(`${count} items in a peer's message, of ${MAX_ITEMS} at most`);
     if (count * leastBytes > this.#bytes.length - this.#at) {
       throw new ProtocolError("a peer's message that is truncated");
     }

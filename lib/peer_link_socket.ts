@@ -6,10 +6,12 @@
 import { ProtocolError } from "./errors.ts";
 import { type FrameReader, FrameWriter, GOSSIP } from "./frame.ts";
 import { MAX_GOSSIP_BYTES } from "./limits.ts";
-import { closeQuietly, writeAll } from "./socket.ts";
+import { closeQuietly } from "./socket.ts";
 
 /** Messages that wait to be written: beyond this they are dropped, and later rounds make up for them. */
 const OUTBOX_BYTES = 1024 * 1024;
+/** Messages are taken for so long before the rest of the process has its turn. */
+const TURN_MS = 2;
 
 /** What a connection is made of. */
 export interface PeerLinkOptions {
@@ -18,6 +20,32 @@ export interface PeerLinkOptions {
   readonly input: FrameReader;
   /** Takes each message; the bytes are valid during the call. Throws `ProtocolError` to end the connection. */
   readonly onMessage: (message: Uint8Array) => void;
+  /** Shared by all links of a server. */
+  readonly turns: Turns;
+}
+
+/** Whose turn it is: however many peers send however much, they do not keep clients waiting. */
+export class Turns {
+  #endMs = 0;
+  #waiting = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  /** Whether the turn is not over yet, or else another may begin at once. */
+  mayGoOn(): boolean {
+    const nowMs = performance.now();
+    if (nowMs < this.#endMs) return true;
+    if (this.#waiting > 0 || nowMs < this.#endMs + TURN_MS) return false;
+    this.#endMs = nowMs + TURN_MS;
+    return true;
+  }
+
+  /** Waits for a turn, after those who have waited longer. */
+  async take(): Promise<void> {
+    this.#waiting++;
+    await (this.#last = this.#last.then(() => new Promise((resolve) => setTimeout(resolve, 0))));
+    this.#waiting--;
+    this.#endMs = performance.now() + TURN_MS;
+  }
 }
 
 /** A connection to a peer. */
@@ -29,9 +57,12 @@ export class PeerLink {
   bytesSent = 0;
   /** Messages that were dropped because too much waited. */
   dropped = 0;
+  /** When the peer last took anything, while something waits to be taken. */
+  #takenMs = Infinity;
   readonly #socket: Deno.Conn;
   readonly #input: FrameReader;
   readonly #onMessage: (message: Uint8Array) => void;
+  readonly #turns: Turns;
   #output = new FrameWriter();
   #spare = new FrameWriter();
   #flushIsQueued = false;
@@ -39,17 +70,23 @@ export class PeerLink {
   #writing: Promise<void> | undefined;
   #closed = false;
 
-  constructor({ socket, input, onMessage }: PeerLinkOptions) {
+  constructor({ socket, input, onMessage, turns }: PeerLinkOptions) {
     this.#socket = socket;
     this.#input = input;
     this.#onMessage = onMessage;
+    this.#turns = turns;
     input.maxBodyBytes = MAX_GOSSIP_BYTES;
   }
 
-  /** Sends a message, with all others of this turn. */
+  /** Since when the peer has said nothing, or has taken nothing of what waits. */
+  get silentSinceMs(): number {
+    return Math.min(this.lastHeardMs, this.#takenMs);
+  }
+
+  /** Sends a message, with all others of this turn; not one that the peer would have to refuse. */
   send(message: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#output.length > OUTBOX_BYTES) {
+    if (this.#output.length > OUTBOX_BYTES || message.length > MAX_GOSSIP_BYTES) {
       this.dropped++;
       return;
     }
@@ -72,7 +109,10 @@ export class PeerLink {
   async run(): Promise<void> {
     try {
       while (true) {
-        while (this.#input.next()) this.#take();
+        while (this.#input.next()) {
+          if (!this.#turns.mayGoOn()) await this.#turns.take();
+          this.#take();
+        }
         const count = await this.#socket.read(this.#input.space());
         if (count === null) return;
         this.bytesReceived += count;
@@ -112,13 +152,19 @@ export class PeerLink {
         const taken = this.#output;
         this.#output = this.#spare;
         this.#spare = taken;
-        await writeAll(this.#socket, taken.taken());
+        const bytes = taken.taken();
+        for (let at = 0; at < bytes.length;) {
+          this.#takenMs = performance.now();
+          at += await this.#socket.write(bytes.subarray(at));
+        }
         this.bytesSent += taken.length;
         taken.reset();
       }
     } catch {
+      this.#spare.release();
       this.close(); // the reading side tells why
     } finally {
+      this.#takenMs = Infinity;
       this.#writing = undefined;
     }
   }

@@ -8,7 +8,7 @@ import { ProtocolError } from "./errors.ts";
 import type { FrameReader } from "./frame.ts";
 import { Gossip } from "./gossip.ts";
 import { greet } from "./greeting_socket.ts";
-import { PeerLink } from "./peer_link_socket.ts";
+import { PeerLink, Turns } from "./peer_link_socket.ts";
 import type { PeerHello } from "./session.ts";
 import { closeQuietly, connect, isDisconnection, type Socket } from "./socket.ts";
 import type { GossipTotals, PeerStats } from "./stats.ts";
@@ -74,6 +74,7 @@ export class Peers {
   readonly #gossip: Gossip;
   readonly #listed: Listed[];
   readonly #connections = new Map<number, Connection>();
+  readonly #turns = new Turns();
   #numbers = 0;
   #stop: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -266,7 +267,7 @@ export class Peers {
       address,
       isOwn,
       refusedFuture: 0,
-      link: new PeerLink({ socket, input, onMessage }),
+      link: new PeerLink({ socket, input, onMessage, turns: this.#turns }),
     };
     this.#connections.set(number, connection);
     this.#gossip.connect(number);
@@ -324,8 +325,9 @@ export class Peers {
     this.#guard(() => this.#gossip.round(Math.random));
     const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
     for (const { link, address } of this.#connections.values()) {
-      if (performance.now() - link.lastHeardMs < silentMs) continue;
-      this.#options.log(`Peer ${address} has said nothing for ${Math.round(silentMs / 1000)} s`);
+      if (performance.now() - link.silentSinceMs < silentMs) continue;
+      const what = link.silentSinceMs === link.lastHeardMs ? "said" : "taken";
+      this.#options.log(`Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
       link.close();
     }
     this.#timer = setTimeout(() => this.#round(), intervalMs);

@@ -6,7 +6,7 @@ import { ProtocolError } from "../lib/errors.ts";
 import { Gossip } from "../lib/gossip.ts";
 import { MESSAGE, type Message, type MessageBody, MessageWriter } from "../lib/gossip_message.ts";
 import { readMessage } from "../lib/gossip_reader.ts";
-import { ALL_RULES, MAX_ORIGINS, type Rules } from "../lib/history.ts";
+import { ALL_RULES, type Known, MAX_ORIGINS, type Rules } from "../lib/history.ts";
 import { ENTRY, TOMB } from "../lib/records.ts";
 import { type Span, spanOf } from "../lib/span.ts";
 import { Store } from "../lib/store.ts";
@@ -316,6 +316,17 @@ Deno.test("Gossip refuses a version from too far in the future wherever it stand
   set(all.stores[0], 1);
   assertEquals(get(all.stores[0], 1), "value 1");
   assertEquals(all.stores[0].history.knownOf(101), 0);
+});
+
+Deno.test("Gossip refuses a list that no peer has reason to send", () => {
+  const all = pair();
+  const list = (size: number) => new Map(Array.from({ length: size }, (_, i): [number, number] => [1000 + i, 1]));
+  const receive = (known: Known) => {
+    const message: Message = { type: MESSAGE.pull, from: 101, clock: 1, cleared: 0, known };
+    all.gossips[0].receive(0, new MessageWriter().write(message));
+  };
+  receive(list(8192));
+  assertThrows(() => receive(list(8193)), ProtocolError, "8193 items");
 });
 
 Deno.test("Gossip survives 100,000 damaged messages: each is refused with a ProtocolError or does no harm", () => {

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { encode } from "@std/msgpack";
 import { OrmucoCacheClient, OrmucoCacheServer, type ServerOptions } from "../mod.ts";
-import { FrameReader, FrameWriter, REPLY, REQUEST } from "../lib/frame.ts";
+import { FrameReader, FrameWriter, GOSSIP, REPLY, REQUEST } from "../lib/frame.ts";
+import { MESSAGE, type MessageBody, MessageWriter } from "../lib/gossip_message.ts";
 import { MAX_BODY_BYTES } from "../lib/limits.ts";
 import { writeKeyed } from "../lib/pipeline.ts";
+import { writeAll } from "../lib/socket.ts";
 import { denoArguments } from "./processes.ts";
 
 const quiet = { listen: "127.0.0.1:0", log: () => {} };
@@ -348,4 +350,47 @@ Deno.test({
     await reader.cancel();
     await child.status;
   },
+});
+
+const PEER = 77;
+
+async function peerConnection(server: OrmucoCacheServer, id = PEER): Promise<Deno.TcpConn> {
+  const socket = await rawConnection(server);
+  const output = new FrameWriter();
+  output.begin(REQUEST.hello);
+  output.bytes(encode({ protocol: 1, peer: id }));
+  output.end();
+  await writeAll(socket, output.taken());
+  return socket;
+}
+
+/** Sends one message so many times. */
+async function sendAsPeer(socket: Deno.Conn, message: MessageBody, times = 1): Promise<void> {
+  const output = new FrameWriter();
+  const bytes = new MessageWriter().write({ ...message, from: PEER, clock: 0, cleared: 0 });
+  for (let i = 0; i < times; i++) {
+    output.begin(GOSSIP);
+    output.bytes(bytes);
+    output.end();
+  }
+  await writeAll(socket, output.taken());
+}
+
+Deno.test("OrmucoCacheServer answers clients while a peer asks more than it reads, and cuts it off", async () => {
+  await using server = await started({ maxSize: 5000, gossipIntervalMs: 100 });
+  await using client = clientOf(server);
+  for (let i = 0; i < 2000; i++) client.store(`key:${i}`, "v".repeat(500));
+  await client.store("last", 1);
+  const socket = await peerConnection(server);
+  await sendAsPeer(socket, { type: MESSAGE.pull, known: new Map() }, 1500);
+  const before = performance.now();
+  await client.retrieve("last");
+  const elapsedMs = performance.now() - before;
+  assert(elapsedMs < 500, `${elapsedMs} ms`);
+  const talk = setInterval(() => sendAsPeer(socket, { type: MESSAGE.same, to: 1 }).catch(() => {}), 200);
+  while (server.stats().peers.length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+  clearInterval(talk);
+  socket.close();
+  const lastMs = performance.now() - before;
+  assert(lastMs < 20_000, `${lastMs} ms`);
 });
