@@ -5,7 +5,6 @@
 
 import { CatchUp } from "./catch_up.ts";
 import { deltaFor, livesAt, nameAt, writesAt } from "./delta.ts";
-import { ProtocolError } from "./errors.ts";
 import {
   MESSAGE,
   type Message,
@@ -198,7 +197,7 @@ export class Gossip {
    * Takes a message from a peer.
    *
    * @returns Whether it was taken, or else refused because its clock is too far ahead.
-   * @throws {ProtocolError} If it is none, or cannot be true.
+   * @throws {ProtocolError} If it is none.
    */
   receive(link: number, bytes: Uint8Array): boolean {
     const message = readMessage(bytes);
@@ -209,10 +208,9 @@ export class Gossip {
       this.stats.fromFuture++;
       return false;
     }
-    if (claimed(message, origin) > store.history.knownOf(origin)) {
-      throw new ProtocolError("a peer knows writes of this node that it has not made");
-    }
     if (this.#isWaiting) this.flush(); // own writes are told before another's newer ones take their place
+    // More of this node's writes than it has made: somebody else has lied. The next write comes after.
+    store.history.know({ h: claimed(message, origin), origin });
     state.origin = message.from;
     if (store.clearUpTo(message.cleared)) this.wrote(); // to be passed on
     this.#dispatch(link, state, message);

@@ -907,3 +907,22 @@ Deno.test("Gossip lets no peer keep the others out by a catch-up without end", (
   }
   assert(rounds > 250, "it had its turn");
 });
+
+Deno.test("Gossip goes on between two nodes when a third has told one of writes that the other has not made", () => {
+  const all = pair({ eager: true });
+  const [a, b] = all.stores;
+  set(a, 1);
+  deliver(all);
+  all.gossips[1].connect(1);
+  const { digest } = a.history;
+  const last = a.clock + 30_000 * 4096;
+  const head = { type: MESSAGE.push, from: 77, clock: 0, cleared: 0, sentTo: [], writes: [] };
+  all.gossips[1].receive(1, new MessageWriter().write({ ...head, origin: 100, before: 0, last }));
+  all.gossips[1].disconnect(1);
+  all.gossips[1].round(() => 0);
+  deliver(all);
+  assertEquals([a.history.digest, b.history.digest === digest], [b.history.digest, false]);
+  set(a, 2);
+  deliver(all);
+  assertEquals([get(b, 1), get(b, 2)], ["value 1", "value 2"]);
+});
