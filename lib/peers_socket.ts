@@ -310,9 +310,10 @@ export class Peers {
     if (other === undefined) return true;
     if (other.isOwn === isOwn) return !isOwn;
     const isOwnPreferred = this.#options.id < id;
-    if (isOwn !== isOwnPreferred) return false;
-    other.link.close();
-    return true;
+    // The own one is left to the other server to end: whoever comes may bear its number without being it.
+    if (!isOwn) return !isOwnPreferred;
+    if (isOwnPreferred) other.link.close();
+    return isOwnPreferred;
   }
 
   #find(id: number): Connection | undefined {

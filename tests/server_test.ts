@@ -394,3 +394,24 @@ Deno.test("OrmucoCacheServer answers clients while a peer asks more than it read
   const lastMs = performance.now() - before;
   assert(lastMs < 20_000, `${lastMs} ms`);
 });
+
+Deno.test("OrmucoCacheServer keeps its connection to a peer when another comes that bears the peer's number", async () => {
+  const interval = { gossipIntervalMs: 50 };
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  for (let times = 0; times < 20; times++) {
+    await using listed = await started(interval);
+    await using server = await started({ ...interval, peers: [listed.address!] });
+    while (listed.stats().peers[0]?.lastRoundMs === undefined) await pause(10);
+    const [{ id: own }, { id }] = [listed.stats().peers[0], server.stats().peers[0]];
+    if (own < id) continue; // of two connections, the one that it had made would have stayed anyway
+    const socket = await peerConnection(server, id);
+    while (server.stats().connections < 1) await pause(10);
+    await pause(100);
+    await listed.cache.store("key", 1);
+    await pause(100);
+    assertEquals(await server.cache.retrieve("key"), 1);
+    assertEquals(server.stats().peers[0].entriesReceived, 1);
+    socket.close();
+    return;
+  }
+});
