@@ -41,6 +41,9 @@ const SILENT_ROUNDS = 15;
 const SILENT_MS = 5000;
 /** Messages on their way when a server stops have this long to be taken. */
 const FINISH_LIMIT_MS = 1000;
+/** Peers that statistics tell of, and letters of what was wrong: more would not fit into what a client reads of them. */
+const MAX_ROWS = 64;
+const MAX_ERROR_LETTERS = 200;
 
 /** A connection in use. */
 interface Connection {
@@ -144,7 +147,7 @@ export class Peers {
     await this.#use(socket, input, { id, address, isOwn: false });
   }
 
-  /** Peers listed, and those that have connected. */
+  /** Peers listed, and those that have connected; the first of them, if they are very many. */
   stats(): PeerStats[] {
     const connections = [...this.#connections.values()];
     const rows = this.#listed.map((listed): PeerStats => {
@@ -159,10 +162,11 @@ export class Peers {
       const row = this.#row(address, state === "connected" ? connection : undefined);
       const refused = { refusedFuture, refusedBad, droppedFull };
       for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += refused[reason];
-      return { ...row, state, id, error: state === "connected" ? "" : error };
+      return { ...row, state, id, error: state === "connected" ? "" : error.slice(0, MAX_ERROR_LETTERS) };
     });
     const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
-    return [...rows, ...others.map((connection) => this.#row(connection.address, connection))];
+    const most = Math.max(0, MAX_ROWS - rows.length);
+    return [...rows, ...others.slice(0, most).map((connection) => this.#row(connection.address, connection))];
   }
 
   /** What replication has done. */

@@ -415,3 +415,13 @@ Deno.test("OrmucoCacheServer keeps its connection to a peer when another comes t
     return;
   }
 });
+
+Deno.test("OrmucoCacheServer tells a client its statistics however many peers have connected", async () => {
+  await using server = await started();
+  await using client = clientOf(server);
+  await client.store("key", 1);
+  const sockets = await Promise.all(Array.from({ length: 300 }, (_, i) => peerConnection(server, 1000 + i)));
+  while (server.stats().peers.length < 64) await new Promise((resolve) => setTimeout(resolve, 10));
+  assertEquals((await client.stats()).server?.peers?.length, 64);
+  for (const socket of sockets) socket.close();
+});
