@@ -34,6 +34,8 @@ export interface PeersOptions {
 /** Attempts to reach a peer are so far apart: doubled from first to last. */
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 60_000;
+/** A connection that has lasted so long was a good one: after it, attempts begin anew. */
+const STEADY_MS = 5000;
 /** A connection and its greeting must be there after this. */
 const OPEN_LIMIT_MS = 5000;
 /** A peer that says nothing for so many rounds, and so long, is gone. */
@@ -277,8 +279,8 @@ export class Peers {
     this.#gossip.connect(number);
     this.#options.store.keepGhosts();
     this.#options.log(`Peer ${address} is connected`);
+    const beganMs = performance.now();
     if (listed !== undefined) {
-      listed.failures = 0;
       listed.error = "";
       listed.state = "connected";
     }
@@ -296,6 +298,7 @@ export class Peers {
       listed.refusedFuture += connection.refusedFuture;
       listed.droppedFull += connection.link.dropped;
       if (error instanceof ProtocolError) listed.refusedBad++;
+      if (performance.now() - beganMs > STEADY_MS) listed.failures = 0;
     }
     if (this.#find(id) !== undefined || this.#stop?.signal.aborted !== false) return undefined;
     const reason = error === undefined || isDisconnection(error)

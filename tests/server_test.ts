@@ -425,3 +425,26 @@ Deno.test("OrmucoCacheServer tells a client its statistics however many peers ha
   assertEquals((await client.stats()).server?.peers?.length, 64);
   for (const socket of sockets) socket.close();
 });
+
+Deno.test("OrmucoCacheServer takes longer and longer to come back to a peer that greets it and hangs up", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let visits = 0;
+  const serving = (async () => {
+    for await (const socket of listener) {
+      visits++;
+      await socket.read(new Uint8Array(1024));
+      const output = new FrameWriter();
+      output.begin(REPLY.data);
+      output.bytes(encode({ protocol: 1, server: "other/1", peer: PEER }));
+      output.end();
+      await writeAll(socket, output.taken());
+      socket.close();
+    }
+  })();
+  await using server = await started({ peers: [`127.0.0.1:${(listener.addr as Deno.NetAddr).port}`] });
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  assert(visits >= 2 && visits <= 6, `${visits} visits`);
+  await server.stop();
+  listener.close();
+  await serving;
+});
