@@ -44,6 +44,8 @@ export interface GossipOptions {
 const MAX_WRITES = 256;
 /** A larger value is not pushed: peers are told that there is something, and ask for it. */
 const MAX_PUSH_BYTES = 16 * 1024;
+/** Peers that a message names as told; a longer list would be refused. */
+const MAX_TOLD = 4096;
 /** Peers that are asked in every round; of more, so many by chance. */
 const ALL_PEERS = 8;
 const SOME_PEERS = 3;
@@ -338,7 +340,7 @@ export class Gossip {
       links.push(link);
       if (origin !== undefined) all.add(origin);
     }
-    return [links, [...all]];
+    return [links, [...all].slice(-MAX_TOLD)];
   }
 
   #takeTouch(link: number, sentTo: number[], writes: Write[]): void {

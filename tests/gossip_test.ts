@@ -329,6 +329,33 @@ Deno.test("Gossip refuses a list that no peer has reason to send", () => {
   assertThrows(() => receive(list(8193)), ProtocolError, "8193 items");
 });
 
+Deno.test("Gossip passes on a push that says it has been sent to as many as can be", () => {
+  const all = pair({ eager: true });
+  all.gossips[0].connect(1);
+  const sentTo = Array.from({ length: 8192 }, (_, i) => 1000 + i);
+  const version = { h: 5, origin: 77 };
+  const writes = [{
+    key: key(1),
+    version,
+    kind: ENTRY,
+    entry: { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value: key(2) },
+  }];
+  const message: Message = {
+    type: MESSAGE.push,
+    from: 77,
+    clock: 0,
+    cleared: 0,
+    origin: 77,
+    before: 0,
+    last: 5,
+    sentTo,
+    writes,
+  };
+  all.gossips[0].receive(1, new MessageWriter().write(message));
+  deliver(all);
+  assertEquals(get(all.stores[1], 1), "key:2");
+});
+
 Deno.test("Gossip survives 100,000 damaged messages: each is refused with a ProtocolError or does no harm", () => {
   const all = pair({ eager: true });
   const messages: Uint8Array[] = [];
