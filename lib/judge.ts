@@ -88,11 +88,7 @@ export class Judge {
   sent(i: number, message: Message, bytes: number): void {
     const { maxWrites } = this.#scenario;
     const writes = "writes" in message ? message.writes : [];
-    // A delta is cut off between versions: those of several origins that have the same time stay together.
-    const last = writes.at(-1)?.version.h;
-    const isDelta = message.type === MESSAGE.delta;
-    const count = isDelta ? 1 + writes.filter(({ version: { h } }) => h !== last).length : writes.length;
-    if (count > maxWrites) this.#violate(`node ${i} sends ${writes.length} writes at once`);
+    if (writes.length > maxWrites) this.#violate(`node ${i} sends ${writes.length} writes at once`);
     const origins = this.#nodes[i].store.history.origins.length;
     if (bytes > HEAD_BYTES + (1 + origins) * ORIGIN_BYTES + writes.length * WRITE_BYTES) {
       this.#violate(`node ${i} sends ${bytes} bytes with ${writes.length} writes of ${origins} origins`);

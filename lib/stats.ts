@@ -23,11 +23,13 @@ export interface PeerStats {
   lag: number;
   /** Whether this server is catching up with it: asking for what it lacks itself. */
   catchingUp: boolean;
-  /** Bytes each way since the connection was made. */
+  /** Bytes received from it since the connection was made. */
   bytesReceived: number;
+  /** Bytes sent to it since the connection was made. */
   bytesSent: number;
-  /** Writes received from it that were news, and writes sent to it. */
+  /** Writes received from it that were news. */
   entriesReceived: number;
+  /** Writes sent to it. */
   entriesSent: number;
   /** Since this server started, messages that were not taken … because its clock is more than a minute ahead, … */
   refusedFuture: number;
@@ -53,8 +55,9 @@ export interface GossipTotals {
   extended: number;
   /** Messages refused because the sender's clock is more than a minute ahead. */
   fromFuture: number;
-  /** Verifications of entries that may have been deleted elsewhere, and entries dropped by them. */
+  /** Verifications of entries that may have been deleted elsewhere. */
   verifications: number;
+  /** Entries that these have dropped. */
   unconfirmed: number;
 }
 
