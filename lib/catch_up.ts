@@ -115,6 +115,11 @@ export class CatchUp {
     if (this.#session?.link === link) this.#finish();
   }
 
+  /** A peer is in the middle of saying something long. */
+  heard(link: number): void {
+    if (this.#session?.link === link) this.#session.idleRounds = 0;
+  }
+
   /** A round has passed: a peer that says nothing is given up, and one that takes long while another waits. */
   wait(): void {
     const session = this.#session;

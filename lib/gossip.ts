@@ -112,6 +112,11 @@ export class Gossip {
     return this.#catchUp.link;
   }
 
+  /** Takes note that a message of a peer is arriving, and has not yet. */
+  heard(link: number): void {
+    this.#catchUp.heard(link);
+  }
+
   /** What is known of the peer of a link in use. */
   link(link: number): Readonly<LinkState> | undefined {
     return this.#links.get(link);

@@ -83,6 +83,11 @@ export class PeerLink {
     return Math.min(this.lastHeardMs, this.#takenMs);
   }
 
+  /** Whether a message is arriving of which something has come within so many milliseconds. */
+  isHearing(withinMs: number): boolean {
+    return this.#input.pendingBytes > 0 && performance.now() - this.lastHeardMs < withinMs;
+  }
+
   /** Sends a message, with all others of this turn; not one that the peer would have to refuse. */
   send(message: Uint8Array): void {
     if (this.#closed) return;

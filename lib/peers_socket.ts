@@ -330,6 +330,9 @@ export class Peers {
 
   #round(): void {
     const { intervalMs } = this.#options;
+    for (const { link, number } of this.#connections.values()) {
+      if (link.isHearing(2 * intervalMs)) this.#gossip.heard(number);
+    }
     this.#guard(() => this.#gossip.round(Math.random));
     const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
     for (const { link, address } of this.#connections.values()) {

@@ -597,6 +597,17 @@ Deno.test("a peer behind a slow link holds up no other, and no more waits for it
   assert(await agree([node, fast, slow].map(({ cache }) => cache), keys));
 });
 
+Deno.test("a large value that takes many rounds to arrive is sent once", async () => {
+  await using node = await started();
+  await using proxy = new Proxy(Number(node.address.split(":")[1]));
+  await using other = await started({ peers: [proxy.address] });
+  await until("they are connected", () => connected(other.server).length === 1);
+  proxy.pace = { chunkBytes: 16 * 1024, delayMs: 10 }; // 1 MB in some thirty rounds
+  await node.cache.store("large", new Uint8Array(1_000_000));
+  await until("it is there", () => other.cache.has("large"));
+  assertEquals(node.server.stats().gossip.sent, 1);
+});
+
 /** A peer of the test's own, that says what it is told to. */
 class BadPeer implements Disposable {
   readonly id: number;
