@@ -184,7 +184,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     checkAtLeast("maxConnections", this.#maxConnections, 1);
     this.#log = options.log ?? console.log;
-    const [id] = crypto.getRandomValues(new Uint32Array(1));
+    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 is nobody
     this.#store = new Store({
       maxSize: options.maxSize ?? (options.maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
       maxBytes: options.maxBytes,

@@ -57,11 +57,11 @@ export class Session {
   readonly input: FrameReader = new FrameReader();
   /** Replies; the caller writes and resets it. */
   readonly output: FrameWriter = new FrameWriter();
+  /** Set once the client has turned out to be a peer. */
+  peer: PeerHello | undefined;
   readonly #host: SessionHost;
   /** One object each for all requests: none of them outlives its request. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
-  /** Set once the client has turned out to be a peer. */
-  peer: PeerHello | undefined;
   readonly #listed: Span = { bytes: NO_BYTES, from: 0, to: 0 };
   #greeted = false;
   #closing = false;
