@@ -2,7 +2,7 @@
 
 import type { Delta, Write } from "./gossip_message.ts";
 import type { Known } from "./history.ts";
-import { ENTRY, GHOST } from "./records.ts";
+import { ENTRY, GHOST, TRAVELS } from "./records.ts";
 import { type Span, spanOf } from "./span.ts";
 import type { Store } from "./store.ts";
 import { compareVersions, type Version } from "./version.ts";
@@ -44,7 +44,7 @@ function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes
       if (difference < 0 || (difference === 0 && heads[i].id < heads[least].id)) least = i;
     }
     const { position, id, rest } = heads[least];
-    const more = records.keyBytes(position) + records.valueBytes(position);
+    const more = records.keyBytes(position) + records.storedBytes(position);
     const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
     if (isFull && positions.length > 0) {
       return { writes: writesAt(store, positions), cut: history.version(positions.at(-1)!) };
@@ -61,7 +61,7 @@ function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes
 /** Writes with their values, for one message: their bytes lie in one array. */
 export function writesAt({ records, history, nowMs }: Store, positions: readonly number[]): Write[] {
   let size = 0;
-  for (const position of positions) size += records.keyBytes(position) + records.valueBytes(position);
+  for (const position of positions) size += records.keyBytes(position) + records.storedBytes(position);
   const bytes = new Uint8Array(size);
   let at = 0;
   return positions.map((position) => {
@@ -70,9 +70,10 @@ export function writesAt({ records, history, nowMs }: Store, positions: readonly
     if (write.kind !== ENTRY) return write;
     const remainingMs = records.deadlineMs(position) - nowMs;
     if (remainingMs <= 0) return { ...write, kind: GHOST };
-    records.copyValue(position, bytes, at);
-    const value = { bytes, from: at, to: at += records.valueBytes(position) };
-    write.entry = { flags: records.flags(position), value, ttlMs: records.ttlMs(position), remainingMs };
+    records.copyStored(position, bytes, at);
+    const value = { bytes, from: at, to: at += records.storedBytes(position) };
+    const marks = records.marks(position) & TRAVELS;
+    write.entry = { flags: records.flags(position), marks, value, ttlMs: records.ttlMs(position), remainingMs };
     return write;
   });
 }

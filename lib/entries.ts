@@ -34,6 +34,8 @@ export interface EntriesOptions {
 /** What an entry holds beside its key. */
 export interface NewEntry {
   flags: number;
+  /** Of `MARK` in records.ts. */
+  marks: number;
   value: Span;
   /** Milliseconds, `Infinity` for ever. */
   ttlMs: number;
@@ -46,7 +48,7 @@ export interface RemoteWrite {
   /** `ENTRY`, `TOMB` or `GHOST`. */
   kind: number;
   /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
-  entry?: { flags: number; value: Span; ttlMs: number; remainingMs: number };
+  entry?: { flags: number; marks?: number; value: Span; ttlMs: number; remainingMs: number };
 }
 
 /** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
@@ -144,7 +146,7 @@ export class Entries {
   add(hash: number, key: Span, version: Version, entry: NewEntry, nowMs: number): void {
     while (this.order.size >= this.#options.maxSize) this.#dropOldest(nowMs);
     const position = this.#insert(hash, key, version, entry.value, nowMs);
-    this.fill(position, entry);
+    this.fill(position, entry, nowMs);
   }
 
   /** Adds a grave. There is no entry or grave of its key. */
@@ -154,17 +156,18 @@ export class Entries {
   }
 
   /** Writes an entry's fields, but for key and value. */
-  fill(position: number, { flags, deadlineMs, ttlMs }: NewEntry): void {
+  fill(position: number, { flags, marks, deadlineMs, ttlMs }: NewEntry, nowMs: number): void {
     this.records.setFlags(position, flags);
-    this.setTimes(position, deadlineMs, ttlMs);
+    this.records.setMarks(position, marks);
+    this.setTimes(position, deadlineMs, ttlMs, nowMs);
   }
 
   /** Writes when an entry expires. */
-  setTimes(position: number, deadlineMs: number, ttlMs: number): void {
+  setTimes(position: number, deadlineMs: number, ttlMs: number, nowMs: number): void {
     if (ttlMs !== Infinity) this.isTimed = true;
     this.records.setTtlMs(position, ttlMs);
     this.records.setDeadlineMs(position, deadlineMs);
-    this.records.setTold(position, deadlineMs - ttlMs);
+    this.records.setTold(position, ttlMs === Infinity ? nowMs : deadlineMs - ttlMs);
     this.#sweep.note(position, deadlineMs);
   }
 

@@ -177,7 +177,7 @@ export class Gossip {
     this.#told = last;
     if (last === before || eager === false || this.#links.size === 0) return;
     const positions = [...log.after(before)];
-    if (positions.some((position) => store.records.valueBytes(position) > MAX_PUSH_BYTES)) {
+    if (positions.some((position) => store.records.storedBytes(position) > MAX_PUSH_BYTES)) {
       return this.#send([...this.#links.keys()], { type: MESSAGE.news, origin, last });
     }
     let told = before;

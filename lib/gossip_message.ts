@@ -204,7 +204,9 @@ export class MessageWriter {
       const code = entry === undefined ? 0 : FLAG_CODES.indexOf(entry.flags);
       const flagCode = code < 0 ? OTHER_FLAGS : code;
       const isTimed = entry !== undefined && entry.ttlMs !== Infinity;
-      this.#uint8(write.kind | (isTimed ? 8 : 0) | flagCode << 4);
+      const marks = entry?.marks ?? 0;
+      this.#uint8(write.kind | (isTimed ? 8 : 0) | flagCode << 4 | (marks === 0 ? 0 : 0x80));
+      if (marks !== 0) this.#uint8(marks);
       this.#count(indexes.get(write.version.origin)!);
       this.#count(write.version.h - h);
       h = write.version.h;

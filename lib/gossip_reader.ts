@@ -16,7 +16,7 @@ import {
 } from "./gossip_message.ts";
 import { type Known, MAX_ORIGINS } from "./history.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "./limits.ts";
-import { ENTRY, GHOST, TOMB } from "./records.ts";
+import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "./records.ts";
 import type { Span } from "./span.ts";
 
 /** Items in a list at most: one more than any list that a peer has reason to send would be a way to keep this node busy. */
@@ -117,6 +117,7 @@ class MessageReader {
     let h = 0;
     return this.#list(4, () => {
       const bits = this.#uint8();
+      const marks = (bits & 0x80) === 0 ? 0 : this.#uint8() & TRAVELS;
       const origin = origins[this.#count()];
       if (origin === undefined) throw new ProtocolError("a write without an origin");
       h += this.#count();
@@ -130,7 +131,11 @@ class MessageReader {
       const isTimed = (bits & 8) !== 0;
       const ttlMs = isTimed ? this.#count() : Infinity;
       const remainingMs = isTimed ? this.#count() : Infinity;
-      write.entry = { flags, ttlMs, remainingMs, value: this.#span(MAX_VALUE_BYTES) };
+      const value = this.#span(MAX_VALUE_BYTES + STAMP_BYTES);
+      if ((marks & MARK.stamped) !== 0 && value.to - value.from < STAMP_BYTES) {
+        throw new ProtocolError("a stamped value without a stamp");
+      }
+      write.entry = { flags, marks, ttlMs, remainingMs, value };
       return write;
     });
   }

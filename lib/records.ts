@@ -8,13 +8,13 @@
  * | 4 | hash of the key |
  * | 8, 12 | position of the entry used next after this one, and next before it |
  * | 16 | flags |
- * | 20 | bytes of the key; in the upper half, index of the origin of its version |
- * | 24 | bytes of the value |
+ * | 20 | bytes of the key (13 bits), marks (7 bits), index of the origin of its version (12 bits) |
+ * | 24 | bytes of the value, those of a stamp included |
  * | 28 | first piece of the rest of the value; 0 if it is all here |
  * | 32 | deadline, as a double: milliseconds, `Infinity` for none |
  * | 40 | version, as a double |
  * | 48 | place among the writes of its origin |
- * | 52 | when peers were last told of its use: milliseconds, the lower 32 bits |
+ * | 52 | when peers were last told of its use, or, of a fixed entry, when it was last used: milliseconds, the lower 32 bits |
  * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms |
  * | 60 | key, then value |
  *
@@ -39,7 +39,10 @@ const PLACE = 12;
 const TOLD = 13;
 const TTL = 14;
 
-const KEY_MASK = 0xffff;
+const KEY_MASK = 0x1fff;
+const MARKS_SHIFT = 13;
+const MARKS_MASK = 0x7f;
+const ORIGIN_SHIFT = 20;
 
 const PIECE_HEAD_BYTES = 16;
 const PIECE_BEFORE = 1;
@@ -53,6 +56,19 @@ const PIECE = 2;
 export const TOMB = 3;
 /** What was evicted or has expired here. */
 export const GHOST = 4;
+
+/**
+ * Marks of an entry. Those of `TRAVELS` belong to the write and go wherever it goes; the others are this node's own.
+ *
+ * `fixed`: a hit does not renew it. `stale`: it is to be replaced, and may be used meanwhile. `stamped`: the last 8 bytes of what
+ * is stored are no value but its stamp, a number that stands for its state. `binaryKey`: its key came as base64.
+ * `promised`: somebody has been told to replace it. `fetched`: it has been used.
+ */
+export const MARK = { fixed: 1, stale: 2, stamped: 4, binaryKey: 8, promised: 16, fetched: 32 } as const;
+/** Marks that go with a write. */
+export const TRAVELS = 15;
+/** Bytes of a stamp. */
+export const STAMP_BYTES = 8;
 
 /** Less than this part of a record is not worth a piece at the end of a segment. */
 const SMALLEST_PIECE = 1 / 4;
@@ -150,6 +166,7 @@ export class Records {
     this.#removePieces(position);
     this.#set(position, VALUE_BYTES, 0);
     this.#set(position, REST, 0);
+    this.setMarks(position, 0);
     this.slab.shrink(position, align(HEAD_BYTES + this.keyBytes(position)), kind);
   }
 
@@ -180,6 +197,14 @@ export class Records {
 
   /** Copies an entry's value to a place in an array that has room for it. */
   copyValue(position: number, target: Uint8Array, at: number): void {
+    if ((this.marks(position) & MARK.stamped) === 0) return this.copyStored(position, target, at);
+    const stored = new Uint8Array(this.storedBytes(position));
+    this.copyStored(position, stored, 0);
+    target.set(stored.subarray(0, -STAMP_BYTES), at);
+  }
+
+  /** Same, with its stamp if it has one. */
+  copyStored(position: number, target: Uint8Array, at: number): void {
     const segment = position >>> this.#shift;
     const words = this.#words[segment];
     const word = (position & this.#mask) << 1;
@@ -206,13 +231,24 @@ export class Records {
 
   /** Index of the origin of an entry's version. */
   origin(position: number): number {
-    return this.#get(position, KEY_BYTES) >>> 16;
+    return this.#get(position, KEY_BYTES) >>> ORIGIN_SHIFT;
   }
 
   /** Sets what `h` and `origin` return. */
   setVersion(position: number, h: number, origin: number): void {
     this.slab.doubles[position >>> this.#shift][(position & this.#mask) + H] = h;
-    this.#set(position, KEY_BYTES, this.keyBytes(position) | origin << 16);
+    this.#set(position, KEY_BYTES, (this.#get(position, KEY_BYTES) & 2 ** ORIGIN_SHIFT - 1) | origin << ORIGIN_SHIFT);
+  }
+
+  /** An entry's marks. */
+  marks(position: number): number {
+    return this.#get(position, KEY_BYTES) >>> MARKS_SHIFT & MARKS_MASK;
+  }
+
+  /** Sets what `marks` returns. */
+  setMarks(position: number, marks: number): void {
+    const rest = this.#get(position, KEY_BYTES) & ~(MARKS_MASK << MARKS_SHIFT);
+    this.#set(position, KEY_BYTES, rest | marks << MARKS_SHIFT);
   }
 
   /** Place among the writes of its origin, as lib/write_log.ts counts. */
@@ -277,6 +313,12 @@ export class Records {
 
   /** Bytes of an entry's value. */
   valueBytes(position: number): number {
+    const stored = this.#get(position, VALUE_BYTES);
+    return (this.marks(position) & MARK.stamped) === 0 ? stored : stored - STAMP_BYTES;
+  }
+
+  /** Same, with its stamp if it has one. */
+  storedBytes(position: number): number {
     return this.#get(position, VALUE_BYTES);
   }
 

@@ -9,7 +9,7 @@ import { Entries, type EntriesOptions, type RemoteWrite } from "./entries.ts";
 import type { HashKey } from "./hash.ts";
 import { ALL_RULES, type History, type Rules } from "./history.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
-import { ENTRY, GHOST, type Records, TOMB } from "./records.ts";
+import { ENTRY, GHOST, MARK, type Records, TOMB } from "./records.ts";
 import type { Span } from "./span.ts";
 import type { StoreStats } from "./stats.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
@@ -48,6 +48,8 @@ export interface StoreOptions {
 /** What is to be stored under a key. */
 export interface EntryInput {
   flags: number;
+  /** Of `MARK` in records.ts; none by default. */
+  marks?: number;
   /** The value's bytes; they are copied. */
   value: Span;
   /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
@@ -177,7 +179,7 @@ export class Store {
   }
 
   /** Stores an entry as the most recently used. Returns false, with no entry left, if it alone is over the limit. */
-  set(key: Span, { flags, value, ttlMs = this.#ttlMs }: EntryInput): boolean {
+  set(key: Span, { flags, marks = 0, value, ttlMs = this.#ttlMs }: EntryInput): boolean {
     const entries = this.#entries;
     const nowMs = this.#now();
     const hash = entries.hash(key);
@@ -189,11 +191,11 @@ export class Store {
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
-    const entry = { flags, value, ttlMs: ttl, deadlineMs: nowMs + ttl };
+    const entry = { flags, marks, value, ttlMs: ttl, deadlineMs: nowMs + ttl };
     const version = this.#nextVersion(nowMs);
     if (isLive && entries.records.fits(known, value.to - value.from)) {
       entries.records.replace(known, value);
-      entries.fill(known, entry);
+      entries.fill(known, entry, nowMs);
       entries.order.toFront(known);
       entries.setVersion(known, version);
     } else {
@@ -211,14 +213,22 @@ export class Store {
   touch(key: Span, ttlMs: number | undefined): boolean {
     const position = this.peek(key);
     if (position === 0) return false;
-    const nowMs = this.#now();
-    const ttl = ttlMs === undefined ? this.records.ttlMs(position) : ttlMs === 0 ? Infinity : ttlMs;
-    this.#entries.setTimes(position, nowMs + ttl, ttl);
+    this.revise(position, { ttlMs: ttlMs ?? this.records.ttlMs(position) });
     this.#entries.order.toFront(position);
+    return true;
+  }
+
+  /** Gives the entry at a position another time to live, marks or both: a write like others. */
+  revise(position: number, { ttlMs, marks }: { ttlMs?: number; marks?: number }): void {
+    const nowMs = this.#now();
+    if (marks !== undefined) this.records.setMarks(position, marks);
+    if (ttlMs !== undefined) {
+      const ttl = ttlMs === 0 ? Infinity : ttlMs;
+      this.#entries.setTimes(position, nowMs + ttl, ttl, nowMs);
+    }
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
     this.#written(version);
-    return true;
   }
 
   /**
@@ -292,7 +302,13 @@ export class Store {
     const bytes = this.entryBytes(key.to - key.from, entry === undefined ? 0 : entry.value.to - entry.value.from);
     this.#cleared.makeRoomFor(bytes, this.records);
     if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
-      entries.add(hash, key, version, { ...entry, deadlineMs: nowMs + entry.remainingMs }, nowMs);
+      entries.add(
+        hash,
+        key,
+        version,
+        { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs },
+        nowMs,
+      );
     } else {
       entries.addGrave(hash, key, version, kind === TOMB ? TOMB : GHOST, nowMs);
     }
@@ -379,7 +395,7 @@ export class Store {
       this.#entries.expire(position);
       return false;
     }
-    if (this.#renewOnHit) this.#renew(position, nowMs);
+    if (this.#renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
     return true;
   }
 

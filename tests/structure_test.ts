@@ -31,6 +31,7 @@ const LAYERS: string[][] = [
     "lib/slab.ts",
     "lib/socket.ts",
   ],
+  ["lib/input_buffer.ts", "lib/output_buffer.ts"],
   ["lib/codec.ts", "lib/extended.ts", "lib/frame.ts", "lib/records.ts"],
   ["lib/chain.ts", "lib/cleared.ts", "lib/sweep.ts", "lib/write_log.ts"],
   ["lib/history.ts"],
