@@ -4,12 +4,21 @@
  * to ask, not how messages travel.
  */
 
-import { livesAt, nameAt } from "./delta.ts";
-import { type Delta, MESSAGE, type MessageBody, NAME, type Verified, type Write } from "./gossip_message.ts";
+import { isAfter, livesAt, nameAt, placeOf } from "./delta.ts";
+import {
+  type Delta,
+  type Head,
+  MESSAGE,
+  type MessageBody,
+  NAME,
+  type Place,
+  type Verified,
+  type Write,
+} from "./gossip_message.ts";
 import { exceeds, type Known, MAX_ORIGINS, type Rules } from "./history.ts";
 import { ENTRY } from "./records.ts";
 import type { Store } from "./store.ts";
-import { compareVersions, type Version } from "./version.ts";
+import { compareVersions } from "./version.ts";
 
 /** What a catch-up needs. */
 export interface CatchUpOptions {
@@ -20,6 +29,8 @@ export interface CatchUpOptions {
   readonly send: (link: number, message: MessageBody) => void;
   /** Applies a write; `isDominated` is whether its sender knows all that this node knows. */
   readonly apply: (link: number, write: Write, isDominated: boolean) => void;
+  /** Which start of which peer a link leads to, if that has spoken. */
+  readonly originOf: (link: number) => number | undefined;
 }
 
 /** What lives here is at least as new as any write that the peer knew, of those up to a version. */
@@ -40,25 +51,42 @@ interface Verification extends Compared {
   question: number;
 }
 
-interface Session {
+/** How far a peer has brought a catch-up: where it breaks off, it goes on from here with the same start of the same peer. */
+interface Progress {
+  /** What the pages have brought: it is known with the last of them. */
+  readonly given: Known;
+  /** What the peer said it had forgotten. */
+  readonly lossy: Known;
+  /** Turns that were not enough. */
+  turns: number;
+}
+
+interface Session extends Progress {
   readonly link: number;
+  readonly origin: number | undefined;
   /** Rounds since it began, and since anything was heard of the peer. */
   rounds: number;
   idleRounds: number;
+  /** What the peer was asked last. */
+  question: number;
   /** The last write of the last page: pages ascend, or there would be no end to them. */
-  reached?: Version;
-  /** What the pages have brought, which a history of too many origins may not hold. */
-  readonly given: Known;
-  /** What was known here when it was asked last. */
-  asked?: Known;
+  reached: Place;
   verified?: Compared;
   verification?: Verification;
 }
 
-/** Rounds that a catch-up waits for its peer. */
+/** Rounds that a catch-up waits for its peer; and what one has left, for anyone who knows of it. */
 const PATIENCE = 3;
-/** Rounds that it may take while another peer waits: one peer, slow or worse, must not keep all others out. */
+/**
+ * Rounds that it may take while another peer waits: one peer, slow or worse, must not keep all others out. Twice as many
+ * the next time, some times over, for one that has too much to give.
+ */
 const TURN_ROUNDS = 300;
+const MAX_DOUBLINGS = 6;
+/** Peers whose progress is kept. */
+const MAX_UNFINISHED = 8;
+/** Writes that a round adopts at most: a millisecond's worth. */
+const ADOPT_WRITES = 2000;
 
 /** The catch-up under way, if any. */
 export class CatchUp {
@@ -69,7 +97,14 @@ export class CatchUp {
   /** A peer that waits for its turn. */
   #next: number | undefined;
   #questions = 0;
-  readonly #owed: Known = new Map();
+  /** Of catch-ups that broke off, by the origin of the peer. */
+  readonly #unfinished = new Map<number, Progress>();
+  /** Rounds without a catch-up since one broke off. */
+  #alone = 0;
+  /** What is being adopted, and under which number. */
+  #adopting: { id: number; by: number } | undefined;
+  /** How often what was left has been adopted. */
+  adoptions = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
@@ -85,23 +120,16 @@ export class CatchUp {
     return (this.#session?.verification ?? this.#session?.verified) !== undefined;
   }
 
-  /**
-   * What is to be known here until all is whole that has been taken in part. A write that is known may be missing where a
-   * newer one of its key was in a page that has not come.
-   */
-  get owed(): Known {
-    for (const [id, h] of this.#owed) if (this.#options.store.history.knownOf(id) >= h) this.#owed.delete(id);
-    return this.#owed;
-  }
-
-  #owe(known: Known): void {
-    for (const [id, h] of known) if (h > (this.#owed.get(id) ?? 0)) this.#owed.set(id, h);
-  }
-
   /** Begins with a peer; if there is another, it waits for its turn. Returns whether it is this one's. */
   begin(link: number): boolean {
+    const origin = this.#options.originOf(link);
+    // A peer that has started again since it was asked knows nothing of that.
+    if (this.#session?.link === link && this.#session.origin !== origin) this.#breakOff(this.#session);
     if (this.#session === undefined) {
-      this.#session = { link, rounds: 0, idleRounds: 0, given: new Map() };
+      const progress = this.#unfinished.get(origin ?? 0) ?? { given: new Map(), lossy: new Map(), turns: 0 };
+      this.#unfinished.delete(origin ?? 0);
+      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 } };
+      this.#session = { link, origin, ...progress, ...start };
       this.#pull(this.#session);
     } else if (this.#session.link !== link) {
       this.#next ??= link;
@@ -112,7 +140,7 @@ export class CatchUp {
   /** Gives a peer up. */
   end(link: number): void {
     if (this.#next === link) this.#next = undefined;
-    if (this.#session?.link === link) this.#finish();
+    if (this.#session?.link === link) this.#breakOff(this.#session);
   }
 
   /** A peer is in the middle of saying something long. */
@@ -121,11 +149,46 @@ export class CatchUp {
   }
 
   /** A round has passed: a peer that says nothing is given up, and one that takes long while another waits. */
-  wait(): void {
+  wait(random: () => number): void {
     const session = this.#session;
-    if (session === undefined) return;
-    const isLong = ++session.rounds > TURN_ROUNDS && this.#next !== undefined;
-    if (++session.idleRounds > PATIENCE || isLong) this.#finish();
+    if (session === undefined) return this.#adopt(random);
+    const most = TURN_ROUNDS * 2 ** Math.min(session.turns, MAX_DOUBLINGS);
+    const isLong = ++session.rounds > most && this.#next !== undefined;
+    if (isLong) session.turns++;
+    if (++session.idleRounds > PATIENCE || isLong) this.#breakOff(session);
+  }
+
+  /** Gives a catch-up up before its end: what its pages have brought is kept, and not known. */
+  #breakOff({ origin, given, lossy, turns, idleRounds }: Session): void {
+    if (origin !== undefined && (turns > 0 || exceeds(given, this.#options.store.history.known))) {
+      this.#unfinished.set(origin, { given, lossy, turns });
+      for (const [oldest] of this.#unfinished) {
+        if (this.#unfinished.size > MAX_UNFINISHED) this.#unfinished.delete(oldest);
+      }
+    }
+    this.#alone = Math.max(this.#alone, idleRounds);
+    this.#finish();
+  }
+
+  /** Adopts what is left of a peer that has not come back, and that no other has made known: else nobody would hear of it. */
+  #adopt(random: () => number): void {
+    const { store: { history }, rules } = this.#options;
+    const orphaned = history.orphaned;
+    if (orphaned.length === 0) this.#alone = 0;
+    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption) return;
+    if (this.#adopting !== undefined) orphaned.unshift(this.#adopting.id);
+    let left = ADOPT_WRITES;
+    for (const id of orphaned) {
+      if (id === this.#adopting?.by) continue;
+      this.#adopting = id === this.#adopting?.id
+        ? this.#adopting
+        : { id, by: unmet(random, (by) => history.hasMet(by)) };
+      const moved = history.adopt(id, this.#adopting.by, left);
+      if (moved === left) return; // and more in the next round
+      left -= moved;
+      this.#adopting = undefined;
+      this.adoptions++;
+    }
   }
 
   #finish(): void {
@@ -139,35 +202,45 @@ export class CatchUp {
    *
    * @returns Whether they were the last.
    */
-  takeDelta(link: number, delta: Delta): boolean {
+  takeDelta(link: number, delta: Delta & Head): boolean {
     const { store: { history }, rules, apply } = this.#options;
     const session = this.#session;
-    // Another's, or one of before a verification.
-    if (session?.link !== link || session.verification !== undefined) return false;
-    if (session.verified !== undefined && exceeds(session.verified.known, delta.known)) return false;
-    // A page that has come twice: only one of the two is to be followed by the next.
-    if (delta.more && session.asked !== undefined && !exceeds(delta.upTo, session.asked)) return false;
-    const mine = history.known;
+    // Another's, one that has come twice, or one of before a verification.
+    if (session?.link !== link || session.verification !== undefined || session.question !== delta.question) {
+      return false;
+    }
+    if (session.origin !== delta.from) {
+      this.begin(link);
+      return false;
+    }
     session.idleRounds = 0;
-    if (rules.verify && this.#isUnsafe(session, mine, delta) && this.#verify(session)) {
+    if (rules.verify && this.#isUnsafe(session, delta) && this.#verify(session)) {
       this.stats.verifications++;
       return false;
     }
-    const isDominated = rules.dominance && delta.owed.size === 0 && !exceeds(mine, delta.known);
+    const isDominated = rules.dominance && !exceeds(history.dealt, delta.known);
     for (const write of delta.writes) apply(link, write, isDominated);
-    const last = delta.writes.at(-1)?.version;
-    const isEndless = delta.more && (last === undefined || !isAfter(last, session.reached));
-    session.reached = last;
     for (const [origin, h] of delta.upTo) {
-      history.know({ origin, h });
-      if (delta.more && session.given.size < MAX_ORIGINS) session.given.set(origin, h);
+      history.know({ origin, h: 0 }); // met, and no more than that
+      if (session.given.size < MAX_ORIGINS || !delta.more) session.given.set(origin, h);
     }
-    for (const [origin, h] of delta.lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
-    this.#owe(delta.owed);
-    if (delta.more) this.#owe(delta.known);
-    if (delta.more && !isEndless) this.#pull(session);
-    else this.#finish();
+    for (const [id, h] of delta.lossy) session.lossy.set(id, Math.max(h, session.lossy.get(id) ?? 0));
+    const last = delta.writes.at(-1);
+    const isAscending = last !== undefined && isAfter(placeOf(last.version), session.reached);
+    if (last !== undefined) session.reached = placeOf(last.version);
+    if (delta.more && isAscending) this.#pull(session);
+    // Of what the peer itself has had only in part, it may have forgotten what nobody can name.
+    else if (delta.more || exceeds(delta.lossy, delta.known)) this.#breakOff(session);
+    else this.#complete(session);
     return !delta.more;
+  }
+
+  /** What the pages have brought is known with the last of them, since by then whatever has replaced a write is here too. */
+  #complete({ given, lossy }: Session): void {
+    const { history } = this.#options.store;
+    for (const [origin, h] of given) history.know({ origin, h });
+    for (const [origin, h] of lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
+    this.#finish();
   }
 
   /** Takes the answer to a verification: what was not confirmed may have been deleted, and is dropped. */
@@ -188,26 +261,30 @@ export class CatchUp {
   }
 
   #pull(session: Session): void {
-    session.asked = this.#options.store.history.known;
-    for (const [id, h] of session.given) if (h > (session.asked.get(id) ?? 0)) session.asked.set(id, h);
-    this.#options.send(session.link, { type: MESSAGE.pull, known: session.asked });
+    const known = this.#options.store.history.known;
+    for (const [id, h] of session.given) if (h > (known.get(id) ?? 0)) known.set(id, h);
+    session.question = ++this.#questions;
+    this.#options.send(session.link, { type: MESSAGE.pull, question: session.question, known, after: session.reached });
   }
 
   /**
    * Whether the sender has forgotten writes that this node does not know: if one of them was a deletion, what it deleted
    * may live here. A verification is prepared then, of no more than has not been verified yet.
    */
-  #isUnsafe(session: Session, mine: Known, { lossy, known }: Delta): boolean {
+  #isUnsafe(session: Session, { lossy, known }: Delta): boolean {
     const { verified } = session;
+    const { history } = this.#options.store;
+    const forgotten = [...session.lossy, ...lossy];
     let [unsafe, isNew] = [0, verified === undefined];
-    for (const [id, h] of lossy) {
-      if (h <= (mine.get(id) ?? 0)) continue;
+    for (const [id, h] of forgotten) {
+      if (h <= history.knownOf(id)) continue;
       unsafe = Math.max(unsafe, h);
       if (verified !== undefined && h > (verified.known.get(id) ?? 0)) isNew = true;
     }
     const from = isNew ? 0 : verified!.upTo;
     if (unsafe <= from) return false;
-    const base = isNew ? known : verified!.known;
+    const base = isNew ? new Map(known) : verified!.known;
+    for (const [id, h] of forgotten) base.set(id, Math.max(h, base.get(id) ?? 0));
     session.verification = { known: base, from, upTo: unsafe, index: 0, after: from, asked: [], question: 0 };
     return true;
   }
@@ -239,6 +316,9 @@ export class CatchUp {
   }
 }
 
-function isAfter(version: Version, other: Version | undefined): boolean {
-  return other === undefined || compareVersions(version, other) > 0;
+/** A number that no origin bears that is met here. */
+function unmet(random: () => number, isMet: (id: number) => boolean): number {
+  let id = 1 + Math.floor(random() * (2 ** 32 - 1));
+  while (isMet(id)) id = id % (2 ** 32 - 1) + 1;
+  return id;
 }

@@ -36,6 +36,8 @@ export interface Counts {
   /** Verifications of live entries, and entries dropped by them. */
   verifications: number;
   unconfirmed: number;
+  /** Times that what a catch-up had left was adopted. */
+  adoptions: number;
 }
 
 /** A node of it. */
@@ -85,6 +87,7 @@ export class Cluster {
     extended: 0,
     verifications: 0,
     unconfirmed: 0,
+    adoptions: 0,
   };
 
   readonly #scenario: Scenario;
@@ -156,6 +159,7 @@ export class Cluster {
     this.counts.extended += gossip.stats.extended;
     this.counts.verifications += gossip.verified.verifications;
     this.counts.unconfirmed += gossip.verified.unconfirmed;
+    this.counts.adoptions += gossip.adoptions;
   }
 
   #send(i: number, link: number, bytes: Uint8Array): void {

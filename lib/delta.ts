@@ -1,7 +1,7 @@
 /** Writes out of a store as messages carry them. It knows records and history, not peers. */
 
-import type { Delta, Write } from "./gossip_message.ts";
-import type { Known } from "./history.ts";
+import type { Delta, Place, Pull, Write } from "./gossip_message.ts";
+import { exceeds, type Known, type Origin } from "./history.ts";
 import { ENTRY, GHOST, TRAVELS } from "./records.ts";
 import { type Span, spanOf } from "./span.ts";
 import type { Store } from "./store.ts";
@@ -11,27 +11,32 @@ import { compareVersions, type Version } from "./version.ts";
 const MAX_MESSAGE_BYTES = 128 * 1024;
 
 /** What a peer lacks, or the oldest of it, and what was forgotten of that. */
-export function deltaFor(store: Store, theirs: Known, maxWrites: number): Omit<Delta, "to" | "owed"> {
-  const { writes, cut } = missingWrites(store, theirs, maxWrites);
+export function deltaFor(store: Store, { question, known: theirs, after }: Pull, maxWrites: number): Omit<Delta, "to"> {
+  const { writes, cut } = missingWrites(store, theirs, after, maxWrites);
   const upTo: Known = new Map();
   const lossy: Known = new Map();
   for (const { id, known, forgotten } of store.history.origins) {
     const have = theirs.get(id) ?? 0;
-    const given = cut === undefined ? known : Math.min(known, id <= cut.origin ? cut.h : cut.h - 1);
+    const given = cut === undefined ? known : Math.min(known, id <= cut.id ? cut.h : cut.h - 1);
     if (given > have) upTo.set(id, given);
-    if (forgotten > have) lossy.set(id, forgotten);
+    if (forgotten > Math.max(have, store.history.cleared)) lossy.set(id, forgotten);
   }
-  return { known: store.history.known, upTo, lossy, writes, more: cut !== undefined };
+  return { question, known: store.history.known, upTo, lossy, writes, more: cut !== undefined };
 }
 
 /** The oldest writes that a peer lacks, in ascending order, and the last of them if they had to be cut off there. */
-function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes: Write[]; cut?: Version } {
+function missingWrites(
+  store: Store,
+  theirs: Known,
+  after: Place,
+  maxWrites: number,
+): { writes: Write[]; cut?: Place } {
   const { records, history } = store;
   const heads: { position: number; h: number; id: number; rest: Iterator<number> }[] = [];
-  for (const { id, known, log } of history.origins) {
-    const have = theirs.get(id) ?? 0;
-    if (known <= have) continue;
-    const rest = log.after(Math.max(have, history.cleared));
+  if (!exceeds(history.known, theirs)) return { writes: [] };
+  for (const origin of history.origins) {
+    const { id } = origin;
+    const rest = missingOf(store, origin, theirs.get(id) ?? 0, after);
     const { value: position } = rest.next();
     if (position !== undefined) heads.push({ position, h: records.h(position), id, rest });
   }
@@ -47,7 +52,7 @@ function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes
     const more = records.keyBytes(position) + records.storedBytes(position);
     const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
     if (isFull && positions.length > 0) {
-      return { writes: writesAt(store, positions), cut: history.version(positions.at(-1)!) };
+      return { writes: writesAt(store, positions), cut: placeOf(history.version(positions.at(-1)!)) };
     }
     positions.push(position);
     bytes += more;
@@ -56,6 +61,36 @@ function missingWrites(store: Store, theirs: Known, maxWrites: number): { writes
     else heads[least] = { position: next, h: records.h(next), id, rest };
   }
   return { writes: writesAt(store, positions) };
+}
+
+/**
+ * Positions of an origin's writes that a peer lacks. Orphans are among them, though they make nothing known: one may have
+ * taken the place of a write that is. But only those after a place, or every page would bring them again.
+ */
+function* missingOf(
+  { records, history: { cleared } }: Store,
+  { id, known, log }: Origin,
+  have: number,
+  after: Place,
+): Generator<number, void, void> {
+  const from = Math.max(have, cleared);
+  for (const position of log.after(from)) {
+    if (records.h(position) > known) break;
+    yield position;
+  }
+  for (const position of log.after(Math.max(from, known, after.h - 1))) {
+    if (isAfter({ h: records.h(position), id }, after)) yield position;
+  }
+}
+
+/** Place of the write of a version. */
+export function placeOf({ h, origin, by = origin }: Version): Place {
+  return { h, id: by };
+}
+
+/** Whether one place comes after another. */
+export function isAfter(place: Place, other: Place): boolean {
+  return place.h > other.h || (place.h === other.h && place.id > other.id);
 }
 
 /** Writes with their values, for one message: their bytes lie in one array. */

@@ -6,10 +6,12 @@
 import { CatchUp } from "./catch_up.ts";
 import { deltaFor, livesAt, nameAt, writesAt } from "./delta.ts";
 import {
+  type Head,
   MESSAGE,
   type Message,
   type MessageBody,
   MessageWriter,
+  type Pull,
   type Push,
   TOUCH,
   TURN,
@@ -88,12 +90,18 @@ export class Gossip {
       maxWrites: this.#maxWrites,
       send: (link, message) => this.#send([link], message),
       apply: (link, write, isDominated) => this.#apply(link, write, isDominated),
+      originOf: (link) => this.#links.get(link)?.origin,
     });
   }
 
   /** Verifications of live entries begun, and entries dropped by them. */
   get verified(): Readonly<CatchUp["stats"]> {
     return this.#catchUp.stats;
+  }
+
+  /** How often what a catch-up that broke off had left was adopted. */
+  get adoptions(): number {
+    return this.#catchUp.adoptions;
   }
 
   /** Takes a link into use. */
@@ -125,7 +133,7 @@ export class Gossip {
   /** One round: asks every peer whether it knows the same; of many, some by chance. */
   round(random: () => number): void {
     this.flush();
-    this.#catchUp.wait();
+    this.#catchUp.wait(random);
     for (const state of this.#links.values()) state.isOffered = false;
     const links = [...this.#links.keys()];
     while (this.#links.size > ALL_PEERS && links.length > SOME_PEERS) {
@@ -236,7 +244,7 @@ export class Gossip {
         return this.#compare(link, state, message.turn, message.known);
       case MESSAGE.pull:
         state.lag = this.#options.store.history.countBeyond(message.known);
-        return this.#sendDelta(link, state, message.from, message.known);
+        return this.#sendDelta(link, state, message);
       case MESSAGE.delta:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
         // Once a round: two that cannot keep what the other gives would never come to rest.
@@ -377,11 +385,11 @@ export class Gossip {
     this.#send([link], { type: MESSAGE.verified, to, question, confirmed });
   }
 
-  #sendDelta(link: number, state: LinkState, to: number, theirs: Known): void {
-    const delta = deltaFor(this.#options.store, theirs, this.#maxWrites);
+  #sendDelta(link: number, state: LinkState, pull: Pull & Head): void {
+    const delta = deltaFor(this.#options.store, pull, this.#maxWrites);
     this.stats.sent += delta.writes.length;
     state.sent += delta.writes.length;
-    this.#send([link], { type: MESSAGE.delta, to, ...delta, owed: this.#catchUp.owed });
+    this.#send([link], { type: MESSAGE.delta, to: pull.from, ...delta });
   }
 
   #send(links: number[], body: MessageBody): void {

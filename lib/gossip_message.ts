@@ -48,16 +48,31 @@ export interface Head {
   cleared: number;
 }
 
+/** A question for the oldest writes that the asker lacks. */
+export interface Pull {
+  /** Which question this is: a late answer must not be taken for another's. */
+  question: number;
+  /** What the asker knows, or has been given by this peer. */
+  known: Known;
+  /** Version and number of the last write that it has been given. */
+  after: Place;
+}
+
+/** Place of a write among all that a peer has: by version, and by the number under which it is counted. */
+export interface Place {
+  h: number;
+  id: number;
+}
+
 /** Writes that the receiver lacks. */
 export interface Delta {
-  /** For whom it was made. */
+  /** For whom it was made, and which question it answers. */
   to: number;
+  question: number;
   /** What the sender knows. */
   known: Known;
   /** What the receiver knows once it has applied this. */
   upTo: Known;
-  /** What is to be known until the sender has taken whole what it has taken in part: empty, but for a while. */
-  owed: Known;
   /** What the sender has forgotten beyond what the receiver knows. */
   lossy: Known;
   writes: Write[];
@@ -67,7 +82,7 @@ export interface Delta {
 
 /** Versions that live at one who asks whether they are the newest. */
 export interface Verify {
-  /** Which question this is: a late answer must not be taken for another's. */
+  /** Which question this is. */
   question: number;
   /** What the asker knows. */
   known: Known;
@@ -98,7 +113,7 @@ export type MessageBody =
   | { type: typeof MESSAGE.sync; digest: number }
   | { type: typeof MESSAGE.same; to: number }
   | { type: typeof MESSAGE.known; known: Known; turn: number }
-  | { type: typeof MESSAGE.pull; known: Known }
+  | { type: typeof MESSAGE.pull } & Pull
   | { type: typeof MESSAGE.delta } & Delta
   | { type: typeof MESSAGE.verify } & Verify
   | { type: typeof MESSAGE.verified } & Verified
@@ -139,15 +154,18 @@ export class MessageWriter {
         this.#known(message.known);
         break;
       case MESSAGE.pull:
+        this.#count(message.question);
         this.#known(message.known);
+        this.#float64(message.after.h);
+        this.#uint32(message.after.id);
         break;
       case MESSAGE.delta:
         this.#uint32(message.to);
+        this.#count(message.question);
         this.#uint8(Number(message.more));
         this.#known(message.known);
         this.#known(message.upTo);
         this.#known(message.lossy);
-        this.#known(message.owed);
         this.#writes(message.writes);
         break;
       case MESSAGE.verify:
@@ -192,11 +210,23 @@ export class MessageWriter {
     }
   }
 
-  /** Writes in ascending order: each says how far it is from the one before, and its origin by a number of this list. */
+  /**
+   * Writes in ascending order: each says how far it is from the one before, and its origin by a number of this list; where
+   * they have been adopted, another list tells who wrote.
+   */
   #writes(writes: readonly Write[]): void {
     const indexes = new Map<number, number>();
-    for (const { version } of writes) if (!indexes.has(version.origin)) indexes.set(version.origin, indexes.size);
+    const adopted = new Map<number, number>();
+    for (const { version: { origin, by = origin } } of writes) {
+      if (!indexes.has(by)) indexes.set(by, indexes.size);
+      if (by !== origin) adopted.set(indexes.get(by)!, origin);
+    }
     this.#ids([...indexes.keys()]);
+    this.#count(adopted.size);
+    for (const [index, writer] of adopted) {
+      this.#count(index);
+      this.#uint32(writer);
+    }
     this.#count(writes.length);
     let h = 0;
     for (const write of writes) {
@@ -207,7 +237,7 @@ export class MessageWriter {
       const marks = entry?.marks ?? 0;
       this.#uint8(write.kind | (isTimed ? 8 : 0) | flagCode << 4 | (marks === 0 ? 0 : 0x80));
       if (marks !== 0) this.#uint8(marks);
-      this.#count(indexes.get(write.version.origin)!);
+      this.#count(indexes.get(write.version.by ?? write.version.origin)!);
       this.#count(write.version.h - h);
       h = write.version.h;
       this.#span(write.key);

@@ -9,6 +9,7 @@ import {
   type Message,
   NAME,
   OTHER_FLAGS,
+  type Place,
   type Push,
   TOUCH,
   type Verified,
@@ -60,7 +61,7 @@ class MessageReader {
       case MESSAGE.known:
         return { type, ...head, turn: this.#uint8(), known: this.#known() };
       case MESSAGE.pull:
-        return { type, ...head, known: this.#known() };
+        return { type, ...head, question: this.#count(), known: this.#known(), after: this.#place() };
       case MESSAGE.delta:
         return { type, ...head, ...this.#delta() };
       case MESSAGE.verify:
@@ -78,15 +79,14 @@ class MessageReader {
     }
   }
 
-  /** A delta that its sender can have made: it gives nothing that it does not know. */
+  /** A delta that its sender can have made: it makes nothing known that it does not know. */
   #delta(): Delta {
-    const to = this.#uint32();
-    const more = this.#uint8() === 1;
-    const [known, upTo, lossy, owed] = [this.#known(), this.#known(), this.#known(), this.#known()];
-    const delta: Delta = { to, more, known, upTo, lossy, owed, writes: this.#writes(WRITES) };
-    for (const part of [upTo, lossy]) for (const [id, h] of part) checkKnown(known, id, h);
-    for (const { version } of delta.writes) checkKnown(known, version.origin, version.h);
-    return delta;
+    const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8() === 1];
+    const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
+    for (const [id, h] of upTo) {
+      if (h > (known.get(id) ?? 0)) throw new ProtocolError("a peer gives what it says it does not know");
+    }
+    return { to, question, more, known, upTo, lossy, writes: this.#writes(WRITES) };
   }
 
   #verified(): Verified {
@@ -114,15 +114,18 @@ class MessageReader {
 
   #writes(kinds: readonly number[]): Write[] {
     const origins = this.#list(4, () => this.#uint32());
+    const adopted = new Map(this.#list(5, () => [this.#count(), this.#uint32()]));
     let h = 0;
     return this.#list(4, () => {
       const bits = this.#uint8();
       const marks = (bits & 0x80) === 0 ? 0 : this.#uint8() & TRAVELS;
-      const origin = origins[this.#count()];
-      if (origin === undefined) throw new ProtocolError("a write without an origin");
+      const index = this.#count();
+      const [by, writer] = [origins[index], adopted.get(index)];
+      if (by === undefined) throw new ProtocolError("a write without an origin");
       h += this.#count();
       const key = this.#span(MAX_KEY_BYTES);
-      const write: Write = { key, version: { h, origin }, kind: bits & 7 };
+      const version = writer === undefined ? { h, origin: by } : { h, origin: writer, by };
+      const write: Write = { key, version, kind: bits & 7 };
       if (!kinds.includes(write.kind)) throw new ProtocolError(`a write of a kind that is none: ${write.kind}`);
       if (write.kind === TOUCH) write.remainingMs = this.#count();
       if (write.kind !== ENTRY) return write;
@@ -157,6 +160,10 @@ class MessageReader {
     const from = this.#at;
     this.#at += length;
     return { bytes: this.#bytes, from, to: this.#at };
+  }
+
+  #place(): Place {
+    return { h: this.#version(), id: this.#uint32() };
   }
 
   #uint8(): number {
@@ -197,21 +204,20 @@ class MessageReader {
   }
 }
 
-function checkKnown(known: Known, id: number, h: number): void {
-  if (h <= (known.get(id) ?? 0)) return;
-  throw new ProtocolError("a peer gives what it says it does not know");
-}
-
 /** The highest version in a message: one from the far future, wherever it stands, would hide all writes until then. */
 export function highest(message: Message): number {
   let h = Math.max(message.clock, message.cleared);
   if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
-  if ("owed" in message) { for (const owed of message.owed.values()) h = Math.max(h, owed); }
+  if (message.type === MESSAGE.delta) h = Math.max(h, ...message.lossy.values(), message.writes.at(-1)?.version.h ?? 0);
   return "last" in message ? Math.max(h, message.last) : h;
 }
 
 /** How many writes of an origin a message says there are. */
 export function claimed(message: Message, origin: number): number {
+  if (message.type === MESSAGE.delta) {
+    const own = message.writes.findLast(({ version }) => version.origin === origin || version.by === origin);
+    return Math.max(message.known.get(origin) ?? 0, own?.version.h ?? 0);
+  }
   if ("known" in message) return message.known.get(origin) ?? 0;
   return "last" in message && message.origin === origin ? message.last : 0;
 }

@@ -27,6 +27,8 @@ export interface Rules {
   clear: boolean;
   /** A renewal is for the very version that it names. */
   touch: boolean;
+  /** What a catch-up that broke off has left is adopted. */
+  adoption: boolean;
 }
 
 /** All rules. */
@@ -40,15 +42,20 @@ export const ALL_RULES: Rules = {
   incarnation: true,
   clear: true,
   touch: true,
+  adoption: true,
 };
 
 /** What is known of one origin's writes. */
 export interface Origin {
   id: number;
+  /** Who made the writes: itself, or where they have been adopted, another. */
+  writer: number;
   /** All its writes up to this have been dealt with. */
   known: number;
   /** The highest of its versions whose grave has been dropped. */
   forgotten: number;
+  /** The highest of its versions whose grave has been dropped here, under whatever number it was counted. */
+  dropped: number;
   /** Its writes that are held as an entry or a grave. */
   log: WriteLog;
 }
@@ -100,7 +107,8 @@ export class History {
   indexOf(id: number): number {
     const known = this.#indexes.get(id);
     if (known !== undefined) return known;
-    const origin = { id, known: 0, forgotten: 0, log: new WriteLog(this.#records, this.#chunks) };
+    const log = new WriteLog(this.#records, this.#chunks);
+    const origin = { id, writer: id, known: 0, forgotten: 0, dropped: 0, log };
     const index = this.origins.length < MAX_ORIGINS ? this.origins.length : this.#retire();
     this.origins[index] = origin;
     this.#indexes.set(id, index);
@@ -127,22 +135,105 @@ export class History {
     return index === undefined ? 0 : this.origins[index].known;
   }
 
-  /** Whether a write of this version is held here. */
-  has({ h, origin }: Version): boolean {
+  /** Whether an origin has been met. */
+  hasMet(id: number): boolean {
+    return this.#indexes.has(id);
+  }
+
+  /**
+   * Whether a write of this version is held here. An orphan that comes as adopted by another is one no longer: it is
+   * counted under that number from now on.
+   */
+  recognizes(version: Version): boolean {
+    const { h, origin, by } = version;
+    if (this.#at(by ?? origin, h) !== 0) return true;
+    if (by === undefined || this.knownOf(origin) >= h) return false;
+    const orphan = this.#at(origin, h);
+    if (orphan === 0) return false;
+    this.remove(orphan);
+    this.add(orphan, version);
+    return true;
+  }
+
+  #at(id: number, h: number): number {
+    const index = this.#indexes.get(id);
+    return index === undefined ? 0 : this.origins[index].log.at(h);
+  }
+
+  /**
+   * Whether a version has been dealt with: it is known, by one number or the other, or it may have been an orphan that has
+   * left no trace.
+   */
+  covers({ h, origin, by = origin }: Version): boolean {
+    if (Math.max(this.knownOf(origin), this.knownOf(by)) >= h) return true;
     const index = this.#indexes.get(origin);
-    return index !== undefined && this.origins[index].log.has(h);
+    if (index === undefined) return false;
+    return h <= this.origins[index].dropped;
   }
 
   /** Version of the write at a position. */
   version(position: number): Version {
-    return { h: this.#records.h(position), origin: this.origins[this.#records.origin(position)].id };
+    const { id, writer } = this.origins[this.#records.origin(position)];
+    const h = this.#records.h(position);
+    return id === writer ? { h, origin: id } : { h, origin: writer, by: id };
   }
 
   /** Gives the record at a position a version, and its place among the writes of its origin. */
-  add(position: number, { h, origin }: Version): void {
-    const index = origin === this.origins[0].id ? 0 : this.indexOf(origin);
+  add(position: number, version: Version): void {
+    const { h, origin, by = origin } = version;
+    const index = origin === this.origins[0].id ? 0 : by === origin ? this.indexOf(origin) : this.#adopted(version, by);
     this.#records.setVersion(position, h, index);
     this.origins[index].log.add(position);
+  }
+
+  /** Index of the number under which an adopted write is counted: each stands for one writer. */
+  #adopted({ origin }: Version, by: number): number {
+    const writer = this.indexOf(origin);
+    const index = this.indexOf(by);
+    const adopted = this.origins[index];
+    if (index !== 0 && adopted.log.size === 0) adopted.writer = origin;
+    return adopted.writer === origin ? index : writer;
+  }
+
+  /** Origins of which more is held or forgotten than is known, which is what a catch-up under way or broken off leaves. */
+  get orphaned(): number[] {
+    return this.origins.filter(({ known, forgotten, log }) =>
+      forgotten > Math.max(known, this.cleared) || (log.size > 0 && log.countAfter(known) > 0)
+    ).map(({ id }) => id);
+  }
+
+  /**
+   * Adopts what is held of an origin's writes beyond what is known of it: it is counted under a number of its own, of
+   * which all is known once all has been moved there.
+   *
+   * @returns How many were moved; with as many as asked for there may be more.
+   */
+  adopt(id: number, by: number, most: number): number {
+    const index = this.#indexes.get(id);
+    if (index === undefined) return 0;
+    const origin = this.origins[index];
+    const { writer, known } = origin;
+    const moving: number[] = [];
+    for (const position of known === 0 ? [] : origin.log.after(known)) if (moving.push(position) === most) break;
+    for (const position of moving) {
+      this.remove(position);
+      this.add(position, { h: this.#records.h(position), origin: writer, by });
+    }
+    if (moving.length === most) return most;
+    if (known === 0 && !this.hasMet(by)) {
+      this.#indexes.delete(id);
+      this.#indexes.set(by, index);
+      origin.id = by;
+    }
+    const adopted = this.origins[this.indexOf(by)];
+    if (adopted !== origin) {
+      adopted.forgotten = Math.max(adopted.forgotten, origin.forgotten > known ? origin.forgotten : 0);
+      origin.forgotten = Math.min(origin.forgotten, known);
+    }
+    adopted.known = Math.max(adopted.log.last, adopted.forgotten);
+    const writers = this.origins[this.indexOf(writer)];
+    writers.dropped = Math.max(writers.dropped, origin.dropped);
+    return moving.length;
   }
 
   /** Takes the record at a position out of the writes of its origin. */
@@ -169,24 +260,38 @@ export class History {
     return sum;
   }
 
-  /** How many of the writes held here are not known to one who knows so much. */
+  /** How far the writes of each origin have been dealt with, orphans that have left no trace among them. */
+  get dealt(): Known {
+    const dealt: Known = new Map();
+    for (const { id, known, forgotten } of this.origins) {
+      const h = Math.max(known, forgotten);
+      if (h > 0) dealt.set(id, h);
+    }
+    return dealt;
+  }
+
+  /** How many of the writes known here are not known to one who knows so much. */
   countBeyond(theirs: Known): number {
     let count = 0;
     for (const { id, known, log } of this.origins) {
       const have = theirs.get(id) ?? 0;
-      if (known > have) count += log.countAfter(have);
+      if (known > have) count += log.countAfter(have) - log.countAfter(known);
     }
     return count;
   }
 
   /** Takes note that a version has left no trace here. */
-  forget({ h, origin }: Version): void {
-    this.#forget(this.origins[this.indexOf(origin)], h);
+  forget({ h, origin, by = origin }: Version): void {
+    this.#forget(this.origins[this.indexOf(by)], h);
   }
 
   /** Same, of the write at a position. */
   forgetAt(position: number): void {
-    this.#forget(this.origins[this.#records.origin(position)], this.#records.h(position));
+    const origin = this.origins[this.#records.origin(position)];
+    const h = this.#records.h(position);
+    this.#forget(origin, h);
+    const writer = this.origins[this.#indexes.get(origin.writer) ?? 0];
+    if (writer.id === origin.writer) writer.dropped = Math.max(writer.dropped, h);
   }
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */
@@ -199,10 +304,8 @@ export class History {
   inherit(old: History): void {
     this.floor = old.floor;
     this.cleared = old.cleared;
-    for (const { id, known, forgotten } of old.origins) {
-      const list = this.origins[this.indexOf(id)];
-      list.known = known;
-      list.forgotten = forgotten;
+    for (const { id, writer, known, forgotten, dropped } of old.origins) {
+      Object.assign(this.origins[this.indexOf(id)], { writer, known, forgotten, dropped });
     }
   }
 

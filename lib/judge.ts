@@ -26,8 +26,10 @@ interface Life {
   readonly held: Map<number, Version>;
   /** Versions that have lived here. */
   readonly lived: Set<string>;
-  /** How far each origin was known. */
+  /** How far each origin was known … */
   readonly known: Map<number, number>;
+  /** … and the highest of its versions that came in a message. */
+  readonly told: Map<number, number>;
 }
 
 /** What lives under a key: its version, and when it expires. */
@@ -68,7 +70,7 @@ export class Judge {
 
   /** A node starts, with nothing in memory. */
   started(i: number): void {
-    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map() };
+    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map() };
   }
 
   /** A client has used a key of a node; `value` is what it has stored, if anything. */
@@ -97,15 +99,20 @@ export class Judge {
 
   /** A node takes a message. */
   takes(i: number, message: Message, take: () => void): void {
-    const { store, origin } = this.#nodes[i];
+    const { store, gossip, origin } = this.#nodes[i];
     const changes = message.type === MESSAGE.delta || message.type === MESSAGE.push || message.type === MESSAGE.touch;
     const writes = changes ? message.writes : [];
     const before = writes.map((write) => this.#living(i, keyOf(write)));
+    const { told } = this.#lives[i];
+    for (const { version: { h, origin, by = origin } } of writes) told.set(by, Math.max(h, told.get(by) ?? 0));
     const isDelta = message.type === MESSAGE.delta && message.to === origin;
-    const mine = isDelta && this.#hasRoomForEntries ? store.history.known : undefined;
+    const isJudged = isDelta && this.#hasRoomForEntries && !exceeds(store.history.dealt, message.known);
+    const mine = store.history.known;
+    const { applied, repeated } = gossip.stats;
     take();
+    const isTaken = gossip.stats.applied + gossip.stats.repeated > applied + repeated;
     for (let w = 0; w < writes.length; w++) this.#checkWrite(i, writes[w], before[w], message.type === MESSAGE.touch);
-    if (isDelta && mine !== undefined) this.#checkTaken(i, message, mine);
+    if (isJudged && isTaken) this.#checkTaken(i, message, mine);
     this.#checkKnown(i);
   }
 
@@ -156,30 +163,36 @@ export class Judge {
     }
   }
 
-  /** A node forgets nothing that it has not known, and knows no less than before. */
+  /** A node forgets nothing that it has neither known nor been told, and knows no less than before. */
   #checkKnown(i: number): void {
-    const before = this.#lives[i].known;
+    const { known: before, told } = this.#lives[i];
     let missing = before.size;
     for (const { id, known, forgotten } of this.#nodes[i].store.history.origins) {
-      if (forgotten > known) this.#violate(`node ${i} has forgotten of ${id} what it has not known`);
+      if (forgotten > Math.max(known, told.get(id) ?? 0)) {
+        this.#violate(`node ${i} has forgotten of ${id} what it has not known`);
+      }
       const was = before.get(id);
       if (was !== undefined) missing--;
       if (was !== undefined && known < was) this.#violate(`node ${i} knows less of ${id} than before`);
-      if (was === undefined || known > was) before.set(id, known);
+      if (known > (was ?? 0)) before.set(id, known);
     }
     if (missing > 0) this.#violate(`node ${i} no longer knows of ${missing} origins`);
   }
 
-  /** With room, a node loses nothing of what is told by one who knows all that it knows. */
-  #checkTaken(i: number, { known, upTo, owed, writes }: Delta, mine: Known): void {
+  /**
+   * With room, a node loses nothing of what is told by one who knows all that it knows: but what may have been an orphan
+   * here whose grave has been dropped.
+   */
+  #checkTaken(i: number, { writes }: Delta, mine: Known): void {
     const { history } = this.#nodes[i].store;
-    if (owed.size > 0 || !exceeds(upTo, mine) || exceeds(upTo, history.known) || exceeds(mine, known)) return;
+    const dropped = new Map(history.origins.map(({ id, dropped }) => [id, dropped]));
     for (const write of writes) {
       const { version, entry } = write;
       if (entry === undefined || entry.remainingMs <= 0 || version.h <= history.cleared) continue;
-      if (version.h <= (mine.get(version.origin) ?? 0)) continue;
+      const { origin, by = origin } = version;
+      if (version.h <= Math.max(mine.get(origin) ?? 0, mine.get(by) ?? 0, dropped.get(origin) ?? 0)) continue;
       const key = keyOf(write);
-      const held = this.#nodes[i].store.versionOf(this.keys[key]);
+      const held = this.#lives[i].held.get(key);
       if (held === undefined || compareVersions(held, version) < 0) {
         this.#violate(`node ${i} loses ${nameOf(key, version)}`, key);
       }

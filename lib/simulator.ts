@@ -270,7 +270,9 @@ class Simulation {
     this.cluster.pass(ROUND_MS);
   }
 
+  /** Whether all know the same, and nobody holds what cannot be known: that is adopted before long. */
   #agree(): boolean {
+    if (this.cluster.nodes.some(({ store }) => store.history.orphaned.length > 0)) return false;
     const known = ({ store }: Node) =>
       store.history.origins.filter(({ known }) => known > 0).map(({ id, known }) => `${id}:${known}`).sort().join();
     return new Set(this.cluster.nodes.map(known)).size === 1;

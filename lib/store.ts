@@ -287,12 +287,12 @@ export class Store {
     const { history, records } = entries;
     const nowMs = this.#now();
     // Of each version there is one write, or there would be no place to cut a page.
-    if ((this.#rules.clear && version.h <= history.cleared) || history.has(version)) return false;
+    if ((this.#rules.clear && version.h <= history.cleared) || history.recognizes(version)) return false;
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
     if (known === 0 || records.kind(known) !== ENTRY) {
-      if (this.#rules.cover && history.knownOf(version.origin) >= version.h) return false;
+      if (this.#rules.cover && history.covers(version)) return false;
       if (this.#rules.floor && !isDominated && version.h <= history.floor) {
         history.forget(version);
         return false;

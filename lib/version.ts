@@ -17,6 +17,8 @@ export interface Version {
   h: number;
   /** Who wrote: a random 32-bit number, taken anew at each start. */
   origin: number;
+  /** Of an adopted write: the number under which it is counted as known, in place of who wrote. */
+  by?: number;
 }
 
 /** Below 0 if `a` is older than `b`, 0 if they are the same, above 0 if it is newer. */

@@ -145,11 +145,22 @@ export class WriteLog {
     }
   }
 
-  /** Whether there is a write of version `h`. */
-  has(h: number): boolean {
-    if (h > this.#newest) return false;
+  /** Position of the write of version `h`, or 0. */
+  at(h: number): number {
+    if (h > this.#newest) return 0;
     const [position] = this.after(h - 1);
-    return position !== undefined && this.#records.h(position) === h;
+    return position !== undefined && this.#records.h(position) === h ? position : 0;
+  }
+
+  /** Version of the newest write, or 0 without one. */
+  get last(): number {
+    const chunk = this.#chunks.at(-1);
+    for (let at = (chunk?.length ?? 0) - 1; at >= 0; at--) {
+      if (chunk!.positions[at] !== 0) return this.#records.h(chunk!.positions[at]);
+    }
+    let last = 0;
+    for (const position of this.after(0)) last = this.#records.h(position);
+    return last;
   }
 
   /** How many writes there are after version `h`. */

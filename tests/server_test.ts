@@ -383,7 +383,7 @@ Deno.test("OrmucoCacheServer answers clients while a peer asks more than it read
   for (let i = 0; i < 2000; i++) client.store(`key:${i}`, "v".repeat(500));
   await client.store("last", 1);
   const socket = await peerConnection(server);
-  await sendAsPeer(socket, { type: MESSAGE.pull, known: new Map() }, 1500);
+  await sendAsPeer(socket, { type: MESSAGE.pull, question: 1, known: new Map(), after: { h: 0, id: 0 } }, 1500);
   assertEquals(await client.retrieve("last"), 1); // a miss, had it been kept waiting for a second
   const talk = setInterval(() => sendAsPeer(socket, { type: MESSAGE.same, to: 1 }).catch(() => {}), 200);
   await until("it is cut off", () => server.stats().peers.length === 0);

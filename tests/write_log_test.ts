@@ -203,7 +203,7 @@ Deno.test("WriteLog leads to every record of a store through overwrites, evictio
     const { origins: [{ log, known }] } = store.history;
     const held = names.flatMap((name, i) => {
       const version = store.versionOf(name);
-      if (version !== undefined) assertEquals(version, { h: newest.get(i), origin: 5 });
+      if (version !== undefined) assertEquals(version, { h: newest.get(i)!, origin: 5 });
       return version === undefined ? [] : [version.h];
     }).sort((a, b) => a - b);
     assertEquals([...log.after(0)].map((position) => store.records.h(position)), held);
