@@ -218,7 +218,11 @@ export class Gossip {
     const message = readMessage(bytes);
     const { store, origin } = this.#options;
     const state = this.#links.get(link);
-    if (message.from === origin || state === undefined) return true;
+    if (state === undefined) return true;
+    if (message.from === origin) {
+      this.#catchUp.end(link); // which leads back here: a life before this one may have been heard by it
+      return true;
+    }
     if (!store.seeClock(highest(message))) {
       this.stats.fromFuture++;
       return false;

@@ -1045,3 +1045,16 @@ Deno.test("Gossip adopts more than a round's worth in slices, and makes it known
     [],
   ]);
 });
+
+Deno.test("Gossip does not wait for an answer of its own where a link leads back to it", () => {
+  const all = net(PAIR, { eager: false });
+  const [, b] = all.stores;
+  set(all.stores[0], 1);
+  all.gossips[1].connect(1);
+  const news: Message = { type: MESSAGE.news, from: 77, clock: 0, cleared: 0, origin: 77, last: 5 };
+  all.gossips[1].receive(1, new MessageWriter().write(news)); // of its life before
+  assertEquals([said(all), all.gossips[1].catchingUpWith], [["pull 1>1"], 1]);
+  all.gossips[1].ask(0);
+  settle(all);
+  assertEquals(get(b, 1), "value 1");
+});
