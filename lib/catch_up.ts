@@ -221,7 +221,7 @@ export class CatchUp {
     const isDominated = rules.dominance && !exceeds(history.dealt, delta.known);
     for (const write of delta.writes) apply(link, write, isDominated);
     for (const [origin, h] of delta.upTo) {
-      history.know({ origin, h: 0 }); // met, and no more than that
+      history.know({ origin, h: rules.pages ? 0 : h }); // met, and no more than that
       if (session.given.size < MAX_ORIGINS || !delta.more) session.given.set(origin, h);
     }
     for (const [id, h] of delta.lossy) session.lossy.set(id, Math.max(h, session.lossy.get(id) ?? 0));

@@ -27,6 +27,8 @@ export interface Rules {
   clear: boolean;
   /** A renewal is for the very version that it names. */
   touch: boolean;
+  /** What pages bring is known with the last of them. */
+  pages: boolean;
   /** What a catch-up that broke off has left is adopted. */
   adoption: boolean;
 }
@@ -42,6 +44,7 @@ export const ALL_RULES: Rules = {
   incarnation: true,
   clear: true,
   touch: true,
+  pages: true,
   adoption: true,
 };
 

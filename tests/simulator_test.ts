@@ -38,6 +38,7 @@ Deno.test("simulate() gives the same course of events when the seed is the same,
 const RARE = new Map<string, string>([
   ["cover", "few graves, long partition, small pages"],
   ["incarnation", "room for all, small pages, line"],
+  ["pages", "few graves, long partition, small pages"],
 ]);
 const MANY_SEEDS = 300;
 
