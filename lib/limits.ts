@@ -26,3 +26,10 @@ export const MAX_LONG_BIGINT_KEYS = 1000;
 export const MIN_STORE_BYTES = 64 * 1024;
 /** … and at most: what 2³¹ positions in units of 8 bytes reach. */
 export const MAX_STORE_BYTES = 2 ** 31 * 8;
+
+/** Throws a `RangeError` if a store's option is out of its limits. */
+export function checkLimit(option: string, value: number, least: number, most = Infinity): void {
+  if (value >= least && value <= most) return;
+  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
+  throw new RangeError(`Cannot create store: ${option} must be ${allowed}: received ${value}`);
+}

@@ -8,7 +8,7 @@ import { Cleared } from "./cleared.ts";
 import { Entries, type EntriesOptions, type RemoteWrite } from "./entries.ts";
 import type { HashKey } from "./hash.ts";
 import { ALL_RULES, type History, type Rules } from "./history.ts";
-import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
+import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
 import { ENTRY, GHOST, MARK, type Records, TOMB } from "./records.ts";
 import type { Span } from "./span.ts";
 import type { StoreStats } from "./stats.ts";
@@ -98,9 +98,9 @@ export class Store {
   /** @throws {RangeError} If a limit is out of range. */
   constructor(options: StoreOptions) {
     const { maxSize, maxBytes, ttlMs, renewOnHit, hashKey, now } = options;
-    check("maxSize", maxSize, 1);
-    check("maxBytes", maxBytes ?? MAX_STORE_BYTES, MIN_STORE_BYTES, MAX_STORE_BYTES);
-    check("ttlMs", ttlMs, 0);
+    checkLimit("maxSize", maxSize, 1);
+    checkLimit("maxBytes", maxBytes ?? MAX_STORE_BYTES, MIN_STORE_BYTES, MAX_STORE_BYTES);
+    checkLimit("ttlMs", ttlMs, 0);
     this.maxSize = maxSize;
     this.maxBytes = maxBytes;
     this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
@@ -302,13 +302,8 @@ export class Store {
     const bytes = this.entryBytes(key.to - key.from, entry === undefined ? 0 : entry.value.to - entry.value.from);
     this.#cleared.makeRoomFor(bytes, this.records);
     if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
-      entries.add(
-        hash,
-        key,
-        version,
-        { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs },
-        nowMs,
-      );
+      const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
+      entries.add(hash, key, version, living, nowMs);
     } else {
       entries.addGrave(hash, key, version, kind === TOMB ? TOMB : GHOST, nowMs);
     }
@@ -440,10 +435,4 @@ export class Store {
     this.#entries = new Entries(this.#entriesOptions);
     this.history.inherit(old.history);
   }
-}
-
-function check(option: string, value: number, least: number, most = Infinity): void {
-  if (value >= least && value <= most) return;
-  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
-  throw new RangeError(`Cannot create store: ${option} must be ${allowed}: received ${value}`);
 }
