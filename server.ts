@@ -11,16 +11,27 @@
  * @module
  */
 
+import { Alarm } from "./lib/alarm.ts";
 import { type Address, DEFAULT_PORT, formatAddress } from "./lib/address.ts";
 import { serverOptions } from "./lib/config.ts";
 import { LocalCache } from "./lib/local_cache.ts";
 import { readEnvironment } from "./lib/environment.ts";
 import { serverLines } from "./lib/server_lines.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./lib/limits.ts";
+import { Memcached } from "./lib/memcached.ts";
 import { Peers } from "./lib/peers_socket.ts";
-import { checkAtLeast, checkedListen, checkedPeer } from "./lib/server_options.ts";
+import { checkAtLeast, checkedItemBytes, checkedListen, checkedPeer } from "./lib/server_options.ts";
 import { Session, type SessionHost } from "./lib/session.ts";
-import { boundAddress, closeQuietly, isDisconnection, listen, removeSocketFile, writeAll } from "./lib/socket.ts";
+import {
+  boundAddress,
+  closeQuietly,
+  isDisconnection,
+  listen,
+  pause,
+  remoteAddress,
+  removeSocketFile,
+  writeAll,
+} from "./lib/socket.ts";
 import { SOFTWARE } from "./lib/software.ts";
 import type { ServerStats } from "./lib/stats.ts";
 import { Store } from "./lib/store.ts";
@@ -80,6 +91,12 @@ export interface ServerOptions {
    * @default {1000}
    */
   maxConnections?: number;
+  /**
+   * Bytes of an item that memcached's protocols store, at most: value, key, and 59 to 63 beside them; 1 KiB to 16 MiB.
+   *
+   * @default {1048576}
+   */
+  maxItemBytes?: number;
   /** Takes the lines that the server has to say. What it throws is ignored. `console.log` by default. */
   log?: (line: string) => void;
 }
@@ -156,6 +173,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** The start or stop under way, or the last one. */
   #changing: Promise<void> = Promise.resolve();
   #accepting: Promise<void> | undefined;
+  /** Runs a delayed `flush_all`. */
+  readonly #flush = new Alarm();
   #maintenance: ReturnType<typeof setTimeout> | undefined;
   #startedAtMs = 0;
   #accepted = 0;
@@ -190,18 +209,23 @@ export class OrmucoCacheServer implements AsyncDisposable {
       maxBytes: options.maxBytes,
       ttlMs: this.#ttlMs,
       renewOnHit: this.#renewOnHit,
-      hashKey: randomHashKey(),
+      hashKey: [...crypto.getRandomValues(new Int32Array(2))] as [number, number],
       origin: id,
       onWrite: () => this.#peers.wrote(),
       onRenew: (position) => this.#peers.renewed(position),
       keepsGhosts: this.#peerList.length > 0, // until a peer comes, nobody would ask for them
     });
+    const maxItemBytes = checkedItemBytes(options.maxItemBytes);
     this.#host = {
       store: this.#store,
+      memcached: new Memcached({ store: this.#store, maxItemBytes, later: (ms, run) => this.#flush.set(ms, run) }),
       software: SOFTWARE,
       id,
       counters: { requests: 0, refusals: 0, protocolErrors: 0 },
       stats: () => ({ ...this.stats() }),
+      pid: Deno.pid,
+      maxConnections: this.#maxConnections,
+      connected: () => [...this.#connections].map(({ socket }) => remoteAddress(socket)),
     };
     this.cache = new LocalCache({ store: this.#store, stats: () => this.stats() });
     this.#peers = new Peers({
@@ -267,6 +291,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     if (listener === undefined) return;
     this.#listener = undefined;
     clearTimeout(this.#maintenance);
+    this.#flush.stop();
     closeQuietly(listener);
     await this.#accepting;
     // Before anything that takes time: later, the file could be another server's, started in our place.
@@ -387,7 +412,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #serve(connection: Connection): Promise<void> {
     const { socket, session } = connection;
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
-    const timer = setTimeout(() => session.isGreeted || closeQuietly(socket), GREETING_LIMIT_MS);
+    const timer = setTimeout(() => session.isGreeting && closeQuietly(socket), GREETING_LIMIT_MS);
     try {
       while (true) {
         connection.isReading = true;
@@ -444,13 +469,4 @@ export class OrmucoCacheServer implements AsyncDisposable {
     session.close("stopping", "the server stops");
     this.#write(socket, session).catch(() => {}).finally(() => closeQuietly(socket));
   }
-}
-
-function randomHashKey(): [number, number] {
-  const [k0, k1] = crypto.getRandomValues(new Int32Array(2));
-  return [k0, k1];
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -49,6 +49,12 @@ export const COMMANDS: readonly Command[] = [
         help: 'memory for entries, as in "64MiB" (16GiB)',
       },
       {
+        name: "max-item-bytes",
+        argument: "BYTES",
+        setting: "CACHE_MAX_ITEM_BYTES",
+        help: "an item of a memcached client (1MiB)",
+      },
+      {
         name: "expiration",
         argument: "SECONDS",
         setting: "CACHE_EXPIRATION",

@@ -4,7 +4,7 @@
  */
 
 import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
-import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
+import { MAX_ITEM_BYTES, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "./limits.ts";
 import { MAX_ENTRIES } from "./lru.ts";
 
 /** A setting's text, and where it was found, for messages. */
@@ -45,7 +45,12 @@ const SETTINGS = {
   maxBytes: {
     name: "CACHE_MAX_BYTES",
     allowed: 'a number of bytes from 64 KiB to 16 GiB, such as "67108864", "64MiB" or "1.5GB"',
-    parse: byteCount,
+    parse: (text) => byteCount(text, MIN_STORE_BYTES, MAX_STORE_BYTES),
+  } as Setting<number>,
+  maxItemBytes: {
+    name: "CACHE_MAX_ITEM_BYTES",
+    allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
+    parse: (text) => byteCount(text, MIN_ITEM_BYTES, MAX_ITEM_BYTES),
   } as Setting<number>,
   ttlMs: {
     name: "CACHE_EXPIRATION",
@@ -111,6 +116,7 @@ export interface ServerSettings {
   gossipIntervalMs?: number;
   maxSize?: number;
   maxBytes?: number;
+  maxItemBytes?: number;
   ttlMs?: number;
   renewOnHit?: boolean;
 }
@@ -134,9 +140,9 @@ export function clientOptions(settings: Settings): ClientSettings {
  * @throws {ConfigError} If any setting is bad.
  */
 export function serverOptions(settings: Settings): ServerSettings {
-  const { listen, peers, gossipIntervalMs, maxSize, maxBytes, ttlMs, renewOnHit } = readAll(settings);
+  const { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, ttlMs, renewOnHit } = readAll(settings);
   refuseSecurity(settings);
-  return { listen, peers, gossipIntervalMs, maxSize, maxBytes, ttlMs, renewOnHit };
+  return { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, ttlMs, renewOnHit };
 }
 
 type Values = { [K in keyof typeof SETTINGS]?: typeof SETTINGS[K] extends Setting<infer T> ? T : never };
@@ -193,11 +199,11 @@ const BYTE_UNITS: Record<string, number> = {
   tib: 2 ** 40,
 };
 
-function byteCount(text: string): number | undefined {
+function byteCount(text: string, least: number, most: number): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];
   const factor = Object.hasOwn(BYTE_UNITS, unit?.toLowerCase() ?? "none") ? BYTE_UNITS[unit.toLowerCase()] : NaN;
   const bytes = Math.floor(Number(digits) * factor);
-  return bytes >= MIN_STORE_BYTES && bytes <= MAX_STORE_BYTES ? bytes : undefined;
+  return bytes >= least && bytes <= most ? bytes : undefined;
 }
 
 function boolean(text: string): boolean | undefined {

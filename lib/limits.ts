@@ -10,6 +10,9 @@ export const MAX_BODY_BYTES = MAX_VALUE_BYTES + MAX_KEY_BYTES + 64;
 export const MAX_GOSSIP_BYTES = MAX_VALUE_BYTES + 1024 * 1024;
 /** Bytes of a HELLO's body. */
 export const MAX_HELLO_BYTES = 1024;
+/** Bytes of an item that memcached's protocols store: the bounds of its limit. */
+export const MIN_ITEM_BYTES = 1024;
+export const MAX_ITEM_BYTES: number = MAX_VALUE_BYTES;
 /** Keys in one GET_MANY. */
 export const MAX_KEYS_PER_GET = 1024;
 /** Time to live in milliseconds: the largest integer that a double holds exactly. */

@@ -9,7 +9,7 @@ import type { FrameReader } from "./frame.ts";
 import { Gossip } from "./gossip.ts";
 import { greet } from "./greeting_socket.ts";
 import { PeerLink, Turns } from "./peer_link_socket.ts";
-import type { PeerHello } from "./session.ts";
+import type { PeerHello } from "./native.ts";
 import { closeQuietly, connect, isDisconnection, type Socket } from "./socket.ts";
 import type { GossipTotals, PeerStats } from "./stats.ts";
 import type { Store } from "./store.ts";

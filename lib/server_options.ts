@@ -1,6 +1,7 @@
 /** Checks of a server's options. Each throws a `RangeError` that names the option, what is allowed and what came. */
 
 import { type Address, parseAddress } from "./address.ts";
+import { MAX_ITEM_BYTES, MIN_ITEM_BYTES } from "./limits.ts";
 
 /** Where to listen. */
 export function checkedListen(listen: string | number): Address {
@@ -25,4 +26,12 @@ export function checkAtLeast(option: string, value: number, least: number, most 
   if (value >= least && value <= most) return;
   const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
   throw new RangeError(`Cannot create server: ${option} must be ${allowed}: received ${value}`);
+}
+
+const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
+
+/** How large an item of a memcached client may be. */
+export function checkedItemBytes(maxItemBytes = DEFAULT_MAX_ITEM_BYTES): number {
+  checkAtLeast("maxItemBytes", maxItemBytes, MIN_ITEM_BYTES, MAX_ITEM_BYTES);
+  return maxItemBytes;
 }

@@ -88,3 +88,13 @@ export function closeQuietly(socket: { close(): void }): void {
     // Closed before: that is what was wanted.
   }
 }
+
+/** Where the other side of a connection is, as text. */
+export function remoteAddress({ remoteAddr }: Deno.Conn): string {
+  return "hostname" in remoteAddr ? `${remoteAddr.hostname}:${remoteAddr.port}` : "unix";
+}
+
+/** Waits so many milliseconds. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -54,6 +54,8 @@ export interface EntryInput {
   value: Span;
   /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
   ttlMs: number | undefined;
+  /** When it expires, if that is not a whole time to live from now. */
+  deadlineMs?: number;
 }
 
 /** Places where a `set` looks for expired entries: more than one, or they could grow faster than they are found. */
@@ -160,6 +162,11 @@ export class Store {
     return position;
   }
 
+  /** Makes the entry at a position the most recently used. */
+  use(position: number): void {
+    this.#entries.order.toFront(position);
+  }
+
   /** Position of the entry of a key, or 0, without using it. */
   peek(key: Span): number {
     const entries = this.#entries;
@@ -179,7 +186,7 @@ export class Store {
   }
 
   /** Stores an entry as the most recently used. Returns false, with no entry left, if it alone is over the limit. */
-  set(key: Span, { flags, marks = 0, value, ttlMs = this.#ttlMs }: EntryInput): boolean {
+  set(key: Span, { flags, marks = 0, value, ttlMs = this.#ttlMs, deadlineMs }: EntryInput): boolean {
     const entries = this.#entries;
     const nowMs = this.#now();
     const hash = entries.hash(key);
@@ -191,7 +198,7 @@ export class Store {
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
-    const entry = { flags, marks, value, ttlMs: ttl, deadlineMs: nowMs + ttl };
+    const entry = { flags, marks, value, ttlMs: ttl, deadlineMs: deadlineMs ?? nowMs + ttl };
     const version = this.#nextVersion(nowMs);
     if (isLive && entries.records.fits(known, value.to - value.from)) {
       entries.records.replace(known, value);
@@ -214,7 +221,7 @@ export class Store {
     const position = this.peek(key);
     if (position === 0) return false;
     this.revise(position, { ttlMs: ttlMs ?? this.records.ttlMs(position) });
-    this.#entries.order.toFront(position);
+    this.use(position);
     return true;
   }
 

@@ -20,6 +20,7 @@ const NO_SERVER_SETTINGS = {
   gossipIntervalMs: undefined,
   maxSize: undefined,
   maxBytes: undefined,
+  maxItemBytes: undefined,
   ttlMs: undefined,
   renewOnHit: undefined,
 };
@@ -31,6 +32,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
     [...SETTING_NAMES].sort(),
     [
       ...["CACHE_EXPIRATION", "CACHE_MAX_BYTES", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT", "GOSSIP_INTERVAL"],
+      "CACHE_MAX_ITEM_BYTES",
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
     ].sort(),
   );
@@ -50,6 +52,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
   const all = settings({
     CACHE_MAX_SIZE: "500",
     CACHE_MAX_BYTES: "1MiB",
+    CACHE_MAX_ITEM_BYTES: "2MiB",
     CACHE_EXPIRATION: "60",
     CACHE_RENEW_ON_HIT: "no",
     NETWORK_TIMEOUT: "2.5",
@@ -67,6 +70,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     peers: ["a", "b:7"],
     gossipIntervalMs: 500,
     maxBytes: 2 ** 20,
+    maxItemBytes: 2 ** 21,
   });
 });
 
@@ -84,6 +88,7 @@ const NO_NUMBERS = ["-1", "+5", "1e3", "0x10", "1_000", "1,5", ".5", "5.", "5 5"
 const OPTIONS: Record<string, (found: Settings) => unknown> = {
   CACHE_MAX_SIZE: (found) => serverOptions(found).maxSize,
   CACHE_MAX_BYTES: (found) => serverOptions(found).maxBytes,
+  CACHE_MAX_ITEM_BYTES: (found) => serverOptions(found).maxItemBytes,
   CACHE_EXPIRATION: (found) => serverOptions(found).ttlMs,
   CACHE_RENEW_ON_HIT: (found) => clientOptions(found).renewOnHit,
   NETWORK_TIMEOUT: (found) => clientOptions(found).timeoutMs,
@@ -100,6 +105,12 @@ const ROWS: Row[] = [
     allowed: "a whole number of entries from 1 to 16777215",
     good: [["1", 1], ["16777215", 16_777_215], [" 128\n", 128], ["007", 7]],
     bad: ["0", "16777216", "1.5", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_MAX_ITEM_BYTES",
+    allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
+    good: [["1024", 1024], ["1kib", 1024], ["16MiB", 2 ** 24]],
+    bad: ["1023", "16777217", "17MiB", "1 KiBs"],
   },
   {
     name: "CACHE_MAX_BYTES",

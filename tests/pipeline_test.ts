@@ -20,7 +20,7 @@ import {
   writeSet,
 } from "../lib/pipeline.ts";
 import { Session } from "../lib/session.ts";
-import { Store } from "../lib/store.ts";
+import { sessionHost } from "./session_host.ts";
 import { joined, mutate } from "./mutate.ts";
 
 const LATE = new CacheError("timeout", "late");
@@ -29,13 +29,7 @@ type Outcome = { result: unknown; error: CacheError | undefined };
 
 /** A client's pipeline and a server's session, joined without a socket; `step` bytes travel at a time. */
 class Pair {
-  readonly session = new Session({
-    store: new Store({ maxSize: 100, ttlMs: 0, renewOnHit: true, hashKey: [1, 2] }),
-    software: "server/1",
-    id: 1,
-    counters: { requests: 0, refusals: 0, protocolErrors: 0 },
-    stats: () => ({}),
-  });
+  readonly session = new Session(sessionHost({ maxSize: 100 }));
   readonly pipeline = new Pipeline();
   readonly outcomes: Outcome[] = [];
   readonly #step: number;

@@ -204,16 +204,17 @@ Deno.test("OrmucoCacheServer closes the connection of a client that sends rubbis
   await using server = await started();
   await using good = clientOf(server);
   await good.store("k", "v");
-  const rubbish = [
-    new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"),
-    new Uint8Array(100_000).fill(0xff),
-    requests((output) => output.bytes(new Uint8Array(8).fill(0xee))),
-    new Uint8Array(8),
+  // memcached's text protocol, which any letter or byte above chooses, has no last words.
+  const rubbish: [Uint8Array, number | undefined][] = [
+    [new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"), undefined],
+    [new Uint8Array(100_000).fill(0xff), undefined],
+    [requests((output) => output.bytes(new Uint8Array(8).fill(0xee))), REPLY.closing],
+    [new Uint8Array(8), REPLY.closing],
   ];
-  for (const bytes of rubbish) {
+  for (const [bytes, last] of rubbish) {
     using socket = await rawConnection(server);
     await socket.write(bytes);
-    assertEquals((await codesUntilClosed(socket)).at(-1), REPLY.closing);
+    assertEquals((await codesUntilClosed(socket)).at(-1), last);
   }
   assertEquals(await good.retrieve("k"), "v");
   assertEquals(server.stats().protocolErrors, rubbish.length);

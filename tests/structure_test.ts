@@ -6,6 +6,7 @@ const ROOT = new URL("../", import.meta.url);
 const LAYERS: string[][] = [
   [
     "lib/address.ts",
+    "lib/alarm.ts",
     "lib/buffers.ts",
     "lib/clock.ts",
     "lib/errors.ts",
@@ -31,7 +32,7 @@ const LAYERS: string[][] = [
     "lib/slab.ts",
     "lib/socket.ts",
   ],
-  ["lib/input_buffer.ts", "lib/output_buffer.ts"],
+  ["lib/input_buffer.ts", "lib/output_buffer.ts", "lib/conversation.ts"],
   ["lib/codec.ts", "lib/extended.ts", "lib/frame.ts", "lib/records.ts"],
   ["lib/chain.ts", "lib/cleared.ts", "lib/sweep.ts", "lib/write_log.ts"],
   ["lib/history.ts"],
@@ -45,6 +46,12 @@ const LAYERS: string[][] = [
   ["lib/judge.ts"],
   ["lib/cluster.ts"],
   ["lib/simulator.ts"],
+  ["lib/memcached_base64.ts", "lib/memcached_numbers.ts", "lib/memcached_writing.ts"],
+  ["lib/memcached.ts", "lib/memcached_line.ts"],
+  ["lib/memcached_meta_flags.ts", "lib/memcached_stats.ts"],
+  ["lib/memcached_meta.ts"],
+  ["lib/memcached_classic.ts"],
+  ["lib/memcached_text.ts", "lib/native.ts"],
   ["lib/config.ts", "lib/local_cache.ts", "lib/pipeline.ts", "lib/session.ts"],
   ["lib/environment.ts"],
   ["lib/greeting_socket.ts"],
@@ -57,6 +64,7 @@ const LAYERS: string[][] = [
 
 /** Files of lib/ that own a socket, the environment or a clock. All others are pure. */
 const IMPURE = [
+  "lib/alarm.ts",
   "lib/clock.ts",
   "lib/environment.ts",
   "lib/greeting_socket.ts",

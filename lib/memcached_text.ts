@@ -1,0 +1,260 @@
+/**
+ * memcached's text protocol: commands in lines, values in blocks. It answers as memcached does, byte for byte but for what
+ * docs/memcached.md lists. It knows where lines and blocks end; what they say is for the classic and the meta commands.
+ */
+
+import { type Conversation, OUTPUT_BYTES, type SessionState } from "./conversation.ts";
+import type { InputBuffer } from "./input_buffer.ts";
+import { MemcachedClassic } from "./memcached_classic.ts";
+import { Line } from "./memcached_line.ts";
+import type { Mode } from "./memcached.ts";
+import { MemcachedMeta } from "./memcached_meta.ts";
+import { MEMCACHED_VERSION, type MemcachedHost } from "./memcached_stats.ts";
+import type { OutputBuffer } from "./output_buffer.ts";
+import type { Span } from "./span.ts";
+
+const [CR, LF, SPACE] = [13, 10, 0x20];
+/** "get " as a number. */
+const GET_ = 0x67657420;
+const MAX_KEY_BYTES = 250;
+/** A line that has not ended after this many bytes is none, unless it asks for many keys … */
+const MAX_LINE_BYTES = 2048;
+/** … and then this many. */
+const MAX_KEYS_LINE_BYTES = 1024 * 1024;
+/** Spaces that may come before such a line. */
+const MAX_INDENT = 100;
+/** Words of a line that memcached looks at. */
+const MAX_WORDS = 23;
+
+/** A conversation in memcached's text protocol. */
+export class MemcachedText implements Conversation {
+  readonly #host: MemcachedHost;
+  readonly #input: InputBuffer;
+  readonly #output: OutputBuffer;
+  readonly #classic: MemcachedClassic;
+  readonly #meta: MemcachedMeta;
+  readonly #line = new Line();
+  readonly #span: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
+  /** Bytes of a value that is not taken, still to come. */
+  #swallow = 0;
+
+  constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
+    this.#host = host;
+    this.#input = input;
+    this.#output = output;
+    this.#classic = new MemcachedClassic(host, output);
+    this.#meta = new MemcachedMeta(host.memcached, output);
+  }
+
+  /** Answers the commands that have arrived. */
+  run(): SessionState {
+    const input = this.#input;
+    const output = this.#output;
+    while (true) {
+      if (output.length >= OUTPUT_BYTES) return "output-full";
+      if (this.#classic.isRetrieving) {
+        this.#classic.retrieve();
+        continue;
+      }
+      if (this.#swallow > 0) this.#pass();
+      if (input.from === input.to) return "needs-input";
+      if (this.#getOne()) continue;
+      const state = this.#command();
+      if (state !== undefined) return state;
+    }
+  }
+
+  /** There are no last words in this protocol. */
+  close(): void {}
+
+  /** `get` with one key, in as few steps as can be. Returns whether that is what came. */
+  #getOne(): boolean {
+    const input = this.#input;
+    const { bytes, from, to } = input;
+    if (to - from < 6) return false;
+    if ((bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3]) !== GET_) return false;
+    let at = from + 4;
+    while (at < to && bytes[at] > SPACE) at++;
+    const length = at - from - 4;
+    if (at + 1 >= to || bytes[at] !== CR || bytes[at + 1] !== LF || length === 0 || length > MAX_KEY_BYTES) {
+      return false;
+    }
+    const key = this.#span;
+    key.bytes = bytes;
+    key.from = from + 4;
+    key.to = at;
+    input.from = at + 2;
+    this.#host.counters.requests++;
+    this.#classic.getOne(key);
+    return true;
+  }
+
+  /** Answers a command, if a whole one is there. Returns what is to be done before the next, if anything. */
+  #command(): SessionState | undefined {
+    const input = this.#input;
+    const { bytes, from, to } = input;
+    let at = from;
+    while (at < to && bytes[at] !== LF) at++;
+    if (at === to) return this.#isLineStill(to - from) ? "needs-input" : this.#refuse();
+    const line = this.#line;
+    line.split(bytes, from, at > from + 1 && bytes[at - 1] === CR ? at - 1 : at);
+    input.from = at + 1;
+    const state = this.#dispatch(line);
+    if (state === "needs-input") {
+      input.from = from; // the line is read again when its value is there
+      return state;
+    }
+    input.announced = 0;
+    this.#host.counters.requests++;
+    return state;
+  }
+
+  /** Whether what has come may yet become a line. */
+  #isLineStill(length: number): boolean {
+    if (length <= MAX_LINE_BYTES) return true;
+    const { bytes, from } = this.#input;
+    let at = from;
+    while (bytes[at] === SPACE && at - from <= MAX_INDENT) at++;
+    const start = String.fromCharCode(...bytes.subarray(at, at + 5));
+    return at - from <= MAX_INDENT && /^gets? /.test(start) && length <= MAX_KEYS_LINE_BYTES;
+  }
+
+  #dispatch(line: Line): SessionState | undefined {
+    const classic = this.#classic;
+    if (line.count === 0 || line.length(0) < 2) return this.#say("ERROR");
+    const name = line.text(0);
+    switch (name) {
+      case "get":
+      case "bget":
+        return classic.get(line, 1, false);
+      case "gets":
+        return classic.get(line, 1, true);
+      case "gat":
+        return classic.get(line, 2, false);
+      case "gats":
+        return classic.get(line, 2, true);
+      case "set":
+      case "add":
+      case "replace":
+      case "append":
+      case "prepend":
+      case "cas":
+        return this.#set(name, line);
+      case "incr":
+        return classic.arithmetic(line, false);
+      case "decr":
+        return classic.arithmetic(line, true);
+      case "touch":
+        return classic.touch(line);
+      case "delete":
+        return classic.delete(line);
+      default:
+        return name.length === 2 && name[0] === "m" ? this.#dispatchMeta(name, line) : this.#dispatchRare(name, line);
+    }
+  }
+
+  #dispatchMeta(name: string, line: Line): SessionState | undefined {
+    const meta = this.#meta;
+    switch (name) {
+      case "mg":
+        return meta.get(line);
+      case "md":
+        return meta.delete(line);
+      case "ma":
+        return meta.arithmetic(line);
+      case "me":
+        return meta.debug(line);
+      case "mn":
+        return this.#say("MN");
+      case "ms":
+        return this.#metaSet(line);
+      default:
+        return this.#say("ERROR");
+    }
+  }
+
+  #dispatchRare(name: string, line: Line): SessionState | undefined {
+    switch (name) {
+      case "flush_all":
+        return this.#classic.flush(line);
+      case "version":
+        return this.#say(`VERSION ${MEMCACHED_VERSION}`);
+      case "verbosity":
+        return this.#classic.verbosity(line);
+      case "stats":
+        return this.#classic.stats(line);
+      case "quit":
+        return "closing";
+      case "shutdown":
+        return this.#say("ERROR: shutdown not enabled");
+      default:
+        // A browser, or somebody who makes one speak to this port.
+        if (/^[^gsacidt]/.test(name) && line.text(Math.min(line.count, MAX_WORDS) - 1).startsWith("HTTP/")) {
+          return this.#refuse();
+        }
+        return this.#say("ERROR");
+    }
+  }
+
+  #refuse(): SessionState {
+    this.#host.counters.protocolErrors++;
+    return "closing";
+  }
+
+  #set(mode: Mode, line: Line): SessionState | undefined {
+    const classic = this.#classic;
+    const length = classic.lengthOf(mode, line);
+    if (typeof length === "string") return classic.say(length);
+    const error = classic.prepareSet(length);
+    if (error !== undefined) {
+      this.#swallow = length + 2;
+      return classic.say(error);
+    }
+    const value = this.#value(length);
+    if (value === "none") return classic.say("CLIENT_ERROR bad data chunk");
+    return value === "not-yet" ? "needs-input" : void classic.set(value);
+  }
+
+  #metaSet(line: Line): SessionState | undefined {
+    const meta = this.#meta;
+    const length = meta.lengthOf(line);
+    if (typeof length === "string") return this.#say(length);
+    const error = meta.prepareSet(line, length);
+    if (error !== undefined) {
+      this.#swallow = length + 2;
+      return this.#say(error);
+    }
+    const value = this.#value(length);
+    if (value === "none") return this.#say("CLIENT_ERROR bad data chunk");
+    return value === "not-yet" ? "needs-input" : meta.set(line, value);
+  }
+
+  /** The block after a line: "none" if it does not end where it should. */
+  #value(length: number): Span | "not-yet" | "none" {
+    const input = this.#input;
+    const { bytes, from } = input;
+    const end = from + length + 2;
+    if (end > input.to) {
+      input.announced = end - this.#line.from(0);
+      return "not-yet";
+    }
+    input.from = end;
+    if (bytes[end - 2] !== CR || bytes[end - 1] !== LF) return "none";
+    const value = this.#span;
+    value.bytes = bytes;
+    value.from = from;
+    value.to = end - 2;
+    return value;
+  }
+
+  #pass(): void {
+    const input = this.#input;
+    const passed = Math.min(this.#swallow, input.to - input.from);
+    input.from += passed;
+    this.#swallow -= passed;
+  }
+
+  #say(reply: string): undefined {
+    this.#output.text(`${reply}\r\n`);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Our answers against the real memcached's, byte for byte, on random transcripts.
+ *
+ * What is made equal first:
+ * - Numbers that stand for states (CAS): each side counts its own, and they are compared by the order in which they appeared.
+ * - `VERSION`: ours adds its name.
+ * - `t`: seconds to live may differ by one, where a second's border lies between the two clocks; and `l`, seconds since the last use, for the same reason.
+ *
+ * What is not asked for:
+ * - Entries near their time to live, and thresholds of `R` near what is left.
+ * - What newer versions of memcached have and 1.6.18 has not: `E`, the flag `x` of `md`, the flag `s` of `ms`.
+ * - `c` and `t` of an entry that is over as soon as it is stored: ours is not stored at all and has no state (`c0`), and
+ *   memcached's seconds wrap.
+ * - `T` beside `N`: memcached takes the later one of them, and we `T`.
+ * - `N` of `ms`: newer versions make an entry to append to.
+ * - Counting in the batch that reads: memcached pads a number that has become shorter, and keeps the promise of a new value,
+ *   only if no reply that has yet to be written holds the entry.
+ * - Counting on white space alone: memcached goes on to read what lies behind the value.
+ * - Retrievals with a key that is too long, in the midst of a batch: memcached forgets replies to what came before, if it has
+ *   not sent them, and never lets go of the entries.
+ * - A `flush_all` with a delay: in memcached what an earlier one has removed may come back.
+ * - An opaque that is too long, with `mg` and `T`: memcached has given the time to live or not, by the order of the flags.
+ * - `T` of `ma`: memcached loses it where the number becomes longer.
+ * - Values that are too large: where the line before one is wrong, memcached closes the connection, and replies are lost.
+ * - `stats` and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
+ */
+
+import { assert } from "@std/assert";
+import { generator } from "../lib/random.ts";
+import { CAS_PLACE, Commands } from "./memcached_commands.ts";
+import {
+  bytesOf,
+  CasNumbers,
+  comparable,
+  hasMemcached,
+  OurSession,
+  RealMemcached,
+  type Side,
+} from "./memcached_oracle.ts";
+
+const COMMANDS = Number(Deno.env.get("MEMCACHED_COMMANDS") ?? 100_000);
+const FIRST_SEED = Number(Deno.env.get("MEMCACHED_SEED") ?? 1);
+const COMMANDS_OF_TRANSCRIPT = 400;
+const MOST_OF_BATCH = 40;
+
+const isHere = hasMemcached();
+if (!isHere) console.log("memcached is not on the PATH: the differential test needs apt's package memcached");
+
+/** A side with the states that it has told. */
+interface Answering {
+  readonly side: Side;
+  readonly cas: CasNumbers;
+}
+
+/** A line of a reply that tells which commands have been answered before it. */
+function mark(index: number): string {
+  return `EN Oend${index}`;
+}
+
+/** Asks both sides the same; throws if they do not answer the same. */
+async function compare(commands: string[], [real, ours]: [Answering, Answering], isMarked: boolean): Promise<void> {
+  const end = commands.length;
+  const marked = commands.map((command, i) => isMarked ? `${command}mg ~end Oend${i}\r\n` : command);
+  const text = `${marked.join("")}mn before the end\r\nmg ~end Oend${end}\r\nmn\r\n`;
+  const last = bytesOf(`${mark(end)}\r\nMN\r\n`);
+  const replies: string[][] = [];
+  for (const { side, cas } of [real, ours]) {
+    const request = bytesOf(text.replace(CAS_PLACE, (_, place) => cas.at(Number(place))));
+    const { reply, hasEnded } = await side.ask(request, last);
+    replies.push(comparable(reply, cas));
+    if (hasEnded) replies.at(-1)!.push("(closed)");
+  }
+  const [expected, found] = replies;
+  let seen = 0;
+  for (let i = 0; i < Math.max(expected.length, found.length); i++) {
+    const number = /^EN Oend(\d+)$/.exec(expected[i] ?? "")?.[1];
+    if (isSame(expected[i], found[i])) {
+      if (number !== undefined) seen = Number(number) + 1;
+      continue;
+    }
+    const asked = isMarked ? commands.slice(seen, seen + 3) : commands;
+    const from = isMarked ? Math.max(0, expected.lastIndexOf(mark(seen - 1), i) + 1) : i;
+    const show = (lines: string[]) => inShort(lines.slice(from, i + 2));
+    throw new Error(
+      `${inShort(asked)}\nmemcached: ${show(expected)}\nours:      ${show(found)}` +
+        (isMarked ? `\nbefore: ${inShort(commands.slice(Math.max(0, seen - 12), seen))}` : ""),
+    );
+  }
+}
+
+/** Lines to be read by people: what repeats a character is cut. */
+function inShort(lines: string[]): string {
+  return JSON.stringify(lines.map((line) => line.replace(/([^])\1{9,}/g, (run, one) => `${one}{${run.length}}`)));
+}
+
+/** Whether two lines of replies are as equal as they have to be. */
+function isSame(expected: string | undefined, found: string | undefined): boolean {
+  if (expected === found) return true;
+  if (expected === undefined || found === undefined) return false;
+  if (expected.startsWith("VERSION ")) return found.startsWith(expected);
+  const [a, b] = [timesOf(expected), timesOf(found)];
+  return a.rest === b.rest && a.times.every((time, i) => Math.abs(time - b.times[i]) <= 1);
+}
+
+/** Seconds in a meta reply's flags `t` and `l`, and what remains of it. */
+function timesOf(line: string): { times: number[]; rest: string } {
+  const head = /^(HD|VA)[^\r]*/.exec(line)?.[0] ?? "";
+  const times: number[] = [];
+  const rest = head.replace(/ ([tl])(\d+)(?= |$)/g, (_, flag, seconds) => {
+    times.push(Number(seconds));
+    return ` ${flag}*`;
+  });
+  return { times, rest: rest + line.slice(head.length) };
+}
+
+Deno.test({
+  name: `${COMMANDS} random commands are answered as by memcached`,
+  ignore: !isHere,
+  fn: async () => {
+    await using memcached = await RealMemcached.start();
+    const ours = new OurSession(generator(FIRST_SEED));
+    const answering: [Answering, Answering] = [
+      { side: memcached, cas: new CasNumbers() },
+      { side: ours, cas: new CasNumbers() },
+    ];
+    let count = 0;
+    for (let seed = FIRST_SEED; count < COMMANDS; seed++) {
+      const random = generator(seed);
+      const made = new Commands(random, `${seed.toString(36)}.`);
+      try {
+        await compare(["flush_all\r\n"], answering, false);
+        for (let i = 0; i < COMMANDS_OF_TRANSCRIPT;) {
+          made.casCount = answering[1].cas.count;
+          const batch = made.batch(MOST_OF_BATCH);
+          await compare(batch, answering, random() < 0.5);
+          i += batch.length;
+          count += batch.length;
+        }
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${(error as Error).message}`);
+      }
+    }
+    assert(count >= COMMANDS);
+    console.log(`${count} commands without a difference`);
+  },
+});

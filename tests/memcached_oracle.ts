@@ -1,0 +1,230 @@
+/** The real memcached, as a child process, and replies made comparable: for tests of our own answers against its. */
+
+import { Session } from "../lib/session.ts";
+import { sessionHost } from "./session_host.ts";
+
+/** Whether memcached is on the PATH. */
+export function hasMemcached(): boolean {
+  try {
+    return new Deno.Command("memcached", { args: ["-V"], stdout: "null", stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** The real one has this long for a reply; ours are there at once. */
+const ANSWER_LIMIT_MS = 10_000;
+
+/** One who answers a batch of commands. */
+export interface Side {
+  /** Sends bytes and returns the reply, up to `end`, or all there is if the conversation ends before. */
+  ask(request: Uint8Array<ArrayBuffer>, end: Uint8Array): Promise<{ reply: Uint8Array; hasEnded: boolean }>;
+}
+
+/** A real memcached on a free port of the loopback. */
+export class RealMemcached implements Side, AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #port: number;
+  #connection: Deno.TcpConn | undefined;
+  readonly #buffer = new Uint8Array(256 * 1024);
+
+  private constructor(child: Deno.ChildProcess, port: number) {
+    this.#child = child;
+    this.#port = port;
+  }
+
+  /** Starts one and waits until it listens. */
+  static async start(): Promise<RealMemcached> {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    // Its background threads may hold an item at any moment, and a number that is held is not padded when it shrinks.
+    const quiet = ["-o", "no_lru_maintainer,no_lru_crawler"];
+    const args = [...quiet, "-U", "0", "-u", "nobody", "-l", "127.0.0.1", "-p", `${port}`, "-t", "1", "-m", "256"];
+    const child = new Deno.Command("memcached", { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+    const real = new RealMemcached(child, port);
+    for (let tries = 0;; tries++) {
+      try {
+        await real.#connect();
+        return real;
+      } catch (error) {
+        if (tries === 100) {
+          await real[Symbol.asyncDispose]();
+          throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  }
+
+  async ask(request: Uint8Array<ArrayBuffer>, end: Uint8Array): Promise<{ reply: Uint8Array; hasEnded: boolean }> {
+    const connection = await this.#connect();
+    const sent = writeAll(connection, request);
+    const parts: Uint8Array[] = [];
+    let reply: Uint8Array = new Uint8Array(0);
+    while (!endsWith(reply, end)) {
+      const limit = setTimeout(() => connection.close(), ANSWER_LIMIT_MS); // replies out of step would be waited for
+      const count = await connection.read(this.#buffer).catch(() => null);
+      clearTimeout(limit);
+      if (count === null) {
+        await sent;
+        closeOnce(connection);
+        this.#connection = undefined;
+        return { reply, hasEnded: true };
+      }
+      parts.push(this.#buffer.slice(0, count));
+      reply = joined(parts);
+    }
+    await sent;
+    return { reply, hasEnded: false };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#connection?.close();
+    this.#child.kill("SIGTERM");
+    await this.#child.status;
+  }
+
+  async #connect(): Promise<Deno.TcpConn> {
+    this.#connection ??= await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+    return this.#connection;
+  }
+}
+
+function closeOnce(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // The limit has closed it.
+  }
+}
+
+/** Our own session, which gets its input in random pieces. */
+export class OurSession implements Side {
+  readonly #host = sessionHost({ maxSize: 1_000_000, onWrite: () => {} });
+  #session = new Session(this.#host);
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  ask(request: Uint8Array<ArrayBuffer>): Promise<{ reply: Uint8Array; hasEnded: boolean }> {
+    const session = this.#session;
+    const parts: Uint8Array[] = [];
+    const most = this.#random() < 0.3 ? 20 : 4000;
+    for (let at = 0; at < request.length;) {
+      const to = at + 1 + Math.floor(most * this.#random());
+      session.input.push(request.subarray(at, to));
+      at = to;
+      let state = session.run();
+      parts.push(session.output.taken().slice());
+      session.output.reset();
+      while (state === "output-full") {
+        state = session.run();
+        parts.push(session.output.taken().slice());
+        session.output.reset();
+      }
+      if (state === "closing") {
+        this.#session = new Session(this.#host);
+        return Promise.resolve({ reply: joined(parts), hasEnded: true });
+      }
+    }
+    return Promise.resolve({ reply: joined(parts), hasEnded: false });
+  }
+}
+
+/** Numbers that stand for states, in the order in which one side has told them. */
+export class CasNumbers {
+  readonly #places = new Map<string, number>();
+  readonly #numbers: string[] = [];
+
+  /** How many there are. */
+  get count(): number {
+    return this.#numbers.length;
+  }
+
+  /** The number at a place. */
+  at(place: number): string {
+    return this.#numbers[place];
+  }
+
+  /** The place of a number. 0 is no state and stays what it is. */
+  placeOf(number: string): string {
+    if (number === "0") return number;
+    let place = this.#places.get(number);
+    if (place === undefined) {
+      place = this.#numbers.length;
+      this.#places.set(number, place);
+      this.#numbers.push(number);
+    }
+    return `#${place}`;
+  }
+}
+
+/** A reply cut into lines, each with its value if it has one, its states as places in `cas`. */
+export function comparable(reply: Uint8Array, cas: CasNumbers): string[] {
+  const text = textOf(reply);
+  const lines: string[] = [];
+  for (let at = 0; at < text.length;) {
+    const lineEnd = text.indexOf("\r\n", at);
+    if (lineEnd < 0) {
+      lines.push(text.slice(at));
+      break;
+    }
+    const line = text.slice(at, lineEnd);
+    at = lineEnd + 2;
+    const length = /^VALUE [^ ]+ \d+ (\d+)/.exec(line)?.[1] ?? /^VA (\d+)/.exec(line)?.[1];
+    let value = "";
+    if (length !== undefined) {
+      value = `\r\n${text.slice(at, at + Number(length) + 2)}`;
+      at += Number(length) + 2;
+    }
+    lines.push(withPlaces(line, cas) + value);
+  }
+  return lines;
+}
+
+function withPlaces(line: string, cas: CasNumbers): string {
+  if (line.startsWith("VALUE ")) return line.replace(/^(VALUE [^ ]+ \d+ \d+ )(\d+)$/, (_, a, n) => a + cas.placeOf(n));
+  if (!/^(HD|VA|NS|EX|NF|EN) /.test(line)) return line;
+  return line.replace(/ c(\d+)(?= |$)/g, (_, n) => ` c${cas.placeOf(n)}`);
+}
+
+/** Bytes as text, one character for each. */
+export function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return text;
+}
+
+/** The other way round. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  try {
+    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+  } catch {
+    // It has closed the connection; who reads will know.
+  }
+}
+
+function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
+  const from = bytes.length - end.length;
+  return from >= 0 && end.every((byte, i) => bytes[from + i] === byte);
+}
+
+function joined(parts: Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,30 @@
+/** What a session belongs to, in tests: a store and counters, without a server. */
+
+import { Memcached } from "../lib/memcached.ts";
+import type { SessionHost } from "../lib/session.ts";
+import { Store, type StoreOptions } from "../lib/store.ts";
+
+/** What `sessionHost` returns. */
+export interface TestHost extends SessionHost {
+  readonly store: Store;
+  /** What is to be run later, and when. */
+  later: { ms: number; run: () => void } | undefined;
+}
+
+/** A host with a store of its own. */
+export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 1024 * 1024): TestHost {
+  const store = new Store({ maxSize: 1000, ttlMs: 0, renewOnHit: true, hashKey: [1, 2], ...options });
+  const host: TestHost = {
+    store,
+    memcached: new Memcached({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
+    later: undefined,
+    software: "test/1",
+    id: 1,
+    pid: 1,
+    maxConnections: 10,
+    connected: () => ["127.0.0.1:1"],
+    counters: { requests: 0, refusals: 0, protocolErrors: 0 },
+    stats: () => ({ ...store.stats() }),
+  };
+  return host;
+}
