@@ -6,6 +6,7 @@
 import type { Conversation, SessionState } from "./conversation.ts";
 import { FrameReader, FrameWriter } from "./frame.ts";
 import type { Memcached } from "./memcached.ts";
+import { MemcachedBinary, REQUEST_MAGIC } from "./memcached_binary.ts";
 import { MemcachedText } from "./memcached_text.ts";
 import type { MemcachedHost } from "./memcached_stats.ts";
 import { Native, type NativeHost, type PeerHello } from "./native.ts";
@@ -18,7 +19,6 @@ export interface SessionHost extends NativeHost, MemcachedHost {
 
 const NATIVE = 0;
 const TLS = 0x16;
-const MEMCACHED_BINARY = 0x80;
 
 /** One client's conversation. Put bytes into `input`, call `run`, write `output`. */
 export class Session {
@@ -68,19 +68,15 @@ export class Session {
         return undefined;
       case NATIVE:
         return this.#native();
-      case MEMCACHED_BINARY:
-        return this.#refuse("memcached's binary protocol");
+      case REQUEST_MAGIC:
+        return new MemcachedBinary(this.#host, input, output);
       case TLS:
-        return this.#refuse("TLS");
+        this.#host.counters.protocolErrors++;
+        this.close("unsupported-protocol", "this port does not speak TLS");
+        return this.#conversation;
       default:
         return new MemcachedText(this.#host, input, output);
     }
-  }
-
-  #refuse(protocol: string): Conversation | undefined {
-    this.#host.counters.protocolErrors++;
-    this.close("unsupported-protocol", `this port does not speak ${protocol}`);
-    return this.#conversation;
   }
 
   #native(): Native {

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { Client } from "memjs";
 import { OrmucoCacheClient } from "../client.ts";
 import { serve } from "./processes.ts";
 
@@ -80,6 +81,42 @@ Deno.test({
     serving(async (host, port) => {
       const { status, text } = await execute("memccapable", ["-a", "-h", host, "-p", port]);
       assertEquals([status, text.match(/\[FAIL\]/g), text.match(/\[pass\]/g)?.length], [0, null, 27], text);
+    }),
+});
+
+Deno.test({
+  name: "memccapable -b finds all that memcached's binary protocol is",
+  ignore: !hasCapable,
+  fn: () =>
+    serving(async (host, port) => {
+      const { status, text } = await execute("memccapable", ["-b", "-h", host, "-p", port]);
+      assertEquals([status, text.match(/\[FAIL\]/g), text.match(/\[pass\]/g)?.length], [0, null, 27], text);
+    }),
+});
+
+Deno.test("memjs of npm, which speaks binary only, stores, retrieves, counts and deletes", () =>
+  serving(async (host, port) => {
+    const client = Client.create(`${host}:${port}`);
+    assertEquals(await client.set("k", "v", { expires: 60 }), true);
+    assertEquals(`${(await client.get("k")).value}`, "v");
+    assertEquals((await client.increment("n", 2, { initial: 40 })).value, 40);
+    assertEquals((await client.increment("n", 2, { initial: 40 })).value, 42);
+    assertEquals([await client.delete("k"), (await client.get("k")).value], [true, null]);
+    client.quit();
+  }));
+
+Deno.test({
+  name: "PHP's session handler keeps sessions, in the binary protocol",
+  ignore: !hasPhp,
+  fn: () =>
+    serving(async (host, port) => {
+      const settings = ["session.save_handler=memcached", `session.save_path=${host}:${port}`, "session.use_cookies=0"];
+      const options = [...settings, "memcached.sess_binary_protocol=1"].flatMap((setting) => ["-d", setting]);
+      const script =
+        'session_id("abc"); session_start(); $_SESSION["n"] = ($_SESSION["n"] ?? 0) + 1; echo $_SESSION["n"];';
+      for (const text of ["1", "2", "3"]) {
+        assertEquals(await execute("php", [...options, "-r", script]), { status: 0, text });
+      }
     }),
 });
 

@@ -242,7 +242,6 @@ Deno.test("Session refuses an entry that alone exceeds the limit of bytes", () =
 
 const CLOSED: [string, Uint8Array, string][] = [
   ["no HELLO first", frame(REQUEST.ping), "no-hello"],
-  ["a request of memcached's binary protocol", new Uint8Array([0x80, 0, 0, 1]), "unsupported-protocol"],
   ["a TLS hello", new Uint8Array([0x16, 3, 1]), "unsupported-protocol"],
   ["another version", frame(REQUEST.hello, "", encode({ protocol: 2 })), "unsupported-version"],
   ["a HELLO that is no map", frame(REQUEST.hello, "", encode([1])), "unsupported-version"],
