@@ -167,7 +167,8 @@ export class Entries {
     if (ttlMs !== Infinity) this.isTimed = true;
     this.records.setTtlMs(position, ttlMs);
     this.records.setDeadlineMs(position, deadlineMs);
-    this.records.setTold(position, ttlMs === Infinity ? nowMs : deadlineMs - ttlMs);
+    // Not later than now, be it by a rounding: it would count as long ago.
+    this.records.setTold(position, ttlMs === Infinity ? nowMs : Math.min(nowMs, deadlineMs - ttlMs));
     this.#sweep.note(position, deadlineMs);
   }
 
