@@ -11,8 +11,9 @@
  * @module
  */
 
-import { Alarm } from "./lib/alarm.ts";
+import { Alarm, MAX_TIMER_MS } from "./lib/alarm.ts";
 import { type Address, DEFAULT_PORT, formatAddress } from "./lib/address.ts";
+import { forgetBuffer } from "./lib/buffers.ts";
 import { serverOptions } from "./lib/config.ts";
 import { LocalCache } from "./lib/local_cache.ts";
 import { readEnvironment } from "./lib/environment.ts";
@@ -105,8 +106,6 @@ const DEFAULT_MAX_SIZE = 128;
 const DEFAULT_TTL_MS = 3_600_000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const DEFAULT_MAX_CONNECTIONS = 1000;
-/** The longest that a timer waits. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Full outputs of one connection before the others have their turn. */
 const WRITES_A_TURN = 8;
 /** Between slices of the store's own work: while there is some, and otherwise. */
@@ -339,6 +338,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** Expired entries leave and memory goes back in slices between requests. */
   #maintain(): void {
     let pauseMs = IDLE_PAUSE_MS;
+    forgetBuffer();
     try {
       if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
     } catch (error) {

@@ -1,7 +1,7 @@
 /** One function to be run later. It knows no reason. */
 
 /** The longest that a timer waits. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Runs a function after a time, however long. */
 export class Alarm {

@@ -22,9 +22,9 @@ export function giveBack({ buffer }: { buffer: ArrayBufferLike }): void {
 export const SMALL_BUFFER_BYTES = 64 * 1024;
 
 const STEP_BYTES = 64 * 1024;
-/** Kept at most for the next borrower: one buffer, and all together. */
+/** Kept at most for the next borrower: one buffer, and all together: as many clients may ask for a MiB at once. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
-const MAX_ALL_KEPT_BYTES = 8 * 1024 * 1024;
+const MAX_ALL_KEPT_BYTES = 32 * 1024 * 1024;
 
 const kept: Uint8Array<ArrayBuffer>[] = [];
 let keptBytes = 0;
@@ -49,4 +49,12 @@ export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   if (length > MAX_KEPT_BYTES || keptBytes + length > MAX_ALL_KEPT_BYTES) return giveBack(buffer);
   kept.push(buffer);
   keptBytes += length;
+}
+
+/** Gives one buffer that is kept back to the system: for a timer, so that what a rush has left does not stay. */
+export function forgetBuffer(): void {
+  const buffer = kept.shift();
+  if (buffer === undefined) return;
+  keptBytes -= buffer.length;
+  giveBack(buffer);
 }
