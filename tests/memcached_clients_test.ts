@@ -38,8 +38,11 @@ const hasCapable = await has("libmemcached-tools", "sh", "-c", "command -v memcc
 const hasNginx = await has("nginx-light", "/usr/sbin/nginx", "-v");
 const hasNutcracker = await has("nutcracker", "/usr/sbin/nutcracker", "-V");
 
-async function serving<T>(use: (host: string, port: string) => Promise<T>): Promise<T> {
-  await using server = await serve(["--listen", "0", "--max-size", "100000"]);
+async function serving<T>(
+  use: (host: string, port: string) => Promise<T>,
+  limits = ["--max-size", "100000"],
+): Promise<T> {
+  await using server = await serve(["--listen", "0", ...limits]);
   const [, host, port] = /^(.*):(\d+)$/.exec(server.address)!;
   return await use(host, port);
 }
@@ -93,6 +96,23 @@ Deno.test({
       assertEquals([status, text.match(/\[FAIL\]/g), text.match(/\[pass\]/g)?.length], [0, null, 27], text);
     }),
 });
+
+for (const protocol of ["text", "binary"]) {
+  Deno.test({
+    name: `memcaslap finds every value as it was stored, in the ${protocol} protocol`,
+    ignore: !hasCapable,
+    fn: () =>
+      serving(async (host, port) => {
+        const options = ["-T", "1", "-c", "8", "-x", "30000", "-v", "1.0", ...(protocol === "binary" ? ["-B"] : [])];
+        const { status, text } = await execute("memcaslap", ["-s", `${host}:${port}`, ...options]);
+        assertEquals(status, 0, text);
+        for (const none of ["get_misses: 0", "verify_misses: 0", "verify_failed: 0"]) {
+          assertMatch(text, new RegExp(none));
+        }
+        assertMatch(text, /cmd_get: [1-9]\d{3}/);
+      }, ["--max-bytes", "256MiB"]),
+  });
+}
 
 Deno.test("memjs of npm, which speaks binary only, stores, retrieves, counts and deletes", () =>
   serving(async (host, port) => {
