@@ -166,6 +166,18 @@ print("done")`;
 });
 
 Deno.test({
+  name: "README's example in Python works",
+  ignore: !hasPymemcache,
+  fn: () =>
+    serving(async (host, port) => {
+      const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+      const example = /```python\n([^]*?)```/.exec(readme)![1].replace("127.0.0.1:11142", `${host}:${port}`);
+      const script = `${example}\nassert cache.get("greeting") == b"hello"\nprint("done")`;
+      assertEquals(await execute(PYTHON, ["-c", script]), { status: 0, text: "done\n" });
+    }),
+});
+
+Deno.test({
   name: "pylibmc stores objects, and gets many at once",
   ignore: !hasPylibmc,
   fn: () =>
