@@ -187,8 +187,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; `startServer` opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_EXPIRATION`,
-   * `CACHE_RENEW_ON_HIT`).
+   * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
    * @throws {RangeError} If an option or variable is out of range.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
