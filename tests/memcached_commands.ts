@@ -20,7 +20,7 @@ const SECONDS = [
 /** A time to live of an entry that is over at once. */
 const OVER = /^.(-1|2592001|4000000000|4294967295|2147483648)/;
 const LONG_KEY = "k".repeat(251);
-const NUMBERS = ["0", "1", "7", "99", "100", "18446744073709551615", "18446744073709551616", "9223372036854775808"];
+const NUMBERS = ["0", "1", "7", "99", "100", "9007199254740993"];
 const ODD_NUMBERS = ["x", "1x", "-1", "-0", "+5", "007", "4294967295", "4294967296", "2147483648", "\t3", "1\t2"];
 const SHAPES = "abcdefghijklmnopqrstuvwxyz0123456789     \r\n\0\x80\xff";
 
@@ -100,9 +100,7 @@ export class Commands {
   #cas(): string {
     const { casCount } = this;
     if (casCount > 0 && this.#chance(0.8)) return `\u0100${casCount - 1 - this.#below(Math.min(casCount, 8))}\u0101`;
-    return this.#chance(0.1)
-      ? this.#pick(["x", "1x", "-1", "+5", "007"])
-      : this.#pick(["0", "1", "18446744073709551614"]);
+    return this.#chance(0.1) ? this.#pick(["x", "1x", "-1", "+5", "007"]) : this.#pick(["0", "1", "9007199254740991"]);
   }
 
   #value(): string {

@@ -15,6 +15,7 @@
  * - `N` of `ms`: newer versions make an entry to append to.
  * - Counting in the batch that reads: memcached pads a number that has become shorter, and keeps the promise of a new value,
  *   only if no reply that has yet to be written holds the entry.
+ * - Counting on 2⁶³ and more: memcached looks for a minus sign, and goes on to look for it behind the value.
  * - Counting on white space alone: memcached goes on to read what lies behind the value.
  * - Retrievals with a key that is too long, in the midst of a batch: memcached forgets replies to what came before, if it has
  *   not sent them, and never lets go of the entries.
