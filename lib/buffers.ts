@@ -1,21 +1,11 @@
 /**
- * Memory outside the garbage-collected heap: buffers whose memory goes back to the system at once, and large ones that
- * are lent and taken back. It knows nothing of what they are for.
+ * Memory outside the garbage-collected heap: large buffers that are lent and taken back, and whose memory does not wait for the
+ * collector. It knows nothing of what they are for.
  */
-
-/**
- * A buffer whose memory `giveBack` returns to the system: a resizable one is mapped by itself. Others are too at first,
- * but the C library stops mapping those of a size that has once been freed, and keeps them (measured).
- */
-export function returnableBuffer(bytes: number): ArrayBuffer {
-  return new ArrayBuffer(bytes, { maxByteLength: bytes });
-}
 
 /** Gives the memory of a buffer back; the collector might be a long time coming. All views of it are empty then. */
 export function giveBack({ buffer }: { buffer: ArrayBufferLike }): void {
-  if (!(buffer instanceof ArrayBuffer)) return;
-  if (buffer.resizable) buffer.resize(0);
-  else buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** A buffer of this size or less is not worth lending. */

@@ -10,7 +10,7 @@
  * behind it go back to the system.
  */
 
-import { giveBack, returnableBuffer } from "./buffers.ts";
+import { Blocks } from "./blocks.ts";
 
 /** Pairs a page holds before it is split. */
 const FULL = 0.75;
@@ -34,6 +34,7 @@ export class KeyTable {
   /** A page number's upper bits are its chunk; the lower ones, the place in it. */
   readonly #chunkShift: number;
   readonly #chunks: Int32Array[] = [];
+  readonly #blocks: Blocks;
   #pages = 0;
   /** Page numbers by the upper `#depth` bits of a hash; a page of a lesser depth stands there several times. */
   #directory = new Int32Array(1);
@@ -50,6 +51,7 @@ export class KeyTable {
     this.#pairs = Math.min(MAX_PAIRS, 2 ** Math.floor(Math.log2(chunkBytes / 16)));
     this.#pageWords = 2 * this.#pairs + TRAILER;
     this.#chunkShift = Math.ceil(Math.log2(chunkBytes / 4 / this.#pageWords));
+    this.#blocks = new Blocks(4 * this.#pageWords << this.#chunkShift);
     this.#scratch = new Int32Array(2 * this.#pairs);
     this.#addPage(0, 0);
     this.#chunk = this.#chunks[0];
@@ -104,7 +106,7 @@ export class KeyTable {
 
   /** Gives all memory back. The table is of no use then. */
   abandon(): void {
-    while (this.#chunks.length > 0) giveBack(this.#chunks.pop()!);
+    while (this.#chunks.length > 0) this.#blocks.giveBack(this.#chunks.pop()!);
     this.#pages = 0;
   }
 
@@ -179,8 +181,8 @@ export class KeyTable {
   #addPage(depth: number, prefix: number): number {
     const page = this.#pages++;
     if (page === this.#chunks.length << this.#chunkShift) {
-      const words = this.#pageWords << this.#chunkShift;
-      this.#chunks.push(new Int32Array(returnableBuffer(4 * words), 0, words));
+      const { buffer, byteOffset } = this.#blocks.take();
+      this.#chunks.push(new Int32Array(buffer, byteOffset, this.#pageWords << this.#chunkShift));
     }
     this.#goTo(page);
     this.#chunk.fill(0, this.#base, this.#base + this.#pageWords);
@@ -257,6 +259,6 @@ export class KeyTable {
       this.#direct(page);
     }
     // One chunk is kept, lest a table on the brink take and give back memory in turn.
-    if (this.#pages <= (this.#chunks.length - 2) << this.#chunkShift) giveBack(this.#chunks.pop()!);
+    if (this.#pages <= (this.#chunks.length - 2) << this.#chunkShift) this.#blocks.giveBack(this.#chunks.pop()!);
   }
 }

@@ -8,7 +8,7 @@
  * without stranding memory, and memory that is no longer needed goes back to the system.
  */
 
-import { giveBack, returnableBuffer } from "./buffers.ts";
+import { Blocks } from "./blocks.ts";
 import { MAX_STORE_BYTES } from "./limits.ts";
 
 /** Low bits of a record's first word: what kind of record it is, 0 once dead. The rest is its size. */
@@ -59,6 +59,10 @@ const SPARES = 2;
 const FOR_NEW = 0;
 const FOR_MOVED = 1;
 
+const NO_WORDS = new Int32Array(0);
+const NO_DOUBLES = new Float64Array(0);
+const NO_BYTES = new Uint8Array(0);
+
 type State = "free" | "open" | "closed" | "victim";
 
 /** Segments of records. A position is a number above 0; it may change whenever room is made or holes are closed. */
@@ -87,6 +91,7 @@ export class Slab {
   limitBytes: number = MAX_STORE_BYTES;
 
   readonly #owner: SlabOwner;
+  readonly #blocks: Blocks;
   /** Bytes alive by segment. */
   readonly #live: number[] = [];
   readonly #states: State[] = [];
@@ -106,6 +111,7 @@ export class Slab {
   constructor({ owner, segmentBytes }: SlabOptions) {
     this.#owner = owner;
     this.segmentBytes = segmentBytes;
+    this.#blocks = new Blocks(segmentBytes);
     this.maxRecordBytes = segmentBytes / RECORDS_PER_SEGMENT;
     this.shift = Math.log2(segmentBytes / UNIT_BYTES);
     this.mask = segmentBytes / UNIT_BYTES - 1;
@@ -263,12 +269,11 @@ export class Slab {
 
   #withMemory(): number {
     const { segmentBytes } = this;
-    const buffer = returnableBuffer(segmentBytes);
+    const { buffer, byteOffset } = this.#blocks.take();
     const segment = this.#bare.pop() ?? this.words.length;
-    // The lengths are given, or the views would follow the buffer's length, which is slow.
-    this.words[segment] = new Int32Array(buffer, 0, segmentBytes / 4);
-    this.doubles[segment] = new Float64Array(buffer, 0, segmentBytes / 8);
-    this.bytes[segment] = new Uint8Array(buffer, 0, segmentBytes);
+    this.words[segment] = new Int32Array(buffer, byteOffset, segmentBytes / 4);
+    this.doubles[segment] = new Float64Array(buffer, byteOffset, segmentBytes / 8);
+    this.bytes[segment] = new Uint8Array(buffer, byteOffset, segmentBytes);
     this.#live[segment] = 0;
     this.#held++;
     return segment;
@@ -283,7 +288,10 @@ export class Slab {
   }
 
   #giveBack(segment: number): void {
-    giveBack(this.words[segment]);
+    this.#blocks.giveBack(this.words[segment]);
+    this.words[segment] = NO_WORDS;
+    this.doubles[segment] = NO_DOUBLES;
+    this.bytes[segment] = NO_BYTES;
     this.#bare.push(segment);
     this.#held--;
   }

@@ -8,6 +8,7 @@ const LAYERS: string[][] = [
     "lib/address.ts",
     "lib/alarm.ts",
     "lib/buffers.ts",
+    "lib/blocks.ts",
     "lib/clock.ts",
     "lib/errors.ts",
     "lib/gossip_link.ts",
