@@ -5,6 +5,7 @@ import type { Span } from "./span.ts";
 
 /** Words that a line is cut into; of what is longer, the first. */
 const MAX_WORDS = 64;
+const MAX_TEXT_BYTES = 64;
 const [NUL, SPACE, ZERO] = [0, 0x20, 0x30];
 
 /** Words of a line, by their places in the buffer that it lies in. */
@@ -12,6 +13,7 @@ export class Line {
   /** How many there are. */
   count = 0;
   bytes: Uint8Array = new Uint8Array(0);
+  #lastText = "";
   readonly #from = new Int32Array(MAX_WORDS);
   readonly #to = new Int32Array(MAX_WORDS);
 
@@ -50,11 +52,15 @@ export class Line {
     return this.bytes[this.#from[word]];
   }
 
-  /** A word as text. */
+  /** A word as text, of a long one the beginning. The same words come again and again, so the last is remembered. */
   text(word: number): string {
-    return String.fromCharCode(
-      ...this.bytes.subarray(this.#from[word], Math.min(this.#to[word], this.#from[word] + 64)),
-    );
+    if (this.is(word, this.#lastText)) return this.#lastText;
+    const from = this.#from[word];
+    const to = Math.min(this.#to[word], from + MAX_TEXT_BYTES);
+    let text = "";
+    for (let i = from; i < to; i++) text += String.fromCharCode(this.bytes[i]);
+    this.#lastText = text;
+    return text;
   }
 
   /** Whether a word is this text. */
