@@ -106,6 +106,7 @@ export class Gossip {
 
   /** Takes a link into use. */
   connect(link: number): void {
+    if (this.#links.size === 0) this.flush(); // what nobody was there to hear is for catching up
     this.#links.set(link, newLinkState());
   }
 
@@ -150,7 +151,7 @@ export class Gossip {
 
   /** Takes note that there has been a write here. */
   wrote(): void {
-    if (this.#isWaiting) return;
+    if (this.#isWaiting || this.#links.size === 0) return;
     this.#isWaiting = true;
     this.#options.onWaiting?.();
   }
