@@ -411,25 +411,27 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** One connection from beginning to end: one write for all that one read asked. */
   async #serve(connection: Connection): Promise<void> {
     const { socket, session } = connection;
+    const { input, output } = session;
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
     const timer = setTimeout(() => session.isGreeting && closeQuietly(socket), GREETING_LIMIT_MS);
     try {
       while (true) {
         connection.isReading = true;
-        const count = await socket.read(session.input.space());
+        const count = await socket.read(input.space());
         connection.isReading = false;
         if (count === null) return;
         this.#bytesReceived += count;
-        session.input.received(count);
+        input.received(count);
         let state = session.run();
-        for (let writes = 1; state === "output-full"; writes++) {
-          await this.#write(socket, session);
+        for (let writes = 1; state !== "closing"; writes++, state = session.run()) {
+          this.#bytesSent += output.length;
+          // Here and not in `#write`: waiting for a function that waits is felt in every request.
+          while (output.length > 0) output.sent(await socket.write(output.taken()));
+          if (state !== "output-full") break;
           if (writes % WRITES_A_TURN === 0) await pause(0); // the others' turn
-          state = session.run();
         }
         if (state === "closing") return await this.#partWith(socket, session);
-        await this.#write(socket, session);
-        if (session.peer !== undefined) return await this.#peers.accept(socket, session.input, session.peer);
+        if (session.peer !== undefined) return await this.#peers.accept(socket, input, session.peer);
         if (this.#listener === undefined) return await this.#sayStopping(connection);
       }
     } finally {
@@ -438,7 +440,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   async #write(socket: Deno.Conn, { output }: Session): Promise<void> {
-    if (output.length === 0) return;
     this.#bytesSent += output.length;
     await writeAll(socket, output.taken());
     output.reset();

@@ -51,7 +51,7 @@ export class InputBuffer {
       if (this.from >= length / 2) this.#use(this.bytes);
       else this.#use(borrowBuffer(Math.min(2 * length, this.announced || Infinity)));
     }
-    return this.bytes.subarray(this.to);
+    return this.to === 0 ? this.bytes : this.bytes.subarray(this.to);
   }
 
   /** Takes note of bytes written into `space`. */

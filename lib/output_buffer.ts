@@ -8,20 +8,27 @@ const utf8 = new TextEncoder();
 export class OutputBuffer {
   /** Bytes collected. */
   length = 0;
+  #sent = 0;
   readonly #small = new Uint8Array(SMALL_BUFFER_BYTES);
   /** The array that holds what was collected, the same until more is; with room for what `ensure` was told. */
   buffer: Uint8Array<ArrayBuffer> = this.#small;
   /** The same bytes. */
   view: DataView = new DataView(this.buffer.buffer);
 
-  /** What was collected, valid until `reset`. */
+  /** What was collected and not sent, valid until `reset`. */
   taken(): Uint8Array {
-    return this.buffer.subarray(0, this.length);
+    return this.buffer.subarray(this.#sent, this.length);
+  }
+
+  /** Takes note that so many bytes of it have been sent; all of them is a `reset`. */
+  sent(count: number): void {
+    this.#sent += count;
+    if (this.#sent === this.length) this.reset();
   }
 
   /** Forgets what was collected, and gives back the memory of what was large. */
   reset(): void {
-    this.length = 0;
+    this.length = this.#sent = 0;
     if (this.buffer !== this.#small) this.#use(this.#small);
   }
 
@@ -30,7 +37,7 @@ export class OutputBuffer {
     if (this.buffer === this.#small) return;
     giveBack(this.buffer);
     this.buffer = this.#small;
-    this.length = 0;
+    this.length = this.#sent = 0;
   }
 
   /** One byte. */
