@@ -17,11 +17,27 @@ const SECONDS = [
   "4000000000",
   "9999999999999999999",
 ];
+/** Odd ones; one that is right is no time to live that could end during a transcript. */
+const ODD_SECONDS = [
+  "x",
+  "1x",
+  "-1",
+  "-0",
+  "+500",
+  "00700",
+  "4294967295",
+  "4294967296",
+  "2147483648",
+  "\t300",
+  "100\t2",
+];
 /** A time to live of an entry that is over at once. */
 const OVER = /^.(-1|2592001|4000000000|4294967295|2147483648)/;
 const LONG_KEY = "k".repeat(251);
 const NUMBERS = ["0", "1", "7", "99", "100", "9007199254740993"];
 const ODD_NUMBERS = ["x", "1x", "-1", "-0", "+5", "007", "4294967295", "4294967296", "2147483648", "\t3", "1\t2"];
+/** What memcached reads as a number, or not, by what lies behind it: white space, and what may be 2⁶³ or more. */
+const DIFFERENT_NUMBER = /^\s*(\d{19,20}(?!\d)|$)/;
 const SHAPES = "abcdefghijklmnopqrstuvwxyz0123456789     \r\n\0\x80\xff";
 
 /** Makes commands of one transcript. */
@@ -86,7 +102,7 @@ export class Commands {
   }
 
   #seconds(): string {
-    return this.#chance(0.03) ? this.#pick(ODD_NUMBERS) : this.#pick(SECONDS);
+    return this.#chance(0.03) ? this.#pick(ODD_SECONDS) : this.#pick(SECONDS);
   }
 
   #number(): string {
@@ -105,11 +121,11 @@ export class Commands {
 
   #value(): string {
     if (this.#chance(0.3)) return this.#number();
-    if (this.#chance(0.05)) return this.#pick(["5 ", "12   ", " 5", "", "99\0", "1".repeat(20), "9".repeat(20)]);
+    if (this.#chance(0.05)) return this.#pick(["5 ", "12   ", " 5", "", "99\0", "1".repeat(18), "9".repeat(20)]);
     const length = this.#chance(0.3) ? this.#below(2001) : this.#below(60);
     const letter = SHAPES[this.#below(SHAPES.length)];
     const value = letter.repeat(length >> 1) + SHAPES[this.#below(SHAPES.length)].repeat(length - (length >> 1));
-    return /^\s+$/.test(value) ? `x${value}` : value;
+    return DIFFERENT_NUMBER.test(value) ? `x${value}` : value;
   }
 
   /** A line that ends with the length of the value that follows. */
@@ -204,7 +220,7 @@ export class Commands {
     }
     if (this.#chance(0.02)) {
       const letter = this.#pick([..."bRlOPLktcfvhuqFCMJDIaZ0!\x7f\x80"]);
-      flags.push(this.#flag(letter, name));
+      if (name !== "mg" || letter !== "C") flags.push(this.#flag(letter, name));
     }
     // What is over as soon as it is stored has no state and no time to live that could be told.
     const isOver = flags.some((flag) => flag[0] === "N" || flag[0] === "T" ? OVER.test(flag) : false);
@@ -234,7 +250,7 @@ export class Commands {
         if (this.#chance(0.04)) return this.#pick(["M", "MX", "MSS", "Ms"]);
         return `M${this.#pick([...(name === "ms" ? "SAPRESAPREsapre" : "ID+-id")])}`;
       case "O":
-        return `O${name !== "mg" && this.#chance(0.03) ? "o".repeat(30 + this.#below(4)) : this.#below(100)}`;
+        return `O${"ms md".includes(name) && this.#chance(0.03) ? "o".repeat(30 + this.#below(4)) : this.#below(100)}`;
       default:
         return letter + (this.#chance(0.02) ? "x" : "");
     }
@@ -242,7 +258,7 @@ export class Commands {
 
   /** Lines that are hardly commands. */
   #odd(): string {
-    const key = this.#key();
+    const key = this.#key().slice(0, 250);
     const line = this.#pick([
       "",
       " ",

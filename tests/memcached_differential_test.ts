@@ -8,7 +8,8 @@
  *
  * What is not asked for:
  * - Entries near their time to live, and thresholds of `R` near what is left.
- * - What newer versions of memcached have and 1.6.18 has not: `E`, the flag `x` of `md`, the flag `s` of `ms`.
+ * - What newer versions of memcached have and 1.6.18 has not: `E`, the flag `x` of `md`, the flag `s` of `ms`, the flag
+ *   `C` of `mg`.
  * - `c` and `t` of an entry that is over as soon as it is stored: ours is not stored at all and has no state (`c0`), and
  *   memcached's seconds wrap.
  * - `T` beside `N`: memcached takes the later one of them, and we `T`.
@@ -20,7 +21,8 @@
  * - Retrievals with a key that is too long, in the midst of a batch: memcached forgets replies to what came before, if it has
  *   not sent them, and never lets go of the entries.
  * - A `flush_all` with a delay: in memcached what an earlier one has removed may come back.
- * - An opaque that is too long, with `mg` and `T`: memcached has given the time to live or not, by the order of the flags.
+ * - An opaque that is too long, with `mg` and `T` or `ma` and `N`: memcached has given the time to live or not, by the order
+ *   of the flags.
  * - `T` of `ma`: memcached loses it where the number becomes longer.
  * - Values that are too large: where the line before one is wrong, memcached closes the connection, and replies are lost.
  * - `stats` and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
