@@ -23,6 +23,11 @@ export function turnNow(): number {
   return --callsLeft > 0 && Date === PlatformDate ? readingMs : read();
 }
 
+/** Time of the last reading: as old as the last call of `turnNow`, for what a second more or less does not matter to. */
+export function recentNow(): number {
+  return readingMs === 0 || Date !== PlatformDate ? turnNow() : readingMs;
+}
+
 function read(): number {
   if (Date !== PlatformDate) return Date.now();
   callsLeft = CALLS_PER_READING;

@@ -57,6 +57,8 @@ const SMALLEST_SEGMENT_BYTES = 8 * 1024;
 const LEAST_SEGMENTS = 128;
 /** Part of the memory that graves may take. */
 const GRAVES_SHARE = 1 / 8;
+/** Entries that are fetched ahead at a time, at most. */
+export const MAX_PREFETCHED = 32;
 const NOTHING: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
 
 /** Entries and graves. A position is valid until anything is added or removed, or holes are closed. */
@@ -76,6 +78,8 @@ export class Entries {
   readonly #graves: Chain;
   readonly #sweep: Sweep;
   #graveBytes = 0;
+  readonly #prefetched = new Int32Array(MAX_PREFETCHED);
+  readonly #prefetchedBeside = new Int32Array(2 * MAX_PREFETCHED);
 
   constructor(options: EntriesOptions) {
     this.#options = options;
@@ -116,6 +120,26 @@ export class Entries {
     let position = table.find(hash);
     while (position !== 0 && !this.records.hasKey(position, key)) position = table.findNext();
     return position;
+  }
+
+  /** Reads what uses of the entries of so many hashes read: loads that do not wait for each other. */
+  prefetch(hashes: Int32Array, count: number): void {
+    const { records } = this;
+    const table = this.#table;
+    const found = this.#prefetched;
+    const beside = this.#prefetchedBeside;
+    let seen = 0;
+    for (let i = 0; i < count; i++) found[i] = table.find(hashes[i]);
+    for (let i = 0; i < count; i++) {
+      beside[2 * i] = beside[2 * i + 1] = 0;
+      const position = found[i];
+      if (position === 0) continue;
+      beside[2 * i] = records.newer(position);
+      beside[2 * i + 1] = records.older(position);
+      seen ^= records.near(position);
+    }
+    for (let i = 0; i < 2 * count; i++) if (beside[i] !== 0) seen ^= records.hash(beside[i]);
+    found[0] = seen; // or the loads would be left out
   }
 
   /** Same, but that an entry that has expired becomes a grave first, which may be dropped at once. */

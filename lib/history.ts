@@ -164,6 +164,17 @@ export class History {
   }
 
   /**
+   * Whether a write is not to be accepted of whose key nothing lives here: it is known, or may be older than what has been
+   * forgotten, and then it is forgotten too.
+   */
+  refuses(version: Version, isDominated: boolean, rules: Rules): boolean {
+    if (rules.cover && this.covers(version)) return true;
+    if (!rules.floor || isDominated || version.h > this.floor) return false;
+    this.forget(version);
+    return true;
+  }
+
+  /**
    * Whether a version has been dealt with: it is known, by one number or the other, or it may have been an orphan that has
    * left no trace.
    */

@@ -83,8 +83,8 @@ export class Memcached {
   }
 
   /** Looks an entry up, as a use of it. Returns its position, or 0. */
-  get(key: Span): number {
-    const position = this.store.get(key);
+  get(key: Span, hash?: number): number {
+    const position = this.store.get(key, hash);
     this.counters.cmd_get++;
     if (position === 0) {
       this.counters.get_misses++;
@@ -100,7 +100,7 @@ export class Memcached {
     const { records } = this.store;
     const marks = records.marks(position);
     if ((marks & MARK.fetched) === 0) records.setMarks(position, marks | MARK.fetched);
-    if ((marks & MARK.fixed) !== 0) records.setTold(position, this.store.nowMs);
+    if ((marks & MARK.fixed) !== 0) records.setTold(position, this.store.recentMs);
   }
 
   /** The number that stands for the state that an entry is in: one that it had is never another's of the same key. */

@@ -318,7 +318,7 @@ export class MemcachedMeta {
     const ttl = memcached.ttlSeconds(position);
     this.#text("ME ");
     this.#writeKey((marks & MARK.binaryKey) !== 0);
-    const size = memcached.store.entryBytes(records.keyBytes(position), records.storedBytes(position));
+    const size = memcached.store.records.entryBytes(records.keyBytes(position), records.storedBytes(position));
     this.#text(` exp=${ttl < 0 ? -1 : -ttl} la=${memcached.idleSeconds(position)} cas=${memcached.casOf(position)}`);
     this.#text(` fetch=${(marks & MARK.fetched) === 0 ? "no" : "yes"} cls=1 size=${size}\r\n`);
   }

@@ -4,6 +4,7 @@
  */
 
 import { type Conversation, OUTPUT_BYTES, type SessionState } from "./conversation.ts";
+import { MAX_PREFETCHED } from "./entries.ts";
 import type { InputBuffer } from "./input_buffer.ts";
 import { MemcachedClassic } from "./memcached_classic.ts";
 import { Line } from "./memcached_line.ts";
@@ -37,6 +38,9 @@ export class MemcachedText implements Conversation {
   readonly #span: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
   /** Bytes of a value that is not taken, still to come. */
   #swallow = 0;
+  /** Where the keys of some commands `get` end, and their hashes. */
+  readonly #ends = new Int32Array(MAX_PREFETCHED);
+  readonly #hashes = new Int32Array(MAX_PREFETCHED);
 
   constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
     this.#host = host;
@@ -58,7 +62,7 @@ export class MemcachedText implements Conversation {
       }
       if (this.#swallow > 0) this.#pass();
       if (input.from === input.to) return "needs-input";
-      if (this.#getOne()) continue;
+      if (this.#getSome()) continue;
       const state = this.#command();
       if (state !== undefined) return state;
     }
@@ -67,26 +71,33 @@ export class MemcachedText implements Conversation {
   /** There are no last words in this protocol. */
   close(): void {}
 
-  /** `get` with one key, in as few steps as can be. Returns whether that is what came. */
-  #getOne(): boolean {
+  /** Commands `get` with one key that follow each other, in as few steps as can be. Returns whether there were any. */
+  #getSome(): boolean {
     const input = this.#input;
-    const { bytes, from, to } = input;
-    if (to - from < 6) return false;
-    if ((bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3]) !== GET_) return false;
-    let at = from + 4;
-    while (at < to && bytes[at] > SPACE) at++;
-    const length = at - from - 4;
-    if (at + 1 >= to || bytes[at] !== CR || bytes[at + 1] !== LF || length === 0 || length > MAX_KEY_BYTES) {
-      return false;
-    }
+    const { bytes, to } = input;
     const key = this.#span;
+    const ends = this.#ends;
+    const hashes = this.#hashes;
+    const { store } = this.#host.memcached;
     key.bytes = bytes;
-    key.from = from + 4;
-    key.to = at;
-    input.from = at + 2;
-    this.#host.counters.requests++;
-    this.#classic.getOne(key);
-    return true;
+    let count = 0;
+    for (let from = input.from; count < MAX_PREFETCHED; from = ends[count++] + 2) {
+      const end = getLineEnd(bytes, from, to);
+      if (end < 0) break;
+      ends[count] = end;
+      key.from = from + 4;
+      key.to = end;
+      hashes[count] = store.hash(key);
+    }
+    if (count > 1) store.prefetch(hashes, count);
+    for (let i = 0; i < count && this.#output.length < OUTPUT_BYTES; i++) {
+      key.from = input.from + 4;
+      key.to = ends[i];
+      input.from = ends[i] + 2;
+      this.#host.counters.requests++;
+      this.#classic.getOne(key, hashes[i]);
+    }
+    return count > 0;
   }
 
   /** Answers a command, if a whole one is there. Returns what is to be done before the next, if anything. */
@@ -257,4 +268,15 @@ export class MemcachedText implements Conversation {
   #say(reply: string): undefined {
     this.#output.text(`${reply}\r\n`);
   }
+}
+
+/** Where the key of a `get` with one key ends, if that is what lies here, whole and as usual; else -1. */
+function getLineEnd(bytes: Uint8Array, from: number, to: number): number {
+  if (to - from < 7) return -1;
+  if ((bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3]) !== GET_) return -1;
+  let at = from + 4;
+  while (at < to && bytes[at] > SPACE) at++;
+  const length = at - from - 4;
+  const isLine = at + 1 < to && bytes[at] === CR && bytes[at + 1] === LF;
+  return isLine && length > 0 && length <= MAX_KEY_BYTES ? at : -1;
 }

@@ -194,7 +194,7 @@ export class Native implements Conversation {
     entry.value.from = key.to + 12;
     entry.value.to = input.end;
     if (!store.set(key, entry)) {
-      const bytes = store.entryBytes(input.keyBytes, valueBytes);
+      const bytes = store.records.entryBytes(input.keyBytes, valueBytes);
       throw new Refusal("too-large", `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`);
     }
     output.empty(REPLY.ok);

@@ -38,6 +38,7 @@ const H = 5; // in doubles
 const PLACE = 12;
 const TOLD = 13;
 const TTL = 14;
+const NEAR = 14; // in doubles
 
 const KEY_MASK = 0x1fff;
 const MARKS_SHIFT = 13;
@@ -274,6 +275,11 @@ export class Records {
   /** Hash of an entry's key. */
   hash(position: number): number {
     return this.#get(position, HASH);
+  }
+
+  /** Something from behind an entry's head, where its value is likely to be. */
+  near(position: number): number {
+    return this.#words[position >>> this.#shift][((position + NEAR) & this.#mask) << 1];
   }
 
   /** Position of the entry used next after this one; 0 for the newest. */

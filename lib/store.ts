@@ -3,7 +3,7 @@
  * and counters. It knows nothing of what the bytes mean, of frames or of sockets.
  */
 
-import { turnNow } from "./clock.ts";
+import { recentNow, turnNow } from "./clock.ts";
 import { Cleared } from "./cleared.ts";
 import { Entries, type EntriesOptions, type RemoteWrite } from "./entries.ts";
 import type { HashKey } from "./hash.ts";
@@ -144,14 +144,19 @@ export class Store {
     return this.#now();
   }
 
+  /** The same, up to half a second late where `maintain` is called: it costs nothing. */
+  get recentMs(): number {
+    return this.#now === turnNow ? recentNow() : this.#now();
+  }
+
   /**
    * Looks an entry up, as a use of it.
    *
    * @returns Its position, or 0 on a miss.
    */
-  get(key: Span): number {
+  get(key: Span, hash: number = this.hash(key)): number {
     const entries = this.#entries;
-    const position = entries.lookup(entries.hash(key), key);
+    const position = entries.lookup(hash, key);
     const isWatched = entries.isTimed || entries.doomed !== 0;
     if (position === 0 || entries.records.kind(position) !== ENTRY || (isWatched && !this.#isCurrent(position))) {
       this.#misses++;
@@ -160,6 +165,16 @@ export class Store {
     this.#hits++;
     entries.order.toFront(position);
     return position;
+  }
+
+  /** Hash of a key, by which it is looked up. */
+  hash(key: Span): number {
+    return this.#entries.hash(key);
+  }
+
+  /** Has the processor fetch what `get` will read for so many hashes: it waits for all at once, not for one after another. */
+  prefetch(hashes: Int32Array, count: number): void {
+    this.#entries.prefetch(hashes, count);
   }
 
   /** Makes the entry at a position the most recently used. */
@@ -192,7 +207,7 @@ export class Store {
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
-    const bytes = this.entryBytes(key.to - key.from, value.to - value.from);
+    const bytes = this.records.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
       if (isLive) this.#entomb(known, nowMs);
       return false;
@@ -298,15 +313,11 @@ export class Store {
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
-    if (known === 0 || records.kind(known) !== ENTRY) {
-      if (this.#rules.cover && history.covers(version)) return false;
-      if (this.#rules.floor && !isDominated && version.h <= history.floor) {
-        history.forget(version);
-        return false;
-      }
-    }
+    const isNew = known === 0 || records.kind(known) !== ENTRY;
+    if (isNew && history.refuses(version, isDominated, this.#rules)) return false;
     if (known !== 0) entries.erase(known);
-    const bytes = this.entryBytes(key.to - key.from, entry === undefined ? 0 : entry.value.to - entry.value.from);
+    const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
+    const bytes = records.entryBytes(key.to - key.from, valueBytes);
     this.#cleared.makeRoomFor(bytes, this.records);
     if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
       const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
@@ -350,16 +361,11 @@ export class Store {
    * @returns Whether there is more to do at once.
    */
   maintain(): boolean {
-    const isSweeping = this.#entries.isTimed && this.#entries.sweep(MAINTAIN_STEPS, this.#now());
+    const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // read in any case, for `recentMs`
     const isTidying = this.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
     const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
     return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
-  }
-
-  /** Bytes of memory that an entry takes, its share of the table excepted. */
-  entryBytes(keyBytes: number, valueBytes: number): number {
-    return this.records.entryBytes(keyBytes, valueBytes);
   }
 
   /** Bytes that one entry may take. */
@@ -422,9 +428,8 @@ export class Store {
   }
 
   #nextVersion(nowMs: number): Version {
-    return this.#onWrite === undefined
-      ? NO_VERSION
-      : { h: this.#clock.tick(nowMs), origin: this.history.origins[0].id };
+    if (this.#onWrite === undefined) return NO_VERSION;
+    return { h: this.#clock.tick(nowMs), origin: this.history.origins[0].id };
   }
 
   /** A write made here is known here. */

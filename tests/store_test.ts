@@ -160,26 +160,29 @@ Deno.test("Store.stats() counts bytes of keys, values and overhead when entries 
   const { store, clock } = fixture();
   set(store, "k");
   const { bytes: first, memoryBytes } = store.stats();
-  assert(memoryBytes >= first && first > store.entryBytes(1, 0), `${first} of ${memoryBytes}`);
-  const tableBytes = first - store.entryBytes(1, 0);
+  assert(memoryBytes >= first && first > store.records.entryBytes(1, 0), `${first} of ${memoryBytes}`);
+  const tableBytes = first - store.records.entryBytes(1, 0);
   const bytes = () => store.stats().bytes - tableBytes;
   store.delete(span("k"));
   assertStrictEquals(store.stats().bytes, 0);
   for (const [key, value] of [[1, 0], [7, 99], [250, 0], [100, 5_000]]) {
-    const overhead = store.entryBytes(key, value) - key - value;
+    const overhead = store.records.entryBytes(key, value) - key - value;
     assert(overhead >= 60 && overhead < 68, `${overhead} bytes an entry`);
   }
   set(store, "key", 100);
-  assertStrictEquals(bytes(), store.entryBytes(3, 100));
+  assertStrictEquals(bytes(), store.records.entryBytes(3, 100));
   set(store, "longer key", 5, 1_000);
-  assertStrictEquals(bytes(), store.entryBytes(3, 100) + store.entryBytes(10, 5));
+  assertStrictEquals(bytes(), store.records.entryBytes(3, 100) + store.records.entryBytes(10, 5));
   set(store, "key", 7);
-  assertStrictEquals(bytes(), store.entryBytes(3, 7) + store.entryBytes(10, 5));
+  assertStrictEquals(bytes(), store.records.entryBytes(3, 7) + store.records.entryBytes(10, 5));
   clock.nowMs += 10;
   store.get(span("key"));
-  assertStrictEquals(bytes(), store.entryBytes(10, 5));
+  assertStrictEquals(bytes(), store.records.entryBytes(10, 5));
   set(store, "large", MIB);
-  assert(bytes() > MIB && bytes() <= store.entryBytes(10, 5) + store.entryBytes(5, MIB), `${bytes()} bytes`);
+  assert(
+    bytes() > MIB && bytes() <= store.records.entryBytes(10, 5) + store.records.entryBytes(5, MIB),
+    `${bytes()} bytes`,
+  );
   assert(bytes() < 1.01 * MIB, `${bytes()} bytes`);
   store.delete(span("large"));
   store.delete(span("longer key"));
@@ -223,7 +226,7 @@ Deno.test("Store.set() evicts the least recently used and counts each when maxBy
 Deno.test("Store.set() returns false and leaves no entry when the entry alone is over the limit", () => {
   const store = bounded(MIB);
   let length = MIB;
-  while (store.entryBytes(1, length) > store.maxEntryBytes) length--;
+  while (store.records.entryBytes(1, length) > store.maxEntryBytes) length--;
   assert(length > 0.8 * MIB, `${length} bytes at most`);
   set(store, "other", 10);
   assertStrictEquals(set(store, "k", 10), true);
@@ -544,9 +547,9 @@ Deno.test("Store keeps to maxBytes when keys of 4096 bytes are in the smallest s
     let most = 0;
     for (let i = 0; i < 3000; i++) {
       const key = noise.subarray(i % 500, i % 500 + (below(2) === 0 ? 4096 : 1 + below(4096)));
-      const longest = store.maxEntryBytes - store.entryBytes(key.length, 0);
+      const longest = store.maxEntryBytes - store.records.entryBytes(key.length, 0);
       const value = noiseSpan(below(3) === 0 ? below(20) : below(Math.floor(0.9 * Math.min(longest, 50_000))), below);
-      if (store.entryBytes(key.length, value.to - value.from) > store.maxEntryBytes) continue;
+      if (store.records.entryBytes(key.length, value.to - value.from) > store.maxEntryBytes) continue;
       assertStrictEquals(store.set(spanOf(key), { flags: i, value, ttlMs: undefined }), true);
       const copy = valueOf(store, spanOf(key));
       assert(copy !== undefined && copy.length === value.to - value.from && sameBytes(copy, 0, value));
@@ -708,7 +711,7 @@ function assertLikeModel({ options, operations, keys, lengths, isTimed, clearEve
       ? undefined
       : [0, Infinity, 1 + below(500), 20 * random(), 2 ** 25 + 1][below(5)];
     const ttlMs = ttl === undefined ? defaultTtlMs : ttl === 0 ? Infinity : ttl;
-    const fits = store.entryBytes(4, length) <= store.maxEntryBytes;
+    const fits = store.records.entryBytes(4, length) <= store.maxEntryBytes;
     const hadAny = model.has(id);
     const had = alive(id) !== undefined;
     assertStrictEquals(store.set(key, { flags, value, ttlMs: ttl }), fits);
@@ -727,7 +730,7 @@ function assertLikeModel({ options, operations, keys, lengths, isTimed, clearEve
       const { value } = evict();
       const { bytes } = store.stats();
       if (isTimed || maxBytes === Infinity || counted.evictions < evictions - 1) continue;
-      const lastBytes = store.entryBytes(4, value.to - value.from);
+      const lastBytes = store.records.entryBytes(4, value.to - value.from);
       assert(bytes + lastBytes > 0.9 * store.maxEntryBytes, `one of ${lastBytes} bytes evicted down to ${bytes}`);
     }
     counted.stores++;
