@@ -24,24 +24,28 @@ export function keptBuffer(bytes: number): number {
   return kept.find(({ length }) => length >= bytes)?.length ?? 0;
 }
 
-/** Lends a buffer of at least so many bytes, with anything in it. */
+/** Lends a buffer of at least so many bytes, with anything in it: the one returned last, which is still in the cache. */
 export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
-  const i = kept.findIndex(({ length }) => length >= bytes);
+  const i = kept.findLastIndex(({ length }) => length >= bytes);
   if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
   const [buffer] = kept.splice(i, 1);
   keptBytes -= buffer.length;
   return buffer;
 }
 
-/** Takes a buffer back, which its borrower uses no more. */
+/** Takes a buffer back, which its borrower uses no more; if too many are kept, those go that were used the longest ago. */
 export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   const { length } = buffer;
-  if (length > MAX_KEPT_BYTES || keptBytes + length > MAX_ALL_KEPT_BYTES) return giveBack(buffer);
+  if (length > MAX_KEPT_BYTES) return giveBack(buffer);
   kept.push(buffer);
   keptBytes += length;
+  while (keptBytes > MAX_ALL_KEPT_BYTES) forgetBuffer();
 }
 
-/** Gives one buffer that is kept back to the system: for a timer, so that what a rush has left does not stay. */
+/**
+ * Gives the buffer that is kept and was used the longest ago back to the system: for a timer too, so that what a rush has
+ * left does not stay.
+ */
 export function forgetBuffer(): void {
   const buffer = kept.shift();
   if (buffer === undefined) return;
