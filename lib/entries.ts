@@ -129,6 +129,7 @@ export class Entries {
     const found = this.#prefetched;
     const beside = this.#prefetchedBeside;
     let seen = 0;
+    for (let i = 0; i < count; i++) seen ^= table.home(hashes[i]);
     for (let i = 0; i < count; i++) found[i] = table.find(hashes[i]);
     for (let i = 0; i < count; i++) {
       beside[2 * i] = beside[2 * i + 1] = 0;

@@ -75,6 +75,12 @@ export class KeyTable {
     return this.#probe();
   }
 
+  /** What lies where the search for a hash begins. */
+  home(hash: number): number {
+    this.#goTo(this.#directory[this.#index(hash)]);
+    return this.#chunk[this.#base + 2 * (hash & (this.#pairs - 1))];
+  }
+
   /** The next position under the hash of the last `find`, or 0. Valid while nothing has changed since. */
   findNext(): number {
     this.#step();
