@@ -4,7 +4,9 @@
  * What is made equal first:
  * - Numbers that stand for states (CAS): each side counts its own, and they are compared by the order in which they appeared.
  * - `VERSION`: ours adds its name.
- * - `t`: seconds to live may differ by one, where a second's border lies between the two clocks; and `l`, seconds since the last use, for the same reason.
+ * - `t`: seconds to live may differ by one, where a second's border lies between the two clocks; and `l`, seconds since the
+ *   last use, for the same reason. By two until a time since 1970: memcached also leaves out the part of a second in which it
+ *   was started.
  *
  * What is not asked for:
  * - Entries near their time to live, and thresholds of `R` near what is left.
@@ -46,6 +48,8 @@ const COMMANDS = Number(Deno.env.get("MEMCACHED_COMMANDS") ?? 0);
 const FIRST_SEED = Number(Deno.env.get("MEMCACHED_SEED") ?? 1);
 const COMMANDS_OF_TRANSCRIPT = 400;
 const MOST_OF_BATCH = 40;
+/** More seconds to live than these were given as a time since 1970. */
+const MAX_RELATIVE_SECONDS = 30 * 24 * 60 * 60;
 
 const isHere = hasMemcached();
 if (!isHere || COMMANDS === 0) {
@@ -107,7 +111,8 @@ function isSame(expected: string | undefined, found: string | undefined): boolea
   if (expected === undefined || found === undefined) return false;
   if (expected.startsWith("VERSION ")) return found.startsWith(expected);
   const [a, b] = [timesOf(expected), timesOf(found)];
-  return a.rest === b.rest && a.times.every((time, i) => Math.abs(time - b.times[i]) <= 1);
+  return a.rest === b.rest &&
+    a.times.every((time, i) => Math.abs(time - b.times[i]) <= (time > MAX_RELATIVE_SECONDS ? 2 : 1));
 }
 
 /** Seconds in a meta reply's flags `t` and `l`, and what remains of it. */
