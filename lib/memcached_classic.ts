@@ -4,6 +4,7 @@
  */
 
 import { OUTPUT_BYTES } from "./conversation.ts";
+import { MAX_PREFETCHED } from "./entries.ts";
 import type { Line } from "./memcached_line.ts";
 import type { Memcached, Mode, Stored, StoreRequest } from "./memcached.ts";
 import { type MemcachedHost, statistics } from "./memcached_stats.ts";
@@ -47,6 +48,8 @@ export class MemcachedClassic {
   readonly #key: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
   /** What is to be stored, once its value is there. */
   readonly #request: StoreRequest = { mode: "set", flags: 0, value: this.#key, ttlMs: 0, cas: 0 };
+  /** Of the keys that are looked up next. */
+  readonly #hashes = new Int32Array(MAX_PREFETCHED);
   #retrieval: Retrieval | undefined;
   /** Whether the command under way is not to be answered. */
   #isQuiet = false;
@@ -116,13 +119,30 @@ export class MemcachedClassic {
     return key.from < at;
   }
 
+  /** Has what the lookups of the next keys read fetched for all of them at once. Returns how many keys that are. */
+  #fetchAhead(retrieval: Retrieval): number {
+    const { at } = retrieval;
+    const { store } = this.#memcached;
+    let count = 0;
+    while (count < MAX_PREFETCHED && this.#nextKey(retrieval)) this.#hashes[count++] = store.hash(this.#key);
+    retrieval.at = at;
+    if (count > 1) store.prefetch(this.#hashes, count);
+    return count;
+  }
+
   /** Goes on with a retrieval. */
   retrieve(): void {
     const retrieval = this.#retrieval!;
     const { withCas, ttlMs } = retrieval;
     const key = this.#key;
-    while (this.#nextKey(retrieval)) {
-      const position = this.#memcached.get(key);
+    const hashes = this.#hashes;
+    for (let i = 0, ahead = 0;; i++) {
+      if (i === ahead) {
+        ahead = this.#fetchAhead(retrieval);
+        i = 0;
+      }
+      if (!this.#nextKey(retrieval)) break;
+      const position = this.#memcached.get(key, hashes[i]);
       if (position !== 0) this.#writeEntry(key, position, withCas);
       if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
       if (this.#output.length >= OUTPUT_BYTES) return;

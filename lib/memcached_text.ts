@@ -4,8 +4,8 @@
  */
 
 import { type Conversation, OUTPUT_BYTES, type SessionState } from "./conversation.ts";
-import { MAX_PREFETCHED } from "./entries.ts";
 import type { InputBuffer } from "./input_buffer.ts";
+import { Ahead } from "./memcached_ahead.ts";
 import { MemcachedClassic } from "./memcached_classic.ts";
 import { Line } from "./memcached_line.ts";
 import type { Mode } from "./memcached.ts";
@@ -15,9 +15,6 @@ import type { OutputBuffer } from "./output_buffer.ts";
 import type { Span } from "./span.ts";
 
 const [CR, LF, SPACE] = [13, 10, 0x20];
-/** "get " as a number. */
-const GET_ = 0x67657420;
-const MAX_KEY_BYTES = 250;
 /** A line that has not ended after this many bytes is none, unless it asks for many keys … */
 const MAX_LINE_BYTES = 2048;
 /** … and then this many. */
@@ -38,9 +35,7 @@ export class MemcachedText implements Conversation {
   readonly #span: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
   /** Bytes of a value that is not taken, still to come. */
   #swallow = 0;
-  /** Where the keys of some commands `get` end, and their hashes. */
-  readonly #ends = new Int32Array(MAX_PREFETCHED);
-  readonly #hashes = new Int32Array(MAX_PREFETCHED);
+  readonly #ahead: Ahead;
 
   constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
     this.#host = host;
@@ -48,12 +43,14 @@ export class MemcachedText implements Conversation {
     this.#output = output;
     this.#classic = new MemcachedClassic(host, output);
     this.#meta = new MemcachedMeta(host.memcached, output);
+    this.#ahead = new Ahead(host.memcached.store);
   }
 
   /** Answers the commands that have arrived. */
   run(): SessionState {
     const input = this.#input;
     const output = this.#output;
+    this.#ahead.clear();
     while (true) {
       if (output.length >= OUTPUT_BYTES) return "output-full";
       if (this.#classic.isRetrieving) {
@@ -62,7 +59,7 @@ export class MemcachedText implements Conversation {
       }
       if (this.#swallow > 0) this.#pass();
       if (input.from === input.to) return "needs-input";
-      if (this.#getSome()) continue;
+      if (this.#getOne()) continue;
       const state = this.#command();
       if (state !== undefined) return state;
     }
@@ -71,33 +68,20 @@ export class MemcachedText implements Conversation {
   /** There are no last words in this protocol. */
   close(): void {}
 
-  /** Commands `get` with one key that follow each other, in as few steps as can be. Returns whether there were any. */
-  #getSome(): boolean {
+  /** `get` with one key, in as few steps as can be. Returns whether that is what came. */
+  #getOne(): boolean {
     const input = this.#input;
-    const { bytes, to } = input;
+    const { bytes, from, to } = input;
+    const end = this.#ahead.get(bytes, from, to);
+    if (end === 0) return false;
     const key = this.#span;
-    const ends = this.#ends;
-    const hashes = this.#hashes;
-    const { store } = this.#host.memcached;
     key.bytes = bytes;
-    let count = 0;
-    for (let from = input.from; count < MAX_PREFETCHED; from = ends[count++] + 2) {
-      const end = getLineEnd(bytes, from, to);
-      if (end < 0) break;
-      ends[count] = end;
-      key.from = from + 4;
-      key.to = end;
-      hashes[count] = store.hash(key);
-    }
-    if (count > 1) store.prefetch(hashes, count);
-    for (let i = 0; i < count && this.#output.length < OUTPUT_BYTES; i++) {
-      key.from = input.from + 4;
-      key.to = ends[i];
-      input.from = ends[i] + 2;
-      this.#host.counters.requests++;
-      this.#classic.getOne(key, hashes[i]);
-    }
-    return count > 0;
+    key.from = from + 4;
+    key.to = end;
+    input.from = end + 2;
+    this.#host.counters.requests++;
+    this.#classic.getOne(key, this.#ahead.hash);
+    return true;
   }
 
   /** Answers a command, if a whole one is there. Returns what is to be done before the next, if anything. */
@@ -268,15 +252,4 @@ export class MemcachedText implements Conversation {
   #say(reply: string): undefined {
     this.#output.text(`${reply}\r\n`);
   }
-}
-
-/** Where the key of a `get` with one key ends, if that is what lies here, whole and as usual; else -1. */
-function getLineEnd(bytes: Uint8Array, from: number, to: number): number {
-  if (to - from < 7) return -1;
-  if ((bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3]) !== GET_) return -1;
-  let at = from + 4;
-  while (at < to && bytes[at] > SPACE) at++;
-  const length = at - from - 4;
-  const isLine = at + 1 < to && bytes[at] === CR && bytes[at + 1] === LF;
-  return isLine && length > 0 && length <= MAX_KEY_BYTES ? at : -1;
 }

@@ -51,7 +51,7 @@ const LAYERS: string[][] = [
   ["lib/memcached.ts", "lib/memcached_binary_frame.ts", "lib/memcached_line.ts"],
   ["lib/memcached_meta_flags.ts", "lib/memcached_stats.ts"],
   ["lib/memcached_meta.ts"],
-  ["lib/memcached_binary_commands.ts", "lib/memcached_classic.ts"],
+  ["lib/memcached_binary_commands.ts", "lib/memcached_ahead.ts", "lib/memcached_classic.ts"],
   ["lib/memcached_binary.ts", "lib/memcached_text.ts", "lib/native.ts"],
   ["lib/config.ts", "lib/local_cache.ts", "lib/pipeline.ts", "lib/session.ts"],
   ["lib/environment.ts"],

@@ -1,0 +1,89 @@
+/**
+ * What follows in memcached's text protocol: keys of commands `get` and `set` that have arrived together, so that what their
+ * lookups read is fetched for all of them at once. It answers nothing, and whatever is not as usual it leaves alone.
+ */
+
+import { MAX_PREFETCHED } from "./entries.ts";
+import type { Span } from "./span.ts";
+import type { Store } from "./store.ts";
+
+const [CR, LF, SPACE, ZERO] = [13, 10, 0x20, 0x30];
+/** "get " and "set " as numbers. */
+const GET_ = 0x67657420;
+const SET_ = 0x73657420;
+/** Bytes of the shortest such command. */
+const LEAST_BYTES = 7;
+const MAX_KEY_BYTES = 250;
+
+/** Commands that are about to be answered, in their order. */
+export class Ahead {
+  readonly #store: Store;
+  readonly #froms = new Int32Array(MAX_PREFETCHED);
+  /** Where keys end; 0 for those of `set`. */
+  readonly #ends = new Int32Array(MAX_PREFETCHED);
+  readonly #hashes = new Int32Array(MAX_PREFETCHED);
+  readonly #key: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
+  #count = 0;
+  #next = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Forgets what was seen: bytes may have moved. */
+  clear(): void {
+    this.#count = this.#next = 0;
+  }
+
+  /** Where the key ends of a `get` with one key that begins at `from`, of the bytes up to `to`; 0 if something else does. */
+  get(bytes: Uint8Array, from: number, to: number): number {
+    if (this.#next === this.#count || this.#froms[this.#next] !== from) this.#look(bytes, from, to);
+    return this.#count === 0 ? 0 : this.#ends[this.#next++];
+  }
+
+  /** Hash of the key that `get` has found. */
+  get hash(): number {
+    return this.#hashes[this.#next - 1];
+  }
+
+  #look(bytes: Uint8Array, start: number, to: number): void {
+    const key = this.#key;
+    key.bytes = bytes;
+    let count = 0;
+    for (let from = start; count < MAX_PREFETCHED && to - from >= LEAST_BYTES;) {
+      const name = bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3];
+      if (name !== GET_ && name !== SET_) break;
+      let end = from + 4;
+      while (end < to && bytes[end] > SPACE) end++;
+      if (end === from + 4 || end - from - 4 > MAX_KEY_BYTES) break;
+      const after = name === GET_ ? afterGet(bytes, end, to) : afterSet(bytes, end, to);
+      if (after < 0) break;
+      this.#froms[count] = from;
+      this.#ends[count] = name === GET_ ? end : 0;
+      key.from = from + 4;
+      key.to = end;
+      this.#hashes[count++] = this.#store.hash(key);
+      from = after;
+    }
+    this.#count = count;
+    this.#next = 0;
+    if (count > 1) this.#store.prefetch(this.#hashes, count);
+  }
+}
+
+/** Where the command after a `get` begins whose key ends at `at`; -1 if it goes on. */
+function afterGet(bytes: Uint8Array, at: number, to: number): number {
+  return at + 1 < to && bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : -1;
+}
+
+/** The same of a `set`, by the number at the end of its line. */
+function afterSet(bytes: Uint8Array, at: number, to: number): number {
+  while (at < to && bytes[at] !== LF) at++;
+  if (at === to || bytes[at - 1] !== CR) return -1;
+  let length = 0;
+  let digit = at - 2;
+  for (let unit = 1; bytes[digit] >= ZERO && bytes[digit] < ZERO + 10 && unit < 1e7; digit--, unit *= 10) {
+    length += unit * (bytes[digit] - ZERO);
+  }
+  return bytes[digit] === SPACE && digit < at - 2 ? at + 1 + length + 2 : -1;
+}
