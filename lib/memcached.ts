@@ -292,8 +292,8 @@ export class Memcached {
     return store.peek(key);
   }
 
-  /** Marks an entry as stale, in a new state, for the next who asks to replace. */
-  invalidate(key: Span, position: number, { ttlMs, newCas = 0, isEmptied = false }: Invalidation): void {
+  /** Marks an entry as stale, in a new state, for the next who asks to replace; with another time to live if there is one. */
+  invalidate(key: Span, position: number, { ttlMs, newCas = 0 }: Change): void {
     const { store } = this;
     const { records } = store;
     const marks = records.marks(position) & ~(MARK.promised | MARK.stamped) | MARK.stale;
@@ -301,30 +301,21 @@ export class Memcached {
       store.delete(key);
       return;
     }
-    this.#rewrite(key, position, { marks, ttlMs, newCas, isEmptied });
-  }
-
-  /** Takes the value out of an entry, in a new state. */
-  empty(key: Span, position: number, newCas: Unsigned = 0): void {
-    const marks = this.store.records.marks(position) & ~MARK.stamped;
-    this.#rewrite(key, position, { marks, newCas, isEmptied: true });
-  }
-
-  #rewrite(key: Span, position: number, change: Invalidation & { marks: number }): void {
-    const { store } = this;
-    const { records } = store;
-    const { marks, ttlMs, newCas = 0, isEmptied } = change;
-    if (newCas === 0 && !isEmptied && (records.marks(position) & MARK.stamped) === 0) {
+    if (newCas === 0 && (records.marks(position) & MARK.stamped) === 0) {
       store.revise(position, { ttlMs, marks });
       return;
     }
-    const length = isEmptied ? 0 : records.valueBytes(position);
-    const value = new Uint8Array(length);
-    if (length > 0) records.copyValue(position, value, 0);
-    const request = { mode: "set", flags: records.flags(position), cas: 0, newCas } as const;
-    const span = spanOf(value);
-    if (ttlMs === undefined) this.#put(key, { ...request, value: span, ttlMs: 0 }, marks, position);
-    else this.#put(key, { ...request, value: span, ttlMs }, marks);
+    const value = new Uint8Array(records.valueBytes(position));
+    records.copyValue(position, value, 0);
+    const request = { mode: "set", flags: records.flags(position), value: spanOf(value), cas: 0, newCas } as const;
+    if (ttlMs === undefined) this.#put(key, { ...request, ttlMs: 0 }, marks, position);
+    else this.#put(key, { ...request, ttlMs }, marks);
+  }
+
+  /** Puts an entry without a value, flags or, if none is given, an end in the place of one, whose state it keeps. */
+  empty(key: Span, position: number, { ttlMs = Infinity, newCas = 0 }: Change): void {
+    const cas = newCas === 0 ? this.casOf(position) : newCas;
+    this.#put(key, { mode: "set", flags: 0, value: spanOf(new Uint8Array(0)), ttlMs, cas: 0, newCas: cas }, NEW);
   }
 
   /** Promises the replacement of an entry to the one who asks. */
@@ -372,13 +363,10 @@ export class Memcached {
   }
 }
 
-/** How an entry is marked as stale. */
-export interface Invalidation {
-  /** Another time to live. */
+/** What changes of an entry beside its value, if anything. */
+export interface Change {
   ttlMs?: number;
   newCas?: Unsigned;
-  /** Whether its value goes. */
-  isEmptied?: boolean;
 }
 
 /** Counts under memcached's names. */

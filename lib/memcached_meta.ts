@@ -90,7 +90,7 @@ export class MemcachedMeta {
     const marks = found === 0 ? 0 : records.marks(found);
     const length = found === 0 ? 0 : records.valueBytes(found);
     const cas = found === 0 ? 0 : memcached.casOf(found);
-    const isSame = flags.has("C") && flags.cas === cas;
+    const isSame = found !== 0 && flags.has("C") && flags.cas === cas;
     const withValue = flags.has("v") && !isSame;
     const isPromised = (marks & MARK.promised) !== 0;
     let isWon = seen.isMade || ((marks & MARK.stale) !== 0 && !isPromised);
@@ -207,7 +207,7 @@ export class MemcachedMeta {
     for (let word = 3; word < line.count; word++) {
       const flag = String.fromCharCode(line.first(word));
       if (flag === "c") this.#text(` c${position === 0 ? 0 : memcached.casOf(position)}`);
-      else if (flag === "s" && code === "HD") this.#text(` s${this.#sizeOf(position, value)}`);
+      else if (flag === "s") this.#text(` s${this.#sizeOf(position, value)}`);
       else this.#echo(line, word, flags.has("b"));
     }
     this.#text("\r\n");
@@ -242,9 +242,10 @@ export class MemcachedMeta {
       return "EX";
     }
     const isEmptied = this.#flags.has("x");
-    if (this.#flags.has("I")) memcached.invalidate(this.#key, position, { ttlMs, newCas, isEmptied });
-    else if (isEmptied) memcached.empty(this.#key, position, newCas);
-    else memcached.delete(this.#key);
+    if (isEmptied) memcached.empty(this.#key, position, { ttlMs, newCas });
+    const left = isEmptied ? memcached.store.peek(this.#key) : position;
+    if (left !== 0 && this.#flags.has("I")) memcached.invalidate(this.#key, left, { ttlMs, newCas });
+    else if (!isEmptied) memcached.delete(this.#key);
     return "HD";
   }
 

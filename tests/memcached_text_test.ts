@@ -57,6 +57,21 @@ const ROWS: [what: string, asked: string, answer: string][] = [
     "STORED\r\n15\r\n0\r\n18446744073709551615\r\n1\r\nNOT_FOUND\r\nSTORED\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\nCLIENT_ERROR invalid numeric delta argument\r\n",
   ],
   [
+    "the size of what is stored, or not",
+    "ms k 3 s ME\r\nabc\r\nms k 2 s ME\r\nde\r\nms k 4 s MA\r\nmore\r\nms k 1 s C1\r\nx\r\n",
+    "HD s3\r\nNS s2\r\nHD s7\r\nEX s1\r\n",
+  ],
+  [
+    "an entry whose value is taken out keeps its state",
+    "ms k 3 F5 T100 E7\r\nabc\r\nmd k x\r\nmg k v f c t\r\nmd k x E9 T50\r\nmg k c t\r\nmd k x I\r\nmg k v\r\nmd k x T-1\r\nmg k\r\n",
+    "HD\r\nHD\r\nVA 0 f0 c7 t-1\r\n\r\nHD\r\nHD c9 t50\r\nHD\r\nVA 0 X W\r\n\r\nHD\r\nEN\r\n",
+  ],
+  [
+    "a value that its client has already",
+    "ms k 1 E7\r\nx\r\nmg k v C7\r\nmg k v C8\r\nmg n v N-1 C0\r\n",
+    "HD\r\nHD\r\nVA 1\r\nx\r\nVA 0 W\r\n\r\n",
+  ],
+  [
     "a number that shrinks",
     "set n 0 0 2\r\n10\r\ndecr n 1\r\nget n\r\n",
     "STORED\r\n9\r\nVALUE n 0 2\r\n9 \r\nEND\r\n",
