@@ -2,6 +2,7 @@
 
 import { decode, encode } from "@std/msgpack";
 import { type Conversation, OUTPUT_BYTES, type SessionState } from "./conversation.ts";
+import { MAX_PREFETCHED } from "./entries.ts";
 import { ProtocolError } from "./errors.ts";
 import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST, STATE, TTL_DEFAULT } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "./limits.ts";
@@ -49,6 +50,7 @@ export class Native implements Conversation {
   readonly #output: FrameWriter;
   /** One object each for all requests: none of them outlives its request. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
+  readonly #hashes = new Int32Array(MAX_PREFETCHED);
   readonly #listed: Span = { bytes: NO_BYTES, from: 0, to: 0 };
   #greeted = false;
   #closing = false;
@@ -211,9 +213,10 @@ export class Native implements Conversation {
     for (let i = 0, at = input.start + 2; i < count; i++) {
       const key = this.#listed;
       key.bytes = bytes;
+      if (i % MAX_PREFETCHED === 0) this.#fetchAhead(at, Math.min(MAX_PREFETCHED, count - i));
       key.from = at + 3;
       key.to = at = key.from + input.uint16(at);
-      const position = store.get(key);
+      const position = store.get(key, this.#hashes[i % MAX_PREFETCHED]);
       const valueBytes = position === 0 ? 0 : store.records.valueBytes(position);
       if (position === 0) {
         output.uint8(STATE.miss);
@@ -227,6 +230,18 @@ export class Native implements Conversation {
       }
     }
     output.end();
+  }
+
+  /** Has what the lookups of the next keys of a list read fetched for all of them at once. */
+  #fetchAhead(at: number, count: number): void {
+    const { store } = this.#host;
+    const key = this.#listed;
+    for (let i = 0; i < count; i++) {
+      key.from = at + 3;
+      key.to = at = key.from + this.#input.uint16(at);
+      this.#hashes[i] = store.hash(key);
+    }
+    store.prefetch(this.#hashes, count);
   }
 
   /** Returns the number of keys in the list. */
