@@ -27,6 +27,8 @@ export class InputBuffer {
   to = 0;
   /** Bytes, from `from` on, of what is arriving, if that is known; else 0. */
   announced = 0;
+  /** Bytes still to come that are passed over. */
+  #skipped = 0;
 
   /** Bytes that wait. */
   get pendingBytes(): number {
@@ -57,6 +59,14 @@ export class InputBuffer {
   /** Takes note of bytes written into `space`. */
   received(count: number): void {
     this.to += count;
+    if (this.#skipped > 0) this.skip(this.#skipped);
+  }
+
+  /** Passes over bytes that nobody wants, be they here or still to come. */
+  skip(count: number): void {
+    const here = Math.min(count, this.to - this.from);
+    this.from += here;
+    this.#skipped = count - here;
   }
 
   /** Takes a copy of bytes, whatever their number. */

@@ -51,8 +51,6 @@ export class MemcachedBinary implements Conversation {
   readonly #request: BinaryRequest;
   readonly #commands: BinaryCommands;
   readonly #value: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
-  /** Bytes of a value that is not taken, still to come. */
-  #swallow = 0;
 
   constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
     this.#host = host;
@@ -67,7 +65,6 @@ export class MemcachedBinary implements Conversation {
     const input = this.#input;
     while (true) {
       if (this.#output.length >= OUTPUT_BYTES) return "output-full";
-      if (this.#swallow > 0) this.#pass();
       if (input.from === input.to) return "needs-input";
       const state = this.#command();
       if (state !== undefined) return state;
@@ -76,13 +73,6 @@ export class MemcachedBinary implements Conversation {
 
   /** There are no last words in this protocol. */
   close(): void {}
-
-  #pass(): void {
-    const input = this.#input;
-    const passed = Math.min(this.#swallow, input.to - input.from);
-    input.from += passed;
-    this.#swallow -= passed;
-  }
 
   /** Answers a command, if all of it is there. Returns what is to be done before the next, if anything. */
   #command(): SessionState | undefined {
@@ -184,7 +174,7 @@ export class MemcachedBinary implements Conversation {
 
   #unknown(): undefined {
     this.#commands.fail(STATUS.unknown);
-    this.#swallow = this.#request.valueBytes;
+    this.#input.skip(this.#request.valueBytes);
   }
 
   #set(mode: Mode, extrasBytes: number): SessionState | undefined {
@@ -192,7 +182,7 @@ export class MemcachedBinary implements Conversation {
     const { keyBytes, valueBytes, headBytes, extrasBytes: givenBytes } = this.#request;
     if (keyBytes === 0 || givenBytes !== extrasBytes) return this.#refuse();
     if (!this.#commands.prepareSet(mode)) {
-      this.#swallow = valueBytes;
+      this.#input.skip(valueBytes);
       return;
     }
     if (input.to - input.from < valueBytes) {

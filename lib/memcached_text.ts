@@ -33,8 +33,6 @@ export class MemcachedText implements Conversation {
   readonly #meta: MemcachedMeta;
   readonly #line = new Line();
   readonly #span: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
-  /** Bytes of a value that is not taken, still to come. */
-  #swallow = 0;
   readonly #ahead: Ahead;
 
   constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
@@ -57,7 +55,6 @@ export class MemcachedText implements Conversation {
         this.#classic.retrieve();
         continue;
       }
-      if (this.#swallow > 0) this.#pass();
       if (input.from === input.to) return "needs-input";
       if (this.#getOne()) continue;
       const state = this.#command();
@@ -202,7 +199,7 @@ export class MemcachedText implements Conversation {
     if (typeof length === "string") return classic.say(length);
     const error = classic.prepareSet(length);
     if (error !== undefined) {
-      this.#swallow = length + 2;
+      this.#input.skip(length + 2);
       return classic.say(error);
     }
     const value = this.#value(length);
@@ -216,7 +213,7 @@ export class MemcachedText implements Conversation {
     if (typeof length === "string") return this.#say(length);
     const error = meta.prepareSet(line, length);
     if (error !== undefined) {
-      this.#swallow = length + 2;
+      this.#input.skip(length + 2);
       return this.#say(error);
     }
     const value = this.#value(length);
@@ -240,13 +237,6 @@ export class MemcachedText implements Conversation {
     value.from = from;
     value.to = end - 2;
     return value;
-  }
-
-  #pass(): void {
-    const input = this.#input;
-    const passed = Math.min(this.#swallow, input.to - input.from);
-    input.from += passed;
-    this.#swallow -= passed;
   }
 
   #say(reply: string): undefined {
