@@ -30,39 +30,14 @@
  * - `stats` and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
  */
 
-import { assert } from "@std/assert";
 import { generator } from "../lib/random.ts";
 import { CAS_PLACE, Commands } from "./memcached_commands.ts";
-import {
-  bytesOf,
-  CasNumbers,
-  comparable,
-  hasMemcached,
-  OurSession,
-  RealMemcached,
-  type Side,
-} from "./memcached_oracle.ts";
+import { bytesOf, comparable, compareAtRandom, inShort, type Sides } from "./memcached_oracle.ts";
 
-/** Asked for by hand: a few of the differences are memcached's own clock and memory, and not all are known yet. */
-const COMMANDS = Number(Deno.env.get("MEMCACHED_COMMANDS") ?? 0);
-const FIRST_SEED = Number(Deno.env.get("MEMCACHED_SEED") ?? 1);
 const COMMANDS_OF_TRANSCRIPT = 400;
 const MOST_OF_BATCH = 40;
 /** More seconds to live than these were given as a time since 1970. */
 const MAX_RELATIVE_SECONDS = 30 * 24 * 60 * 60;
-
-const isHere = hasMemcached();
-if (!isHere || COMMANDS === 0) {
-  console.log(
-    "Not compared with memcached at random: that needs apt's package memcached, and MEMCACHED_COMMANDS=100000",
-  );
-}
-
-/** A side with the states that it has told. */
-interface Answering {
-  readonly side: Side;
-  readonly cas: CasNumbers;
-}
 
 /** A line of a reply that tells which commands have been answered before it. */
 function mark(index: number): string {
@@ -70,15 +45,15 @@ function mark(index: number): string {
 }
 
 /** Asks both sides the same; throws if they do not answer the same. */
-async function compare(commands: string[], [real, ours]: [Answering, Answering], isMarked: boolean): Promise<void> {
+async function compare(commands: string[], sides: Sides, isMarked: boolean): Promise<void> {
   const end = commands.length;
   const marked = commands.map((command, i) => isMarked ? `${command}mg ~end Oend${i}\r\n` : command);
   const text = `${marked.join("")}mn before the end\r\nmg ~end Oend${end}\r\nmn\r\n`;
   const last = bytesOf(`${mark(end)}\r\nMN\r\n`);
   const replies: string[][] = [];
-  for (const { side, cas } of [real, ours]) {
-    const request = bytesOf(text.replace(CAS_PLACE, (_, place) => cas.at(Number(place))));
-    const { reply, hasEnded } = await side.ask(request, last);
+  for (const { side, cas } of sides) {
+    const bytes = bytesOf(text.replace(CAS_PLACE, (_, place) => cas.at(Number(place))));
+    const { reply, hasEnded } = await side.ask({ bytes, end: last });
     replies.push(comparable(reply, cas));
     if (hasEnded) replies.at(-1)!.push("(closed)");
   }
@@ -98,11 +73,6 @@ async function compare(commands: string[], [real, ours]: [Answering, Answering],
         (isMarked ? `\nbefore: ${inShort(commands.slice(Math.max(0, seen - 12), seen))}` : ""),
     );
   }
-}
-
-/** Lines to be read by people: what repeats a character is cut. */
-function inShort(lines: string[]): string {
-  return JSON.stringify(lines.map((line) => line.replace(/([^])\1{9,}/g, (run, one) => `${one}{${run.length}}`)));
 }
 
 /** Whether two lines of replies are as equal as they have to be. */
@@ -126,34 +96,20 @@ function timesOf(line: string): { times: number[]; rest: string } {
   return { times, rest: rest + line.slice(head.length) };
 }
 
-Deno.test({
-  name: `${COMMANDS} random commands are answered as by memcached`,
-  ignore: !isHere || COMMANDS === 0,
-  fn: async () => {
-    await using memcached = await RealMemcached.start();
-    const ours = new OurSession(generator(FIRST_SEED));
-    const answering: [Answering, Answering] = [
-      { side: memcached, cas: new CasNumbers() },
-      { side: ours, cas: new CasNumbers() },
-    ];
+compareAtRandom({
+  what: "commands",
+  count: 0, // asked for by hand: a few of the differences are memcached's own clock and memory, and not all are known yet
+  transcript: async (seed, sides) => {
+    const random = generator(seed);
+    const made = new Commands(random, `${seed.toString(36)}.`);
+    await compare(["flush_all\r\n"], sides, false);
     let count = 0;
-    for (let seed = FIRST_SEED; count < COMMANDS; seed++) {
-      const random = generator(seed);
-      const made = new Commands(random, `${seed.toString(36)}.`);
-      try {
-        await compare(["flush_all\r\n"], answering, false);
-        for (let i = 0; i < COMMANDS_OF_TRANSCRIPT;) {
-          made.casCount = answering[1].cas.count;
-          const batch = made.batch(MOST_OF_BATCH);
-          await compare(batch, answering, random() < 0.5);
-          i += batch.length;
-          count += batch.length;
-        }
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${(error as Error).message}`);
-      }
+    while (count < COMMANDS_OF_TRANSCRIPT) {
+      made.casCount = sides[1].cas.count;
+      const batch = made.batch(MOST_OF_BATCH);
+      await compare(batch, sides, random() < 0.5);
+      count += batch.length;
     }
-    assert(count >= COMMANDS);
-    console.log(`${count} commands without a difference`);
+    return count;
   },
 });
