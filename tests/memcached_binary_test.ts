@@ -324,6 +324,16 @@ Deno.test("binary protocol: a flush may wait", () => {
   assertEquals(talk(host, ask(0x09, { key: "a" })).bytes, NOTHING);
 });
 
+Deno.test("binary protocol: a flush for a time before the server's clears nothing", () => {
+  const flushed = (seconds: number) =>
+    withoutStates(
+      talk(hostNow(), joined(store(0x11, "a", "v"), ask(0x18, { extras: u32(seconds) }), ask(0, { key: "a" }))).bytes,
+    );
+  assertEquals(flushed(2_592_001), entry(0, 0, "v"));
+  assertEquals(flushed(1_800_000_000), failure(0, 1, NOT_FOUND));
+  assertEquals(flushed(0), failure(0, 1, NOT_FOUND));
+});
+
 Deno.test("binary protocol: statistics come in packets, with an empty one at the end", () => {
   const { bytes } = talk(hostNow(), ask(0x10));
   assertEquals(bytes.subarray(-24), reply(0x10));
