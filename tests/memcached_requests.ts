@@ -32,12 +32,11 @@ export function bytesOfRequest(request: Request, cas: CasNumbers, isReal: boolea
 }
 
 /** A request, to be read by people. */
-export function wordsOf({ opcode, opaque, key = "", extras, value = "", place, cas, bodyBytes }: Request): string {
-  const state = place === undefined ? `${cas ?? 0n}` : `#${place}`;
-  const rest = bodyBytes === undefined ? "" : ` in ${bodyBytes}`;
-  return `opcode ${hex(opcode)} opaque ${hex(opaque)} cas ${state} key ${key} extras ${
-    extras ?? ""
-  } value ${value}${rest}`;
+export function wordsOf({ opcode, opaque, key, extras, value, place, cas, bodyBytes }: Request): string {
+  const state = place === undefined ? cas : `#${place}`;
+  const words = { opaque: hex(opaque), cas: state, key, extras, value, body: bodyBytes };
+  const given = Object.entries(words).filter(([, word]) => word !== undefined && word !== "");
+  return [`opcode ${hex(opcode)}`, ...given.map(([name, word]) => `${name} ${word}`)].join(" ");
 }
 
 const [GET, SET, ADD, REPLACE, DELETE, INCREMENT, DECREMENT, QUIT, FLUSH, GETQ] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -46,10 +45,14 @@ const [SETQ, ADDQ, REPLACEQ, DELETEQ, INCREMENTQ, DECREMENTQ] = [0x11, 0x12, 0x1
 const [QUITQ, FLUSHQ, APPENDQ, PREPENDQ, VERBOSITY] = [0x17, 0x18, 0x19, 0x1a, 0x1b];
 const [TOUCH, GAT, GATQ, SASL_MECHANISMS, SASL_AUTH, SASL_STEP] = [0x1c, 0x1d, 0x1e, 0x20, 0x21, 0x22];
 const [GATK, GATKQ] = [0x23, 0x24];
-const QUIET_OF = new Map([[SET, SETQ], [ADD, ADDQ], [REPLACE, REPLACEQ], [INCREMENT, INCREMENTQ], [
-  DECREMENT,
-  DECREMENTQ,
-]]);
+/** Those that store, each with the one that does not tell of its success. */
+const QUIET_OF = new Map([
+  [SET, SETQ],
+  [ADD, ADDQ],
+  [REPLACE, REPLACEQ],
+  [INCREMENT, INCREMENTQ],
+  [DECREMENT, DECREMENTQ],
+]);
 /** Opcodes that are nobody's here. */
 const UNKNOWN = [VERBOSITY, 0x1f, 0x25, 0x30, 0x31, 0x3c, 0x40, 0x45, 0x55, 0x7f, 0x80, 0x81, 0xfe, 0xff];
 
@@ -63,39 +66,31 @@ const FLAGS = [0, 0, 1, 5, 0xdeadbeef, 0xffffffff];
 const NEVER = [1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 53n + 1n, 2n ** 62n + 12345n];
 const DELTAS = [0n, 1n, 1n, 7n, 100n, 2n ** 32n, 2n ** 53n + 1n];
 const INITIALS = [0n, 1n, 99n, 10n ** 15n, 2n ** 53n + 1n, 2n ** 62n];
-const NUMBERS = [
-  "0",
-  "1",
-  "7",
-  "99",
-  "100",
-  "9007199254740993",
-  "999999999999999999",
-  "000123",
-  "18446744073709551616",
-];
-const ODD_NUMBERS = [
-  "5 ",
-  "12   ",
-  " 5",
-  "",
-  "99\0",
-  "99\0x",
-  "+5",
-  "-5",
-  "-0",
-  "1x",
-  "\t3",
-  "1\t2",
-  "+",
-  "-",
-  " +1",
-  "x",
-];
+const NUMBERS = ["0", "1", "7", "99", "100", "9007199254740993", `${10n ** 18n - 1n}`, "000123", `${2n ** 64n}`];
+const ODD_NUMBERS = [..."x+-", "", "5 ", "12   ", " 5", "99\0", "99\0x", "+5", "-5", "-0", "1x", "\t3", "1\t2", " +1"];
 /** What is added to a value never makes a number of it that is longer, nor white space of nothing. */
 const ADDITIONS = ["x", "", "\0", "yy"];
 const [MOST_BYTES, MOST_BYTES_AT_END] = [2000, 300];
 const MOST_AT_END = 5;
+
+/** What a request has to have. */
+interface Form {
+  opcodes: number[];
+  extras: number;
+  hasKey: boolean;
+  /** Whether nothing may follow. */
+  isWhole: boolean;
+}
+
+const FORMS: Form[] = [
+  { opcodes: [SET, SETQ, ADD, ADDQ, REPLACE, REPLACEQ], extras: 8, hasKey: true, isWhole: false },
+  { opcodes: [APPEND, APPENDQ, PREPEND, PREPENDQ, SASL_AUTH, SASL_STEP], extras: 0, hasKey: true, isWhole: false },
+  { opcodes: [TOUCH, GAT, GATQ, GATK, GATKQ], extras: 4, hasKey: true, isWhole: false },
+  { opcodes: [INCREMENT, INCREMENTQ, DECREMENT, DECREMENTQ], extras: 20, hasKey: true, isWhole: true },
+  { opcodes: [GET, GETQ, GETK, GETKQ, DELETE, DELETEQ], extras: 0, hasKey: true, isWhole: true },
+  { opcodes: [FLUSH, FLUSHQ], extras: 4, hasKey: false, isWhole: true },
+  { opcodes: [QUIT, QUITQ, NOOP, VERSION, SASL_MECHANISMS], extras: 0, hasKey: false, isWhole: true },
+];
 
 /** Makes requests of one transcript. */
 export class Requests {
@@ -168,8 +163,8 @@ export class Requests {
     return this.#random() < probability;
   }
 
-  #bits(count: number): bigint {
-    return BigInt.asUintN(count, BigInt(this.#below(2 ** 32)) << 32n | BigInt(this.#below(2 ** 32)));
+  #bits64(): bigint {
+    return BigInt(this.#below(2 ** 32)) << 32n | BigInt(this.#below(2 ** 32));
   }
 
   #opaque(): number {
@@ -226,7 +221,18 @@ export class Requests {
       return this.#push(this.#pick([GET, GETQ, GETK, GETKQ]), { key, ...this.#condition(key, 0.05) });
     }
     const extras = u32(this.#chance(0.15) ? this.#pick(OVER) : this.#pick(SECONDS));
-    this.#push(this.#pick([TOUCH, TOUCH, GAT, GATQ, GATK, GATKQ]), { key, extras, ...this.#condition(key, 0.05) });
+    const opcode = this.#pick([TOUCH, TOUCH, GAT, GATQ, GATK, GATKQ]);
+    this.#push(opcode, {
+      key,
+      extras,
+      ...this.#condition(key, 0.05),
+      ...this.#announcement(extras.length + key.length),
+    });
+  }
+
+  /** Of a value that does not come: what follows is the next request, where none is expected. */
+  #announcement(bytes: number): { bodyBytes?: number } {
+    return this.#chance(0.03) ? { bodyBytes: bytes + this.#below(2000) } : {};
   }
 
   /** What is over as soon as it is stored has no state with us that could be told: such requests are quiet. */
@@ -279,7 +285,7 @@ export class Requests {
     const key = this.#key();
     const isDown = this.#chance(0.4);
     const [opcode, seconds] = this.#expiring(isDown ? DECREMENT : INCREMENT);
-    const delta = isDown && this.#chance(0.1) ? this.#bits(64) : this.#pick(DELTAS);
+    const delta = isDown && this.#chance(0.1) ? this.#bits64() : this.#pick(DELTAS);
     const extras = joined(u64(delta, this.#pick(INITIALS)), u32(this.#chance(0.3) ? NO_CREATION : seconds));
     this.#push(opcode, { key, extras, ...this.#condition(key, 0.15) });
   }
@@ -287,18 +293,18 @@ export class Requests {
   /** To numbers of 64 bits, which are not counted on. */
   #countFar(): void {
     const key = `${this.#prefix}far`;
-    const [opcode, delta] = [this.#pick([INCREMENT, INCREMENTQ]), this.#bits(64)];
+    const [opcode, delta] = [this.#pick([INCREMENT, INCREMENTQ]), this.#bits64()];
     if (this.#chance(0.7)) {
       this.#push(SETQ, { key, extras: u32(0, 0), value: this.#pick(["0", "1", "999999999999999999"]) });
     }
-    this.#push(opcode, { key, extras: joined(u64(delta, this.#bits(64)), u32(0)) });
+    this.#push(opcode, { key, extras: joined(u64(delta, this.#bits64()), u32(0)) });
     this.#push(GET, { key });
     this.#push(DELETE, { key });
     this.#isHeld = true;
   }
 
   #rare(): void {
-    switch (this.#below(8)) {
+    switch (this.#below(7)) {
       case 0:
       case 1:
         return this.#push(NOOP);
@@ -307,16 +313,18 @@ export class Requests {
       case 3:
         return this.#flush();
       case 4:
-        return this.#push(STAT, { key: this.#pick(["reset", "nonsense", "resemblance"]) });
+        return this.#stat();
       case 5:
         return this.#unknown();
-      case 6:
-        return this.#chance(0.3)
-          ? this.#push(SASL_MECHANISMS)
-          : this.#push(this.#pick([SASL_AUTH, SASL_STEP]), { key: "PLAIN", value: this.#value() });
       default:
-        return this.#enclosing();
+        if (this.#chance(0.3)) return this.#push(SASL_MECHANISMS);
+        return this.#push(this.#pick([SASL_AUTH, SASL_STEP]), { key: "PLAIN", value: this.#value() });
     }
+  }
+
+  #stat(): void {
+    const key = this.#pick(["reset", "nonsense", "resemblance"]);
+    this.#push(STAT, { key, ...this.#announcement(key.length) });
   }
 
   #flush(): void {
@@ -335,90 +343,26 @@ export class Requests {
     this.#push(opcode, { key, extras, value: this.#chance(0.5) ? this.#value() : "", lostBytes });
   }
 
-  /** What comes as a value where none is expected is taken for the next request. */
-  #enclosing(): void {
-    const key = this.#key();
-    this.#push(...this.#pick<[number, Packet]>([[TOUCH, { key, extras: u32(0) }], [GAT, { key, extras: u32(100) }], [
-      GATKQ,
-      { key, extras: u32(0) },
-    ], [STAT, { key: "reset" }]]));
-    this.#isHeld = true;
-    const outer = this.#batch.at(-1)!;
-    this.#push(NOOP);
-    const headBytes = (outer.extras?.length ?? 0) + outer.key!.length;
-    outer.bodyBytes = headBytes + 24;
-  }
-
   /** A request that ends the conversation. */
   #end(): void {
-    if (this.#chance(0.2)) return this.#push(this.#pick([QUIT, QUITQ]));
-    if (this.#chance(0.1)) return this.#contradict();
-    const key = this.#key();
-    const long = "k".repeat(251 + (this.#chance(0.2) ? this.#below(2000) : 0));
-    const extras = (count: number) => new Uint8Array(count);
+    const random = this.#random();
+    if (random < 0.2) return this.#push(this.#pick([QUIT, QUITQ]));
+    if (random < 0.3) return this.#contradict();
     const value = this.#value();
-    const opcode = this.#below(0x25);
-    const all = this.#mustBe(opcode);
-    const wrong: Packet[] = [{ key: long, extras: extras(all.extras), value }];
-    if (all.hasKey === true) wrong.push({ extras: extras(all.extras), value });
-    if (all.hasKey === false) wrong.push({ key }, { key, extras: extras(all.extras) });
-    if (all.hasKey !== undefined) {
-      for (const count of [0, 4, 8, 19, 20, 21, 255]) {
-        const isRight = count === all.extras || (count === 0 && opcode === FLUSH) || (count === 0 && opcode === FLUSHQ);
-        if (!isRight) wrong.push({ key: all.hasKey ? key : "", extras: extras(count) });
-      }
+    if (random < 0.4) {
+      const key = "k".repeat(251 + this.#below(this.#chance(0.2) ? 2000 : 2));
+      return this.#push(this.#below(256), { key, extras: new Uint8Array(this.#pick([0, 4, 8, 20])), value });
     }
-    if (all.isWhole) wrong.push({ key: all.hasKey ? key : "", extras: extras(all.extras), value: `x${value}` });
+    const form = this.#pick(FORMS);
+    const opcode = this.#pick(form.opcodes);
+    const key = form.hasKey ? this.#key() : "";
+    const extras = new Uint8Array(form.extras);
+    const wrong: Packet[] = [form.hasKey ? { extras, value } : { extras, key: this.#key() }];
+    if (form.isWhole) wrong.push({ key, extras, value: `x${value}` });
+    const isRight = (count: number) => count === form.extras || (count === 0 && form.opcodes.includes(FLUSH));
+    const counts = [0, 4, 8, 19, 20, 21, 255].filter((count) => !isRight(count));
+    wrong.push({ key, extras: new Uint8Array(this.#pick(counts)) });
     this.#push(opcode, this.#pick(wrong));
-  }
-
-  /** What a request has to have; nothing is known of opcodes that are nobody's. */
-  #mustBe(opcode: number): { extras: number; hasKey?: boolean; isWhole: boolean } {
-    switch (opcode) {
-      case SET:
-      case SETQ:
-      case ADD:
-      case ADDQ:
-      case REPLACE:
-      case REPLACEQ:
-        return { extras: 8, hasKey: true, isWhole: false };
-      case APPEND:
-      case APPENDQ:
-      case PREPEND:
-      case PREPENDQ:
-      case SASL_AUTH:
-      case SASL_STEP:
-        return { extras: 0, hasKey: true, isWhole: false };
-      case TOUCH:
-      case GAT:
-      case GATQ:
-      case GATK:
-      case GATKQ:
-        return { extras: 4, hasKey: true, isWhole: false };
-      case INCREMENT:
-      case INCREMENTQ:
-      case DECREMENT:
-      case DECREMENTQ:
-        return { extras: 20, hasKey: true, isWhole: true };
-      case GET:
-      case GETQ:
-      case GETK:
-      case GETKQ:
-      case DELETE:
-      case DELETEQ:
-        return { extras: 0, hasKey: true, isWhole: true };
-      case FLUSH:
-      case FLUSHQ:
-        return { extras: 4, hasKey: false, isWhole: true };
-      case QUIT:
-      case QUITQ:
-      case NOOP:
-      case VERSION:
-      case SASL_MECHANISMS:
-        return { extras: 0, hasKey: false, isWhole: true };
-      default:
-        return { extras: 0, isWhole: false };
-    }
   }
 
   /** Lengths that contradict each other. */
