@@ -160,7 +160,10 @@ export class RealMemcached implements Side, AsyncDisposable {
   }
 
   async #connect(): Promise<Deno.TcpConn> {
-    this.#connection ??= await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+    if (this.#connection === undefined) {
+      this.#connection = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+      this.#connection.setNoDelay(true); // the second of several writes would wait for memcached to have nothing to do
+    }
     return this.#connection;
   }
 }
