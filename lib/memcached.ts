@@ -57,6 +57,8 @@ export interface MemcachedOptions {
 export const EXPIRED = -1;
 /** Longest number of seconds that is a time from now; a larger one is a time since 1970. */
 const MAX_RELATIVE_SECONDS = 60 * 60 * 24 * 30;
+/** memcached's time begins so long before it starts; to clear what was there before that is to clear nothing. */
+const EPOCH_BEFORE_START_MS = 61_000;
 /** What memcached adds to a value: the item's head and state, the end of the key, and a line end. */
 const ITEM_BYTES = 48 + 8 + 1 + 2;
 const FLAGS_BYTES = 4;
@@ -73,6 +75,7 @@ export class Memcached {
   /** Counts under memcached's names. */
   readonly counters: MemcachedCounters = new MemcachedCounters();
   readonly #later: MemcachedOptions["later"];
+  readonly #epochMs: number;
   /** For values that are put together; what is stored is a copy. */
   #scratch = new Uint8Array(256);
 
@@ -80,6 +83,7 @@ export class Memcached {
     this.store = store;
     this.maxItemBytes = maxItemBytes;
     this.#later = later;
+    this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
   }
 
   /** Looks an entry up, as a use of it. Returns its position, or 0. */
@@ -331,13 +335,16 @@ export class Memcached {
     return isDeleted;
   }
 
-  /** Removes all entries, now or in so many seconds; the last of these calls counts. */
+  /**
+   * Removes all entries, now or later; none if the time is one since 1970 and this server was not there yet. The last of
+   * these calls counts.
+   */
   flush(seconds: number): void {
     this.counters.cmd_flush++;
     const ttlMs = this.ttlOf(seconds);
     if (seconds > 0 && ttlMs > 0) return this.#later(ttlMs, () => this.store.clear());
     this.#later(Infinity, () => {});
-    this.store.clear();
+    if (seconds <= 0 || 1000 * seconds > this.#epochMs) this.store.clear();
   }
 
   /** Sets what counts from the beginning back to it. */

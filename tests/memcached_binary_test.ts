@@ -3,54 +3,14 @@ import { seeded } from "../bench/compare.ts";
 import { OUTPUT_BYTES } from "../lib/conversation.ts";
 import { Session } from "../lib/session.ts";
 
+import { bytesOf } from "./memcached_oracle.ts";
+import { type Packet, packetOf, REPLY, REQUEST, u32, u64 } from "./memcached_packets.ts";
 import { joined, mutate } from "./mutate.ts";
 import { sessionHost, type TestHost } from "./session_host.ts";
 
-const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
-
-interface Packet {
-  extras?: Uint8Array;
-  key?: string;
-  value?: string;
-  status?: number;
-  opaque?: number;
-  cas?: bigint;
-  /** Length of the body, if it is to be a wrong one. */
-  bodyBytes?: number;
-}
-
-/** A packet by hand, so that it does not depend on the code that is tested. */
-function packet(magic: number, opcode: number, packet: Packet = {}): Uint8Array {
-  const { extras = new Uint8Array(0), key = "", value = "", status = 0, opaque = 0xfedcba98, cas = 0n } = packet;
-  const body = joined(extras, latin1(key), latin1(value));
-  const head = new Uint8Array(24);
-  const view = new DataView(head.buffer);
-  view.setUint8(0, magic);
-  view.setUint8(1, opcode);
-  view.setUint16(2, key.length);
-  view.setUint8(4, extras.length);
-  view.setUint16(6, status);
-  view.setUint32(8, packet.bodyBytes ?? body.length);
-  view.setUint32(12, opaque);
-  view.setBigUint64(16, cas);
-  return joined(head, body);
-}
-
-const ask = (opcode: number, rest?: Packet) => packet(0x80, opcode, rest);
-const reply = (opcode: number, rest?: Packet) => packet(0x81, opcode, rest);
+const ask = (opcode: number, rest?: Packet) => packetOf(REQUEST, opcode, rest);
+const reply = (opcode: number, rest?: Packet) => packetOf(REPLY, opcode, rest);
 const failure = (opcode: number, status: number, value: string) => reply(opcode, { status, value });
-
-/** Numbers of 32 bits. */
-function u32(...numbers: number[]): Uint8Array {
-  const bytes = new Uint8Array(4 * numbers.length);
-  const view = new DataView(bytes.buffer);
-  numbers.forEach((number, i) => view.setUint32(4 * i, number));
-  return bytes;
-}
-
-/** Numbers of 64 bits. */
-const u64 = (...numbers: bigint[]) =>
-  u32(...numbers.flatMap((number) => [Number(number >> 32n), Number(number & 0xffffffffn)]));
 
 const store = (opcode: number, key: string, value: string, flags = 0, expiry = 0, cas = 0n) =>
   ask(opcode, { extras: u32(flags, expiry), key, value, cas });
@@ -341,7 +301,7 @@ Deno.test("binary protocol: invalid packets end the connection", () => {
 });
 
 Deno.test("binary protocol: a wrong magic ends the connection without a word", () => {
-  for (const rubbish of [latin1("get a\r\n"), packet(0x81, 0x0a), packet(0, 0x0a)]) {
+  for (const rubbish of [bytesOf("get a\r\n"), packetOf(REPLY, 0x0a), packetOf(0, 0x0a)]) {
     const host = hostNow();
     assertEquals(talk(host, joined(NOOP, rubbish, NOOP)), { bytes: reply(0x0a), isClosing: true });
     assertEquals(host.counters, { requests: 1, refusals: 0, protocolErrors: 1 });
@@ -362,6 +322,16 @@ Deno.test("binary protocol: a flush may wait", () => {
   assertEquals(host.later?.ms, 60_000);
   host.later?.run();
   assertEquals(talk(host, ask(0x09, { key: "a" })).bytes, NOTHING);
+});
+
+Deno.test("binary protocol: a flush for a time before the server's clears nothing", () => {
+  const flushed = (seconds: number) =>
+    withoutStates(
+      talk(hostNow(), joined(store(0x11, "a", "v"), ask(0x18, { extras: u32(seconds) }), ask(0, { key: "a" }))).bytes,
+    );
+  assertEquals(flushed(2_592_001), entry(0, 0, "v"));
+  assertEquals(flushed(1_800_000_000), failure(0, 1, NOT_FOUND));
+  assertEquals(flushed(0), failure(0, 1, NOT_FOUND));
 });
 
 Deno.test("binary protocol: statistics come in packets, with an empty one at the end", () => {

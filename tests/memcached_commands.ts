@@ -37,8 +37,15 @@ const LONG_KEY = "k".repeat(251);
 const NUMBERS = ["0", "1", "7", "99", "100", "9007199254740993"];
 const ODD_NUMBERS = ["x", "1x", "-1", "-0", "+5", "007", "4294967295", "4294967296", "2147483648", "\t3", "1\t2"];
 /** What memcached reads as a number, or not, by what lies behind it: white space, and what may be 2⁶³ or more. */
-const DIFFERENT_NUMBER = /^\s*(\d{19,20}(?!\d)|$)/;
+const DIFFERENT_NUMBER = /^\s*([+-]?0*[1-9]\d{18,19}(?!\d)|$)/;
 const SHAPES = "abcdefghijklmnopqrstuvwxyz0123456789     \r\n\0\x80\xff";
+
+/** A value of a length, which both sides read as the same number or as none. */
+export function shapeOf(length: number, pick: <T>(choices: readonly T[]) => T): string {
+  const half = length >> 1;
+  const value = pick([...SHAPES]).repeat(half) + pick([...SHAPES]).repeat(length - half);
+  return DIFFERENT_NUMBER.test(value) ? `x${value}` : value;
+}
 
 /** Makes commands of one transcript. */
 export class Commands {
@@ -123,9 +130,7 @@ export class Commands {
     if (this.#chance(0.3)) return this.#number();
     if (this.#chance(0.05)) return this.#pick(["5 ", "12   ", " 5", "", "99\0", "1".repeat(18), "9".repeat(20)]);
     const length = this.#chance(0.3) ? this.#below(2001) : this.#below(60);
-    const letter = SHAPES[this.#below(SHAPES.length)];
-    const value = letter.repeat(length >> 1) + SHAPES[this.#below(SHAPES.length)].repeat(length - (length >> 1));
-    return DIFFERENT_NUMBER.test(value) ? `x${value}` : value;
+    return shapeOf(length, (choices) => this.#pick(choices));
   }
 
   /** A line that ends with the length of the value that follows. */

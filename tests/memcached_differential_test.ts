@@ -30,35 +30,24 @@
  * - `stats` and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
  */
 
-import { assert } from "@std/assert";
 import { generator } from "../lib/random.ts";
 import { CAS_PLACE, Commands } from "./memcached_commands.ts";
 import {
+  answering,
   bytesOf,
-  CasNumbers,
   comparable,
+  compareAtRandom,
   hasMemcached,
+  inShort,
   OurSession,
   RealMemcached,
-  type Side,
+  type Sides,
 } from "./memcached_oracle.ts";
 
-/** A million and more are for by hand. */
-const COMMANDS = Number(Deno.env.get("MEMCACHED_COMMANDS") ?? 100_000);
-const FIRST_SEED = Number(Deno.env.get("MEMCACHED_SEED") ?? 1);
 const COMMANDS_OF_TRANSCRIPT = 400;
 const MOST_OF_BATCH = 40;
 /** More seconds to live than these were given as a time since 1970. */
 const MAX_RELATIVE_SECONDS = 30 * 24 * 60 * 60;
-
-const isHere = hasMemcached();
-if (!isHere) console.log("Not compared with memcached: that needs apt's package memcached");
-
-/** A side with the states that it has told. */
-interface Answering {
-  readonly side: Side;
-  readonly cas: CasNumbers;
-}
 
 /** A line of a reply that tells which commands have been answered before it. */
 function mark(index: number): string {
@@ -66,15 +55,15 @@ function mark(index: number): string {
 }
 
 /** Asks both sides the same; throws if they do not answer the same. */
-async function compare(commands: string[], [real, ours]: [Answering, Answering], isMarked: boolean): Promise<void> {
+async function compare(commands: string[], sides: Sides, isMarked: boolean): Promise<void> {
   const end = commands.length;
   const marked = commands.map((command, i) => isMarked ? `${command}mg ~end Oend${i}\r\n` : command);
   const text = `${marked.join("")}mn before the end\r\nmg ~end Oend${end}\r\nmn\r\n`;
   const last = bytesOf(`${mark(end)}\r\nMN\r\n`);
   const replies: string[][] = [];
-  for (const { side, cas } of [real, ours]) {
-    const request = bytesOf(text.replace(CAS_PLACE, (_, place) => cas.at(Number(place))));
-    const { reply, hasEnded } = await side.ask(request, last);
+  for (const { side, cas } of sides) {
+    const bytes = bytesOf(text.replace(CAS_PLACE, (_, place) => cas.at(Number(place))));
+    const { reply, hasEnded } = await side.ask({ bytes, end: last });
     replies.push(comparable(reply, cas));
     if (hasEnded) replies.at(-1)!.push("(closed)");
   }
@@ -94,11 +83,6 @@ async function compare(commands: string[], [real, ours]: [Answering, Answering],
         (isMarked ? `\nbefore: ${inShort(commands.slice(Math.max(0, seen - 12), seen))}` : ""),
     );
   }
-}
-
-/** Lines to be read by people: what repeats a character is cut. */
-function inShort(lines: string[]): string {
-  return JSON.stringify(lines.map((line) => line.replace(/([^])\1{9,}/g, (run, one) => `${one}{${run.length}}`)));
 }
 
 /** Whether two lines of replies are as equal as they have to be. */
@@ -122,35 +106,21 @@ function timesOf(line: string): { times: number[]; rest: string } {
   return { times, rest: rest + line.slice(head.length) };
 }
 
-Deno.test({
-  name: `${COMMANDS} random commands are answered as by memcached`,
-  ignore: !isHere,
-  fn: async () => {
-    await using memcached = await RealMemcached.start();
-    const ours = new OurSession(generator(FIRST_SEED));
-    const answering: [Answering, Answering] = [
-      { side: memcached, cas: new CasNumbers() },
-      { side: ours, cas: new CasNumbers() },
-    ];
+compareAtRandom({
+  what: "commands",
+  count: 100_000,
+  transcript: async (seed, sides) => {
+    const random = generator(seed);
+    const made = new Commands(random, `${seed.toString(36)}.`);
+    await compare(["flush_all\r\n"], sides, false);
     let count = 0;
-    for (let seed = FIRST_SEED; count < COMMANDS; seed++) {
-      const random = generator(seed);
-      const made = new Commands(random, `${seed.toString(36)}.`);
-      try {
-        await compare(["flush_all\r\n"], answering, false);
-        for (let i = 0; i < COMMANDS_OF_TRANSCRIPT;) {
-          made.casCount = answering[1].cas.count;
-          const batch = made.batch(MOST_OF_BATCH);
-          await compare(batch, answering, random() < 0.5);
-          i += batch.length;
-          count += batch.length;
-        }
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${(error as Error).message}`);
-      }
+    while (count < COMMANDS_OF_TRANSCRIPT) {
+      made.casCount = sides[1].cas.count;
+      const batch = made.batch(MOST_OF_BATCH);
+      await compare(batch, sides, random() < 0.5);
+      count += batch.length;
     }
-    assert(count >= COMMANDS);
-    console.log(`${count} commands without a difference`);
+    return count;
   },
 });
 
@@ -160,15 +130,12 @@ const WAIT_MS = 1000 * (SHORT_SECONDS + 2) + 200;
 
 Deno.test({
   name: "entries are there and gone as in memcached when some of them have expired",
-  ignore: !isHere,
+  ignore: !hasMemcached(),
   fn: async () => {
     await using memcached = await RealMemcached.start();
     const random = generator(5);
     const pick = <T>(choices: readonly T[]) => choices[Math.floor(choices.length * random())];
-    const answering: [Answering, Answering] = [
-      { side: memcached, cas: new CasNumbers() },
-      { side: new OurSession(random), cas: new CasNumbers() },
-    ];
+    const sides: Sides = [answering(memcached), answering(new OurSession(random))];
     const seconds = () => pick([0, 100, SHORT_SECONDS, SHORT_SECONDS, -1]);
     const keys = Array.from({ length: 300 }, (_, i) => `k${i}`);
     const stored = keys.map((key) =>
@@ -190,8 +157,8 @@ Deno.test({
         () => [`md ${key} I T${seconds()}\r\n`],
       ])()
     );
-    await compare([...stored, ...given], answering, true);
+    await compare([...stored, ...given], sides, true);
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
-    await compare(keys.flatMap((key) => [`mg ${key} v t\r\n`, `add ${key} 0 0 1\r\n2\r\n`]), answering, true);
+    await compare(keys.flatMap((key) => [`mg ${key} v t\r\n`, `add ${key} 0 0 1\r\n2\r\n`]), sides, true);
   },
 });

@@ -1,5 +1,7 @@
 /** The real memcached, as a child process, and replies made comparable: for tests of our own answers against its. */
 
+import { assert } from "@std/assert";
+import { generator } from "../lib/random.ts";
 import { Session } from "../lib/session.ts";
 import { sessionHost } from "./session_host.ts";
 
@@ -15,10 +17,74 @@ export function hasMemcached(): boolean {
 /** The real one has this long for a reply; ours are there at once. */
 const ANSWER_LIMIT_MS = 10_000;
 
+/** What is sent together. */
+export interface Question {
+  bytes: Uint8Array;
+  /** Where the reply ends; without it, with the conversation. */
+  end?: Uint8Array;
+  /** In how many writes it is sent, where there are writes. */
+  writes?: number;
+}
+
+/** What comes back, and whether that was the end of the conversation. */
+export interface Answer {
+  reply: Uint8Array;
+  hasEnded: boolean;
+}
+
 /** One who answers a batch of commands. */
 export interface Side {
-  /** Sends bytes and returns the reply, up to `end`, or all there is if the conversation ends before. */
-  ask(request: Uint8Array<ArrayBuffer>, end: Uint8Array): Promise<{ reply: Uint8Array; hasEnded: boolean }>;
+  /** Sends bytes and returns the reply, or all there is of it if the conversation ends before. */
+  ask(question: Question): Promise<Answer>;
+}
+
+/** A side with the states that it has told. */
+export interface Answering {
+  readonly side: Side;
+  readonly cas: CasNumbers;
+}
+
+/** The real one, and ours. */
+export type Sides = readonly [real: Answering, ours: Answering];
+
+/** What is compared, and how. */
+export interface Comparison {
+  /** What is asked, in the plural. */
+  what: string;
+  /** How many, if MEMCACHED_COMMANDS does not say. */
+  count: number;
+  /** Asks both sides some that belong together; throws if the answers differ. Returns how many it has asked. */
+  transcript: (seed: number, sides: Sides) => Promise<number>;
+}
+
+/** Registers a test that compares one transcript after the other; MEMCACHED_SEED is the first one's seed. */
+export function compareAtRandom({ what, count, transcript }: Comparison): void {
+  const least = Number(Deno.env.get("MEMCACHED_COMMANDS") ?? count);
+  const firstSeed = Number(Deno.env.get("MEMCACHED_SEED") ?? 1);
+  const ignore = !hasMemcached();
+  if (ignore) console.log(`Random ${what} are not compared with memcached: that needs apt's package memcached`);
+  Deno.test({
+    name: `${least} random ${what} are answered as by memcached`,
+    ignore,
+    fn: async () => {
+      await using memcached = await RealMemcached.start();
+      const ours = new OurSession(generator(firstSeed));
+      let asked = 0;
+      for (let seed = firstSeed; asked < least; seed++) {
+        try {
+          asked += await transcript(seed, [answering(memcached), answering(ours)]);
+        } catch (error) {
+          throw new Error(`seed ${seed}: ${(error as Error).message}`);
+        }
+      }
+      assert(asked >= least);
+      console.log(`${asked} ${what} without a difference`);
+    },
+  });
+}
+
+export function answering(side: Side): Answering {
+  return { side, cas: new CasNumbers() };
 }
 
 /** A real memcached on a free port of the loopback. */
@@ -57,20 +123,24 @@ export class RealMemcached implements Side, AsyncDisposable {
     }
   }
 
-  async ask(request: Uint8Array<ArrayBuffer>, end: Uint8Array): Promise<{ reply: Uint8Array; hasEnded: boolean }> {
+  async ask({ bytes, end, writes = 1 }: Question): Promise<Answer> {
     const connection = await this.#connect();
-    const sent = writeAll(connection, request);
+    const sent = writeAll(connection, bytes, Math.ceil(bytes.length / writes));
     const parts: Uint8Array[] = [];
     let reply: Uint8Array = new Uint8Array(0);
-    while (!endsWith(reply, end)) {
-      const limit = setTimeout(() => connection.close(), ANSWER_LIMIT_MS); // replies out of step would be waited for
+    while (end === undefined || !endsWith(reply, end)) {
+      let isLate = false;
+      const limit = setTimeout(() => { // replies out of step would be waited for
+        isLate = true;
+        connection.close();
+      }, ANSWER_LIMIT_MS);
       const count = await connection.read(this.#buffer).catch(() => null);
       clearTimeout(limit);
       if (count === null) {
         await sent;
         closeOnce(connection);
         this.#connection = undefined;
-        return { reply, hasEnded: true };
+        return { reply, hasEnded: !isLate };
       }
       parts.push(this.#buffer.slice(0, count));
       reply = joined(parts);
@@ -86,7 +156,10 @@ export class RealMemcached implements Side, AsyncDisposable {
   }
 
   async #connect(): Promise<Deno.TcpConn> {
-    this.#connection ??= await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+    if (this.#connection === undefined) {
+      this.#connection = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+      this.#connection.setNoDelay(true); // the second of several writes would wait for memcached to have nothing to do
+    }
     return this.#connection;
   }
 }
@@ -109,7 +182,7 @@ export class OurSession implements Side {
     this.#random = random;
   }
 
-  ask(request: Uint8Array<ArrayBuffer>): Promise<{ reply: Uint8Array; hasEnded: boolean }> {
+  ask({ bytes: request }: Question): Promise<Answer> {
     const session = this.#session;
     const parts: Uint8Array[] = [];
     const most = this.#random() < 0.3 ? 20 : 4000;
@@ -191,6 +264,11 @@ function withPlaces(line: string, cas: CasNumbers): string {
   return line.replace(/ c(\d+)(?= |$)/g, (_, n) => ` c${cas.placeOf(n)}`);
 }
 
+/** What is compared, to be read by people: what repeats a character is cut. */
+export function inShort(lines: string[]): string {
+  return JSON.stringify(lines.map((line) => line.replace(/([^])\1{9,}/g, (run, one) => `${one}{${run.length}}`)));
+}
+
 /** Bytes as text, one character for each. */
 export function textOf(bytes: Uint8Array): string {
   let text = "";
@@ -205,9 +283,9 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array, most: number): Promise<void> {
   try {
-    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at, at + most).slice());
   } catch {
     // It has closed the connection; who reads will know.
   }

@@ -172,6 +172,24 @@ Deno.test("MemcachedText runs a delayed flush_all when its time has come, and th
   assertEquals(say(session, "get k\r\n").text, "END\r\n");
 });
 
+Deno.test("MemcachedText: flush_all for a time before the server's clears nothing, and undoes one that waits", () => {
+  const startSeconds = 1_800_000_000;
+  let now = 1000 * startSeconds;
+  const host = sessionHost({ now: () => now });
+  const session = new Session(host);
+  const gets = (text: string) => say(session, `set k 0 0 1\r\na\r\n${text}\r\nget k\r\n`).text;
+  const [here, gone] = ["STORED\r\nOK\r\nVALUE k 0 1\r\na\r\nEND\r\n", "STORED\r\nOK\r\nEND\r\n"];
+  now += 10_000;
+  gets("flush_all 10");
+  // memcached's time begins 61 seconds before it starts.
+  for (const seconds of [2_592_001, startSeconds - 61]) {
+    assertEquals([gets(`flush_all ${seconds}`), host.later?.ms], [here, Infinity]);
+  }
+  for (const seconds of [startSeconds - 60, startSeconds + 10, -1, -2_592_001]) {
+    assertEquals(gets(`flush_all ${seconds}`), gone, `${seconds}`);
+  }
+});
+
 Deno.test("MemcachedText: a cas that has been seen stores once, and touch leaves it as it is", () => {
   const host = sessionHost({ onWrite: () => {} }); // without replication there are no versions
   const session = new Session(host);
