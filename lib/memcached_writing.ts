@@ -11,10 +11,10 @@ export function writeText(bytes: Uint8Array, at: number, text: string): number {
 /** Writes a whole number from 0 to 2³² − 1. Returns where it ends. */
 export function writeDecimal(bytes: Uint8Array, at: number, value: number): number {
   let end = at + 1;
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) end++;
-  let rest = value;
+  for (let rest = value >>> 0; rest >= 10; rest = (rest / 10) >>> 0) end++;
+  let rest = value >>> 0;
   for (let i = end - 1; i >= at; i--) {
-    const tenth = Math.floor(rest / 10);
+    const tenth = (rest / 10) >>> 0;
     bytes[i] = ZERO + rest - 10 * tenth;
     rest = tenth;
   }
