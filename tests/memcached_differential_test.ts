@@ -41,6 +41,7 @@ import {
   OurSession,
   RealMemcached,
   type Sides,
+  textOf,
 } from "./memcached_oracle.ts";
 
 const COMMANDS_OF_TRANSCRIPT = 400;
@@ -122,9 +123,15 @@ compareAtRandom({
   },
 });
 
-/** Longer than entries live that are to expire: memcached's clock has whole seconds, and begins to count at any time. */
 const SHORT_SECONDS = 2;
-const WAIT_MS = 1000 * (SHORT_SECONDS + 2) + 200;
+
+/** Waits until an entry has expired on a side, by that side's clock. */
+async function untilGone(key: string, { side }: Sides[number]): Promise<void> {
+  const question = { bytes: bytesOf(`mg ${key}\r\nmn\r\n`), end: bytesOf("MN\r\n") };
+  while (!textOf((await side.ask(question)).reply).startsWith("EN")) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
 
 Deno.test({
   name: "entries are there and gone as in memcached when some of them have expired",
@@ -155,8 +162,8 @@ Deno.test({
         () => [`md ${key} I T${seconds()}\r\n`],
       ])()
     );
-    await compare([...stored, ...given], sides, true);
-    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+    await compare([...stored, ...given, `ms last 1 T${SHORT_SECONDS + 1}\r\n1\r\n`], sides, true);
+    for (const side of sides) await untilGone("last", side);
     await compare(keys.flatMap((key) => [`mg ${key} v t\r\n`, `add ${key} 0 0 1\r\n2\r\n`]), sides, true);
   },
 });
