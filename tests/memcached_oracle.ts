@@ -183,6 +183,7 @@ export class OurSession implements Side {
   }
 
   ask({ bytes: request }: Question): Promise<Answer> {
+    this.#host.store.maintain(); // as a server does now and then: what has been cleared is given back
     const session = this.#session;
     const parts: Uint8Array[] = [];
     const most = this.#random() < 0.3 ? 20 : 4000;
