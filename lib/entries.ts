@@ -31,6 +31,19 @@ export interface EntriesOptions {
   readonly counters: { deletions: number; evictions: number; expirations: number };
 }
 
+/** What is to be stored under a key. */
+export interface EntryInput {
+  flags: number;
+  /** Of `MARK` in records.ts; none by default. */
+  marks?: number;
+  /** The value's bytes; they are copied. */
+  value: Span;
+  /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
+  ttlMs: number | undefined;
+  /** When it expires, if that is not a whole time to live from now. */
+  deadlineMs?: number;
+}
+
 /** What an entry holds beside its key. */
 export interface NewEntry {
   flags: number;
@@ -253,6 +266,13 @@ export class Entries {
     records.remove(position);
   }
 
+  /** Erases everything. */
+  eraseAll(): void {
+    while (this.order.size > 0) this.erase(this.order.oldest);
+    while (this.#graves.size > 0) this.erase(this.#graves.oldest);
+    this.doomed = 0;
+  }
+
   /** Erases what has been cleared. */
   eraseCleared(position: number): void {
     if (this.records.kind(position) === ENTRY) this.#options.counters.deletions++;
@@ -288,7 +308,7 @@ export class Entries {
   }
 
   get #tableBytes(): number {
-    return this.#holdsAny ? this.#table.bytes + this.history.bytes : 0;
+    return this.size > 0 ? this.#table.bytes + this.history.bytes : 0;
   }
 
   #graveBytesOf(position: number): number {
@@ -317,16 +337,17 @@ export class Entries {
     const { slab } = this.records;
     this.#limit();
     slab.cleanAhead(bytes);
-    while (this.#holdsAny && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
-    while (!slab.reserve(bytes) && this.#holdsAny) {
+    while (this.size > 0 && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
+    while (!slab.reserve(bytes) && this.size > 0) {
       // Holes too small to be worth closing: they must become larger.
       const target = slab.liveBytes - slab.segmentBytes / 8;
-      while (this.#holdsAny && slab.liveBytes > target) this.#dropOldest(nowMs);
+      while (this.size > 0 && slab.liveBytes > target) this.#dropOldest(nowMs);
     }
   }
 
-  get #holdsAny(): boolean {
-    return this.order.size + this.#graves.size > 0;
+  /** Entries and graves. */
+  get size(): number {
+    return this.order.size + this.#graves.size;
   }
 
   #dropOldest(nowMs: number): void {

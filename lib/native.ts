@@ -2,11 +2,11 @@
 
 import { decode, encode } from "@std/msgpack";
 import { type Conversation, OUTPUT_BYTES, type SessionState } from "./conversation.ts";
-import { MAX_PREFETCHED } from "./entries.ts";
+import { type EntryInput, MAX_PREFETCHED } from "./entries.ts";
 import { ProtocolError } from "./errors.ts";
 import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST, STATE, TTL_DEFAULT } from "./frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "./limits.ts";
-import type { EntryInput, Store } from "./store.ts";
+import type { Store } from "./store.ts";
 import type { Span } from "./span.ts";
 
 /** What the native protocol needs from the server. */

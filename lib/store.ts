@@ -5,7 +5,7 @@
 
 import { recentNow, turnNow } from "./clock.ts";
 import { Cleared } from "./cleared.ts";
-import { Entries, type EntriesOptions, type RemoteWrite } from "./entries.ts";
+import { Entries, type EntriesOptions, type EntryInput, type RemoteWrite } from "./entries.ts";
 import type { HashKey } from "./hash.ts";
 import { ALL_RULES, type History, type Rules } from "./history.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "./limits.ts";
@@ -45,19 +45,6 @@ export interface StoreOptions {
   now?: () => number;
 }
 
-/** What is to be stored under a key. */
-export interface EntryInput {
-  flags: number;
-  /** Of `MARK` in records.ts; none by default. */
-  marks?: number;
-  /** The value's bytes; they are copied. */
-  value: Span;
-  /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
-  ttlMs: number | undefined;
-  /** When it expires, if that is not a whole time to live from now. */
-  deadlineMs?: number;
-}
-
 /** Places where a `set` looks for expired entries: more than one, or they could grow faster than they are found. */
 const SWEEP_STEPS = 4;
 /** Bytes of records among which a `maintain` closes holes. */
@@ -68,6 +55,8 @@ const MAX_GRAVES = 65_536;
 const NO_VERSION: Version = { h: 0, origin: 0 };
 /** Cleared entries that a `maintain` erases. */
 const ERASE_PLACES = 500;
+/** So many entries and graves are erased one by one where all are: leaving a segment behind for each few would be dear. */
+const FEW = 500;
 /** Segments whose memory a `maintain` gives back after a `clear`. */
 const GIVE_BACK = 16;
 
@@ -362,6 +351,7 @@ export class Store {
    */
   maintain(): boolean {
     const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // read in any case, for `recentMs`
+    if (this.#entries.size === 0 && this.records.slab.heldBytes > 0) this.#abandon();
     const isTidying = this.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
     const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
@@ -442,6 +432,13 @@ export class Store {
   #dropAll(): void {
     const old = this.#entries;
     this.#counters.deletions += old.order.size;
+    if (old.size <= FEW) old.eraseAll();
+    else this.#abandon();
+  }
+
+  /** Begins anew; the memory goes back bit by bit. */
+  #abandon(): void {
+    const old = this.#entries;
     this.#cleared.add(old.records);
     old.abandon();
     this.#entries = new Entries(this.#entriesOptions);

@@ -864,3 +864,24 @@ for (const [maxBytes, operations] of [[64 * KIB, 40_000], [300_001, 40_000], [MI
     });
   }
 }
+
+Deno.test("Store.clear() leaves no memory behind for each few entries when it is called again and again", () => {
+  const { store } = fixture({ maxSize: Infinity });
+  set(store, "k", 1);
+  const { memoryBytes } = store.stats();
+  for (let i = 0; i < 1000; i++) {
+    store.clear();
+    set(store, "k", 1);
+  }
+  assertStrictEquals(store.stats().memoryBytes, memoryBytes);
+  assertStrictEquals(store.stats().deletions, 1000);
+});
+
+Deno.test("Store.maintain() gives all memory back when everything has been removed or has expired", () => {
+  const { store, clock } = fixture({ maxSize: Infinity });
+  for (let i = 0; i < 3000; i++) set(store, `${i}`, 1000, 1000);
+  for (let i = 1; i < 3000; i += 2) store.delete(span(`${i}`));
+  clock.nowMs += 2000;
+  maintain(store);
+  assertStrictEquals(store.stats().memoryBytes, 0);
+});
