@@ -32,11 +32,18 @@ interface Region {
 export class Blocks {
   readonly #blockBytes: number;
   readonly #regions: Region[] = [];
+  /** Blocks that have been used, of all regions. */
+  #used = 0;
   /** A region most of whose memory is in no use: it is to be left, so that it goes back. */
   #leaving: Region | undefined;
 
   constructor(blockBytes: number) {
     this.#blockBytes = blockBytes;
+  }
+
+  /** Memory that blocks take, in use or not. */
+  get bytes(): number {
+    return this.#used * this.#blockBytes;
   }
 
   /**
@@ -52,7 +59,9 @@ export class Blocks {
     }
     region ??= this.#addRegion();
     const { buffer, returned } = region;
-    return { buffer, byteOffset: returned.pop() ?? this.#blockBytes * region.used++ };
+    if (returned.length > 0) return { buffer, byteOffset: returned.pop()! };
+    this.#used++;
+    return { buffer, byteOffset: this.#blockBytes * region.used++ };
   }
 
   /** Takes a block back, by any view that begins with it. A region none of whose blocks is in use goes back to the system. */
@@ -62,6 +71,7 @@ export class Blocks {
     region.returned.push(byteOffset);
     if (inUse(region) > 0) return;
     this.#regions.splice(i, 1);
+    this.#used -= region.used;
     if (region === this.#leaving) this.#leaving = undefined;
     giveBack(region);
   }

@@ -123,6 +123,11 @@ export class Slab {
     return this.#held * this.segmentBytes;
   }
 
+  /** Memory taken, in bytes: that of segments that have been given back may have to wait for that of others. */
+  get takenBytes(): number {
+    return this.#blocks.bytes;
+  }
+
   /** Segments in all, with and without memory. */
   get segments(): number {
     return this.words.length;
