@@ -8,7 +8,9 @@
 
 import { giveBack } from "./buffers.ts";
 
-/** A region has as many blocks as are in use before it, and at most about this many bytes. */
+/** A region has as many blocks as are in use before it; with more bytes in use than this it is mapped by itself. */
+const MAX_HEAP_BYTES = 4 * 1024 * 1024;
+/** A region has at most about this many bytes. */
 const MAX_REGION_BYTES = 64 * 1024 * 1024;
 /** A region is worth leaving with so many blocks more that are not in use than are. */
 const WORTH_LEAVING = 4;
@@ -89,7 +91,8 @@ export class Blocks {
 
   #addRegion(): Region {
     const before = this.#regions.reduce((sum, region) => sum + inUse(region), 0);
-    const blocks = Math.max(1, Math.min(before, Math.floor(MAX_REGION_BYTES / this.#blockBytes)));
+    const most = Math.floor(MAX_REGION_BYTES / this.#blockBytes);
+    const blocks = before * this.#blockBytes >= MAX_HEAP_BYTES ? most : Math.max(1, Math.min(before, most));
     const region = { buffer: new ArrayBuffer(blocks * this.#blockBytes), blocks, returned: [], used: 0 };
     this.#regions.push(region);
     return region;
