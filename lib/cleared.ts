@@ -8,7 +8,7 @@ export class Cleared {
 
   /** Bytes of memory. */
   get bytes(): number {
-    return this.#all.reduce((sum, { slab }) => sum + slab.heldBytes, 0);
+    return this.#all.reduce((sum, { slab }) => sum + slab.takenBytes, 0);
   }
 
   /** Takes records that nothing leads to any more. */

@@ -14,6 +14,8 @@ const SET_ = 0x73657420;
 /** Bytes of the shortest such command. */
 const LEAST_BYTES = 7;
 const MAX_KEY_BYTES = 250;
+/** Bytes between the key of a `set` and the end of its line, at most: three numbers take 36. */
+const MAX_NUMBERS_BYTES = 64;
 
 /** Commands that are about to be answered, in their order. */
 export class Ahead {
@@ -25,6 +27,8 @@ export class Ahead {
   readonly #key: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
   #count = 0;
   #next = 0;
+  /** Whether something else came than was seen: then nothing is sought far ahead, or a client could have it sought in vain. */
+  #isMistaken = false;
 
   constructor(store: Store) {
     this.#store = store;
@@ -33,11 +37,16 @@ export class Ahead {
   /** Forgets what was seen: bytes may have moved. */
   clear(): void {
     this.#count = this.#next = 0;
+    this.#isMistaken = false;
   }
 
   /** Where the key ends of a `get` with one key that begins at `from`, of the bytes up to `to`; 0 if something else does. */
   get(bytes: Uint8Array, from: number, to: number): number {
-    if (this.#next === this.#count || this.#froms[this.#next] !== from) this.#look(bytes, from, to);
+    if (this.#next < this.#count && this.#froms[this.#next] !== from) {
+      this.#isMistaken = true;
+      this.#count = this.#next;
+    }
+    if (this.#next === this.#count) this.#look(bytes, from, to);
     return this.#count === 0 ? 0 : this.#ends[this.#next++];
   }
 
@@ -49,12 +58,14 @@ export class Ahead {
   #look(bytes: Uint8Array, start: number, to: number): void {
     const key = this.#key;
     key.bytes = bytes;
+    const most = this.#isMistaken ? 1 : MAX_PREFETCHED;
     let count = 0;
-    for (let from = start; count < MAX_PREFETCHED && to - from >= LEAST_BYTES;) {
+    for (let from = start; count < most && to - from >= LEAST_BYTES;) {
       const name = bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3];
       if (name !== GET_ && name !== SET_) break;
       let end = from + 4;
-      while (end < to && bytes[end] > SPACE) end++;
+      const limit = Math.min(to, end + MAX_KEY_BYTES + 1);
+      while (end < limit && bytes[end] > SPACE) end++;
       if (end === from + 4 || end - from - 4 > MAX_KEY_BYTES) break;
       const after = name === GET_ ? afterGet(bytes, end, to) : afterSet(bytes, end, to);
       if (after < 0) break;
@@ -78,8 +89,9 @@ function afterGet(bytes: Uint8Array, at: number, to: number): number {
 
 /** The same of a `set`, by the number at the end of its line. */
 function afterSet(bytes: Uint8Array, at: number, to: number): number {
-  while (at < to && bytes[at] !== LF) at++;
-  if (at === to || bytes[at - 1] !== CR) return -1;
+  const limit = Math.min(to, at + MAX_NUMBERS_BYTES);
+  while (at < limit && bytes[at] !== LF) at++;
+  if (at === limit || bytes[at - 1] !== CR) return -1;
   let length = 0;
   let digit = at - 2;
   for (let unit = 1; bytes[digit] >= ZERO && bytes[digit] < ZERO + 10 && unit < 1e7; digit--, unit *= 10) {

@@ -34,6 +34,8 @@ export class MemcachedText implements Conversation {
   readonly #line = new Line();
   readonly #span: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #ahead: Ahead;
+  /** Bytes of the line that is arriving that have been searched for its end. */
+  #searched = 0;
 
   constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
     this.#host = host;
@@ -76,6 +78,7 @@ export class MemcachedText implements Conversation {
     key.from = from + 4;
     key.to = end;
     input.from = end + 2;
+    this.#searched = 0;
     this.#host.counters.requests++;
     this.#classic.getOne(key, this.#ahead.hash);
     return true;
@@ -85,8 +88,9 @@ export class MemcachedText implements Conversation {
   #command(): SessionState | undefined {
     const input = this.#input;
     const { bytes, from, to } = input;
-    let at = from;
+    let at = from + this.#searched;
     while (at < to && bytes[at] !== LF) at++;
+    this.#searched = at === to ? to - from : 0;
     if (at === to) return this.#isLineStill(to - from) ? "needs-input" : this.#refuse();
     const line = this.#line;
     line.split(bytes, from, at > from + 1 && bytes[at - 1] === CR ? at - 1 : at);

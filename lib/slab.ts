@@ -104,6 +104,7 @@ export class Slab {
   #used = 0;
   /** Segments cleaned in vain since a record last died: what is left are the unused ends of segments of long records. */
   #fruitless = 0;
+  /** Segments in use when cleaning began, or 0 if it is not for the holes. */
   #usedBefore = 0;
   #victim = -1;
   #victimAt = 0;
@@ -120,6 +121,11 @@ export class Slab {
   /** Memory held, in bytes. */
   get heldBytes(): number {
     return this.#held * this.segmentBytes;
+  }
+
+  /** Memory taken, in bytes: that of segments that have been given back may have to wait for that of others. */
+  get takenBytes(): number {
+    return this.#blocks.bytes;
   }
 
   /** Segments in all, with and without memory. */
@@ -153,9 +159,15 @@ export class Slab {
     if (this.#isShort || this.#hasHoles) this.#clean(CLEANING_PACE * bytes + CLEANING_STEP_BYTES);
   }
 
-  /** Closes holes: looks at records of so many bytes at most. Returns whether there is more to do. */
+  /**
+   * Closes holes, and moves what keeps memory in no use from going back: looks at records of so many bytes at most. Returns
+   * whether there is more to do.
+   */
   tidy(bytes: number): boolean {
-    return this.#hasHoles && this.#clean(bytes);
+    if (this.#hasHoles && this.#clean(bytes)) return true;
+    if (!this.#blocks.leave()) return false;
+    if (this.#leaveBlocks()) this.#clean(bytes);
+    return true;
   }
 
   /**
@@ -253,12 +265,8 @@ export class Slab {
   }
 
   #openNext(purpose: number): number {
-    const segment = this.#spare.pop() ?? this.#withMemory(); // first: this is what may fail
-    const full = this.#open[purpose];
-    if (full >= 0) {
-      this.#states[full] = "closed";
-      if (this.#live[full] === 0) this.#free(full);
-    }
+    const segment = this.#spare.pop() ?? this.#withMemory(purpose); // first: this is what may fail
+    this.#close(purpose);
     this.#open[purpose] = segment;
     this.#states[segment] = "open";
     this.ends[segment] = this.firstAt(segment);
@@ -267,9 +275,17 @@ export class Slab {
     return segment;
   }
 
-  #withMemory(): number {
+  #close(purpose: number): void {
+    const full = this.#open[purpose];
+    if (full < 0) return;
+    this.#open[purpose] = -1;
+    this.#states[full] = "closed";
+    if (this.#live[full] === 0) this.#free(full);
+  }
+
+  #withMemory(purpose: number): number {
     const { segmentBytes } = this;
-    const { buffer, byteOffset } = this.#blocks.take();
+    const { buffer, byteOffset } = this.#blocks.take(purpose === FOR_MOVED);
     const segment = this.#bare.pop() ?? this.words.length;
     this.words[segment] = new Int32Array(buffer, byteOffset, segmentBytes / 4);
     this.doubles[segment] = new Float64Array(buffer, byteOffset, segmentBytes / 8);
@@ -314,7 +330,7 @@ export class Slab {
     if (at >= end) {
       this.#victim = -1;
       this.#free(victim);
-      this.#fruitless = this.#used < this.#usedBefore ? 0 : this.#fruitless + 1;
+      if (this.#usedBefore > 0) this.#fruitless = this.#used < this.#usedBefore ? 0 : this.#fruitless + 1;
     }
     return true;
   }
@@ -327,10 +343,29 @@ export class Slab {
       this.#victim = segment;
     }
     if (this.#victim < 0) return false;
-    this.#states[this.#victim] = "victim";
-    this.#usedBefore = this.#used;
-    this.#victimAt = this.firstAt(this.#victim);
+    this.#begin(this.#victim, this.#used);
     return true;
+  }
+
+  #begin(victim: number, usedBefore: number): void {
+    this.#victim = victim;
+    this.#states[victim] = "victim";
+    this.#usedBefore = usedBefore;
+    this.#victimAt = this.firstAt(victim);
+  }
+
+  /** Gives back blocks that keep much more memory from going back. Returns whether there is a segment to be cleaned first. */
+  #leaveBlocks(): boolean {
+    const isLeft = (segment: number) => segment >= 0 && this.#blocks.isLeft(this.words[segment]);
+    for (const purpose of [FOR_NEW, FOR_MOVED]) if (isLeft(this.#open[purpose])) this.#close(purpose);
+    for (const spare of this.#spare.filter(isLeft)) {
+      this.#spare.splice(this.#spare.indexOf(spare), 1);
+      this.#giveBack(spare);
+    }
+    if (this.#victim >= 0) return true;
+    const victim = this.#states.findIndex((state, segment) => state === "closed" && isLeft(segment));
+    if (victim >= 0) this.#begin(victim, 0);
+    return victim >= 0;
   }
 
   #move(segment: number, at: number, size: number): void {

@@ -61,3 +61,27 @@ Deno.test("Blocks.take() lends of the first regions when several have blocks", (
   assertStrictEquals(take().buffer, views[4].buffer);
   assertStrictEquals(take().buffer, views[19].buffer);
 });
+
+Deno.test("Blocks.leave() names blocks of a region most of which is not in use, and lends them no more", () => {
+  const { blocks, take, give } = fixture();
+  const views = Array.from({ length: 64 }, take);
+  const { buffer } = views[63];
+  assert(!blocks.leave());
+  for (const view of views.slice(34)) give(view);
+  assert(blocks.leave());
+  assert(blocks.isLeft(views[33]) && !blocks.isLeft(views[31]));
+  const { buffer: other } = blocks.take(true);
+  assert(other !== buffer);
+  for (const view of views.slice(32, 34)) give(view);
+  assertStrictEquals(buffer.byteLength, 0);
+  assert(!blocks.leave());
+});
+
+Deno.test("Blocks.take() lends of a region that is left before there is another", () => {
+  const { blocks, take, give } = fixture();
+  const views = Array.from({ length: 64 }, take);
+  for (const view of views.slice(34)) give(view);
+  assert(blocks.leave());
+  assertStrictEquals(take().buffer, views[33].buffer);
+  assert(!blocks.isLeft(views[33]));
+});

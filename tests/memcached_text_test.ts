@@ -220,6 +220,34 @@ Deno.test("MemcachedText holds no memory for a value that is too large to be tak
   assertEquals(session.input.pendingBytes, 0);
 });
 
+Deno.test("MemcachedText searches a line that arrives slowly for its end once", () => {
+  const session = new Session(sessionHost());
+  const end = ask("set k 0 0 1\r\nv\r\nget k\r\n").slice("STORED\r\n".length);
+  assertEquals(say(session, "set k 0 0 1\r\nv\r\n", 1).text, "STORED\r\n");
+  assertEquals(
+    say(session, "get k\r\nget k k\r\ngets\r\nget k\r\n", 1).text,
+    `${end}${end.slice(0, -5)}${end}ERROR\r\n${end}`,
+  );
+  say(session, `get ${"x ".repeat(250_000)}`);
+  const { input } = session;
+  const { bytes } = input;
+  let reads = 0;
+  input.bytes = new Proxy(bytes, {
+    get(target, at) {
+      reads++;
+      const value = Reflect.get(target, at);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const { to } = input;
+  bytes.set(utf8.encode("x "), to);
+  input.received(2);
+  session.run();
+  input.bytes = bytes;
+  assert(reads < 1000, `${reads} reads for 2 bytes`);
+  assertEquals(say(session, "k\r\n").text, end);
+});
+
 Deno.test("MemcachedText survives 100,000 damaged commands, and the next connection is served", () => {
   const seed = 20261125;
   const random = generator(seed);

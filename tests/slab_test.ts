@@ -300,6 +300,47 @@ Deno.test("Slab.tidy() gives memory back until little more is held than lives wh
   }
 });
 
+Deno.test("Slab.tidy() lets memory go back also where a few records that stay lie far from each other", () => {
+  const all = fixture(4000 * SEGMENT_BYTES, 5);
+  while (all.slab.liveBytes < 1000 * SEGMENT_BYTES) all.add(10, 400);
+  const full = mappedBytes(all.slab);
+  // Of every 50 segments two stay as they are: there are no holes to be closed.
+  for (const position of [...all.entries.keys()]) if ((position >>> all.slab.shift) % 50 > 1) all.remove(position);
+  while (all.slab.tidy(4096));
+  assert(mappedBytes(all.slab) < full / 4, `${mappedBytes(all.slab)} of ${full} for ${all.slab.liveBytes}`);
+  assertWhole(all);
+  for (const position of [...all.entries.keys()]) all.remove(position);
+  while (all.slab.tidy(4096));
+  assert(mappedBytes(all.slab) <= 16 * SEGMENT_BYTES, `${mappedBytes(all.slab)} of ${full} for nothing`);
+  while (all.slab.liveBytes < 100 * SEGMENT_BYTES) all.add(10, 400);
+  assertWhole(all);
+});
+
+/** Bytes of all buffers that segments lie in: what they keep from going back to the system. */
+function mappedBytes({ words }: Slab): number {
+  const buffers = new Set(words.filter(({ length }) => length > 0).map(({ buffer }) => buffer));
+  return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+Deno.test("Slab keeps all records whole when it is tidied between any others", () => {
+  const all = fixture(600 * SEGMENT_BYTES, 7);
+  for (let round = 0; round < 12; round++) {
+    while (all.slab.liveBytes < 400 * SEGMENT_BYTES) {
+      all.add(10, 1 + all.below(450));
+      if (all.below(20) === 0) all.slab.tidy(2048);
+    }
+    const kept = all.below(40);
+    for (const id of [...all.positions.keys()]) {
+      const position = all.positions.get(id);
+      if (position !== undefined && (position >>> all.slab.shift) % 40 !== kept) all.remove(position);
+      if (all.below(50) === 0) all.slab.tidy(2048);
+      if (all.below(50) === 0) all.add(10, 1 + all.below(450));
+      assert(all.slab.heldBytes <= all.slab.limitBytes);
+    }
+    assertWhole(all);
+  }
+});
+
 Deno.test("Slab holds a few segments when each record dies before the next comes", () => {
   for (const segmentBytes of [SEGMENT_BYTES, 512 * 1024]) {
     const { slab } = fixture(100 * segmentBytes, 9, segmentBytes);
