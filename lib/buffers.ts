@@ -24,9 +24,16 @@ export function keptBuffer(bytes: number): number {
   return kept.find(({ length }) => length >= bytes)?.length ?? 0;
 }
 
-/** Lends a buffer of at least so many bytes, with anything in it: the one returned last, which is still in the cache. */
+/**
+ * Lends a buffer of at least so many bytes, with anything in it: the smallest, and of equal ones the one returned last, which
+ * is still in the processor's cache.
+ */
 export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
-  const i = kept.findLastIndex(({ length }) => length >= bytes);
+  let i = -1;
+  for (let at = kept.length - 1; at >= 0; at--) {
+    const { length } = kept[at];
+    if (length >= bytes && (i < 0 || length < kept[i].length)) i = at;
+  }
   if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
   const [buffer] = kept.splice(i, 1);
   keptBytes -= buffer.length;

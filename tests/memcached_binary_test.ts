@@ -166,7 +166,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
 
 /** A host in 2027, whose clock stands still and whose writes have versions: they are what tells states. */
 function hostNow(maxItemBytes?: number): TestHost {
-  return sessionHost({ maxSize: 100, now: () => 1_800_000_000_000, onWrite: () => {} }, maxItemBytes);
+  return sessionHost({ maxSize: 100, now: () => 1_800_000_000_000 }, maxItemBytes);
 }
 
 for (const [name, dialogue] of Object.entries(DIALOGUES)) {

@@ -174,7 +174,7 @@ function closeOnce(connection: Deno.Conn): void {
 
 /** Our own session, which gets its input in random pieces. */
 export class OurSession implements Side {
-  readonly #host = sessionHost({ maxSize: 1_000_000, onWrite: () => {} });
+  readonly #host = sessionHost({ maxSize: 1_000_000 });
   #session = new Session(this.#host);
   readonly #random: () => number;
 

@@ -191,7 +191,7 @@ Deno.test("MemcachedText: flush_all for a time before the server's clears nothin
 });
 
 Deno.test("MemcachedText: a cas that has been seen stores once, and touch leaves it as it is", () => {
-  const host = sessionHost({ onWrite: () => {} }); // without replication there are no versions
+  const host = sessionHost();
   const session = new Session(host);
   const seen = () => /VALUE k 0 1 (\d+)/.exec(say(session, "gets k\r\n").text)![1];
   say(session, "set k 0 0 1\r\na\r\n");

@@ -13,7 +13,9 @@ export interface TestHost extends SessionHost {
 
 /** A host with a store of its own. */
 export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 1024 * 1024): TestHost {
-  const store = new Store({ maxSize: 1000, ttlMs: 0, renewOnHit: true, hashKey: [1, 2], ...options });
+  // Every server replicates: without versions there are no states to compare.
+  const replicates = { onWrite: () => {}, keepsGhosts: false };
+  const store = new Store({ maxSize: 1000, ttlMs: 0, renewOnHit: true, hashKey: [1, 2], ...replicates, ...options });
   const host: TestHost = {
     store,
     memcached: new Memcached({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
