@@ -3,7 +3,7 @@
  *
  * Blocks are parts of larger regions, since only a buffer of 32 MiB and more is sure to be mapped by itself: the C library
  * keeps the memory of smaller ones once some have been freed (measured). Buffers that can be resized are always mapped, but every
- * access to them takes two to three times as long (measured). A part of a region that has never been used takes no memory.
+ * access to them takes about twice as long (measured). A part of a region that has never been used takes no memory.
  */
 
 import { giveBack } from "./buffers.ts";

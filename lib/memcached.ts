@@ -3,7 +3,6 @@
  * store, not how a command or a reply is written.
  */
 
-import { Ahead } from "./memcached_ahead.ts";
 import { addDelta, type Unsigned, unsignedOf } from "./memcached_numbers.ts";
 import { MARK, STAMP_BYTES } from "./records.ts";
 import { type Span, spanOf } from "./span.ts";
@@ -75,8 +74,6 @@ export class Memcached {
   readonly maxItemBytes: number;
   /** Counts under memcached's names. */
   readonly counters: MemcachedCounters = new MemcachedCounters();
-  /** One for all conversations, as none looks ahead while another does: it stays in the processor's cache. */
-  readonly ahead: Ahead;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
   /** For values that are put together; what is stored is a copy. */
@@ -84,7 +81,6 @@ export class Memcached {
 
   constructor({ store, maxItemBytes, later }: MemcachedOptions) {
     this.store = store;
-    this.ahead = new Ahead(store);
     this.maxItemBytes = maxItemBytes;
     this.#later = later;
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;

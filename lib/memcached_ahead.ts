@@ -17,13 +17,17 @@ const MAX_KEY_BYTES = 250;
 /** Bytes between the key of a `set` and the end of its line, at most: three numbers take 36. */
 const MAX_NUMBERS_BYTES = 64;
 
+// What is seen is of use until the end of a run, so all conversations share the room for it: it stays in the processor's cache.
+/** Where commands begin, … */
+const froms = new Int32Array(MAX_PREFETCHED);
+/** … where their keys end, 0 for those of `set`, … */
+const ends = new Int32Array(MAX_PREFETCHED);
+/** … and the keys' hashes. */
+const hashes = new Int32Array(MAX_PREFETCHED);
+
 /** Commands that are about to be answered, in their order. */
 export class Ahead {
   readonly #store: Store;
-  readonly #froms = new Int32Array(MAX_PREFETCHED);
-  /** Where keys end; 0 for those of `set`. */
-  readonly #ends = new Int32Array(MAX_PREFETCHED);
-  readonly #hashes = new Int32Array(MAX_PREFETCHED);
   readonly #key: Span = { bytes: new Uint8Array(0), from: 0, to: 0 };
   #count = 0;
   #next = 0;
@@ -42,17 +46,17 @@ export class Ahead {
 
   /** Where the key ends of a `get` with one key that begins at `from`, of the bytes up to `to`; 0 if something else does. */
   get(bytes: Uint8Array, from: number, to: number): number {
-    if (this.#next < this.#count && this.#froms[this.#next] !== from) {
+    if (this.#next < this.#count && froms[this.#next] !== from) {
       this.#isMistaken = true;
       this.#count = this.#next;
     }
     if (this.#next === this.#count) this.#look(bytes, from, to);
-    return this.#count === 0 ? 0 : this.#ends[this.#next++];
+    return this.#count === 0 ? 0 : ends[this.#next++];
   }
 
   /** Hash of the key that `get` has found. */
   get hash(): number {
-    return this.#hashes[this.#next - 1];
+    return hashes[this.#next - 1];
   }
 
   #look(bytes: Uint8Array, start: number, to: number): void {
@@ -69,16 +73,16 @@ export class Ahead {
       if (end === from + 4 || end - from - 4 > MAX_KEY_BYTES) break;
       const after = name === GET_ ? afterGet(bytes, end, to) : afterSet(bytes, end, to);
       if (after < 0) break;
-      this.#froms[count] = from;
-      this.#ends[count] = name === GET_ ? end : 0;
+      froms[count] = from;
+      ends[count] = name === GET_ ? end : 0;
       key.from = from + 4;
       key.to = end;
-      this.#hashes[count++] = this.#store.hash(key);
+      hashes[count++] = this.#store.hash(key);
       from = after;
     }
     this.#count = count;
     this.#next = 0;
-    if (count > 1) this.#store.prefetch(this.#hashes, count);
+    if (count > 1) this.#store.prefetch(hashes, count);
   }
 }
 

@@ -66,7 +66,7 @@ export class MemcachedClassic {
   }
 
   /** `get` with one key, the most common command of all. */
-  getOne(key: Span, hash?: number): void {
+  getOne(key: Span, hash: number): void {
     const position = this.#memcached.get(key, hash);
     if (position !== 0) this.#writeEntry(key, position, false);
     this.#end();

@@ -5,7 +5,7 @@
 
 import { type Conversation, OUTPUT_BYTES, type SessionState } from "./conversation.ts";
 import type { InputBuffer } from "./input_buffer.ts";
-import type { Ahead } from "./memcached_ahead.ts";
+import { Ahead } from "./memcached_ahead.ts";
 import { MemcachedClassic } from "./memcached_classic.ts";
 import { Line } from "./memcached_line.ts";
 import type { Mode } from "./memcached.ts";
@@ -43,7 +43,7 @@ export class MemcachedText implements Conversation {
     this.#output = output;
     this.#classic = new MemcachedClassic(host, output);
     this.#meta = new MemcachedMeta(host.memcached, output);
-    this.#ahead = host.memcached.ahead;
+    this.#ahead = new Ahead(host.memcached.store);
   }
 
   /** Answers the commands that have arrived. */

@@ -1,5 +1,7 @@
 /** Random commands of memcached's text protocol, right ones and wrong ones. */
 
+import { Choices } from "./choices.ts";
+
 /** What stands in a command for a state that has been told, by its place among those: each side knows it by another number. */
 export const CAS_PLACE = /\u0100(\d+)\u0101/g;
 
@@ -48,8 +50,7 @@ export function shapeOf(length: number, pick: <T>(choices: readonly T[]) => T): 
 }
 
 /** Makes commands of one transcript. */
-export class Commands {
-  readonly #random: () => number;
+export class Commands extends Choices {
   readonly #prefix: string;
   readonly #keys: number;
   /** States told so far. */
@@ -58,120 +59,108 @@ export class Commands {
   #reads = false;
 
   constructor(random: () => number, prefix: string) {
-    this.#random = random;
+    super(random);
     this.#prefix = prefix;
-    this.#keys = this.#pick([2, 5, 20]);
+    this.#keys = this.pick([2, 5, 20]);
   }
 
   /** Some commands that are sent together. */
   batch(most: number): string[] {
-    this.#reads = this.#chance(0.5);
-    if (this.#chance(0.02)) {
-      return [`${this.#pick(["get", "gats 0"])} none nil ${LONG_KEY} void\r\n`];
+    this.#reads = this.chance(0.5);
+    if (this.chance(0.02)) {
+      return [`${this.pick(["get", "gats 0"])} none nil ${LONG_KEY} void\r\n`];
     }
-    return Array.from({ length: 1 + this.#below(most) }, () => this.next());
+    return Array.from({ length: 1 + this.below(most) }, () => this.next());
   }
 
   /** One command, with its value. */
   next(): string {
-    const random = this.#random();
+    const random = this.random();
     if (random < 0.4) return this.#classic();
     if (random < 0.95) return this.#meta();
     return this.#odd();
   }
 
-  #below(count: number): number {
-    return Math.floor(count * this.#random());
-  }
-
-  #pick<T>(choices: readonly T[]): T {
-    return choices[this.#below(choices.length)];
-  }
-
-  #chance(probability: number): boolean {
-    return this.#random() < probability;
-  }
-
   #key(): string {
-    if (this.#chance(0.01)) {
-      return this.#pick(["k".repeat(250), LONG_KEY, "\x01\x7f", "\xe9\xff", "a\tb", "noreply"]);
+    if (this.chance(0.01)) {
+      return this.pick(["k".repeat(250), LONG_KEY, "\x01\x7f", "\xe9\xff", "a\tb", "noreply"]);
     }
-    return `${this.#prefix}k${this.#below(this.#keys)}`;
+    return `${this.#prefix}k${this.below(this.#keys)}`;
   }
 
   #end(): string {
-    return this.#chance(0.05) ? "\n" : "\r\n";
+    return this.chance(0.05) ? "\n" : "\r\n";
   }
 
   #noreply(): string {
-    if (this.#chance(0.03)) return this.#pick([" Noreply", " noreply ", " x", " 0", " noreply x"]);
-    return this.#chance(0.1) ? " noreply" : "";
+    if (this.chance(0.03)) return this.pick([" Noreply", " noreply ", " x", " 0", " noreply x"]);
+    return this.chance(0.1) ? " noreply" : "";
   }
 
   #seconds(): string {
-    return this.#chance(0.03) ? this.#pick(ODD_SECONDS) : this.#pick(SECONDS);
+    return this.chance(0.03) ? this.pick(ODD_SECONDS) : this.pick(SECONDS);
   }
 
   #number(): string {
-    return this.#chance(0.05) ? this.#pick(ODD_NUMBERS) : this.#pick(NUMBERS);
+    return this.chance(0.05) ? this.pick(ODD_NUMBERS) : this.pick(NUMBERS);
   }
 
   #clientFlags(): string {
-    return this.#chance(0.1) ? this.#number() : this.#pick(["0", "0", "5", "4294967295"]);
+    return this.chance(0.1) ? this.#number() : this.pick(["0", "0", "5", "4294967295"]);
   }
 
   #cas(): string {
     const { casCount } = this;
-    if (casCount > 0 && this.#chance(0.8)) return `\u0100${casCount - 1 - this.#below(Math.min(casCount, 8))}\u0101`;
-    return this.#chance(0.1) ? this.#pick(["x", "1x", "-1", "+5", "007"]) : this.#pick(["0", "1", "9007199254740991"]);
+    if (casCount > 0 && this.chance(0.8)) return `\u0100${casCount - 1 - this.below(Math.min(casCount, 8))}\u0101`;
+    return this.chance(0.1) ? this.pick(["x", "1x", "-1", "+5", "007"]) : this.pick(["0", "1", "9007199254740991"]);
   }
 
   #value(): string {
-    if (this.#chance(0.3)) return this.#number();
-    if (this.#chance(0.05)) return this.#pick(["5 ", "12   ", " 5", "", "99\0", "1".repeat(18), "9".repeat(20)]);
-    const length = this.#chance(0.3) ? this.#below(2001) : this.#below(60);
-    return shapeOf(length, (choices) => this.#pick(choices));
+    if (this.chance(0.3)) return this.#number();
+    if (this.chance(0.05)) return this.pick(["5 ", "12   ", " 5", "", "99\0", "1".repeat(18), "9".repeat(20)]);
+    const length = this.chance(0.3) ? this.below(2001) : this.below(60);
+    return shapeOf(length, (choices) => this.pick(choices));
   }
 
   /** A line that ends with the length of the value that follows. */
   #withValue(line: (length: string) => string): string {
-    const isRight = this.#chance(0.98);
+    const isRight = this.chance(0.98);
     const value = this.#value();
     const head = line(`${value.length}`);
     if (isRight) return `${head}${this.#end()}${value}\r\n`;
     // A length that is wrong: too small or too large by a little, or none at all.
-    const length = this.#pick([
-      `${value.length + 1 + this.#below(5)}`,
+    const length = this.pick([
+      `${value.length + 1 + this.below(5)}`,
       `${Math.max(0, value.length - 3)}`,
       "-1",
       "x",
     ]);
     const flat = value.replace(/[\r\n]/g, "-");
-    return `${line(this.#chance(0.2) ? "2147483647" : length)}${this.#end()}${flat}\r\n`.replace(" 2147483647", " -2");
+    return `${line(this.chance(0.2) ? "2147483647" : length)}${this.#end()}${flat}\r\n`.replace(" 2147483647", " -2");
   }
 
   #classic(): string {
     const key = this.#key();
     const end = this.#end();
-    switch (this.#reads ? this.#below(12) : 4 + this.#below(10)) {
+    switch (this.#reads ? this.below(12) : 4 + this.below(10)) {
       case 0:
       case 1:
       case 2:
-        return `${this.#pick(["get", "gets", "gets", "bget"])} ${this.#keyList()}${end}`;
+        return `${this.pick(["get", "gets", "gets", "bget"])} ${this.#keyList()}${end}`;
       case 3:
-        return `${this.#pick(["gat", "gats"])} ${this.#seconds()} ${this.#keyList()}${end}`;
+        return `${this.pick(["gat", "gats"])} ${this.#seconds()} ${this.#keyList()}${end}`;
       case 4:
       case 5:
         return this.#store("set", key);
       case 6:
-        return this.#store(this.#pick(["add", "replace"]), key);
+        return this.#store(this.pick(["add", "replace"]), key);
       case 7:
-        return this.#store(this.#pick(["append", "prepend"]), key);
+        return this.#store(this.pick(["append", "prepend"]), key);
       case 8:
         return this.#store("cas", key);
       case 12:
       case 13:
-        return `${this.#pick(["incr", "decr"])} ${key} ${this.#number()}${this.#noreply()}${end}`;
+        return `${this.pick(["incr", "decr"])} ${key} ${this.#number()}${this.#noreply()}${end}`;
       case 9:
         return `touch ${key} ${this.#seconds()}${this.#noreply()}${end}`;
       case 10:
@@ -183,7 +172,7 @@ export class Commands {
 
   /** Keys of a retrieval: none is too long. */
   #keyList(): string {
-    const count = this.#chance(0.3) ? 1 + this.#below(30) : 1;
+    const count = this.chance(0.3) ? 1 + this.below(30) : 1;
     return Array.from({ length: count }, () => this.#key().slice(0, 250)).join(" ");
   }
 
@@ -195,21 +184,21 @@ export class Commands {
   }
 
   #rare(): string {
-    if (this.#chance(0.3)) {
-      return this.#pick(["mn", "mn x", "version", "version x", "verbosity 1", "verbosity", "verbosity x"]);
+    if (this.chance(0.3)) {
+      return this.pick(["mn", "mn x", "version", "version x", "verbosity 1", "verbosity", "verbosity x"]);
     }
-    if (this.#chance(0.7)) return "mn";
-    const seconds = this.#pick(["", "", " 0", " -1", " x", " 0 0", " 0 0 0"]);
+    if (this.chance(0.7)) return "mn";
+    const seconds = this.pick(["", "", " 0", " -1", " x", " 0 0", " 0 0 0"]);
     return `flush_all${seconds}${this.#noreply()}`;
   }
 
   #meta(): string {
-    const name = this.#pick([...this.#reads ? ["mg", "mg", "mg"] : ["ma", "ma"], "ms", "ms", "md"]);
-    const isBinary = this.#chance(0.15);
+    const name = this.pick([...this.#reads ? ["mg", "mg", "mg"] : ["ma", "ma"], "ms", "ms", "md"]);
+    const isBinary = this.chance(0.15);
     let key = this.#key();
-    if (isBinary && !this.#chance(0.05)) key = btoa(key);
+    if (isBinary && !this.chance(0.05)) key = btoa(key);
     const flags = this.#flags(name);
-    if (isBinary) flags.splice(this.#below(flags.length + 1), 0, "b");
+    if (isBinary) flags.splice(this.below(flags.length + 1), 0, "b");
     const tail = flags.map((flag) => ` ${flag}`).join("");
     if (name === "ms") return this.#withValue((length) => `ms ${key} ${length}${tail}`);
     return `${name} ${key}${tail}${this.#end()}`;
@@ -221,17 +210,17 @@ export class Commands {
     for (const letter of letters) {
       // Of N and T memcached takes the later one, and we T.
       if (letter === "T" && flags.some((flag) => flag[0] === "N")) continue;
-      if (this.#chance("cvk".includes(letter) ? 0.4 : 0.15)) flags.push(this.#flag(letter, name));
+      if (this.chance("cvk".includes(letter) ? 0.4 : 0.15)) flags.push(this.#flag(letter, name));
     }
-    if (this.#chance(0.02)) {
-      const letter = this.#pick([..."bRlOPLktcfvhuqFCMJDIaZ0!\x7f\x80"]);
+    if (this.chance(0.02)) {
+      const letter = this.pick([..."bRlOPLktcfvhuqFCMJDIaZ0!\x7f\x80"]);
       if (name !== "mg" || letter !== "C") flags.push(this.#flag(letter, name));
     }
     // What is over as soon as it is stored has no state and no time to live that could be told.
     const isOver = flags.some((flag) => flag[0] === "N" || flag[0] === "T" ? OVER.test(flag) : false);
     if (isOver) return flags.filter((flag) => flag[0] !== "c" && flag[0] !== "t");
     for (let i = flags.length - 1; i > 0; i--) {
-      const j = this.#below(i + 1);
+      const j = this.below(i + 1);
       [flags[i], flags[j]] = [flags[j], flags[i]];
     }
     return flags;
@@ -243,7 +232,7 @@ export class Commands {
       case "T":
         return letter + this.#seconds();
       case "R":
-        return `R${this.#pick(["0", "50", "500", "5000", "-1", "x", "2592001"])}`;
+        return `R${this.pick(["0", "50", "500", "5000", "-1", "x", "2592001"])}`;
       case "F":
         return `F${this.#clientFlags()}`;
       case "C":
@@ -252,19 +241,19 @@ export class Commands {
       case "D":
         return letter + this.#number();
       case "M":
-        if (this.#chance(0.04)) return this.#pick(["M", "MX", "MSS", "Ms"]);
-        return `M${this.#pick([...(name === "ms" ? "SAPRESAPREsapre" : "ID+-id")])}`;
+        if (this.chance(0.04)) return this.pick(["M", "MX", "MSS", "Ms"]);
+        return `M${this.pick([...(name === "ms" ? "SAPRESAPREsapre" : "ID+-id")])}`;
       case "O":
-        return `O${"ms md".includes(name) && this.#chance(0.03) ? "o".repeat(30 + this.#below(4)) : this.#below(100)}`;
+        return `O${"ms md".includes(name) && this.chance(0.03) ? "o".repeat(30 + this.below(4)) : this.below(100)}`;
       default:
-        return letter + (this.#chance(0.02) ? "x" : "");
+        return letter + (this.chance(0.02) ? "x" : "");
     }
   }
 
   /** Lines that are hardly commands. */
   #odd(): string {
     const key = this.#key().slice(0, 250);
-    const line = this.#pick([
+    const line = this.pick([
       "",
       " ",
       "g",

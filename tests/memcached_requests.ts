@@ -1,5 +1,6 @@
 /** Random requests of memcached's binary protocol, right ones and wrong ones. */
 
+import { Choices } from "./choices.ts";
 import { shapeOf } from "./memcached_commands.ts";
 import type { CasNumbers } from "./memcached_oracle.ts";
 import { hex, type Packet, packetOf, REQUEST, u32, u64 } from "./memcached_packets.ts";
@@ -93,8 +94,7 @@ const FORMS: Form[] = [
 ];
 
 /** Makes requests of one transcript. */
-export class Requests {
-  readonly #random: () => number;
+export class Requests extends Choices {
   readonly #prefix: string;
   readonly #keys: number;
   /** Whether a flush clears, or is one that waits or clears nothing: in memcached that would bring back what another cleared. */
@@ -112,10 +112,10 @@ export class Requests {
   #isOpen = false;
 
   constructor(random: () => number, prefix: string) {
-    this.#random = random;
+    super(random);
     this.#prefix = prefix;
-    this.#keys = this.#pick([1, 2, 5, 20]);
-    this.#clears = this.#chance(0.7);
+    this.#keys = this.pick([1, 2, 5, 20]);
+    this.#clears = this.chance(0.7);
   }
 
   /** Takes note of a state that a reply has told, so that it can be a condition. */
@@ -136,10 +136,10 @@ export class Requests {
     this.#batch = [];
     this.#asked = new Map();
     this.#isHeld = false;
-    if (this.#isOpen && this.#chance(0.01)) return this.#rubbish();
-    const isLast = this.#chance(0.05);
+    if (this.#isOpen && this.chance(0.01)) return this.#rubbish();
+    const isLast = this.chance(0.05);
     this.#mostBytes = isLast ? MOST_BYTES_AT_END : MOST_BYTES;
-    for (let count = 1 + this.#below(isLast ? MOST_AT_END : most); count > 0; count--) this.#next();
+    for (let count = 1 + this.below(isLast ? MOST_AT_END : most); count > 0; count--) this.#next();
     if (isLast) this.#end();
     this.#isOpen = !isLast;
     return { requests: this.#batch, isLast };
@@ -148,28 +148,16 @@ export class Requests {
   /** No request at all. It stands alone: memcached forgets what it has not sent. */
   #rubbish(): Batch {
     this.#isOpen = false;
-    return { requests: [{ magic: this.#pick([0, 1, 0x67, 0x7f, 0x81, 0xff]), opcode: NOOP, opaque: 0 }], isLast: true };
-  }
-
-  #below(count: number): number {
-    return Math.floor(count * this.#random());
-  }
-
-  #pick<T>(choices: readonly T[]): T {
-    return choices[this.#below(choices.length)];
-  }
-
-  #chance(probability: number): boolean {
-    return this.#random() < probability;
+    return { requests: [{ magic: this.pick([0, 1, 0x67, 0x7f, 0x81, 0xff]), opcode: NOOP, opaque: 0 }], isLast: true };
   }
 
   #bits64(): bigint {
-    return BigInt(this.#below(2 ** 32)) << 32n | BigInt(this.#below(2 ** 32));
+    return BigInt(this.below(2 ** 32)) << 32n | BigInt(this.below(2 ** 32));
   }
 
   #opaque(): number {
     while (true) {
-      const opaque = this.#chance(0.1) ? this.#pick([0, 1, 0xffffffff, 0x80818081]) : this.#below(2 ** 32);
+      const opaque = this.chance(0.1) ? this.pick([0, 1, 0xffffffff, 0x80818081]) : this.below(2 ** 32);
       if (!this.#asked.has(opaque)) return opaque;
     }
   }
@@ -178,34 +166,34 @@ export class Requests {
   #push(opcode: number, packet: Omit<Request, "opcode" | "opaque"> = {}): void {
     const opaque = this.#opaque();
     this.#asked.set(opaque, packet.key ?? "");
-    const noise = this.#chance(0.1) ? { kind: this.#below(256), status: this.#below(65536) } : {};
+    const noise = this.chance(0.1) ? { kind: this.below(256), status: this.below(65536) } : {};
     this.#batch.push({ opcode, opaque, ...noise, ...packet });
   }
 
   #key(): string {
-    if (this.#chance(0.98)) return `${this.#prefix}${this.#below(this.#keys)}`;
-    const tail = this.#pick(["", " ", "\0", "\r\n", "\xff\x80", "k".repeat(250)]);
+    if (this.chance(0.98)) return `${this.#prefix}${this.below(this.#keys)}`;
+    const tail = this.pick(["", " ", "\0", "\r\n", "\xff\x80", "k".repeat(250)]);
     return `${this.#prefix}${tail}`.slice(0, 250);
   }
 
   /** A condition, or none. */
   #condition(key: string, probability = 0.25): { cas?: bigint; place?: number } {
-    if (!this.#chance(probability)) return {};
-    if (this.#chance(0.1)) return { cas: this.#pick(NEVER) };
+    if (!this.chance(probability)) return {};
+    if (this.chance(0.1)) return { cas: this.pick(NEVER) };
     const place = this.#told.get(key);
-    if (place !== undefined && this.#chance(0.8)) return { place };
-    return this.#states === 0 ? {} : { place: this.#states - 1 - this.#below(Math.min(this.#states, 8)) };
+    if (place !== undefined && this.chance(0.8)) return { place };
+    return this.#states === 0 ? {} : { place: this.#states - 1 - this.below(Math.min(this.#states, 8)) };
   }
 
   #value(): string {
-    if (this.#chance(0.3)) return this.#pick(NUMBERS);
-    if (this.#chance(0.1)) return this.#pick(ODD_NUMBERS);
-    const length = this.#chance(0.3) ? this.#below(this.#mostBytes + 1) : this.#below(60);
-    return shapeOf(length, (choices) => this.#pick(choices));
+    if (this.chance(0.3)) return this.pick(NUMBERS);
+    if (this.chance(0.1)) return this.pick(ODD_NUMBERS);
+    const length = this.chance(0.3) ? this.below(this.#mostBytes + 1) : this.below(60);
+    return shapeOf(length, (choices) => this.pick(choices));
   }
 
   #next(): void {
-    const random = this.#random();
+    const random = this.random();
     if (random < 0.28) this.#read();
     else if (random < 0.52) this.#store();
     else if (random < 0.64) this.#extend();
@@ -217,11 +205,11 @@ export class Requests {
   #read(): void {
     const key = this.#key();
     this.#isHeld = true;
-    if (this.#chance(0.5)) {
-      return this.#push(this.#pick([GET, GETQ, GETK, GETKQ]), { key, ...this.#condition(key, 0.05) });
+    if (this.chance(0.5)) {
+      return this.#push(this.pick([GET, GETQ, GETK, GETKQ]), { key, ...this.#condition(key, 0.05) });
     }
-    const extras = u32(this.#chance(0.15) ? this.#pick(OVER) : this.#pick(SECONDS));
-    const opcode = this.#pick([TOUCH, TOUCH, GAT, GATQ, GATK, GATKQ]);
+    const extras = u32(this.chance(0.15) ? this.pick(OVER) : this.pick(SECONDS));
+    const opcode = this.pick([TOUCH, TOUCH, GAT, GATQ, GATK, GATKQ]);
     this.#push(opcode, {
       key,
       extras,
@@ -232,45 +220,45 @@ export class Requests {
 
   /** Of a value that does not come: what follows is the next request, where none is expected. */
   #announcement(bytes: number): { bodyBytes?: number } {
-    return this.#chance(0.03) ? { bodyBytes: bytes + this.#below(2000) } : {};
+    return this.chance(0.03) ? { bodyBytes: bytes + this.below(2000) } : {};
   }
 
   /** What is over as soon as it is stored has no state with us that could be told: such requests are quiet. */
   #expiring(opcode: number): [opcode: number, seconds: number] {
-    if (this.#chance(0.06)) return [QUIET_OF.get(opcode)!, this.#pick(OVER)];
-    return [this.#chance(0.3) ? QUIET_OF.get(opcode)! : opcode, this.#pick(SECONDS)];
+    if (this.chance(0.06)) return [QUIET_OF.get(opcode)!, this.pick(OVER)];
+    return [this.chance(0.3) ? QUIET_OF.get(opcode)! : opcode, this.pick(SECONDS)];
   }
 
   /** A value of more than an item holds, now and then. */
   #tooLarge(): string | undefined {
-    return this.#mostBytes === MOST_BYTES && this.#chance(0.0005) ? "v".repeat(2 ** 20 + this.#below(100)) : undefined;
+    return this.#mostBytes === MOST_BYTES && this.chance(0.0005) ? "v".repeat(2 ** 20 + this.below(100)) : undefined;
   }
 
   #store(): void {
     const key = this.#key();
-    const [opcode, seconds] = this.#expiring(this.#pick([SET, SET, ADD, REPLACE]));
-    const extras = u32(this.#pick(FLAGS), seconds);
+    const [opcode, seconds] = this.#expiring(this.pick([SET, SET, ADD, REPLACE]));
+    const extras = u32(this.pick(FLAGS), seconds);
     this.#push(opcode, { key, extras, value: this.#tooLarge() ?? this.#value(), ...this.#condition(key) });
   }
 
   #extend(): void {
     const key = this.#key();
-    const isBehind = this.#chance(0.5);
-    const opcode = this.#pick(isBehind ? [APPEND, APPENDQ] : [PREPEND, PREPENDQ]);
+    const isBehind = this.chance(0.5);
+    const opcode = this.pick(isBehind ? [APPEND, APPENDQ] : [PREPEND, PREPENDQ]);
     this.#push(opcode, { key, value: this.#tooLarge() ?? this.#addition(isBehind), ...this.#condition(key) });
   }
 
   #addition(isBehind: boolean): string {
-    if (this.#chance(0.3)) {
-      return isBehind ? this.#pick([" 1", "\t", "\r\n2"]) + "9" : "9" + this.#pick(["1 ", "\t", "2\n"]);
+    if (this.chance(0.3)) {
+      return isBehind ? this.pick([" 1", "\t", "\r\n2"]) + "9" : "9" + this.pick(["1 ", "\t", "2\n"]);
     }
-    if (this.#chance(0.3)) return this.#pick(ADDITIONS);
-    return this.#pick([..."abcxyz\0\xff"]).repeat(1 + this.#below(this.#chance(0.2) ? this.#mostBytes : 60));
+    if (this.chance(0.3)) return this.pick(ADDITIONS);
+    return this.pick([..."abcxyz\0\xff"]).repeat(1 + this.below(this.chance(0.2) ? this.#mostBytes : 60));
   }
 
   #delete(): void {
     const key = this.#key();
-    this.#push(this.#pick([DELETE, DELETE, DELETEQ]), { key, ...this.#condition(key) });
+    this.#push(this.pick([DELETE, DELETE, DELETEQ]), { key, ...this.#condition(key) });
   }
 
   /** Before one that counts, memcached is made to send what it has to say. */
@@ -281,21 +269,21 @@ export class Requests {
 
   #count(): void {
     this.#letGo();
-    if (this.#chance(0.06)) return this.#countFar();
+    if (this.chance(0.06)) return this.#countFar();
     const key = this.#key();
-    const isDown = this.#chance(0.4);
+    const isDown = this.chance(0.4);
     const [opcode, seconds] = this.#expiring(isDown ? DECREMENT : INCREMENT);
-    const delta = isDown && this.#chance(0.1) ? this.#bits64() : this.#pick(DELTAS);
-    const extras = joined(u64(delta, this.#pick(INITIALS)), u32(this.#chance(0.3) ? NO_CREATION : seconds));
+    const delta = isDown && this.chance(0.1) ? this.#bits64() : this.pick(DELTAS);
+    const extras = joined(u64(delta, this.pick(INITIALS)), u32(this.chance(0.3) ? NO_CREATION : seconds));
     this.#push(opcode, { key, extras, ...this.#condition(key, 0.15) });
   }
 
   /** To numbers of 64 bits, which are not counted on. */
   #countFar(): void {
     const key = `${this.#prefix}far`;
-    const [opcode, delta] = [this.#pick([INCREMENT, INCREMENTQ]), this.#bits64()];
-    if (this.#chance(0.7)) {
-      this.#push(SETQ, { key, extras: u32(0, 0), value: this.#pick(["0", "1", "999999999999999999"]) });
+    const [opcode, delta] = [this.pick([INCREMENT, INCREMENTQ]), this.#bits64()];
+    if (this.chance(0.7)) {
+      this.#push(SETQ, { key, extras: u32(0, 0), value: this.pick(["0", "1", "999999999999999999"]) });
     }
     this.#push(opcode, { key, extras: joined(u64(delta, this.#bits64()), u32(0)) });
     this.#push(GET, { key });
@@ -304,7 +292,7 @@ export class Requests {
   }
 
   #rare(): void {
-    switch (this.#below(7)) {
+    switch (this.below(7)) {
       case 0:
       case 1:
         return this.#push(NOOP);
@@ -317,57 +305,57 @@ export class Requests {
       case 5:
         return this.#unknown();
       default:
-        if (this.#chance(0.3)) return this.#push(SASL_MECHANISMS);
-        return this.#push(this.#pick([SASL_AUTH, SASL_STEP]), { key: "PLAIN", value: this.#value() });
+        if (this.chance(0.3)) return this.#push(SASL_MECHANISMS);
+        return this.#push(this.pick([SASL_AUTH, SASL_STEP]), { key: "PLAIN", value: this.#value() });
     }
   }
 
   #stat(): void {
-    const key = this.#pick(["reset", "nonsense", "resemblance"]);
+    const key = this.pick(["reset", "nonsense", "resemblance"]);
     this.#push(STAT, { key, ...this.#announcement(key.length) });
   }
 
   #flush(): void {
-    const seconds = this.#clears ? 0 : this.#pick([...OVER, 1000, 2_000_000_000, 2 ** 32 - 1]);
-    const extras = this.#clears && this.#chance(0.5) ? undefined : u32(seconds);
-    this.#push(this.#chance(0.5) ? FLUSH : FLUSHQ, { extras });
+    const seconds = this.#clears ? 0 : this.pick([...OVER, 1000, 2_000_000_000, 2 ** 32 - 1]);
+    const extras = this.#clears && this.chance(0.5) ? undefined : u32(seconds);
+    this.#push(this.chance(0.5) ? FLUSH : FLUSHQ, { extras });
   }
 
   /** memcached loses as many bytes behind it as there are extras and a key. */
   #unknown(): void {
-    const opcode = this.#pick(UNKNOWN);
-    const hasHead = this.#chance(0.5);
-    const extras = hasHead ? new Uint8Array(this.#pick([0, 4, 8, 255])) : undefined;
+    const opcode = this.pick(UNKNOWN);
+    const hasHead = this.chance(0.5);
+    const extras = hasHead ? new Uint8Array(this.pick([0, 4, 8, 255])) : undefined;
     const key = hasHead ? this.#key() : "";
     const lostBytes = key.length + (extras?.length ?? 0);
-    this.#push(opcode, { key, extras, value: this.#chance(0.5) ? this.#value() : "", lostBytes });
+    this.#push(opcode, { key, extras, value: this.chance(0.5) ? this.#value() : "", lostBytes });
   }
 
   /** A request that ends the conversation. */
   #end(): void {
-    const random = this.#random();
-    if (random < 0.2) return this.#push(this.#pick([QUIT, QUITQ]));
+    const random = this.random();
+    if (random < 0.2) return this.#push(this.pick([QUIT, QUITQ]));
     if (random < 0.3) return this.#contradict();
     const value = this.#value();
     if (random < 0.4) {
-      const key = "k".repeat(251 + this.#below(this.#chance(0.2) ? 2000 : 2));
-      return this.#push(this.#below(256), { key, extras: new Uint8Array(this.#pick([0, 4, 8, 20])), value });
+      const key = "k".repeat(251 + this.below(this.chance(0.2) ? 2000 : 2));
+      return this.#push(this.below(256), { key, extras: new Uint8Array(this.pick([0, 4, 8, 20])), value });
     }
-    const form = this.#pick(FORMS);
-    const opcode = this.#pick(form.opcodes);
+    const form = this.pick(FORMS);
+    const opcode = this.pick(form.opcodes);
     const key = form.hasKey ? this.#key() : "";
     const extras = new Uint8Array(form.extras);
     const wrong: Packet[] = [form.hasKey ? { extras, value } : { extras, key: this.#key() }];
     if (form.isWhole) wrong.push({ key, extras, value: `x${value}` });
     const isRight = (count: number) => count === form.extras || (count === 0 && form.opcodes.includes(FLUSH));
     const counts = [0, 4, 8, 19, 20, 21, 255].filter((count) => !isRight(count));
-    wrong.push({ key, extras: new Uint8Array(this.#pick(counts)) });
-    this.#push(opcode, this.#pick(wrong));
+    wrong.push({ key, extras: new Uint8Array(this.pick(counts)) });
+    this.#push(opcode, this.pick(wrong));
   }
 
   /** Lengths that contradict each other. */
   #contradict(): void {
-    const [key, extras] = [this.#key(), new Uint8Array(this.#pick([0, 4, 8, 20]))];
-    this.#push(this.#below(256), { key, extras, bodyBytes: this.#below(key.length + extras.length) });
+    const [key, extras] = [this.#key(), new Uint8Array(this.pick([0, 4, 8, 20]))];
+    this.#push(this.below(256), { key, extras, bodyBytes: this.below(key.length + extras.length) });
   }
 }
