@@ -12,32 +12,23 @@
  * @module
  */
 
-import { type Address, parseAddress } from "./lib/address.ts";
-import { encodeValue } from "./lib/codec.ts";
-import { clientOptions } from "./lib/config.ts";
-import { readEnvironment } from "./lib/environment.ts";
-import { CacheError, type CacheErrorCode } from "./lib/errors.ts";
-import { type FrameReader, type FrameWriter, REQUEST } from "./lib/frame.ts";
-import { checkKey, checkTtlMs } from "./lib/key.ts";
-import { MAX_KEYS_PER_GET } from "./lib/limits.ts";
-import { Link } from "./lib/link_socket.ts";
+import { type Address, parseAddress } from "./lib/base/address.ts";
+import { encodeValue } from "./lib/wire/values.ts";
+import { clientOptions } from "./lib/base/settings.ts";
+import { readEnvironment } from "./lib/platform/environment.ts";
+import { CacheError, type CacheErrorCode } from "./lib/base/errors.ts";
+import { type FrameReader, type FrameWriter, REQUEST } from "./lib/wire/frame.ts";
+import { checkKey, checkTtlMs } from "./lib/base/checks.ts";
+import { MAX_KEYS_PER_GET } from "./lib/base/limits.ts";
+import { ClientConnection } from "./lib/client/connection.ts";
 import { LruCache } from "./lib/lru.ts";
-import {
-  MISS,
-  OMITTED,
-  readData,
-  readFound,
-  readMany,
-  readYesNo,
-  writeGetMany,
-  writeKeyed,
-  writeSet,
-} from "./lib/pipeline.ts";
-import { SOFTWARE } from "./lib/software.ts";
-import type { ClientStats } from "./lib/stats.ts";
+import { MISS, OMITTED, readFound, readMany, readYesNo, writeGetMany, writeKeyed, writeSet } from "./lib/wire/calls.ts";
+import { readData } from "./lib/wire/control.ts";
+import { SOFTWARE } from "./lib/base/software.ts";
+import type { ClientStats } from "./lib/base/stats.ts";
 
-export { CacheError, type CacheErrorCode } from "./lib/errors.ts";
-export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/stats.ts";
+export { CacheError, type CacheErrorCode } from "./lib/base/errors.ts";
+export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheClient}. */
 export interface ClientOptions {
@@ -114,7 +105,7 @@ const DEFAULT_TTL_MS = 3_600_000;
  */
 export class OrmucoCacheClient implements AsyncDisposable {
   readonly #memory: LruCache<unknown> | undefined;
-  readonly #link: Link | undefined;
+  readonly #link: ClientConnection | undefined;
   readonly #ttlMs: number | undefined;
   readonly #onError: ((error: CacheError) => void) | undefined;
   readonly #reported = new WeakSet<CacheError>();
@@ -139,7 +130,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
       this.#memory = new LruCache({ maxSize, renewOnHit, ttlMs: this.#ttlMs ?? DEFAULT_TTL_MS });
       return;
     }
-    this.#link = new Link({
+    this.#link = new ClientConnection({
       servers,
       timeoutMs: checkedTimeoutMs(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
       software: SOFTWARE,

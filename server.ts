@@ -11,18 +11,19 @@
  * @module
  */
 
-import { Alarm, MAX_TIMER_MS } from "./lib/alarm.ts";
-import { type Address, DEFAULT_PORT, formatAddress } from "./lib/address.ts";
-import { forgetBuffer } from "./lib/buffers.ts";
-import { serverOptions } from "./lib/config.ts";
-import { LocalCache } from "./lib/local_cache.ts";
-import { readEnvironment } from "./lib/environment.ts";
-import { serverLines } from "./lib/server_lines.ts";
-import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./lib/limits.ts";
-import { Memcached } from "./lib/memcached.ts";
-import { Peers } from "./lib/peers_socket.ts";
-import { checkAtLeast, checkedItemBytes, checkedListen, checkedPeer } from "./lib/server_options.ts";
-import { Session, type SessionHost } from "./lib/session.ts";
+import { MAX_TIMER_MS, Timer } from "./lib/platform/timer.ts";
+import { processClock } from "./lib/platform/clock.ts";
+import { type Address, DEFAULT_PORT, formatAddress } from "./lib/base/address.ts";
+import { forgetBuffer } from "./lib/wire/buffer_pool.ts";
+import { serverOptions } from "./lib/base/settings.ts";
+import { LocalCache } from "./lib/server/local_cache.ts";
+import { readEnvironment } from "./lib/platform/environment.ts";
+import { serverLines } from "./lib/server/banner.ts";
+import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "./lib/base/limits.ts";
+import { MemcachedCommands } from "./lib/memcached/commands.ts";
+import { Peers } from "./lib/server/peers.ts";
+import { checkAtLeast, checkedItemBytes, checkedListen, checkedPeer } from "./lib/server/options.ts";
+import { Session, type SessionHost } from "./lib/server/session.ts";
 import {
   boundAddress,
   closeQuietly,
@@ -32,13 +33,13 @@ import {
   remoteAddress,
   removeSocketFile,
   writeAll,
-} from "./lib/socket.ts";
-import { SOFTWARE } from "./lib/software.ts";
-import type { ServerStats } from "./lib/stats.ts";
-import { Store } from "./lib/store.ts";
+} from "./lib/platform/socket.ts";
+import { SOFTWARE } from "./lib/base/software.ts";
+import type { ServerStats } from "./lib/base/stats.ts";
+import { Store } from "./lib/store/store.ts";
 
-export type { LocalCache } from "./lib/local_cache.ts";
-export type { GossipTotals, PeerStats, ServerStats } from "./lib/stats.ts";
+export type { LocalCache } from "./lib/server/local_cache.ts";
+export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions {
@@ -173,7 +174,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #changing: Promise<void> = Promise.resolve();
   #accepting: Promise<void> | undefined;
   /** Runs a delayed `flush_all`. */
-  readonly #flush = new Alarm();
+  readonly #flush = new Timer();
   #maintenance: ReturnType<typeof setTimeout> | undefined;
   #startedAtMs = 0;
   #accepted = 0;
@@ -209,6 +210,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       ttlMs: this.#ttlMs,
       renewOnHit: this.#renewOnHit,
       hashKey: [...crypto.getRandomValues(new Int32Array(2))] as [number, number],
+      clock: processClock,
       origin: id,
       onWrite: () => this.#peers.wrote(),
       onRenew: (position) => this.#peers.renewed(position),
@@ -217,7 +219,11 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const maxItemBytes = checkedItemBytes(options.maxItemBytes);
     this.#host = {
       store: this.#store,
-      memcached: new Memcached({ store: this.#store, maxItemBytes, later: (ms, run) => this.#flush.set(ms, run) }),
+      memcached: new MemcachedCommands({
+        store: this.#store,
+        maxItemBytes,
+        later: (ms, run) => this.#flush.set(ms, run),
+      }),
       software: SOFTWARE,
       id,
       counters: { requests: 0, refusals: 0, protocolErrors: 0 },

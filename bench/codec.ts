@@ -1,7 +1,7 @@
 /** The value codec beside JSON with UTF-8 conversion, and beside the MessagePack library. Usage: deno task bench:codec */
 
 import { decode, encode } from "@msgpack/msgpack";
-import { decodeValue, encodeValue } from "../lib/codec.ts";
+import { decodeValue, encodeValue } from "../lib/wire/values.ts";
 import { compare, order } from "./compare.ts";
 
 const OPERATIONS = 20_000;

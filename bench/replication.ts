@@ -4,12 +4,13 @@
  * node catches up. Run with `deno task bench:replication`; it takes some two minutes. Linux only: it reads /proc.
  */
 
+import { processClock } from "../lib/platform/clock.ts";
 import { OrmucoCacheClient } from "../client.ts";
-import { Gossip } from "../lib/gossip.ts";
-import { spanOf } from "../lib/span.ts";
-import { Store } from "../lib/store.ts";
+import { Gossip } from "../lib/replication/gossip.ts";
+import { spanOf } from "../lib/base/byte_span.ts";
+import { Store } from "../lib/store/store.ts";
 import { OrmucoCacheServer, type ServerOptions, type ServerStats } from "../server.ts";
-import { denoArguments } from "../tests/processes.ts";
+import { denoArguments } from "../tests/support/processes.ts";
 import { seeded } from "./compare.ts";
 
 const VALUE = "v".repeat(100);
@@ -308,7 +309,14 @@ function storeCost(): void {
   const value = spanOf(new TextEncoder().encode(VALUE));
   const run = (peers: number): number => {
     const onWrite = () => gossip.wrote();
-    const options = { maxSize: Infinity, ttlMs: 3_600_000, renewOnHit: true, hashKey: [1, 2] as const, origin: 1 };
+    const options = {
+      maxSize: Infinity,
+      ttlMs: 3_600_000,
+      renewOnHit: true,
+      hashKey: [1, 2] as const,
+      origin: 1,
+      clock: processClock,
+    };
     const store: Store = new Store(peers < 0 ? options : { ...options, onWrite });
     const gossip = new Gossip({ store, origin: 1, send: () => {} });
     for (let i = 0; i < peers; i++) gossip.connect(i);

@@ -15,7 +15,8 @@
  * @module
  */
 
-import { turnNow } from "./clock.ts";
+import { MAX_ENTRIES } from "./base/limits.ts";
+import { turnClock } from "./base/turn_clock.ts";
 
 /**
  * Why an entry left the cache: for room (`evicted`), by time (`expired`), because `set` gave its key another value
@@ -65,10 +66,13 @@ export interface LruSetOptions {
   ttlMs?: number;
 }
 
-/** Entries a cache can hold: V8 refuses to grow a `Map` past 2²⁴, and `set` holds one more for a moment. */
-export const MAX_ENTRIES = 2 ** 24 - 1;
-
 const DEFAULT_MAX_SIZE = 128;
+/** The clock of caches whose options name none. */
+const { now: processNow } = turnClock({
+  read: () => performance.timeOrigin + performance.now(),
+  readReplaced: () => Date.now(),
+  atEndOfTurn: queueMicrotask,
+});
 const FIRST_CAPACITY = 16;
 /** Slots that a `set` looks at for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
 const SWEEP_SLOTS = 2;
@@ -135,7 +139,7 @@ export class LruCache<V, K = string> {
     this.#sizeOf = options.sizeOf;
     this.#ttlMs = checkedTtlMs(options.ttlMs ?? 0);
     this.#renewOnHit = options.renewOnHit ?? true;
-    this.#now = options.now ?? turnNow;
+    this.#now = options.now ?? processNow;
     this.#onEvict = options.onEvict;
     if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_CAPACITY);
   }

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { seeded } from "../bench/compare.ts";
-import { type EvictReason, LruCache, type LruCacheOptions, MAX_ENTRIES } from "../lib/lru.ts";
+import { MAX_ENTRIES } from "../lib/base/limits.ts";
+import { type EvictReason, LruCache, type LruCacheOptions } from "../lib/lru.ts";
 
 type Event = [key: unknown, value: unknown, reason: EvictReason];
 

@@ -1,6 +1,6 @@
 /** Servers to measure, as processes of their own, and what Linux tells about them. */
 
-import { denoArguments } from "../../tests/processes.ts";
+import { denoArguments } from "../../tests/support/processes.ts";
 
 /** A server that runs. */
 export interface Program {

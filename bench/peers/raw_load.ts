@@ -4,8 +4,8 @@
  */
 
 import { seeded } from "../compare.ts";
-import { FrameWriter, REQUEST } from "../../lib/frame.ts";
-import { writeHello } from "../../lib/pipeline.ts";
+import { FrameWriter, REQUEST } from "../../lib/wire/frame.ts";
+import { writeHello } from "../../lib/wire/hello.ts";
 
 /** What to do. */
 export interface RawLoad {
@@ -48,7 +48,7 @@ const PROTOCOLS: Record<string, Protocol> = {
   "Ormuco Cache": {
     hello: async (connection) => {
       const writer = new FrameWriter();
-      writeHello(writer, { client: "bench" });
+      writeHello(writer, "bench");
       await connection.write(writer.taken());
       await connection.read(new Uint8Array(1024));
     },

@@ -1,6 +1,6 @@
 /** Servers side by side: throughput, processor time and latency; memory of a million entries; pauses while they change. */
 
-import { denoArguments } from "../../tests/processes.ts";
+import { denoArguments } from "../../tests/support/processes.ts";
 import { cpuSeconds, Missing, type Program, residentBytes, start } from "./programs.ts";
 import type { RawFigures, RawLoad } from "./raw_load.ts";
 import { at, measure, type Table } from "./table.ts";

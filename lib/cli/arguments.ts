@@ -1,0 +1,92 @@
+/** The command line's arguments: what a command was given, checked, and settings out of it. It runs nothing. */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { clientOptions, type ClientSettings, type Settings, type SettingText } from "../base/settings.ts";
+import { readEnvironment } from "../platform/environment.ts";
+import { type Command, COMMANDS, type Flag } from "./commands.ts";
+
+const DEFAULT_SERVER = { text: "127.0.0.1", from: "default" };
+
+/** A mistake in the arguments of a command. */
+export class UsageError extends Error {
+  constructor(command: string, reason: string) {
+    super(`Cannot run ${command}: ${reason}`);
+  }
+}
+
+/** What a command was given. */
+export interface Arguments {
+  readonly command: string;
+  readonly positional: string[];
+  readonly flags: ReadonlyMap<string, string>;
+  readonly json: boolean;
+}
+
+/** Options for a client, of the default server unless one is named. */
+export function clientSettings(args: Arguments): ClientSettings {
+  return clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)]));
+}
+
+/** Settings in order of rank: flags, the environment, `.env`. */
+export function settings(args: Arguments): Settings {
+  const found = new Map<string, SettingText>(readEnvironment());
+  for (const command of COMMANDS) {
+    for (const { name, setting } of command.flags) {
+      const text = args.flags.get(name);
+      if (setting !== undefined && text !== undefined) found.set(setting, { text, from: `--${name}` });
+    }
+  }
+  return found;
+}
+
+/** Reads the arguments of a command. */
+export function readArguments(command: Command, args: string[]): Arguments {
+  const parsed = parseArgs(args, {
+    string: ["_", ...names(command.flags, ({ argument }) => argument !== undefined)],
+    boolean: names(command.flags, ({ argument }) => argument === undefined),
+    negatable: names(command.flags, ({ negatable }) => negatable === true),
+    unknown: (argument: string) => {
+      if (!argument.startsWith("-") || argument === "-") return true;
+      const hint = command.name === "store" ? "; put -- before a value that starts with -" : "";
+      throw new UsageError(command.name, `unknown option ${argument}${hint}`);
+    },
+  }) as { _: unknown[] } & Record<string, unknown>;
+  const positional = parsed._.map(String);
+  if (positional.length !== command.operands.length) {
+    const takes = command.operands.join(" ") || "no operands";
+    throw new UsageError(command.name, `it takes ${takes}: received ${positional.join(" ") || "none"}`);
+  }
+  const flags = new Map<string, string>();
+  for (const { name, argument, negatable } of command.flags) {
+    if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(command, name, parsed[name]));
+    const isGiven = args.some((given) => [`--${name}`, `--no-${name}`].includes(given.split("=")[0]));
+    if (negatable && isGiven) flags.set(name, String(parsed[name]));
+  }
+  return { command: command.name, positional, flags, json: parsed.json === true };
+}
+
+function names(flags: readonly Flag[], keep: (flag: Flag) => boolean): string[] {
+  return flags.filter(keep).map(({ name }) => name);
+}
+
+function flagText(command: Command, name: string, value: unknown): string {
+  const text = Array.isArray(value) ? String(value.at(-1)) : String(value);
+  if (text === "") throw new UsageError(command.name, `--${name} needs a value`);
+  return text;
+}
+
+/** Value of a flag that is a number. */
+export function numberFlag(args: Arguments, name: string, otherwise: number, least = 0, most = 1e12): number {
+  const text = args.flags.get(name);
+  if (text === undefined) return otherwise;
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(args.command, `--${name} must be a number from ${least} to ${most}: received "${text}"`);
+}
+
+/** Value of a flag that is a whole number. */
+export function wholeFlag(args: Arguments, name: string, otherwise: number, least: number, most: number): number {
+  const value = numberFlag(args, name, otherwise, least, most);
+  if (Number.isInteger(value)) return value;
+  throw new UsageError(args.command, `--${name} must be a whole number: received "${value}"`);
+}

@@ -1,0 +1,42 @@
+/** The command `bench`: puts load on a server and prints what it measured. */
+
+import { CacheError } from "../base/errors.ts";
+import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { type Arguments, clientSettings, numberFlag, UsageError, wholeFlag } from "./arguments.ts";
+import { toJson } from "./json.ts";
+import { runLoad } from "./load.ts";
+import { EXIT, report, say } from "./output.ts";
+
+/** Calls in flight that `bench` may keep. */
+const MAX_BENCH_CALLS = 100_000;
+
+/** Runs the command. Returns the exit status. */
+export async function bench(args: Arguments): Promise<number> {
+  const { servers, timeoutMs } = clientSettings(args);
+  const load = {
+    servers,
+    timeoutMs,
+    connections: wholeFlag(args, "connections", 1, 1, 1000),
+    inFlight: wholeFlag(args, "pipeline", 64, 1, 10_000),
+    keys: wholeFlag(args, "keys", 100, 1, 10_000_000),
+    valueBytes: wholeFlag(args, "value-size", 100, 0, MAX_VALUE_BYTES),
+    ratio: numberFlag(args, "ratio", 0.9, 0, 1),
+    durationMs: 1000 * numberFlag(args, "duration", 5, 0.1, 3600),
+    showProgress: !args.json && Deno.stderr.isTerminal(),
+  };
+  if (load.connections * load.inFlight > MAX_BENCH_CALLS) {
+    throw new UsageError("bench", `--connections times --pipeline must be ${MAX_BENCH_CALLS} at most`);
+  }
+  const figures = await runLoad(load);
+  if (figures instanceof CacheError) return report(figures);
+  if (args.json) return say(toJson(figures));
+  const { retrievals, hits } = figures;
+  say(`calls/s    ${figures.callsPerSecond.toLocaleString("en")}`);
+  say(`hits       ${hits.toLocaleString("en")} of ${retrievals.toLocaleString("en")} retrievals`);
+  say(
+    `latency    p50 ${figures.p50Ms.toFixed(2)} ms, p99 ${figures.p99Ms.toFixed(2)} ms, ` +
+      `p99.9 ${figures.p999Ms.toFixed(2)} ms`,
+  );
+  if (figures.failures > 0) say(`failures   ${figures.failures.toLocaleString("en")}`);
+  return EXIT.ok;
+}

@@ -1,0 +1,104 @@
+/** The commands that talk to a server through the client: `store`, `retrieve`, `remove`, `clear`, `stats` and `peers`. */
+
+import { OrmucoCacheClient } from "../../client.ts";
+import type { CacheError } from "../base/errors.ts";
+import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { encodeValue, FLAGS } from "../wire/values.ts";
+import { type Arguments, clientSettings, numberFlag, UsageError } from "./arguments.ts";
+import { textOrBytes, toJson } from "./json.ts";
+import { EXIT, miss, print, report, say } from "./output.ts";
+import { peerLines, statsLines } from "./tables.ts";
+
+type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>;
+
+/** The commands by name. */
+export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = { store, retrieve, remove, clear, stats, peers };
+
+/** Runs a command with a client; a failed call decides the exit status whatever the command made of it. */
+export async function withClient(args: Arguments, run: ClientRun): Promise<number> {
+  let failure: CacheError | undefined;
+  const client = new OrmucoCacheClient({ ...clientSettings(args), onError: (error) => failure ??= error });
+  const status = await run(client, args);
+  // A connection may have failed and the next server have answered: then the command has not failed.
+  const isFailed = failure !== undefined && Object.values((await client.stats()).failures).some((count) => count > 0);
+  await client.close();
+  return isFailed ? report(failure!) : status;
+}
+
+async function store(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const [key, text] = args.positional;
+  const bytes = text === "-" ? await readStdin() : undefined;
+  const value = args.json
+    ? parseJson(bytes ? new TextDecoder().decode(bytes) : text)
+    : bytes
+    ? textOrBytes(bytes)
+    : text;
+  const ttl = args.flags.get("ttl");
+  const stored = await client.store(key, value, ttl === undefined ? {} : { ttlMs: 1000 * numberFlag(args, "ttl", 0) });
+  if (stored) say("Stored");
+  return stored ? EXIT.ok : EXIT.refused;
+}
+
+async function retrieve(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const [key] = args.positional;
+  const found = await client.retrieveMany([key]);
+  if (!found.has(key)) return miss();
+  await print(formatValue(found.get(key), args.json));
+  return EXIT.ok;
+}
+
+async function remove(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  return await client.remove(args.positional[0]) ? say("Removed") : miss();
+}
+
+async function clear(client: OrmucoCacheClient, _args: Arguments): Promise<number> {
+  return await client.clear() ? say("Cleared") : EXIT.refused;
+}
+
+async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const { server } = await client.stats();
+  if (server === undefined) return EXIT.unreachable;
+  if (args.json) return say(toJson(server));
+  for (const line of statsLines(server)) say(line);
+  return EXIT.ok;
+}
+
+async function peers(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const { server } = await client.stats();
+  if (server === undefined) return EXIT.unreachable;
+  const { peers = [] } = server;
+  if (args.json) return say(toJson(peers));
+  if (peers.length === 0) return say("No peers");
+  for (const line of peerLines(peers)) say(line);
+  return EXIT.ok;
+}
+
+/** Text and bytes as they are, what JSON can hold as JSON, the rest as the console shows it. */
+function formatValue(value: unknown, asJson: boolean): Uint8Array {
+  if (!asJson && value instanceof Uint8Array) return value;
+  if (!asJson && typeof value === "string") return new TextEncoder().encode(value);
+  const isJson = encodeValue(value).flags === FLAGS.json;
+  const text = asJson || isJson ? toJson(value) : Deno.inspect(value, { depth: 100, strAbbreviateSize: 1e6 });
+  return new TextEncoder().encode(`${text}\n`);
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of Deno.stdin.readable) {
+    bytes += part.length;
+    if (bytes > MAX_VALUE_BYTES) {
+      throw new RangeError(`Cannot store standard input: more than ${MAX_VALUE_BYTES} bytes`);
+    }
+    parts.push(part);
+  }
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError("store", `VALUE is not JSON: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,160 @@
+/** The commands, their options, and the help made from them. It runs nothing. */
+
+import { SOFTWARE } from "../base/software.ts";
+
+/** An option of a command. */
+export interface Flag {
+  readonly name: string;
+  /** Name of its value; without one the option is a switch. */
+  readonly argument?: string;
+  /** Environment variable that it overrides. */
+  readonly setting?: string;
+  /** Whether `--no-…` exists. */
+  readonly negatable?: boolean;
+  readonly help: string;
+}
+
+/** A command. */
+export interface Command {
+  readonly name: "serve" | "store" | "retrieve" | "remove" | "clear" | "stats" | "peers" | "bench" | "simulate";
+  readonly operands: readonly string[];
+  readonly summary: string;
+  readonly flags: readonly Flag[];
+}
+
+const CLIENT_FLAGS: readonly Flag[] = [
+  {
+    name: "server",
+    argument: "HOSTS",
+    setting: "SERVER_HOST",
+    help: "host, host:port or unix:/path; commas: failover (127.0.0.1)",
+  },
+  { name: "timeout", argument: "SECONDS", setting: "NETWORK_TIMEOUT", help: "until a call has failed (1)" },
+];
+const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
+
+/** All commands. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "serve",
+    operands: [],
+    summary: "run a server until SIGINT or SIGTERM",
+    flags: [
+      { name: "listen", argument: "WHERE", setting: "LISTEN_ON", help: "port, host:port or unix:/path (11142)" },
+      { name: "max-size", argument: "N", setting: "CACHE_MAX_SIZE", help: "entries (128; no limit with --max-bytes)" },
+      {
+        name: "max-bytes",
+        argument: "BYTES",
+        setting: "CACHE_MAX_BYTES",
+        help: 'memory for entries, as in "64MiB" (16GiB)',
+      },
+      {
+        name: "max-item-bytes",
+        argument: "BYTES",
+        setting: "CACHE_MAX_ITEM_BYTES",
+        help: "an item of a memcached client (1MiB)",
+      },
+      {
+        name: "expiration",
+        argument: "SECONDS",
+        setting: "CACHE_EXPIRATION",
+        help: "until an entry expires; 0 is never (3600)",
+      },
+      {
+        name: "renew-on-hit",
+        setting: "CACHE_RENEW_ON_HIT",
+        negatable: true,
+        help: "a hit restarts expiration (on); or --no-renew-on-hit",
+      },
+      { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers, to share entries with" },
+      {
+        name: "gossip-interval",
+        argument: "SECONDS",
+        setting: "GOSSIP_INTERVAL",
+        help: "between rounds with peers (1)",
+      },
+    ],
+  },
+  {
+    name: "store",
+    operands: ["KEY", "VALUE"],
+    summary: 'store a text; VALUE "-" is standard input',
+    flags: [
+      { name: "json", help: "VALUE is JSON" },
+      { name: "ttl", argument: "SECONDS", help: "until the entry expires; 0 is never (the server decides)" },
+      ...CLIENT_FLAGS,
+    ],
+  },
+  { name: "retrieve", operands: ["KEY"], summary: "print a value", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  { name: "remove", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
+  { name: "clear", operands: [], summary: "remove every entry of the server and its peers", flags: CLIENT_FLAGS },
+  { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  { name: "peers", operands: [], summary: "print a server's peers", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  {
+    name: "bench",
+    operands: [],
+    summary: "put load on a server: its keys are named bench:… and expire after a minute",
+    flags: [
+      { name: "connections", argument: "N", help: "clients (1)" },
+      { name: "pipeline", argument: "N", help: "calls in flight on each connection (64)" },
+      { name: "keys", argument: "N", help: "different keys (100)" },
+      { name: "value-size", argument: "BYTES", help: "of each value (100)" },
+      { name: "ratio", argument: "PART", help: "of calls that retrieve; the others store (0.9)" },
+      { name: "duration", argument: "SECONDS", help: "of the measurement (5)" },
+      JSON_FLAG,
+      ...CLIENT_FLAGS,
+    ],
+  },
+  {
+    name: "simulate",
+    operands: [],
+    summary: "run replication on simulated clusters with faults, and judge what comes of it",
+    flags: [
+      { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
+      { name: "seed", argument: "N", help: "the first of them (1)" },
+      { name: "scenario", argument: "TEXT", help: "only those with this in their name" },
+      { name: "nodes", argument: "N", help: "nodes in each (3 to 10, as the scenario says)" },
+      { name: "without", argument: "RULE", help: "switch one of the rules off; a wrong name lists them" },
+      JSON_FLAG,
+    ],
+  },
+];
+
+const EXIT_HELP =
+  "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused.";
+
+/** Help for all. */
+export const GENERAL_HELP: string = [
+  `${SOFTWARE.replace("/", " ")}: a cache server, and commands that talk to one`,
+  "",
+  "Usage: cli.ts COMMAND [OPTIONS]",
+  "",
+  ...table(COMMANDS.map((command) => [[command.name, ...command.operands].join(" "), command.summary])),
+  "",
+  ...table([["--help", "this text; after a command, its options"], ["--version", "name and version"]]),
+  "",
+  "Options rank above environment variables, and these above the file .env.",
+  EXIT_HELP,
+].join("\n");
+
+/** Help for one command. */
+export function commandHelp(command: Command): string {
+  const rows = command.flags.map(({ name, argument, setting, help }): [string, string] => [
+    `--${name}${argument === undefined ? "" : ` ${argument}`}`,
+    help + (setting === undefined ? "" : ` [${setting}]`),
+  ]);
+  return [
+    `${command.name}: ${command.summary}`,
+    "",
+    `Usage: cli.ts ${[command.name, ...command.operands].join(" ")} [OPTIONS]`,
+    "",
+    ...table(rows),
+    "",
+    EXIT_HELP,
+  ].join("\n");
+}
+
+function table(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

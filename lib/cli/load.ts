@@ -1,0 +1,149 @@
+/** Load against a server through the client, and what it measured: the work behind `cli.ts bench`. */
+
+import { ProgressBar } from "@std/cli/unstable-progress-bar";
+import { OrmucoCacheClient } from "../../client.ts";
+import type { CacheError } from "../base/errors.ts";
+
+/** What to do. */
+export interface LoadOptions {
+  servers: string[];
+  timeoutMs?: number;
+  connections: number;
+  /** Calls in flight on each connection. */
+  inFlight: number;
+  keys: number;
+  valueBytes: number;
+  /** Part of the calls that retrieve; the others store. */
+  ratio: number;
+  durationMs: number;
+  showProgress: boolean;
+}
+
+/** What came of it. */
+export interface LoadFigures {
+  callsPerSecond: number;
+  calls: number;
+  retrievals: number;
+  hits: number;
+  failures: number;
+  p50Ms: number;
+  p99Ms: number;
+  p999Ms: number;
+}
+
+const ENTRY_TTL_MS = 60_000;
+const FILL_BATCH = 500;
+const PROGRESS_INTERVAL_MS = 200;
+/** Latencies kept: enough for a p99.9, and bounded however long the run is. */
+const MAX_SAMPLES = 1_000_000;
+
+/** One worker's share: its clients' calls, one after another. */
+interface Run {
+  readonly options: LoadOptions;
+  readonly value: string;
+  /** Whether the time is over, or a failure has ended the run. */
+  readonly isOver: () => boolean;
+  readonly samples: Float64Array;
+  calls: number;
+  retrievals: number;
+  hits: number;
+}
+
+/**
+ * Stores every key once, then mixes retrievals and stores of random keys until the time is over.
+ *
+ * @returns The figures, or why there are none.
+ */
+export async function runLoad(options: LoadOptions): Promise<LoadFigures | CacheError> {
+  let failure: CacheError | undefined;
+  const onError = (error: CacheError) => {
+    if (error.code !== "timeout") failure ??= error; // late replies are a figure; the rest makes figures meaningless
+  };
+  const { servers, timeoutMs } = options;
+  const clients = Array.from(
+    { length: options.connections },
+    () => new OrmucoCacheClient({ servers, timeoutMs, onError }),
+  );
+  await Promise.all(clients.map((client) => client.has("bench:0")));
+  if (failure !== undefined) return failure;
+  const value = "x".repeat(options.valueBytes);
+  await fill(clients[0], options.keys, value);
+  if (failure !== undefined) return failure;
+  const startMs = performance.now();
+  const samples = new Float64Array(MAX_SAMPLES);
+  const run: Run = {
+    options,
+    value,
+    samples,
+    isOver: () => failure !== undefined || performance.now() >= startMs + options.durationMs,
+    calls: 0,
+    retrievals: 0,
+    hits: 0,
+  };
+  const stopProgress = options.showProgress ? showProgress(run, startMs) : () => {};
+  await Promise.all(clients.flatMap((client) => Array.from({ length: options.inFlight }, () => work(client, run))));
+  const elapsedMs = performance.now() - startMs;
+  await stopProgress();
+  if (failure !== undefined) return failure;
+  const failures = (await Promise.all(clients.map((client) => client.stats()))).map((stats) => stats.failures);
+  await Promise.all(clients.map((client) => client.close()));
+  const sorted = samples.subarray(0, Math.min(run.calls, MAX_SAMPLES)).sort();
+  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))];
+  return {
+    callsPerSecond: Math.round(1000 * run.calls / elapsedMs),
+    calls: run.calls,
+    retrievals: run.retrievals,
+    hits: run.hits,
+    failures: failures.flatMap((counts) => Object.values(counts)).reduce((sum, count) => sum + count, 0),
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    p999Ms: at(0.999),
+  };
+}
+
+async function fill(client: OrmucoCacheClient, keys: number, value: string): Promise<void> {
+  for (let from = 0; from < keys; from += FILL_BATCH) {
+    const count = Math.min(FILL_BATCH, keys - from);
+    await Promise.all(Array.from({ length: count }, (_, i) => store(client, from + i, value)));
+  }
+}
+
+function store(client: OrmucoCacheClient, key: number, value: string): Promise<boolean> {
+  return client.store(`bench:${key}`, value, { ttlMs: ENTRY_TTL_MS });
+}
+
+async function work(client: OrmucoCacheClient, run: Run): Promise<void> {
+  const { keys, ratio } = run.options;
+  for (let beginMs = performance.now(); !run.isOver();) {
+    const key = Math.floor(Math.random() * keys);
+    if (Math.random() < ratio) {
+      run.retrievals++;
+      if (await client.retrieve(`bench:${key}`) !== undefined) run.hits++;
+    } else {
+      await store(client, key, run.value);
+    }
+    const nowMs = performance.now();
+    // Past the last place, samples replace older ones in turn.
+    run.samples[run.calls++ % MAX_SAMPLES] = nowMs - beginMs;
+    beginMs = nowMs;
+  }
+}
+
+function showProgress(run: Run, startMs: number): () => Promise<void> {
+  const { durationMs } = run.options;
+  const bar = new ProgressBar({
+    max: durationMs,
+    clear: true,
+    interval: PROGRESS_INTERVAL_MS,
+    formatter: ({ progressBar }) => {
+      const elapsedMs = Math.max(1, performance.now() - startMs);
+      const rate = Math.round(1000 * run.calls / elapsedMs).toLocaleString("en");
+      return `[${progressBar}] ${Math.floor(elapsedMs / 1000)} of ${durationMs / 1000} s, ${rate} calls/s`;
+    },
+  });
+  const timer = setInterval(() => bar.value = Math.min(durationMs, performance.now() - startMs), PROGRESS_INTERVAL_MS);
+  return async () => {
+    clearInterval(timer);
+    await bar.stop();
+  };
+}

@@ -1,0 +1,29 @@
+/** A server's statistics and its peers, as lines that the command line prints. */
+
+import type { PeerStats, ServerStats } from "../base/stats.ts";
+
+const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "refused"];
+
+/** A line of headings, one for each peer, and one for each that has failed. */
+export function peerLines(peers: readonly PeerStats[]): string[] {
+  const rows = peers.map((peer) => [
+    peer.address,
+    peer.catchingUp ? "catching up" : peer.state,
+    peer.roundTripMs < 0 ? "-" : `${peer.roundTripMs.toFixed(2)} ms`,
+    peer.lastRoundMs < 0 ? "-" : `${(peer.lastRoundMs / 1000).toFixed(1)} s ago`,
+    peer.lag.toLocaleString("en"),
+    peer.entriesReceived.toLocaleString("en"),
+    peer.entriesSent.toLocaleString("en"),
+    (peer.refusedFuture + peer.refusedBad + peer.droppedFull).toLocaleString("en"),
+  ]);
+  const widths = COLUMNS.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
+  const table = [COLUMNS, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd());
+  return [...table, ...peers.flatMap(({ address, error }) => error === "" ? [] : [`${address}: ${error}`])];
+}
+
+/** A line for each statistic. */
+export function statsLines({ gossip, peers = [], ...rest }: Partial<ServerStats>): string[] {
+  const connected = peers.filter(({ state }) => state === "connected").length;
+  return Object.entries({ ...rest, ...gossip, peers: `${connected} connected` })
+    .map(([name, value]) => `${name.padEnd(20)} ${typeof value === "number" ? value.toLocaleString("en") : value}`);
+}

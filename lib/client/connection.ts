@@ -1,0 +1,241 @@
+/**
+ * A client's connection to one of several servers: connects when first needed, writes all calls of one turn at once,
+ * reads, times out, and connects again. It knows sockets and timers, not what calls mean.
+ */
+
+import { type Address, formatAddress } from "../base/address.ts";
+import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
+import type { FrameWriter } from "../wire/frame.ts";
+import { greet, readInto } from "../platform/handshake.ts";
+import { type Call, Pipeline } from "./pipeline.ts";
+import { closeQuietly, connect, type Socket, writeAll } from "../platform/socket.ts";
+
+/** What a link needs to know. */
+export interface ClientConnectionOptions {
+  /** Servers, the preferred first; there is at least one. */
+  readonly servers: readonly Address[];
+  /** Milliseconds until a call, or an attempt to connect, has failed. */
+  readonly timeoutMs: number;
+  /** Name and version for the greeting. */
+  readonly software: string;
+  /** Told of each failure of a connection, once. */
+  readonly onError: (error: CacheError) => void;
+}
+
+const FIRST_BACKOFF_MS = 50;
+const LAST_BACKOFF_MS = 5000;
+
+/** A connection that comes back. */
+export class ClientConnection {
+  readonly #options: ClientConnectionOptions;
+  /** The calls of the current connection, or of the one being made; `undefined` when there is none. */
+  #pipeline: Pipeline | undefined;
+  #socket: Socket | undefined;
+  #server = 0;
+  /** Attempts since the last reply: with as many as there are servers, the next one waits. */
+  #failures = 0;
+  #retryAtMs = 0;
+  #turnMs = 0;
+  #flushIsQueued = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether a call is late and its reply has been given a last chance to be read. */
+  #isOverdue = false;
+  #closed = false;
+  /** Ends the attempt to connect that is under way. */
+  #abandon: () => void = () => {};
+  #lastError: CacheError | undefined;
+
+  constructor(options: ClientConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** The server in use, once greeted. */
+  get connectedTo(): string | undefined {
+    return this.#socket && formatAddress(this.#address);
+  }
+
+  /** Calls without a reply yet. */
+  get pending(): number {
+    return this.#pipeline?.pending ?? 0;
+  }
+
+  /**
+   * Makes a call: `write` puts the request into the output, and the call is settled later, or at once if it cannot be
+   * made. Throws only what `write` throws, and then nothing is sent. The last call before `close` always has room.
+   */
+  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, isLast = false): void {
+    // Calls of one turn go out together, so they share one reading of the clock.
+    if (!this.#flushIsQueued) this.#turnMs = performance.now();
+    const pipeline = this.#pipeline ?? this.#connectAgain(this.#turnMs);
+    if (pipeline === undefined) return call.settle(undefined, this.#lastError);
+    if (pipeline.isFull && !isLast) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
+    pipeline.call(write, call, this.#turnMs);
+    if (pipeline.pending === 1) this.#socket?.ref();
+    if (this.#timer === undefined) this.#startTimer(this.#options.timeoutMs);
+    if (this.#flushIsQueued) return;
+    this.#flushIsQueued = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /** Fails what waits and ends the connection. Later calls fail. */
+  close(): void {
+    this.#closed = true;
+    this.#lastError = new CacheError("unreachable", "Cannot use client: it is closed");
+    this.#end(this.#lastError);
+    this.#abandon();
+  }
+
+  get #address(): Address {
+    return this.#options.servers[this.#server];
+  }
+
+  #connectAgain(nowMs: number): Pipeline | undefined {
+    if (this.#closed || nowMs < this.#retryAtMs) return undefined;
+    const pipeline = new Pipeline();
+    this.#pipeline = pipeline;
+    this.#run(pipeline).catch((error) => this.#fail(pipeline, this.#describe(error)));
+    return pipeline;
+  }
+
+  /** One connection from beginning to end. */
+  async #run(pipeline: Pipeline): Promise<void> {
+    const socket = await this.#reach(pipeline);
+    try {
+      if (this.#pipeline !== pipeline) return;
+      this.#socket = socket;
+      if (pipeline.pending === 0) socket.unref();
+      this.#flush();
+      await this.#read(socket, pipeline);
+    } finally {
+      closeQuietly(socket);
+    }
+  }
+
+  /** Connects to the server in turn, else to the next: nothing has been sent yet, so the calls can wait for it. */
+  async #reach(pipeline: Pipeline): Promise<Socket> {
+    for (let left = this.#options.servers.length - 1;; left--) {
+      try {
+        return await this.#open(pipeline);
+      } catch (error) {
+        if (left === 0 || this.#pipeline !== pipeline) throw error;
+        this.#options.onError(this.#describe(error));
+        this.#server = (this.#server + 1) % this.#options.servers.length;
+        this.#failures++;
+      }
+    }
+  }
+
+  /** Connects and greets, within this server's share of the time-out. */
+  async #open(pipeline: Pipeline): Promise<Socket> {
+    const limitMs = this.#options.timeoutMs / this.#options.servers.length;
+    let socket: Socket | undefined;
+    const abort = new AbortController();
+    const opening = (async () => {
+      socket = await connect(this.#address, abort.signal);
+      return { socket, input: (await greet(socket, this.#options.software)).input };
+    })();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const what = socket === undefined ? "connection" : "greeting";
+        reject(new CacheError("timeout", `no ${what} within ${limitMs} ms`));
+      }, limitMs);
+    });
+    this.#abandon = () => socket === undefined ? abort.abort() : closeQuietly(socket);
+    try {
+      const opened = await Promise.race([opening, late]);
+      pipeline.attach(opened.input, performance.now());
+      return opened.socket;
+    } catch (error) {
+      opening.then(({ socket }) => closeQuietly(socket), () => {});
+      this.#abandon();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #read(socket: Socket, pipeline: Pipeline): Promise<void> {
+    await readInto(socket, pipeline.input, () => {
+      if (this.#pipeline !== pipeline) return true;
+      pipeline.receive(performance.now());
+      this.#failures = 0;
+      if (pipeline.pending === 0) socket.unref();
+      return false;
+    });
+  }
+
+  /** Writes what waits, one write at a time: what collects meanwhile goes with the next. */
+  #flush(): void {
+    this.#flushIsQueued = false;
+    const [pipeline, socket] = [this.#pipeline, this.#socket];
+    if (pipeline === undefined || socket === undefined) return;
+    if (pipeline.isWriting || pipeline.output.length === 0) return;
+    const taken = pipeline.take();
+    writeAll(socket, taken.taken()).then(() => {
+      pipeline.written(taken);
+      this.#flush();
+    }, (error) => this.#fail(pipeline, this.#describe(error)));
+  }
+
+  /** Ends a connection that failed, unless that has happened already. */
+  #fail(pipeline: Pipeline, error: CacheError): void {
+    if (this.#pipeline !== pipeline) return;
+    this.#server = (this.#server + 1) % this.#options.servers.length;
+    this.#failures++;
+    const rounds = Math.floor(this.#failures / this.#options.servers.length);
+    if (rounds > 0) {
+      const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (rounds - 1), LAST_BACKOFF_MS);
+      this.#retryAtMs = performance.now() + backoffMs * (0.5 + Math.random() / 2);
+    }
+    this.#lastError = error;
+    this.#end(error);
+    this.#options.onError(error);
+  }
+
+  #end(error: CacheError): void {
+    const [pipeline, socket] = [this.#pipeline, this.#socket];
+    this.#pipeline = undefined;
+    this.#socket = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (socket !== undefined) closeQuietly(socket);
+    pipeline?.fail(error);
+  }
+
+  #describe(cause: unknown): CacheError {
+    if (cause instanceof CacheError) return this.#error(cause.code, cause.message, cause);
+    if (cause instanceof ProtocolError) return this.#error("protocol", cause.message, cause);
+    return this.#error("unreachable", cause instanceof Error ? cause.message : String(cause), cause);
+  }
+
+  #error(code: CacheErrorCode, reason: string, cause?: unknown): CacheError {
+    return new CacheError(code, `Cannot use server ${formatAddress(this.#address)}: ${reason}`, { cause });
+  }
+
+  /** One timer watches all calls: they were made in order, so the oldest is the first to be late. */
+  #startTimer(delayMs: number): void {
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(1, Math.ceil(delayMs)));
+    // While calls wait the socket keeps the process alive; while a connection is made, so does that.
+    Deno.unrefTimer(this.#timer);
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined;
+    const pipeline = this.#pipeline;
+    if (pipeline === undefined) return;
+    const { timeoutMs } = this.#options;
+    const nowMs = performance.now();
+    // After a pause of this process, timers run before the replies that wait are read: let those go first.
+    const isDue = nowMs >= (pipeline.deadlineMs(timeoutMs) ?? Infinity);
+    if (isDue && !this.#isOverdue) {
+      this.#isOverdue = true;
+      return this.#startTimer(1);
+    }
+    this.#isOverdue = false;
+    const late = this.#error("timeout", `no reply within ${timeoutMs} ms`);
+    if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#fail(pipeline, late);
+    const deadlineMs = pipeline.deadlineMs(timeoutMs);
+    if (deadlineMs !== undefined) this.#startTimer(deadlineMs - nowMs);
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The client's half of a connection without its socket: calls in, request bytes out; reply bytes in, results out, matched
+ * in order. It knows frames and values, not how bytes travel or what to do when a server fails.
+ */
+
+import { CacheError, ProtocolError } from "../base/errors.ts";
+import { MAX_BODY_BYTES } from "../base/limits.ts";
+import { ValueError } from "../wire/calls.ts";
+import { closingError, readError } from "../wire/control.ts";
+import { FIRST_PUSH, FrameReader, FrameWriter, REPLY } from "../wire/frame.ts";
+
+/** A call that waits for its reply. Whatever happens, `settle` is called once. */
+export interface Call<Result> {
+  /** Reads the result out of the reply in `frame`; throws `ProtocolError` if the reply does not fit the call. */
+  readonly read: (frame: FrameReader) => Result;
+  /** Takes the result, or the failure. */
+  readonly settle: (result: Result | undefined, error: CacheError | undefined) => void;
+}
+
+interface PendingCall {
+  readonly call: Call<unknown>;
+  readonly sentAtMs: number;
+  settled: boolean;
+}
+
+/** Bytes that may wait to be written; calls beyond fail at once. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** Calls that may wait for a reply. */
+const MAX_WAITING_CALLS = 100_000;
+
+/** Calls on one connection, in the order they were made. */
+export class Pipeline {
+  /** Replies as they arrive; valid once `attach` has been called. */
+  input: FrameReader = new FrameReader();
+  /** Requests not yet taken for writing. */
+  output: FrameWriter = new FrameWriter();
+  /** Whether a write is under way: one at a time. */
+  isWriting = false;
+  #spare = new FrameWriter();
+  #calls: PendingCall[] = [];
+  #head = 0;
+  #receivedAtMs = 0;
+
+  /** Begins to read replies, after the greeting and with the reader that read it. */
+  attach(input: FrameReader, nowMs: number): void {
+    this.input = input;
+    this.#receivedAtMs = nowMs;
+    input.maxBodyBytes = MAX_BODY_BYTES;
+  }
+
+  /** Calls without a reply yet. */
+  get pending(): number {
+    return this.#calls.length - this.#head;
+  }
+
+  /** Whether another call may be added. */
+  get isFull(): boolean {
+    return this.output.length > MAX_WAITING_BYTES || this.pending >= MAX_WAITING_CALLS;
+  }
+
+  /**
+   * Adds a call; `write` puts its request into the output, whole or not at all: half of one would shift every later
+   * reply to the wrong call. Throws what `write` throws, and then the call is not made.
+   */
+  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, nowMs: number): void {
+    const { length } = this.output;
+    try {
+      write(this.output);
+    } catch (error) {
+      this.output.length = length;
+      throw error;
+    }
+    this.#calls.push({ call: call as Call<unknown>, sentAtMs: nowMs, settled: false });
+  }
+
+  /** The requests that wait, for one write; later ones collect elsewhere until `written`. */
+  take(): FrameWriter {
+    this.isWriting = true;
+    const taken = this.output;
+    this.output = this.#spare;
+    return taken;
+  }
+
+  /** Takes back what `take` gave. */
+  written(taken: FrameWriter): void {
+    this.isWriting = false;
+    taken.reset();
+    this.#spare = taken;
+  }
+
+  /**
+   * Settles calls with the replies that have arrived.
+   *
+   * @throws {ProtocolError | CacheError} If the server breaks the protocol or says that it is closing; the connection
+   * is of no use then.
+   */
+  receive(nowMs: number): void {
+    const { input } = this;
+    this.#receivedAtMs = nowMs;
+    while (input.next()) {
+      if (input.code >= FIRST_PUSH) continue;
+      if (input.code === REPLY.closing) throw closingError(input);
+      if (this.#head === this.#calls.length) throw new ProtocolError(`a reply (${input.code}) that nothing asked for`);
+      this.#settle(this.#calls[this.#head]);
+      this.#head++; // only now: a reply that breaks the protocol leaves its call to be failed with the others
+    }
+    if (this.#head === this.#calls.length) {
+      this.#calls.length = this.#head = 0;
+    } else if (this.#head > 1024 && 2 * this.#head > this.#calls.length) {
+      this.#calls = this.#calls.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /**
+   * Fails calls that have waited for `timeoutMs` with the error `late`. Their replies are still awaited, to keep the order.
+   *
+   * @returns Whether the connection is still worth having: not when its oldest call has waited without a byte from the
+   * server, nor when it has waited twice the time (a server that trickles).
+   */
+  expire(nowMs: number, timeoutMs: number, late: CacheError): boolean {
+    for (let i = this.#head; i < this.#calls.length; i++) {
+      const pending = this.#calls[i];
+      if (nowMs - pending.sentAtMs < timeoutMs) break;
+      finish(pending, undefined, late);
+    }
+    const oldest = this.#calls[this.#head];
+    if (oldest === undefined || nowMs - oldest.sentAtMs < timeoutMs) return true;
+    return this.#receivedAtMs > oldest.sentAtMs && nowMs - oldest.sentAtMs < 2 * timeoutMs;
+  }
+
+  /** When `expire` is next of use, or `undefined` while no call waits. */
+  deadlineMs(timeoutMs: number): number | undefined {
+    const oldest = this.#calls[this.#head];
+    if (oldest === undefined) return undefined;
+    if (!oldest.settled) return oldest.sentAtMs + timeoutMs;
+    const next = this.#calls.find((pending, i) => i > this.#head && !pending.settled);
+    return Math.min(oldest.sentAtMs + 2 * timeoutMs, (next?.sentAtMs ?? Infinity) + timeoutMs);
+  }
+
+  /** Fails every call that waits. */
+  fail(error: CacheError): void {
+    const calls = this.#calls.slice(this.#head);
+    this.#calls = [];
+    this.#head = 0;
+    for (const pending of calls) finish(pending, undefined, error);
+  }
+
+  #settle(pending: PendingCall): void {
+    if (pending.settled) return;
+    const { input } = this;
+    if (input.code === REPLY.refused) {
+      const { code, message } = readError(input);
+      return finish(pending, undefined, new CacheError("refused", `the server refused (${code}): ${message}`));
+    }
+    let result: unknown;
+    try {
+      result = pending.call.read(input);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      return finish(pending, undefined, new CacheError("protocol", error.message, { cause: error }));
+    }
+    finish(pending, result, undefined);
+  }
+}
+
+function finish(pending: PendingCall, result: unknown, error: CacheError | undefined): void {
+  if (pending.settled) return;
+  pending.settled = true;
+  pending.call.settle(result, error);
+}

@@ -1,0 +1,198 @@
+/**
+ * memcached's binary protocol: commands in packets that tell their length. It answers as memcached does, byte for byte but for
+ * what docs/memcached.md lists. It knows where packets end; what they say is for the commands.
+ */
+
+import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import type { InputBuffer } from "../wire/input_buffer.ts";
+import type { Mode } from "./commands.ts";
+import { BinaryCommands } from "./binary_commands.ts";
+import { BinaryRequest, type Failure, HEADER_BYTES, REQUEST_MAGIC, STATUS } from "./binary_packet.ts";
+import type { MemcachedHost } from "./statistics.ts";
+import type { OutputBuffer } from "../wire/output_buffer.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+
+export { REQUEST_MAGIC };
+
+/** Commands that are always answered … */
+const [GET, SET, ADD, REPLACE, DELETE, INCREMENT, DECREMENT, QUIT, FLUSH] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+const [NOOP, VERSION, GETK, APPEND, PREPEND, STAT] = [0x0a, 0x0b, 0x0c, 0x0e, 0x0f, 0x10];
+const [TOUCH, GAT, SASL_MECHANISMS, SASL_AUTH, SASL_STEP, GATK] = [0x1c, 0x1d, 0x20, 0x21, 0x22, 0x23];
+/** … and those that are not always, each with the one that does the same. */
+const QUIET: readonly (readonly [number, number])[] = [
+  [0x09, GET],
+  [0x0d, GETK],
+  [0x11, SET],
+  [0x12, ADD],
+  [0x13, REPLACE],
+  [0x14, DELETE],
+  [0x15, INCREMENT],
+  [0x16, DECREMENT],
+  [0x17, QUIT],
+  [0x18, FLUSH],
+  [0x19, APPEND],
+  [0x1a, PREPEND],
+  [0x1e, GAT],
+  [0x24, GATK],
+];
+/** The command that is always answered, for every opcode. */
+const LOUD: Uint8Array = Uint8Array.from({ length: 256 }, (_, opcode) => opcode);
+for (const [quiet, loud] of QUIET) LOUD[quiet] = loud;
+
+const MAX_KEY_BYTES = 250;
+/** Flags and expiry. */
+const STORE_EXTRAS_BYTES = 8;
+
+/** A conversation in memcached's binary protocol. */
+export class BinaryHandler implements ProtocolHandler {
+  readonly #host: MemcachedHost;
+  readonly #input: InputBuffer;
+  readonly #output: OutputBuffer;
+  readonly #request: BinaryRequest;
+  readonly #commands: BinaryCommands;
+  readonly #value: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
+
+  constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
+    this.#host = host;
+    this.#input = input;
+    this.#output = output;
+    this.#request = new BinaryRequest(input);
+    this.#commands = new BinaryCommands(host, this.#request, output);
+  }
+
+  /** Answers the commands that have arrived. */
+  run(): HandlerState {
+    const input = this.#input;
+    while (true) {
+      if (this.#output.length >= OUTPUT_BYTES) return "output-full";
+      if (input.from === input.to) return "needs-input";
+      const state = this.#command();
+      if (state !== undefined) return state;
+    }
+  }
+
+  /** There are no last words in this protocol. */
+  close(): void {}
+
+  /** Answers a command, if all of it is there. Returns what is to be done before the next, if anything. */
+  #command(): HandlerState | undefined {
+    const input = this.#input;
+    const request = this.#request;
+    const { from } = input;
+    if (input.firstByte() !== REQUEST_MAGIC) {
+      this.#host.counters.protocolErrors++;
+      return "closing";
+    }
+    if (input.to - from < HEADER_BYTES) return "needs-input";
+    request.read();
+    if (input.to - from < request.headBytes) return "needs-input";
+    input.from += request.headBytes;
+    const state = this.#dispatch(request);
+    if (state === "needs-input") {
+      input.from = from; // the packet is read again when its value is there
+      return state;
+    }
+    input.announced = 0;
+    this.#host.counters.requests++;
+    return state;
+  }
+
+  #dispatch({ opcode, keyBytes, valueBytes }: BinaryRequest): HandlerState | undefined {
+    const commands = this.#commands;
+    if (valueBytes < 0) return this.#refuse(STATUS.unknown);
+    if (keyBytes > MAX_KEY_BYTES) return this.#refuse();
+    const loud = LOUD[opcode];
+    commands.isQuiet = loud !== opcode;
+    switch (loud) {
+      case GET:
+        return this.#done(commands.get(false));
+      case GETK:
+        return this.#done(commands.get(true));
+      case SET:
+        return this.#set("set", STORE_EXTRAS_BYTES);
+      case ADD:
+        return this.#set("add", STORE_EXTRAS_BYTES);
+      case REPLACE:
+        return this.#set("replace", STORE_EXTRAS_BYTES);
+      case APPEND:
+        return this.#set("append", 0);
+      case PREPEND:
+        return this.#set("prepend", 0);
+      case DELETE:
+        return this.#done(commands.delete());
+      case INCREMENT:
+        return this.#done(commands.arithmetic(false));
+      case DECREMENT:
+        return this.#done(commands.arithmetic(true));
+      case TOUCH:
+        return this.#done(commands.touch(false, false));
+      case GAT:
+        return this.#done(commands.touch(false, true));
+      case GATK:
+        return this.#done(commands.touch(true, true));
+      case FLUSH:
+        return this.#done(commands.flush());
+      case STAT:
+        return this.#done(commands.stat());
+      default:
+        return this.#dispatchRare(loud);
+    }
+  }
+
+  #dispatchRare(loud: number): HandlerState | undefined {
+    const commands = this.#commands;
+    const { extrasBytes, keyBytes, bodyBytes } = this.#request;
+    switch (loud) {
+      case NOOP:
+        return bodyBytes === 0 ? void commands.succeed() : this.#refuse();
+      case VERSION:
+        return bodyBytes === 0 ? void commands.version() : this.#refuse();
+      case QUIT:
+        if (bodyBytes > 0) return this.#refuse();
+        commands.succeed();
+        return "closing";
+      case SASL_MECHANISMS:
+        return bodyBytes === 0 ? this.#unknown() : this.#refuse();
+      case SASL_AUTH:
+      case SASL_STEP:
+        return extrasBytes === 0 && keyBytes > 0 ? this.#unknown() : this.#refuse();
+      default:
+        return this.#unknown();
+    }
+  }
+
+  #done(hasForm: boolean): HandlerState | undefined {
+    return hasForm ? undefined : this.#refuse();
+  }
+
+  /** Gives up on a client that does not keep to the protocol. */
+  #refuse(status: Failure = STATUS.invalid): HandlerState {
+    this.#commands.fail(status);
+    this.#host.counters.protocolErrors++;
+    return "closing";
+  }
+
+  #unknown(): undefined {
+    this.#commands.fail(STATUS.unknown);
+    this.#input.skip(this.#request.valueBytes);
+  }
+
+  #set(mode: Mode, extrasBytes: number): HandlerState | undefined {
+    const input = this.#input;
+    const { keyBytes, valueBytes, headBytes, extrasBytes: givenBytes } = this.#request;
+    if (keyBytes === 0 || givenBytes !== extrasBytes) return this.#refuse();
+    if (!this.#commands.prepareSet(mode)) {
+      this.#input.skip(valueBytes);
+      return;
+    }
+    if (input.to - input.from < valueBytes) {
+      input.announced = headBytes + valueBytes;
+      return "needs-input";
+    }
+    const value = this.#value;
+    value.bytes = input.bytes;
+    value.from = input.from;
+    value.to = input.from += valueBytes;
+    this.#commands.set(mode, value);
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * memcached's classic commands: `get`, `set`, `incr` and the like. It knows words and entries, not where a line ends or a value
+ * begins.
+ */
+
+import { OUTPUT_BYTES } from "../wire/protocol_handler.ts";
+import { MAX_PREFETCHED } from "../store/entries.ts";
+import type { TextLine } from "./text_line.ts";
+import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
+import { type MemcachedHost, statistics } from "./statistics.ts";
+import { writeDecimal, writeText } from "./ascii.ts";
+import type { OutputBuffer } from "../wire/output_buffer.ts";
+import { type ByteSpan, copySpan } from "../base/byte_span.ts";
+
+const [CR, LF, SPACE] = [13, 10, 0x20];
+const MAX_KEY_BYTES = 250;
+/** The longest value that memcached can be told of. */
+const MAX_ANNOUNCED_BYTES = 2 ** 31 - 3;
+/** Bytes beside key and value in a reply to `get`, at most. */
+const REPLY_BYTES = 64;
+
+const REPLIES: Record<Stored, string> = {
+  "stored": "STORED",
+  "not-stored": "NOT_STORED",
+  "exists": "EXISTS",
+  "not-found": "NOT_FOUND",
+  "too-large": "SERVER_ERROR object too large for cache",
+  "no-memory": "SERVER_ERROR out of memory storing object",
+};
+const BAD_FORMAT = "CLIENT_ERROR bad command line format";
+
+/** A retrieval under way: its line may ask for more than one write can hold. */
+interface Retrieval {
+  readonly bytes: Uint8Array;
+  /** Where the next key is looked for, and where the line ends. */
+  at: number;
+  readonly end: number;
+  readonly withCas: boolean;
+  /** What to make of the entries' time to live, if anything. */
+  readonly ttlMs: number | undefined;
+}
+
+/** memcached's classic commands. */
+export class ClassicCommands {
+  readonly #host: MemcachedHost;
+  readonly #memcached: MemcachedCommands;
+  readonly #output: OutputBuffer;
+  readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
+  /** What is to be stored, once its value is there. */
+  readonly #request: StoreRequest = { mode: "set", flags: 0, value: this.#key, ttlMs: 0, cas: 0 };
+  /** Of the keys that are looked up next. */
+  readonly #hashes = new Int32Array(MAX_PREFETCHED);
+  #retrieval: Retrieval | undefined;
+  /** Whether the command under way is not to be answered. */
+  #isQuiet = false;
+
+  constructor(host: MemcachedHost, output: OutputBuffer) {
+    this.#host = host;
+    this.#memcached = host.memcached;
+    this.#output = output;
+  }
+
+  /** Whether a retrieval is under way: `retrieve` goes on with it. */
+  get isRetrieving(): boolean {
+    return this.#retrieval !== undefined;
+  }
+
+  /** `get` with one key, the most common command of all. */
+  getOne(key: ByteSpan, hash: number): void {
+    const position = this.#memcached.get(key, hash);
+    if (position !== 0) this.#writeEntry(key, position, false);
+    this.#end();
+  }
+
+  /** `get` and its kin: `first` is the place of the first key, after a time to live if there is one. */
+  get(line: TextLine, first: number, withCas: boolean): undefined {
+    this.#isQuiet = false;
+    if (line.count < 2) return this.say("ERROR");
+    let ttlMs: number | undefined;
+    if (first === 2) {
+      const seconds = line.int32(1);
+      if (seconds === undefined) return this.say("CLIENT_ERROR invalid exptime argument");
+      ttlMs = this.#memcached.ttlOf(seconds);
+    }
+    const { bytes } = line;
+    let end = line.to(0);
+    while (bytes[end] !== LF && bytes[end] !== 0) end++;
+    if (bytes[end] === LF && bytes[end - 1] === CR) end--;
+    const retrieval: Retrieval = { bytes, at: line.to(first - 1), end, withCas, ttlMs };
+    if (this.#hasLongKey(retrieval)) return this.say(BAD_FORMAT);
+    this.#retrieval = retrieval;
+  }
+
+  /** Looks for a key that is too long; those before it have been asked for all the same. */
+  #hasLongKey(retrieval: Retrieval): boolean {
+    const { at, ttlMs } = retrieval;
+    const key = this.#key;
+    let isLong = false;
+    while (!isLong && this.#nextKey(retrieval)) isLong = key.to - key.from > MAX_KEY_BYTES;
+    retrieval.at = at;
+    if (!isLong) return false;
+    while (this.#nextKey(retrieval) && key.to - key.from <= MAX_KEY_BYTES) {
+      const position = this.#memcached.get(key);
+      if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
+    }
+    return true;
+  }
+
+  /** Leads to the next key of a line; false if there is none. */
+  #nextKey(retrieval: Retrieval): boolean {
+    const { bytes, end } = retrieval;
+    let { at } = retrieval;
+    while (at < end && bytes[at] === SPACE) at++;
+    const key = this.#key;
+    key.bytes = bytes;
+    key.from = at;
+    while (at < end && bytes[at] !== SPACE) at++;
+    key.to = retrieval.at = at;
+    return key.from < at;
+  }
+
+  /** Has what the lookups of the next keys read fetched for all of them at once. Returns how many keys that are. */
+  #fetchAhead(retrieval: Retrieval): number {
+    const { at } = retrieval;
+    const { store } = this.#memcached;
+    let count = 0;
+    while (count < MAX_PREFETCHED && this.#nextKey(retrieval)) this.#hashes[count++] = store.hash(this.#key);
+    retrieval.at = at;
+    if (count > 1) store.prefetch(this.#hashes, count);
+    return count;
+  }
+
+  /** Goes on with a retrieval. */
+  retrieve(): void {
+    const retrieval = this.#retrieval!;
+    const { withCas, ttlMs } = retrieval;
+    const key = this.#key;
+    const hashes = this.#hashes;
+    for (let i = 0, ahead = 0;; i++) {
+      if (i === ahead) {
+        ahead = this.#fetchAhead(retrieval);
+        i = 0;
+      }
+      if (!this.#nextKey(retrieval)) break;
+      const position = this.#memcached.get(key, hashes[i]);
+      if (position !== 0) this.#writeEntry(key, position, withCas);
+      if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
+      if (this.#output.length >= OUTPUT_BYTES) return;
+    }
+    this.#retrieval = undefined;
+    this.#end();
+  }
+
+  #end(): void {
+    const output = this.#output;
+    output.ensure(5);
+    output.length = writeText(output.buffer, output.length, "END\r\n");
+  }
+
+  #touch(key: ByteSpan, position: number, ttlMs: number): void {
+    const { counters } = this.#memcached;
+    counters.cmd_touch++;
+    counters.touch_hits++;
+    this.#memcached.touch(key, position, ttlMs);
+  }
+
+  /** `VALUE` with an entry. */
+  #writeEntry(key: ByteSpan, position: number, withCas: boolean): void {
+    const output = this.#output;
+    const { records } = this.#memcached.store;
+    const length = records.valueBytes(position);
+    output.ensure(REPLY_BYTES + key.to - key.from + length);
+    const { buffer } = output;
+    let at = writeText(buffer, output.length, "VALUE ");
+    copySpan(key, buffer, at);
+    at += key.to - key.from;
+    buffer[at++] = SPACE;
+    at = writeDecimal(buffer, at, records.flags(position));
+    buffer[at++] = SPACE;
+    at = writeDecimal(buffer, at, length);
+    if (withCas) at = writeText(buffer, at, ` ${this.#memcached.casOf(position)}`);
+    buffer[at++] = CR;
+    buffer[at++] = LF;
+    records.copyValue(position, buffer, at);
+    at += length;
+    buffer[at++] = CR;
+    buffer[at++] = LF;
+    output.length = at;
+  }
+
+  /** Reads the line of a storage command. Returns the bytes of its value, or a reply instead of it, if any. */
+  lengthOf(mode: Mode, line: TextLine): number | string {
+    this.#isQuiet = false;
+    const least = mode === "cas" ? 6 : 5;
+    if (line.count !== least && line.count !== least + 1) return "ERROR";
+    this.#isQuiet = line.is(line.count - 1, "noreply");
+    const [flags, seconds, length] = [line.uint32(2), line.int32(3), line.int32(4)];
+    const cas = mode === "cas" ? line.unsigned(5) : 0;
+    const isNone = flags === undefined || seconds === undefined || length === undefined || cas === undefined;
+    if (line.length(1) > MAX_KEY_BYTES || isNone || length < 0 || length > MAX_ANNOUNCED_BYTES) return BAD_FORMAT;
+    const request = this.#request;
+    request.mode = mode;
+    request.flags = flags;
+    request.ttlMs = this.#memcached.ttlOf(seconds);
+    request.cas = cas;
+    line.span(1, this.#key);
+    return length;
+  }
+
+  /** Whether a value of so many bytes can be stored; returns the error if not, in which case it is not to be taken. */
+  prepareSet(length: number): string | undefined {
+    const memcached = this.#memcached;
+    const key = this.#key;
+    if (memcached.fits(key.to - key.from, length, this.#request.flags)) return undefined;
+    memcached.counters.store_too_large++;
+    if (this.#request.mode === "set") memcached.drop(key);
+    return REPLIES["too-large"];
+  }
+
+  /** Stores, after `lengthOf` and `prepareSet`. */
+  set(value: ByteSpan): void {
+    this.#request.value = value;
+    this.say(REPLIES[this.#memcached.set(this.#key, this.#request)]);
+  }
+
+  /** `incr` and `decr`. */
+  arithmetic(line: TextLine, isDown: boolean): undefined {
+    if (line.count !== 3 && line.count !== 4) return this.say("ERROR");
+    this.#isQuiet = line.is(line.count - 1, "noreply");
+    if (line.length(1) > MAX_KEY_BYTES) return this.say(BAD_FORMAT);
+    const by = line.unsigned(2);
+    if (by === undefined) return this.say("CLIENT_ERROR invalid numeric delta argument");
+    const delta = this.#memcached.delta(line.span(1, this.#key), { by, isDown, cas: 0 });
+    if (delta === "not-found") return this.say("NOT_FOUND");
+    if (delta === "non-numeric") {
+      return this.say("CLIENT_ERROR cannot increment or decrement non-numeric value");
+    }
+    return this.say(typeof delta === "string" ? "SERVER_ERROR out of memory" : `${delta.value}`);
+  }
+
+  /** `touch`. */
+  touch(line: TextLine): undefined {
+    if (line.count !== 3 && line.count !== 4) return this.say("ERROR");
+    this.#isQuiet = line.is(line.count - 1, "noreply");
+    if (line.length(1) > MAX_KEY_BYTES) return this.say(BAD_FORMAT);
+    const seconds = line.int32(2);
+    if (seconds === undefined) return this.say("CLIENT_ERROR invalid exptime argument");
+    const memcached = this.#memcached;
+    const key = line.span(1, this.#key);
+    const position = memcached.store.peek(key);
+    if (position === 0) {
+      memcached.counters.cmd_touch++;
+      memcached.counters.touch_misses++;
+      return this.say("NOT_FOUND");
+    }
+    memcached.store.use(position);
+    memcached.used(position);
+    this.#touch(key, position, memcached.ttlOf(seconds));
+    return this.say("TOUCHED");
+  }
+
+  /** `delete`. */
+  delete(line: TextLine): undefined {
+    const { count } = line;
+    if (count < 2 || count > 4) return this.say("ERROR");
+    if (count > 2) {
+      const hasZero = line.is(2, "0");
+      this.#isQuiet = line.is(count - 1, "noreply");
+      const isUsage = count === 3 ? hasZero || this.#isQuiet : hasZero && this.#isQuiet;
+      if (!isUsage) return this.say(`${BAD_FORMAT}.  Usage: delete <key> [noreply]`);
+    }
+    if (line.length(1) > MAX_KEY_BYTES) return this.say(BAD_FORMAT);
+    return this.say(this.#memcached.delete(line.span(1, this.#key)) ? "DELETED" : "NOT_FOUND");
+  }
+
+  /** `flush_all`. */
+  flush(line: TextLine): undefined {
+    if (line.count > 3) return this.say("ERROR");
+    this.#isQuiet = line.is(line.count - 1, "noreply");
+    const hasDelay = line.count !== (this.#isQuiet ? 2 : 1);
+    const seconds = hasDelay ? line.int32(1) : 0;
+    if (seconds === undefined) return this.say("CLIENT_ERROR invalid exptime argument");
+    this.#memcached.flush(seconds);
+    return this.say("OK");
+  }
+
+  /** `verbosity`, which has no effect. */
+  verbosity(line: TextLine): undefined {
+    if (line.count !== 2 && line.count !== 3) return this.say("ERROR");
+    this.#isQuiet = line.is(line.count - 1, "noreply");
+    return this.say(line.uint32(1) === undefined ? BAD_FORMAT : "OK");
+  }
+
+  /** `stats`. */
+  stats(line: TextLine): undefined {
+    const group = line.count > 1 ? line.text(1) : "";
+    if (group === "reset") {
+      this.#memcached.resetCounters();
+      return this.say("RESET");
+    }
+    const lines = statistics(this.#host, group);
+    if (lines === undefined) return this.say("ERROR");
+    for (const [name, value] of lines) this.#output.text(`STAT ${name} ${value}\r\n`);
+    return this.say("END");
+  }
+
+  /** Writes a reply, unless the command wants none; the next one says so itself. */
+  say(reply: string): undefined {
+    const isQuiet = this.#isQuiet;
+    this.#isQuiet = false;
+    if (isQuiet) return;
+    const output = this.#output;
+    output.ensure(reply.length + 2);
+    let at = writeText(output.buffer, output.length, reply);
+    output.buffer[at++] = CR;
+    output.buffer[at++] = LF;
+    output.length = at;
+  }
+}

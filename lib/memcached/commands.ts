@@ -1,0 +1,401 @@
+/**
+ * What memcached's three protocols have in common: their commands on entries, as memcached answers them. It knows the
+ * store, not how a command or a reply is written.
+ */
+
+import { addDelta, type Unsigned, unsignedOf } from "./c_numbers.ts";
+import { MARK, STAMP_BYTES } from "../store/records.ts";
+import { type ByteSpan, spanOf } from "../base/byte_span.ts";
+import type { Store } from "../store/store.ts";
+
+/** How a storage command treats what is there. */
+export type Mode = "set" | "add" | "replace" | "append" | "prepend" | "cas";
+
+/** How it ended. */
+export type Stored = "stored" | "not-stored" | "exists" | "not-found" | "too-large" | "no-memory";
+
+/** A storage command. */
+export interface StoreRequest {
+  mode: Mode;
+  flags: number;
+  value: ByteSpan;
+  /** As {@linkcode ttlOf} makes it. */
+  ttlMs: number;
+  /** The state that the entry must be in; 0 is any. */
+  cas: Unsigned;
+  /** The state that it is to be in, instead of a new one; 0 is a new one. */
+  newCas?: Unsigned;
+  /** Whether a `cas` lower than the entry's stores a stale value. */
+  invalidates?: boolean;
+  /** Whether the key came as base64. */
+  hasBinaryKey?: boolean;
+  /** Time to live for `append` and `prepend` to make an entry where there is none. */
+  vivifyTtlMs?: number;
+}
+
+/** How an addition ended: what the value is now, and where the entry. */
+export type DeltaResult = { position: number; value: Unsigned } | "non-numeric" | "not-found" | "exists" | "no-memory";
+
+/** An addition. */
+export interface DeltaRequest {
+  by: Unsigned;
+  isDown: boolean;
+  cas: Unsigned;
+  newCas?: Unsigned;
+}
+
+/** What memcached's commands need of the server. */
+export interface MemcachedOptions {
+  readonly store: Store;
+  /** Bytes of an item at most, counted as memcached does. */
+  readonly maxItemBytes: number;
+  /** Runs a function after a time, in place of the one that waits. */
+  readonly later: (ms: number, run: () => void) => void;
+}
+
+/** A time to live of an entry that has expired as soon as it is stored. */
+export const EXPIRED = -1;
+/** Longest number of seconds that is a time from now; a larger one is a time since 1970. */
+const MAX_RELATIVE_SECONDS = 60 * 60 * 24 * 30;
+/** memcached's time begins so long before it starts; to clear what was there before that is to clear nothing. */
+const EPOCH_BEFORE_START_MS = 61_000;
+/** What memcached adds to a value: the item's head and state, the end of the key, and a line end. */
+const ITEM_BYTES = 48 + 8 + 1 + 2;
+const FLAGS_BYTES = 4;
+/** Values longer than this are no numbers to memcached. */
+const MAX_NUMBER_BYTES = 512 * 1024;
+const SPACE = 0x20;
+/** Marks of a new entry: it expires when its client said. */
+const NEW = MARK.fixed;
+
+/** memcached's commands on a store. */
+export class MemcachedCommands {
+  readonly store: Store;
+  readonly maxItemBytes: number;
+  /** Counts under memcached's names. */
+  readonly counters: MemcachedCounters = new MemcachedCounters();
+  readonly #later: MemcachedOptions["later"];
+  readonly #epochMs: number;
+  /** For values that are put together; what is stored is a copy. */
+  #scratch = new Uint8Array(256);
+
+  constructor({ store, maxItemBytes, later }: MemcachedOptions) {
+    this.store = store;
+    this.maxItemBytes = maxItemBytes;
+    this.#later = later;
+    this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
+  }
+
+  /** Looks an entry up, as a use of it. Returns its position, or 0. */
+  get(key: ByteSpan, hash?: number): number {
+    const position = this.store.get(key, hash);
+    this.counters.cmd_get++;
+    if (position === 0) {
+      this.counters.get_misses++;
+      return 0;
+    }
+    this.counters.get_hits++;
+    this.used(position);
+    return position;
+  }
+
+  /** Takes note of the use of an entry. */
+  used(position: number): void {
+    const { records } = this.store;
+    const marks = records.marks(position);
+    if ((marks & MARK.fetched) === 0) records.setMarks(position, marks | MARK.fetched);
+    if ((marks & MARK.fixed) !== 0) records.setTold(position, this.store.recentMs);
+  }
+
+  /** The number that stands for the state that an entry is in: one that it had is never another's of the same key. */
+  casOf(position: number): Unsigned {
+    const { records } = this.store;
+    if ((records.marks(position) & MARK.stamped) === 0) return records.h(position);
+    const stored = records.storedBytes(position);
+    const { bytes } = this.#scratchOf(stored);
+    records.copyStored(position, bytes, 0);
+    const view = new DataView(bytes.buffer, bytes.byteOffset + stored - STAMP_BYTES);
+    return unsignedOf(view.getBigUint64(0));
+  }
+
+  /** Whole seconds that an entry has to live, or -1 if it does not expire. */
+  ttlSeconds(position: number): number {
+    const deadlineMs = this.store.records.deadlineMs(position);
+    return deadlineMs === Infinity ? -1 : Math.ceil((deadlineMs - this.store.nowMs) / 1000);
+  }
+
+  /** Whole seconds since an entry was last used. */
+  idleSeconds(position: number): number {
+    const { records, nowMs } = this.store;
+    const isRenewed = (records.marks(position) & MARK.fixed) === 0 && records.deadlineMs(position) !== Infinity;
+    const idleMs = isRenewed
+      ? records.ttlMs(position) - (records.deadlineMs(position) - nowMs)
+      : records.toldMs(position, nowMs);
+    return Math.max(0, Math.floor(idleMs / 1000));
+  }
+
+  /** Milliseconds to live, out of memcached's seconds: 0 is for ever, below 0 is over, above 30 days a time since 1970. */
+  ttlOf(seconds: number): number {
+    if (seconds === 0) return Infinity;
+    if (seconds < 0) return EXPIRED;
+    if (seconds <= MAX_RELATIVE_SECONDS) return 1000 * seconds;
+    const ttlMs = 1000 * seconds - this.store.nowMs;
+    return ttlMs <= 0 ? EXPIRED : ttlMs;
+  }
+
+  /** Whether an item is small enough. */
+  fits(keyBytes: number, valueBytes: number, flags: number): boolean {
+    return ITEM_BYTES + keyBytes + valueBytes + (flags === 0 ? 0 : FLAGS_BYTES) <= this.maxItemBytes;
+  }
+
+  /** Stores, if what is there allows it. */
+  set(key: ByteSpan, request: StoreRequest): Stored {
+    this.counters.cmd_set++;
+    const { store } = this;
+    const { mode, value, flags, cas } = request;
+    if (!this.fits(key.to - key.from, value.to - value.from, flags)) {
+      this.counters.store_too_large++;
+      return "too-large";
+    }
+    const isPlain = mode === "set" && cas === 0;
+    const position = isPlain ? 0 : store.peek(key);
+    if (position === 0) {
+      if (mode === "append" || mode === "prepend") return this.#vivify(key, request);
+      if (mode === "replace") return "not-stored";
+      if (mode !== "cas") return this.#put(key, request, NEW);
+      this.counters.cas_misses++;
+      return "not-found";
+    }
+    if (mode === "add") {
+      store.use(position);
+      return "not-stored";
+    }
+    if (mode === "append" || mode === "prepend") return this.#extend(key, position, request);
+    if (mode !== "cas") return this.#put(key, request, NEW);
+    return this.#compareAndSet(key, position, request);
+  }
+
+  #compareAndSet(key: ByteSpan, position: number, request: StoreRequest): Stored {
+    const { records } = this.store;
+    const here = this.casOf(position);
+    const isStale = request.invalidates === true && request.cas !== 0 && request.cas < here;
+    if (request.cas !== here && !isStale) {
+      this.counters.cas_badval++;
+      return "exists";
+    }
+    this.counters.cas_hits++;
+    if (request.cas === here) return this.#put(key, request, NEW);
+    // The value is replaced, but not when it expires nor who is to renew it.
+    const marks = records.marks(position) & (MARK.promised | MARK.fixed) | MARK.stale;
+    return this.#put(key, request, marks, position);
+  }
+
+  /** Adds to the value of an entry. */
+  #extend(key: ByteSpan, position: number, request: StoreRequest): Stored {
+    const { records } = this.store;
+    const { mode, value, cas } = request;
+    if (cas !== 0 && cas !== this.casOf(position)) return "exists";
+    const before = records.valueBytes(position);
+    const added = value.to - value.from;
+    const flags = records.flags(position);
+    if (!this.fits(key.to - key.from, before + added, flags)) return "not-stored";
+    const whole = new Uint8Array(before + added);
+    records.copyValue(position, whole, mode === "append" ? 0 : added);
+    whole.set(value.bytes.subarray(value.from, value.to), mode === "append" ? before : 0);
+    const marks = records.marks(position) & MARK.fixed;
+    const written = { ...request, flags, value: spanOf(whole), hasBinaryKey: false };
+    return this.#put(key, written, marks, position);
+  }
+
+  #vivify(key: ByteSpan, request: StoreRequest): Stored {
+    const { vivifyTtlMs } = request;
+    return vivifyTtlMs === undefined ? "not-stored" : this.#put(key, { ...request, ttlMs: vivifyTtlMs }, NEW);
+  }
+
+  /** Writes an entry; one that replaces another's value alone goes on to expire when that one would have. */
+  #put(key: ByteSpan, request: StoreRequest, marks: number, replaces = 0): Stored {
+    const { store } = this;
+    if (request.ttlMs < 0 && replaces === 0) {
+      store.delete(key); // stored, and gone at once
+      return "stored";
+    }
+    const { newCas = 0 } = request;
+    const isStored = store.set(key, {
+      flags: request.flags,
+      marks: marks | (request.hasBinaryKey === true ? MARK.binaryKey : 0) | (newCas === 0 ? 0 : MARK.stamped),
+      value: newCas === 0 ? request.value : this.#stamped(request.value, newCas),
+      ttlMs: replaces === 0 ? request.ttlMs : store.records.ttlMs(replaces),
+      deadlineMs: replaces === 0 ? undefined : store.records.deadlineMs(replaces),
+    });
+    if (!isStored) return "no-memory";
+    // The store reckons the time of use from a time to live that is not exact.
+    if (replaces !== 0 && (marks & MARK.fixed) !== 0) store.records.setTold(store.peek(key), store.nowMs);
+    return "stored";
+  }
+
+  /** Removes what a storage command that could not be carried out should have replaced. */
+  drop(key: ByteSpan): void {
+    if (this.store.has(key)) this.store.delete(key);
+  }
+
+  /** Adds to a number, or subtracts: upwards it wraps at 2⁶⁴, downwards it stops at 0. */
+  delta(key: ByteSpan, { by, isDown, cas, newCas = 0 }: DeltaRequest): DeltaResult {
+    const { store } = this;
+    const position = store.peek(key);
+    if (position === 0) {
+      this.counters[isDown ? "decr_misses" : "incr_misses"]++;
+      return "not-found";
+    }
+    const length = store.records.valueBytes(position);
+    if (length === 0 || length > MAX_NUMBER_BYTES) return "non-numeric";
+    if (cas !== 0 && cas !== this.casOf(position)) return "exists";
+    const old = this.#scratchOf(length);
+    store.records.copyValue(position, old.bytes, 0);
+    const value = addDelta(old, by, isDown);
+    if (value === undefined) return "non-numeric";
+    this.counters[isDown ? "decr_hits" : "incr_hits"]++;
+    const digits = String(value);
+    const isInPlace = digits.length <= length;
+    const { bytes } = this.#scratchOf(Math.max(length, digits.length));
+    for (let i = 0; i < digits.length; i++) bytes[i] = digits.charCodeAt(i);
+    if (isInPlace) bytes.fill(SPACE, digits.length, length);
+    const kept = isInPlace ? ~MARK.stamped : MARK.fixed;
+    const request: StoreRequest = {
+      mode: "set",
+      flags: store.records.flags(position),
+      value: { bytes, from: 0, to: Math.max(length, digits.length) },
+      ttlMs: 0,
+      cas: 0,
+      newCas,
+    };
+    if (this.#put(key, request, store.records.marks(position) & kept, position) !== "stored") return "no-memory";
+    return { position: store.peek(key), value };
+  }
+
+  /**
+   * Gives an entry another time to live; its state stays the same.
+   *
+   * @returns Where it is now, or 0 if that was the end of it.
+   */
+  touch(key: ByteSpan, position: number, ttlMs: number): number {
+    const { store } = this;
+    const { records } = store;
+    if (ttlMs < 0) {
+      store.delete(key);
+      return 0;
+    }
+    const marks = records.marks(position);
+    if ((marks & MARK.stamped) !== 0) {
+      store.revise(position, { ttlMs });
+      return position;
+    }
+    // The version changes with every write, and with it what stands for the state: it is kept beside the value.
+    const length = records.valueBytes(position);
+    const value = this.#stamp(length, records.h(position), (bytes) => records.copyValue(position, bytes, 0));
+    store.set(key, { flags: records.flags(position), marks: marks | MARK.stamped, value, ttlMs });
+    return store.peek(key);
+  }
+
+  /** Marks an entry as stale, in a new state, for the next who asks to replace; with another time to live if there is one. */
+  invalidate(key: ByteSpan, position: number, { ttlMs, newCas = 0 }: Change): void {
+    const { store } = this;
+    const { records } = store;
+    const marks = records.marks(position) & ~(MARK.promised | MARK.stamped) | MARK.stale;
+    if (ttlMs !== undefined && ttlMs < 0) {
+      store.delete(key);
+      return;
+    }
+    if (newCas === 0 && (records.marks(position) & MARK.stamped) === 0) {
+      store.revise(position, { ttlMs, marks });
+      return;
+    }
+    const value = new Uint8Array(records.valueBytes(position));
+    records.copyValue(position, value, 0);
+    const request = { mode: "set", flags: records.flags(position), value: spanOf(value), cas: 0, newCas } as const;
+    if (ttlMs === undefined) this.#put(key, { ...request, ttlMs: 0 }, marks, position);
+    else this.#put(key, { ...request, ttlMs }, marks);
+  }
+
+  /** Puts an entry without a value, flags or, if none is given, an end in the place of one, whose state it keeps. */
+  empty(key: ByteSpan, position: number, { ttlMs = Infinity, newCas = 0 }: Change): void {
+    const cas = newCas === 0 ? this.casOf(position) : newCas;
+    this.#put(key, { mode: "set", flags: 0, value: spanOf(new Uint8Array(0)), ttlMs, cas: 0, newCas: cas }, NEW);
+  }
+
+  /** Promises the replacement of an entry to the one who asks. */
+  promise(position: number): void {
+    const { records } = this.store;
+    records.setMarks(position, records.marks(position) | MARK.promised);
+  }
+
+  /** Removes an entry. Returns whether there was one. */
+  delete(key: ByteSpan): boolean {
+    const isDeleted = this.store.delete(key);
+    this.counters[isDeleted ? "delete_hits" : "delete_misses"]++;
+    return isDeleted;
+  }
+
+  /**
+   * Removes all entries, now or later; none if the time is one since 1970 and this server was not there yet. The last of
+   * these calls counts.
+   */
+  flush(seconds: number): void {
+    this.counters.cmd_flush++;
+    const ttlMs = this.ttlOf(seconds);
+    if (seconds > 0 && ttlMs > 0) return this.#later(ttlMs, () => this.store.clear());
+    this.#later(Infinity, () => {});
+    if (seconds <= 0 || 1000 * seconds > this.#epochMs) this.store.clear();
+  }
+
+  /** Sets what counts from the beginning back to it. */
+  resetCounters(): void {
+    Object.assign(this.counters, new MemcachedCounters());
+  }
+
+  #stamped({ bytes, from, to }: ByteSpan, cas: Unsigned): ByteSpan {
+    return this.#stamp(to - from, cas, (target) => target.set(bytes.subarray(from, to)));
+  }
+
+  /** A value of so many bytes, which `copy` writes, with a stamp. */
+  #stamp(length: number, cas: Unsigned, copy: (target: Uint8Array) => void): ByteSpan {
+    const bytes = new Uint8Array(length + STAMP_BYTES);
+    copy(bytes);
+    new DataView(bytes.buffer).setBigUint64(length, BigInt(cas));
+    return spanOf(bytes);
+  }
+
+  #scratchOf(length: number): ByteSpan {
+    if (length > this.#scratch.length) return { bytes: new Uint8Array(length), from: 0, to: length };
+    return { bytes: this.#scratch, from: 0, to: length };
+  }
+}
+
+/** What changes of an entry beside its value, if anything. */
+export interface Change {
+  ttlMs?: number;
+  newCas?: Unsigned;
+}
+
+/** Counts under memcached's names. */
+export class MemcachedCounters {
+  cmd_get = 0;
+  cmd_set = 0;
+  cmd_flush = 0;
+  cmd_touch = 0;
+  cmd_meta = 0;
+  get_hits = 0;
+  get_misses = 0;
+  delete_misses = 0;
+  delete_hits = 0;
+  incr_misses = 0;
+  incr_hits = 0;
+  decr_misses = 0;
+  decr_hits = 0;
+  cas_misses = 0;
+  cas_hits = 0;
+  cas_badval = 0;
+  touch_hits = 0;
+  touch_misses = 0;
+  store_too_large = 0;
+  store_no_memory = 0;
+}

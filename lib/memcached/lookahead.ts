@@ -1,0 +1,105 @@
+/**
+ * What follows in memcached's text protocol: keys of commands `get` and `set` that have arrived together, so that what their
+ * lookups read is fetched for all of them at once. It answers nothing, and whatever is not as usual it leaves alone.
+ */
+
+import { MAX_PREFETCHED } from "../store/entries.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+import type { Store } from "../store/store.ts";
+
+const [CR, LF, SPACE, ZERO] = [13, 10, 0x20, 0x30];
+/** "get " and "set " as numbers. */
+const GET_ = 0x67657420;
+const SET_ = 0x73657420;
+/** Bytes of the shortest such command. */
+const LEAST_BYTES = 7;
+const MAX_KEY_BYTES = 250;
+/** Bytes between the key of a `set` and the end of its line, at most: three numbers take 36. */
+const MAX_NUMBERS_BYTES = 64;
+
+// What is seen is of use until the end of a run, so all conversations share the room for it: it stays in the processor's cache.
+/** Where commands begin, … */
+const froms = new Int32Array(MAX_PREFETCHED);
+/** … where their keys end, 0 for those of `set`, … */
+const ends = new Int32Array(MAX_PREFETCHED);
+/** … and the keys' hashes. */
+const hashes = new Int32Array(MAX_PREFETCHED);
+
+/** Commands that are about to be answered, in their order. */
+export class Lookahead {
+  readonly #store: Store;
+  readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
+  #count = 0;
+  #next = 0;
+  /** Whether something else came than was seen: then nothing is sought far ahead, or a client could have it sought in vain. */
+  #isMistaken = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Forgets what was seen: bytes may have moved. */
+  clear(): void {
+    this.#count = this.#next = 0;
+    this.#isMistaken = false;
+  }
+
+  /** Where the key ends of a `get` with one key that begins at `from`, of the bytes up to `to`; 0 if something else does. */
+  get(bytes: Uint8Array, from: number, to: number): number {
+    if (this.#next < this.#count && froms[this.#next] !== from) {
+      this.#isMistaken = true;
+      this.#count = this.#next;
+    }
+    if (this.#next === this.#count) this.#look(bytes, from, to);
+    return this.#count === 0 ? 0 : ends[this.#next++];
+  }
+
+  /** Hash of the key that `get` has found. */
+  get hash(): number {
+    return hashes[this.#next - 1];
+  }
+
+  #look(bytes: Uint8Array, start: number, to: number): void {
+    const key = this.#key;
+    key.bytes = bytes;
+    const most = this.#isMistaken ? 1 : MAX_PREFETCHED;
+    let count = 0;
+    for (let from = start; count < most && to - from >= LEAST_BYTES;) {
+      const name = bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3];
+      if (name !== GET_ && name !== SET_) break;
+      let end = from + 4;
+      const limit = Math.min(to, end + MAX_KEY_BYTES + 1);
+      while (end < limit && bytes[end] > SPACE) end++;
+      if (end === from + 4 || end - from - 4 > MAX_KEY_BYTES) break;
+      const after = name === GET_ ? afterGet(bytes, end, to) : afterSet(bytes, end, to);
+      if (after < 0) break;
+      froms[count] = from;
+      ends[count] = name === GET_ ? end : 0;
+      key.from = from + 4;
+      key.to = end;
+      hashes[count++] = this.#store.hash(key);
+      from = after;
+    }
+    this.#count = count;
+    this.#next = 0;
+    if (count > 1) this.#store.prefetch(hashes, count);
+  }
+}
+
+/** Where the command after a `get` begins whose key ends at `at`; -1 if it goes on. */
+function afterGet(bytes: Uint8Array, at: number, to: number): number {
+  return at + 1 < to && bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : -1;
+}
+
+/** The same of a `set`, by the number at the end of its line. */
+function afterSet(bytes: Uint8Array, at: number, to: number): number {
+  const limit = Math.min(to, at + MAX_NUMBERS_BYTES);
+  while (at < limit && bytes[at] !== LF) at++;
+  if (at === limit || bytes[at - 1] !== CR) return -1;
+  let length = 0;
+  let digit = at - 2;
+  for (let unit = 1; bytes[digit] >= ZERO && bytes[digit] < ZERO + 10 && unit < 1e7; digit--, unit *= 10) {
+    length += unit * (bytes[digit] - ZERO);
+  }
+  return bytes[digit] === SPACE && digit < at - 2 ? at + 1 + length + 2 : -1;
+}

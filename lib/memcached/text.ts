@@ -1,0 +1,249 @@
+/**
+ * memcached's text protocol: commands in lines, values in blocks. It answers as memcached does, byte for byte but for what
+ * docs/memcached.md lists. It knows where lines and blocks end; what they say is for the classic and the meta commands.
+ */
+
+import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import type { InputBuffer } from "../wire/input_buffer.ts";
+import { Lookahead } from "./lookahead.ts";
+import { ClassicCommands } from "./classic_commands.ts";
+import { TextLine } from "./text_line.ts";
+import type { Mode } from "./commands.ts";
+import { MetaCommands } from "./meta_commands.ts";
+import { MEMCACHED_VERSION, type MemcachedHost } from "./statistics.ts";
+import type { OutputBuffer } from "../wire/output_buffer.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+
+const [CR, LF, SPACE] = [13, 10, 0x20];
+/** A line that has not ended after this many bytes is none, unless it asks for many keys … */
+const MAX_LINE_BYTES = 2048;
+/** … and then this many. */
+const MAX_KEYS_LINE_BYTES = 1024 * 1024;
+/** Spaces that may come before such a line. */
+const MAX_INDENT = 100;
+/** Words of a line that memcached looks at. */
+const MAX_WORDS = 23;
+
+/** A conversation in memcached's text protocol. */
+export class TextHandler implements ProtocolHandler {
+  readonly #host: MemcachedHost;
+  readonly #input: InputBuffer;
+  readonly #output: OutputBuffer;
+  readonly #classic: ClassicCommands;
+  readonly #meta: MetaCommands;
+  readonly #line = new TextLine();
+  readonly #span: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
+  readonly #ahead: Lookahead;
+  /** Bytes of the line that is arriving that have been searched for its end. */
+  #searched = 0;
+
+  constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
+    this.#host = host;
+    this.#input = input;
+    this.#output = output;
+    this.#classic = new ClassicCommands(host, output);
+    this.#meta = new MetaCommands(host.memcached, output);
+    this.#ahead = new Lookahead(host.memcached.store);
+  }
+
+  /** Answers the commands that have arrived. */
+  run(): HandlerState {
+    const input = this.#input;
+    const output = this.#output;
+    this.#ahead.clear();
+    while (true) {
+      if (output.length >= OUTPUT_BYTES) return "output-full";
+      if (this.#classic.isRetrieving) {
+        this.#classic.retrieve();
+        continue;
+      }
+      if (input.from === input.to) return "needs-input";
+      if (this.#getOne()) continue;
+      const state = this.#command();
+      if (state !== undefined) return state;
+    }
+  }
+
+  /** There are no last words in this protocol. */
+  close(): void {}
+
+  /** `get` with one key, in as few steps as can be. Returns whether that is what came. */
+  #getOne(): boolean {
+    const input = this.#input;
+    const { bytes, from, to } = input;
+    const end = this.#ahead.get(bytes, from, to);
+    if (end === 0) return false;
+    const key = this.#span;
+    key.bytes = bytes;
+    key.from = from + 4;
+    key.to = end;
+    input.from = end + 2;
+    this.#searched = 0;
+    this.#host.counters.requests++;
+    this.#classic.getOne(key, this.#ahead.hash);
+    return true;
+  }
+
+  /** Answers a command, if a whole one is there. Returns what is to be done before the next, if anything. */
+  #command(): HandlerState | undefined {
+    const input = this.#input;
+    const { bytes, from, to } = input;
+    let at = from + this.#searched;
+    while (at < to && bytes[at] !== LF) at++;
+    this.#searched = at === to ? to - from : 0;
+    if (at === to) return this.#isLineStill(to - from) ? "needs-input" : this.#refuse();
+    const line = this.#line;
+    line.split(bytes, from, at > from + 1 && bytes[at - 1] === CR ? at - 1 : at);
+    input.from = at + 1;
+    const state = this.#dispatch(line);
+    if (state === "needs-input") {
+      input.from = from; // the line is read again when its value is there
+      return state;
+    }
+    input.announced = 0;
+    this.#host.counters.requests++;
+    return state;
+  }
+
+  /** Whether what has come may yet become a line. */
+  #isLineStill(length: number): boolean {
+    if (length <= MAX_LINE_BYTES) return true;
+    const { bytes, from } = this.#input;
+    let at = from;
+    while (bytes[at] === SPACE && at - from <= MAX_INDENT) at++;
+    const start = String.fromCharCode(...bytes.subarray(at, at + 5));
+    return at - from <= MAX_INDENT && /^gets? /.test(start) && length <= MAX_KEYS_LINE_BYTES;
+  }
+
+  #dispatch(line: TextLine): HandlerState | undefined {
+    const classic = this.#classic;
+    if (line.count === 0 || line.length(0) < 2) return this.#say("ERROR");
+    const name = line.text(0);
+    switch (name) {
+      case "get":
+      case "bget":
+        return classic.get(line, 1, false);
+      case "gets":
+        return classic.get(line, 1, true);
+      case "gat":
+        return classic.get(line, 2, false);
+      case "gats":
+        return classic.get(line, 2, true);
+      case "set":
+      case "add":
+      case "replace":
+      case "append":
+      case "prepend":
+      case "cas":
+        return this.#set(name, line);
+      case "incr":
+        return classic.arithmetic(line, false);
+      case "decr":
+        return classic.arithmetic(line, true);
+      case "touch":
+        return classic.touch(line);
+      case "delete":
+        return classic.delete(line);
+      default:
+        return name.length === 2 && name[0] === "m" ? this.#dispatchMeta(name, line) : this.#dispatchRare(name, line);
+    }
+  }
+
+  #dispatchMeta(name: string, line: TextLine): HandlerState | undefined {
+    const meta = this.#meta;
+    switch (name) {
+      case "mg":
+        return meta.get(line);
+      case "md":
+        return meta.delete(line);
+      case "ma":
+        return meta.arithmetic(line);
+      case "me":
+        return meta.debug(line);
+      case "mn":
+        return this.#say("MN");
+      case "ms":
+        return this.#metaSet(line);
+      default:
+        return this.#say("ERROR");
+    }
+  }
+
+  #dispatchRare(name: string, line: TextLine): HandlerState | undefined {
+    switch (name) {
+      case "flush_all":
+        return this.#classic.flush(line);
+      case "version":
+        return this.#say(`VERSION ${MEMCACHED_VERSION}`);
+      case "verbosity":
+        return this.#classic.verbosity(line);
+      case "stats":
+        return this.#classic.stats(line);
+      case "quit":
+        return "closing";
+      case "shutdown":
+        return this.#say("ERROR: shutdown not enabled");
+      default:
+        // A browser, or somebody who makes one speak to this port.
+        if (/^[^gsacidt]/.test(name) && line.text(Math.min(line.count, MAX_WORDS) - 1).startsWith("HTTP/")) {
+          return this.#refuse();
+        }
+        return this.#say("ERROR");
+    }
+  }
+
+  #refuse(): HandlerState {
+    this.#host.counters.protocolErrors++;
+    return "closing";
+  }
+
+  #set(mode: Mode, line: TextLine): HandlerState | undefined {
+    const classic = this.#classic;
+    const length = classic.lengthOf(mode, line);
+    if (typeof length === "string") return classic.say(length);
+    const error = classic.prepareSet(length);
+    if (error !== undefined) {
+      this.#input.skip(length + 2);
+      return classic.say(error);
+    }
+    const value = this.#value(length);
+    if (value === "none") return classic.say("CLIENT_ERROR bad data chunk");
+    return value === "not-yet" ? "needs-input" : void classic.set(value);
+  }
+
+  #metaSet(line: TextLine): HandlerState | undefined {
+    const meta = this.#meta;
+    const length = meta.lengthOf(line);
+    if (typeof length === "string") return this.#say(length);
+    const error = meta.prepareSet(line, length);
+    if (error !== undefined) {
+      this.#input.skip(length + 2);
+      return this.#say(error);
+    }
+    const value = this.#value(length);
+    if (value === "none") return this.#say("CLIENT_ERROR bad data chunk");
+    return value === "not-yet" ? "needs-input" : meta.set(line, value);
+  }
+
+  /** The block after a line: "none" if it does not end where it should. */
+  #value(length: number): ByteSpan | "not-yet" | "none" {
+    const input = this.#input;
+    const { bytes, from } = input;
+    const end = from + length + 2;
+    if (end > input.to) {
+      input.announced = end - this.#line.from(0);
+      return "not-yet";
+    }
+    input.from = end;
+    if (bytes[end - 2] !== CR || bytes[end - 1] !== LF) return "none";
+    const value = this.#span;
+    value.bytes = bytes;
+    value.from = from;
+    value.to = end - 2;
+    return value;
+  }
+
+  #say(reply: string): undefined {
+    this.#output.text(`${reply}\r\n`);
+  }
+}

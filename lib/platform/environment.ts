@@ -1,0 +1,33 @@
+/** Reads settings from the environment and from `.env` in the working directory. It does not know what they mean. */
+
+import { loadSync } from "@std/dotenv";
+import { ConfigError, SETTING_NAMES, type Settings, type SettingText } from "../base/settings.ts";
+
+/** What reading takes, as flags for Deno. */
+const PERMISSIONS = `--allow-read=.env --allow-env=${SETTING_NAMES.join(",")}`;
+
+/**
+ * Settings of the environment; where it has none (or a blank one), those of `.env`.
+ *
+ * @throws {ConfigError} If they cannot be read; where Deno does not permit it, the message names the permissions.
+ */
+export function readEnvironment(): Settings {
+  const settings = new Map<string, SettingText>();
+  const file = readable(".env", () => loadSync({ envPath: ".env" }));
+  for (const name of SETTING_NAMES) {
+    const text = readable(name, () => Deno.env.get(name));
+    if (text) settings.set(name, { text, from: "environment" });
+    else if (file[name]) settings.set(name, { text: file[name], from: ".env" });
+  }
+  return settings;
+}
+
+function readable<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const isDenied = error instanceof Deno.errors.NotCapable;
+    const why = isDenied ? `run with ${PERMISSIONS}, or give a program's class its options` : (error as Error).message;
+    throw new ConfigError(`Cannot read settings from ${what}: ${why}`, { cause: error });
+  }
+}

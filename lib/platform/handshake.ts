@@ -1,0 +1,46 @@
+/** The greeting of one who connects to a server, a client or a peer. It knows nothing of what follows. */
+
+import { ProtocolError } from "../base/errors.ts";
+import { FrameReader, FrameWriter } from "../wire/frame.ts";
+import { IncompatiblePeerError, readGreeting, type ServerHello, writeHello } from "../wire/hello.ts";
+import { type Socket, writeAll } from "./socket.ts";
+
+/** What came of a greeting. */
+export interface Greeted {
+  /** The reader that has read it. */
+  readonly input: FrameReader;
+  /** What the server says about itself. */
+  readonly server: ServerHello;
+}
+
+/**
+ * Greets a server.
+ *
+ * @throws {ProtocolError} If what answers is none of ours.
+ */
+export async function greet(
+  socket: Socket,
+  software: string,
+  peer?: { id: number; port: number | undefined },
+): Promise<Greeted> {
+  const [output, input] = [new FrameWriter(), new FrameReader()];
+  writeHello(output, software, peer);
+  await writeAll(socket, output.taken());
+  try {
+    await readInto(socket, input, () => input.next());
+    return { input, server: readGreeting(input) };
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw error;
+    throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
+  }
+}
+
+/** Reads until `onBytes` says that it is enough. */
+export async function readInto(socket: Socket, input: FrameReader, onBytes: () => boolean): Promise<void> {
+  while (true) {
+    const count = await socket.read(input.space());
+    if (count === null) throw new Error("the server closed the connection");
+    input.received(count);
+    if (onBytes()) return;
+  }
+}

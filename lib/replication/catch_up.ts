@@ -1,0 +1,324 @@
+/**
+ * Catching up with a peer: page after page of the writes that this node lacks, and before them the verification of what
+ * lives here where the peer has forgotten some of those. One peer at a time, so that nothing is sent twice. It knows what
+ * to ask, not how messages travel.
+ */
+
+import { isAfter, livesAt, nameAt, placeOf } from "./outgoing.ts";
+import {
+  type Head,
+  MESSAGE,
+  type MessageBody,
+  NAME,
+  type Page,
+  type Place,
+  type Verified,
+  type Write,
+} from "./message.ts";
+import { exceeds, type Known, MAX_ORIGINS, type Rules } from "../store/history.ts";
+import { ENTRY } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import { compareVersions } from "../store/version.ts";
+
+/** What a catch-up needs. */
+export interface CatchUpOptions {
+  readonly store: Store;
+  readonly rules: Rules;
+  /** Writes in a message at most. */
+  readonly maxWrites: number;
+  readonly send: (peer: number, message: MessageBody) => void;
+  /** Applies a write; `isDominated` is whether its sender knows all that this node knows. */
+  readonly apply: (peer: number, write: Write, isDominated: boolean) => void;
+  /** Which start of which peer a peer leads to, if that has spoken. */
+  readonly originOf: (peer: number) => number | undefined;
+}
+
+/** What lives here is at least as new as any write that the peer knew, of those up to a version. */
+interface Compared {
+  readonly known: Known;
+  readonly upTo: number;
+}
+
+/** A verification under way. */
+interface Verification extends Compared {
+  /** Versions after this are to be verified. */
+  readonly from: number;
+  /** Of which origin, by index, and after which version the next are. */
+  index: number;
+  after: number;
+  /** What has been asked last, and by which question. */
+  asked: Write[];
+  question: number;
+}
+
+/** How far a peer has brought a catch-up: where it breaks off, it goes on from here with the same start of the same peer. */
+interface Progress {
+  /** What the pages have brought: it is known with the last of them. */
+  readonly given: Known;
+  /** What the peer said it had forgotten. */
+  readonly lossy: Known;
+  /** Turns that were not enough. */
+  turns: number;
+}
+
+interface CatchUpRun extends Progress {
+  readonly peer: number;
+  readonly origin: number | undefined;
+  /** Rounds since it began, and since anything was heard of the peer. */
+  rounds: number;
+  idleRounds: number;
+  /** What the peer was asked last. */
+  question: number;
+  /** The last write of the last page: pages ascend, or there would be no end to them. */
+  reached: Place;
+  verified?: Compared;
+  verification?: Verification;
+}
+
+/** Rounds that a catch-up waits for its peer; and what one has left, for anyone who knows of it. */
+const PATIENCE = 3;
+/**
+ * Rounds that it may take while another peer waits: one peer, slow or worse, must not keep all others out. Twice as many
+ * the next time, some times over, for one that has too much to give.
+ */
+const TURN_ROUNDS = 300;
+const MAX_DOUBLINGS = 6;
+/** Peers whose progress is kept. */
+const MAX_UNFINISHED = 8;
+/** Writes that a round adopts at most: a millisecond's worth. */
+const ADOPT_WRITES = 2000;
+
+/** The catch-up under way, if any. */
+export class CatchUp {
+  /** Verifications begun, and entries dropped by them. */
+  readonly stats: { verifications: number; unconfirmed: number } = { verifications: 0, unconfirmed: 0 };
+  readonly #options: CatchUpOptions;
+  #run: CatchUpRun | undefined;
+  /** A peer that waits for its turn. */
+  #next: number | undefined;
+  #questions = 0;
+  /** Of catch-ups that broke off, by the origin of the peer. */
+  readonly #unfinished = new Map<number, Progress>();
+  /** Rounds without a catch-up since one broke off. */
+  #alone = 0;
+  /** What is being adopted, and under which number. */
+  #adopting: { id: number; by: number } | undefined;
+  /** How often what was left has been adopted. */
+  adoptions = 0;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  /** With which peer, if there is one. */
+  get peer(): number | undefined {
+    return this.#run?.peer;
+  }
+
+  /** Whether something has been verified, or is: it stays so only if nothing comes from elsewhere meanwhile. */
+  get isExclusive(): boolean {
+    return (this.#run?.verification ?? this.#run?.verified) !== undefined;
+  }
+
+  /** Begins with a peer; if there is another, it waits for its turn. Returns whether it is this one's. */
+  begin(peer: number): boolean {
+    const origin = this.#options.originOf(peer);
+    // A peer that has started again since it was asked knows nothing of that.
+    if (this.#run?.peer === peer && this.#run.origin !== origin) this.#breakOff(this.#run);
+    if (this.#run === undefined) {
+      const progress = this.#unfinished.get(origin ?? 0) ?? { given: new Map(), lossy: new Map(), turns: 0 };
+      this.#unfinished.delete(origin ?? 0);
+      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 } };
+      this.#run = { peer, origin, ...progress, ...start };
+      this.#pull(this.#run);
+    } else if (this.#run.peer !== peer) {
+      this.#next ??= peer;
+    }
+    return this.#run.peer === peer;
+  }
+
+  /** Gives a peer up. */
+  end(peer: number): void {
+    if (this.#next === peer) this.#next = undefined;
+    if (this.#run?.peer === peer) this.#breakOff(this.#run);
+  }
+
+  /** A peer is in the middle of saying something long. */
+  heard(peer: number): void {
+    if (this.#run?.peer === peer) this.#run.idleRounds = 0;
+  }
+
+  /** A round has passed: a peer that says nothing is given up, and one that takes long while another waits. */
+  wait(random: () => number): void {
+    const run = this.#run;
+    if (run === undefined) return this.#adopt(random);
+    const most = TURN_ROUNDS * 2 ** Math.min(run.turns, MAX_DOUBLINGS);
+    const isLong = ++run.rounds > most && this.#next !== undefined;
+    if (isLong) run.turns++;
+    if (++run.idleRounds > PATIENCE || isLong) this.#breakOff(run);
+  }
+
+  /** Gives a catch-up up before its end: what its pages have brought is kept, and not known. */
+  #breakOff({ origin, given, lossy, turns, idleRounds }: CatchUpRun): void {
+    if (origin !== undefined && (turns > 0 || exceeds(given, this.#options.store.history.known))) {
+      this.#unfinished.set(origin, { given, lossy, turns });
+      for (const [oldest] of this.#unfinished) {
+        if (this.#unfinished.size > MAX_UNFINISHED) this.#unfinished.delete(oldest);
+      }
+    }
+    this.#alone = Math.max(this.#alone, idleRounds);
+    this.#finish();
+  }
+
+  /** Adopts what is left of a peer that has not come back, and that no other has made known: else nobody would hear of it. */
+  #adopt(random: () => number): void {
+    const { store: { history }, rules } = this.#options;
+    const orphaned = history.orphaned;
+    if (orphaned.length === 0) this.#alone = 0;
+    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption) return;
+    if (this.#adopting !== undefined) orphaned.unshift(this.#adopting.id);
+    let left = ADOPT_WRITES;
+    for (const id of orphaned) {
+      if (id === this.#adopting?.by) continue;
+      this.#adopting = id === this.#adopting?.id
+        ? this.#adopting
+        : { id, by: unmet(random, (by) => history.hasMet(by)) };
+      const moved = history.adopt(id, this.#adopting.by, left);
+      if (moved === left) return; // and more in the next round
+      left -= moved;
+      this.#adopting = undefined;
+      this.adoptions++;
+    }
+  }
+
+  #finish(): void {
+    const next = this.#next;
+    this.#run = this.#next = undefined;
+    if (next !== undefined) this.begin(next);
+  }
+
+  /**
+   * Takes writes.
+   *
+   * @returns Whether they were the last.
+   */
+  takePage(peer: number, page: Page & Head): boolean {
+    const { store: { history }, rules, apply } = this.#options;
+    const run = this.#run;
+    // Another's, one that has come twice, or one of before a verification.
+    if (run?.peer !== peer || run.verification !== undefined || run.question !== page.question) {
+      return false;
+    }
+    if (run.origin !== page.from) {
+      this.begin(peer);
+      return false;
+    }
+    run.idleRounds = 0;
+    if (rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
+      this.stats.verifications++;
+      return false;
+    }
+    const isDominated = rules.dominance && !exceeds(history.dealt, page.known);
+    for (const write of page.writes) apply(peer, write, isDominated);
+    for (const [origin, h] of page.upTo) {
+      history.know({ origin, h: rules.pages ? 0 : h }); // met, and no more than that
+      if (run.given.size < MAX_ORIGINS || !page.more) run.given.set(origin, h);
+    }
+    for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
+    const last = page.writes.at(-1);
+    const isAscending = last !== undefined && isAfter(placeOf(last.version), run.reached);
+    if (last !== undefined) run.reached = placeOf(last.version);
+    if (page.more && isAscending) this.#pull(run);
+    // Of what the peer itself has had only in part, it may have forgotten what nobody can name.
+    else if (page.more || exceeds(page.lossy, page.known)) this.#breakOff(run);
+    else this.#complete(run);
+    return !page.more;
+  }
+
+  /** What the pages have brought is known with the last of them, since by then whatever has replaced a write is here too. */
+  #complete({ given, lossy }: CatchUpRun): void {
+    const { history } = this.#options.store;
+    for (const [origin, h] of given) history.know({ origin, h });
+    for (const [origin, h] of lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
+    this.#finish();
+  }
+
+  /** Takes the answer to a verification: what was not confirmed may have been deleted, and is dropped. */
+  takeVerified(peer: number, { question, confirmed }: Verified): void {
+    const { store } = this.#options;
+    const run = this.#run;
+    const asked = run?.verification?.asked;
+    if (run?.peer !== peer || run.verification?.question !== question) return;
+    if (asked?.length !== confirmed.length) return;
+    run.idleRounds = 0;
+    for (let i = 0; i < asked.length; i++) {
+      const position = confirmed[i] ? 0 : livesAt(store, asked[i].key, asked[i].version);
+      if (position === 0) continue;
+      this.stats.unconfirmed++;
+      store.distrust(position);
+    }
+    if (!this.#verify(run)) this.#pull(run);
+  }
+
+  #pull(run: CatchUpRun): void {
+    const known = this.#options.store.history.known;
+    for (const [id, h] of run.given) if (h > (known.get(id) ?? 0)) known.set(id, h);
+    run.question = ++this.#questions;
+    this.#options.send(run.peer, { type: MESSAGE.pull, question: run.question, known, after: run.reached });
+  }
+
+  /**
+   * Whether the sender has forgotten writes that this node does not know: if one of them was a deletion, what it deleted
+   * may live here. A verification is prepared then, of no more than has not been verified yet.
+   */
+  #isUnsafe(run: CatchUpRun, { lossy, known }: Page): boolean {
+    const { verified } = run;
+    const { history } = this.#options.store;
+    const forgotten = [...run.lossy, ...lossy];
+    let [unsafe, isNew] = [0, verified === undefined];
+    for (const [id, h] of forgotten) {
+      if (h <= history.knownOf(id)) continue;
+      unsafe = Math.max(unsafe, h);
+      if (verified !== undefined && h > (verified.known.get(id) ?? 0)) isNew = true;
+    }
+    const from = isNew ? 0 : verified!.upTo;
+    if (unsafe <= from) return false;
+    const base = isNew ? new Map(known) : verified!.known;
+    for (const [id, h] of forgotten) base.set(id, Math.max(h, base.get(id) ?? 0));
+    run.verification = { known: base, from, upTo: unsafe, index: 0, after: from, asked: [], question: 0 };
+    return true;
+  }
+
+  /** Asks the peer about the next live entries; false, with the verification done, if there are none. */
+  #verify(run: CatchUpRun): boolean {
+    const { store, maxWrites, send } = this.#options;
+    const { history, records } = store;
+    const verification = run.verification!;
+    const asked: Write[] = [];
+    for (; verification.index < history.origins.length; verification.index++, verification.after = verification.from) {
+      const { log } = history.origins[verification.index];
+      for (const position of log.after(Math.max(verification.after, history.cleared))) {
+        if (records.h(position) > verification.upTo || asked.length === maxWrites) break;
+        verification.after = records.h(position);
+        if (records.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
+      }
+      if (asked.length === maxWrites) break;
+    }
+    if (asked.length === 0) {
+      run.verified = { known: verification.known, upTo: verification.upTo };
+      run.verification = undefined;
+      return false;
+    }
+    verification.asked = asked.sort((a, b) => compareVersions(a.version, b.version));
+    const question = verification.question = ++this.#questions;
+    send(run.peer, { type: MESSAGE.verify, question, known: history.known, writes: asked });
+    return true;
+  }
+}
+
+/** A number that no origin bears that is met here. */
+function unmet(random: () => number, isMet: (id: number) => boolean): number {
+  let id = 1 + Math.floor(random() * (2 ** 32 - 1));
+  while (isMet(id)) id = id % (2 ** 32 - 1) + 1;
+  return id;
+}

@@ -1,0 +1,406 @@
+/**
+ * How peers come to know the same writes: messages in, messages out. The rules are in docs/replication.md. It knows the
+ * store and its history, not how messages travel, and it reads no clock but the store's.
+ */
+
+import { CatchUp } from "./catch_up.ts";
+import { livesAt, nameAt, pageFor, writesAt } from "./outgoing.ts";
+import {
+  type Head,
+  MESSAGE,
+  type Message,
+  type MessageBody,
+  MessageWriter,
+  type Pull,
+  type Push,
+  TOUCH,
+  TURN,
+  type Verify,
+  type Write,
+} from "./message.ts";
+import { answered, asked, newPeerState, type PeerState } from "./peer_state.ts";
+import { claimed, highest, readMessage } from "./message_reader.ts";
+import { ALL_RULES, exceeds, type Known, type Rules } from "../store/history.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+import type { GossipTotals } from "../base/stats.ts";
+import type { Store } from "../store/store.ts";
+import { compareVersions, type Version } from "../store/version.ts";
+
+/** What gossip needs. */
+export interface GossipOptions {
+  readonly store: Store;
+  /** Who this node is: the store's origin. */
+  readonly origin: number;
+  /** Sends a message to a peer; the bytes are valid during the call. */
+  readonly send: (peer: number, message: Uint8Array) => void;
+  /** Told that there is something to `flush`, once until that is done. */
+  readonly onWaiting?: () => void;
+  /** Writes in a message at most. */
+  readonly maxWrites?: number;
+  /** Whether to tell peers of writes at once. */
+  readonly eager?: boolean;
+  /** Rules of replication; for the simulator. */
+  readonly rules?: Rules;
+}
+
+const MAX_WRITES = 256;
+/** A larger value is not pushed: peers are told that there is something, and ask for it. */
+const MAX_PUSH_BYTES = 16 * 1024;
+/** Peers that a message names as told; a longer list would be refused. */
+const MAX_TOLD = 4096;
+/** Peers that are asked in every round; of more, so many by chance. */
+const ALL_PEERS = 8;
+const SOME_PEERS = 3;
+/** Renewals that wait to be told; of more, peers hear when half the time to live has passed again. */
+const MAX_RENEWALS = 4096;
+
+/** One node's part in the gossip. A peer is one that can be reached, under any number that the caller likes. */
+export class Gossip {
+  /** Counters. */
+  readonly stats: Omit<GossipTotals, keyof CatchUp["stats"]> = {
+    applied: 0,
+    repeated: 0,
+    sent: 0,
+    pushed: 0,
+    gaps: 0,
+    extended: 0,
+    fromFuture: 0,
+  };
+  readonly #options: GossipOptions;
+  readonly #maxWrites: number;
+  readonly #rules: Rules;
+  readonly #writer = new MessageWriter();
+  readonly #peers = new Map<number, PeerState>();
+  readonly #catchUp: CatchUp;
+  /** The last write made here that peers were told of. */
+  #told = 0;
+  /** The last clear that peers were told of. */
+  #toldClear = 0;
+  /** Entries whose renewal peers are to be told of. */
+  #renewals: { key: ByteSpan; version: Version }[] = [];
+  #isWaiting = false;
+
+  constructor(options: GossipOptions) {
+    this.#options = options;
+    this.#maxWrites = options.maxWrites ?? MAX_WRITES;
+    this.#rules = options.rules ?? ALL_RULES;
+    this.#catchUp = new CatchUp({
+      store: options.store,
+      rules: this.#rules,
+      maxWrites: this.#maxWrites,
+      send: (peer, message) => this.#send([peer], message),
+      apply: (peer, write, isDominated) => this.#apply(peer, write, isDominated),
+      originOf: (peer) => this.#peers.get(peer)?.origin,
+    });
+  }
+
+  /** Verifications of live entries begun, and entries dropped by them. */
+  get verified(): Readonly<CatchUp["stats"]> {
+    return this.#catchUp.stats;
+  }
+
+  /** How often what a catch-up that broke off had left was adopted. */
+  get adoptions(): number {
+    return this.#catchUp.adoptions;
+  }
+
+  /** Takes a peer into use, under a number. */
+  connect(peer: number): void {
+    if (this.#peers.size === 0) this.flush(); // what nobody was there to hear is for catching up
+    this.#peers.set(peer, newPeerState());
+  }
+
+  /** Takes a peer out of use. */
+  disconnect(peer: number): void {
+    this.#peers.delete(peer);
+    this.#catchUp.end(peer);
+  }
+
+  /** The peer that this node catches up with, if there is one. */
+  get catchingUpWith(): number | undefined {
+    return this.#catchUp.peer;
+  }
+
+  /** Takes note that a message of a peer is arriving, and has not yet. */
+  heard(peer: number): void {
+    this.#catchUp.heard(peer);
+  }
+
+  /** What is known of a peer in use. */
+  peer(peer: number): Readonly<PeerState> | undefined {
+    return this.#peers.get(peer);
+  }
+
+  /** One round: asks every peer whether it knows the same; of many, some by chance. */
+  round(random: () => number): void {
+    this.flush();
+    this.#catchUp.wait(random);
+    for (const state of this.#peers.values()) state.isOffered = false;
+    const peers = [...this.#peers.keys()];
+    while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
+      peers.splice(Math.floor(random() * peers.length), 1);
+    }
+    for (const peer of peers) this.ask(peer);
+  }
+
+  /** Asks one peer whether it knows the same. */
+  ask(peer: number): void {
+    asked(this.#peers.get(peer)!, this.#options.store.nowMs);
+    this.#send([peer], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
+  }
+
+  /** Takes note that there has been a write here. */
+  wrote(): void {
+    if (this.#isWaiting || this.#peers.size === 0) return;
+    this.#isWaiting = true;
+    this.#options.onWaiting?.();
+  }
+
+  /** Takes note that a hit has renewed the entry at a position. */
+  renewed(position: number): void {
+    if (this.#peers.size === 0 || this.#renewals.length === MAX_RENEWALS) return;
+    this.#renewals.push(nameAt(this.#options.store, position));
+    this.wrote();
+  }
+
+  /** Tells peers of the writes and renewals since the last time. */
+  flush(): void {
+    this.#isWaiting = false;
+    this.#tellClear();
+    this.#tellWrites();
+    if (this.#renewals.length > 0) this.#tellRenewals();
+  }
+
+  /** Every message tells of the last clear. */
+  #tellClear(): void {
+    const { cleared } = this.#options.store.history;
+    if (cleared === this.#toldClear) return;
+    this.#toldClear = cleared;
+    if (this.#options.eager !== false) { for (const peer of this.#peers.keys()) this.ask(peer); }
+  }
+
+  #tellWrites(): void {
+    const { store, origin, eager } = this.#options;
+    const before = this.#told;
+    const [{ known: last, log }] = store.history.origins;
+    this.#told = last;
+    if (last === before || eager === false || this.#peers.size === 0) return;
+    const positions = [...log.after(before)];
+    if (positions.some((position) => store.records.storedBytes(position) > MAX_PUSH_BYTES)) {
+      return this.#send([...this.#peers.keys()], { type: MESSAGE.news, origin, last });
+    }
+    let told = before;
+    do {
+      const writes = writesAt(store, positions.splice(0, this.#maxWrites));
+      const next = positions.length === 0 ? last : writes.at(-1)!.version.h;
+      this.#push({ origin, before: told, last: next, sentTo: [origin], writes });
+      told = next;
+    } while (positions.length > 0);
+  }
+
+  #tellRenewals(): void {
+    const { store, origin } = this.#options;
+    const writes = this.#renewals.flatMap(({ key, version }): Write[] => {
+      const position = livesAt(store, key, version);
+      if (position === 0) return [];
+      return [{ key, version, kind: TOUCH, remainingMs: store.records.deadlineMs(position) - store.nowMs }];
+    }).sort((a, b) => compareVersions(a.version, b.version));
+    this.#renewals = [];
+    if (writes.length > 0) this.#touch([origin], writes);
+  }
+
+  /**
+   * Takes a message from a peer.
+   *
+   * @returns Whether it was taken, or else refused because its clock is too far ahead.
+   * @throws {ProtocolError} If it is none.
+   */
+  receive(peer: number, bytes: Uint8Array): boolean {
+    const message = readMessage(bytes);
+    const { store, origin } = this.#options;
+    const state = this.#peers.get(peer);
+    if (state === undefined) return true;
+    if (message.from === origin) {
+      this.#catchUp.end(peer); // which leads back here: a life before this one may have been heard by it
+      return true;
+    }
+    if (!store.seeClock(highest(message))) {
+      this.stats.fromFuture++;
+      return false;
+    }
+    if (this.#isWaiting) this.flush(); // own writes are told before another's newer ones take their place
+    // More of this node's writes than it has made: somebody else has lied. The next write comes after.
+    store.history.know({ h: claimed(message, origin), origin });
+    state.origin = message.from;
+    if (store.clearUpTo(message.cleared)) this.wrote(); // to be passed on
+    this.#dispatch(peer, state, message);
+    return true;
+  }
+
+  #dispatch(peer: number, state: PeerState, message: Message): void {
+    switch (message.type) {
+      case MESSAGE.sync:
+        return this.#answerSync(peer, state, message.digest, message.from);
+      case MESSAGE.same:
+        state.lag = 0;
+        return answered(state, this.#options.store.nowMs);
+      case MESSAGE.known:
+        answered(state, this.#options.store.nowMs);
+        return this.#compare(peer, state, message.turn, message.known);
+      case MESSAGE.pull:
+        state.lag = this.#options.store.history.countBeyond(message.known);
+        return this.#sendPage(peer, state, message);
+      case MESSAGE.page:
+        if (this.#rules.incarnation && message.to !== this.#options.origin) return;
+        // Once a round: two that cannot keep what the other gives would never come to rest.
+        if (!this.#catchUp.takePage(peer, message) || state.isOffered) return;
+        state.isOffered = this.#offer(peer, TURN.take, message.known);
+        return;
+      case MESSAGE.verify:
+        return this.#confirm(peer, message);
+      case MESSAGE.verified:
+        if (message.to === this.#options.origin) this.#catchUp.takeVerified(peer, message);
+        return;
+      case MESSAGE.push:
+        return this.#takePush(peer, message);
+      case MESSAGE.news:
+        if (this.#options.store.history.knownOf(message.origin) < message.last) this.#catchUp.begin(peer);
+        return;
+      case MESSAGE.touch:
+        return this.#takeTouch(peer, message.sentTo, message.writes);
+    }
+  }
+
+  #answerSync(peer: number, state: PeerState, digest: number, from: number): void {
+    const { history } = this.#options.store;
+    if (digest !== history.digest) {
+      return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: history.known });
+    }
+    state.lag = 0;
+    this.#send([peer], { type: MESSAGE.same, to: from });
+  }
+
+  /**
+   * Lets the peer take what it lacks, or else asks for what it has beyond. Not both at once: the one that has taken all
+   * gives in turn, and is believed more, since it then knows everything that the other knows.
+   */
+  #compare(peer: number, state: PeerState, turn: number, theirs: Known): void {
+    state.lag = this.#options.store.history.countBeyond(theirs);
+    if (turn === TURN.answer && this.#offer(peer, TURN.offer, theirs)) return;
+    if (this.#lacks(state, theirs) && this.#catchUp.begin(peer)) return;
+    if (turn === TURN.offer) this.#offer(peer, TURN.take, theirs);
+  }
+
+  /** Tells a peer what is known here, if that is more than it knows. */
+  #offer(peer: number, turn: number, theirs: Known): boolean {
+    const { known } = this.#options.store.history;
+    if (!exceeds(known, theirs)) return false;
+    this.#send([peer], { type: MESSAGE.known, turn, known });
+    return true;
+  }
+
+  /**
+   * Whether a peer knows what this node should have heard by now: what it says of itself, since it has told that before;
+   * but not of another peer that answers, whose own words may be on their way.
+   */
+  #lacks(state: PeerState, theirs: Known): boolean {
+    const { known } = this.#options.store.history;
+    const others = new Set<number>();
+    for (const other of this.#peers.values()) {
+      if (other.origin !== undefined && other.origin !== state.origin && other.unanswered < 2) others.add(other.origin);
+    }
+    for (const [id, h] of theirs) if (h > (known.get(id) ?? 0) && !others.has(id)) return true;
+    return false;
+  }
+
+  #takePush(peer: number, push: Push): void {
+    const { store } = this.#options;
+    const { origin, before, last, writes } = push;
+    const known = store.history.knownOf(origin);
+    if (known >= last) {
+      this.stats.repeated += writes.length;
+      return;
+    }
+    if ((this.#rules.prefix && known < before) || this.#catchUp.isExclusive) {
+      this.stats.gaps++;
+      this.#catchUp.begin(peer);
+      return;
+    }
+    let isNews = false;
+    for (const write of writes) if (this.#apply(peer, write, false)) isNews = true;
+    store.history.know({ origin, h: last });
+    if (isNews) this.#push(push, peer);
+  }
+
+  /** Sends writes to the peers that have not had them yet. */
+  #push(push: Push, exceptPeer?: number): void {
+    const [peers, sentTo] = this.#others(push.sentTo, exceptPeer);
+    if (peers.length === 0) return;
+    this.stats.pushed += push.writes.length * peers.length;
+    for (const peer of peers) this.#peers.get(peer)!.sent += push.writes.length;
+    this.#send(peers, { ...push, type: MESSAGE.push, sentTo });
+  }
+
+  #touch(sentTo: number[], writes: Write[], exceptPeer?: number): void {
+    const [peers, all] = this.#others(sentTo, exceptPeer);
+    for (let from = 0; peers.length > 0 && from < writes.length; from += this.#maxWrites) {
+      const part = writes.slice(from, from + this.#maxWrites);
+      this.#send(peers, { type: MESSAGE.touch, sentTo: all, writes: part });
+    }
+  }
+
+  /** Peers that are not among those told, and all that are told then. */
+  #others(sentTo: number[], exceptPeer?: number): [number[], number[]] {
+    const peers: number[] = [];
+    const all = new Set(sentTo).add(this.#options.origin);
+    for (const [peer, { origin }] of this.#peers) {
+      if (peer === exceptPeer || (origin !== undefined && sentTo.includes(origin))) continue;
+      peers.push(peer);
+      if (origin !== undefined) all.add(origin);
+    }
+    return [peers, [...all].slice(-MAX_TOLD)];
+  }
+
+  #takeTouch(peer: number, sentTo: number[], writes: Write[]): void {
+    const { store } = this.#options;
+    const news = writes.filter(({ key, version, remainingMs }) => store.extend(key, version, remainingMs!));
+    this.stats.extended += news.length;
+    if (news.length > 0) this.#touch(sentTo, news, peer);
+  }
+
+  #apply(peer: number, write: Write, isDominated: boolean): boolean {
+    const isNews = this.#options.store.apply(write.key, write, isDominated);
+    this.stats[isNews ? "applied" : "repeated"]++;
+    if (isNews) this.#peers.get(peer)!.applied++;
+    return isNews;
+  }
+
+  /** Says of versions that live at a peer whether they are the newest that this node has known of their keys. */
+  #confirm(peer: number, { from: to, question, known: theirs, writes }: Verify & { from: number }): void {
+    const { store } = this.#options;
+    let forgotten = 0;
+    for (const { id, forgotten: h } of store.history.origins) {
+      if (h > (theirs.get(id) ?? 0)) forgotten = Math.max(forgotten, h);
+    }
+    const confirmed = writes.map(({ key, version }) => {
+      if (livesAt(store, key, version) !== 0) return true;
+      const held = store.versionOf(key);
+      return version.h > forgotten && (held === undefined || compareVersions(held, version) <= 0);
+    });
+    this.#send([peer], { type: MESSAGE.verified, to, question, confirmed });
+  }
+
+  #sendPage(peer: number, state: PeerState, pull: Pull & Head): void {
+    const page = pageFor(this.#options.store, pull, this.#maxWrites);
+    this.stats.sent += page.writes.length;
+    state.sent += page.writes.length;
+    this.#send([peer], { type: MESSAGE.page, to: pull.from, ...page });
+  }
+
+  #send(peers: number[], body: MessageBody): void {
+    const { store, origin } = this.#options;
+    const head = { from: origin, clock: store.clock, cleared: store.history.cleared };
+    const bytes = this.#writer.write({ ...body, ...head });
+    for (const peer of peers) this.#options.send(peer, bytes);
+  }
+}

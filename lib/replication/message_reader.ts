@@ -1,0 +1,223 @@
+/** What peers say to each other, read from bytes and checked as far as a message by itself can be. */
+
+import { ProtocolError } from "../base/errors.ts";
+import {
+  FLAG_CODES,
+  type Head,
+  MESSAGE,
+  type Message,
+  NAME,
+  OTHER_FLAGS,
+  type Page,
+  type Place,
+  type Push,
+  TOUCH,
+  type Verified,
+  type Write,
+} from "./message.ts";
+import { type Known, MAX_ORIGINS } from "../store/history.ts";
+import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
+import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/records.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+
+/** Items in a list at most: one more than any list that a peer has reason to send would be a way to keep this node busy. */
+const MAX_ITEMS = 2 * MAX_ORIGINS;
+/** Kinds of writes that change something. */
+const WRITES = [ENTRY, TOMB, GHOST];
+
+/**
+ * Reads a message. Keys and values in it are parts of the bytes given.
+ *
+ * @throws {ProtocolError} If the bytes are none.
+ */
+export function readMessage(bytes: Uint8Array): Message {
+  return new MessageReader(bytes).read();
+}
+
+class MessageReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  read(): Message {
+    const type = this.#uint8();
+    const head = { from: this.#uint32(), clock: this.#version(), cleared: this.#version() };
+    const message = this.#body(type, head);
+    if (this.#at !== this.#bytes.length) throw new ProtocolError("bytes after a peer's message");
+    return message;
+  }
+
+  #body(type: number, head: Head): Message {
+    switch (type) {
+      case MESSAGE.sync:
+        return { type, ...head, digest: this.#float64() };
+      case MESSAGE.same:
+        return { type, ...head, to: this.#uint32() };
+      case MESSAGE.known:
+        return { type, ...head, turn: this.#uint8(), known: this.#known() };
+      case MESSAGE.pull:
+        return { type, ...head, question: this.#count(), known: this.#known(), after: this.#place() };
+      case MESSAGE.page:
+        return { type, ...head, ...this.#page() };
+      case MESSAGE.verify:
+        return { type, ...head, question: this.#count(), known: this.#known(), writes: this.#writes([NAME]) };
+      case MESSAGE.verified:
+        return { type, ...head, ...this.#verified() };
+      case MESSAGE.push:
+        return { type, ...head, ...this.#push() };
+      case MESSAGE.news:
+        return { type, ...head, origin: this.#uint32(), last: this.#version() };
+      case MESSAGE.touch:
+        return { type, ...head, sentTo: this.#list(4, () => this.#uint32()), writes: this.#writes([TOUCH]) };
+      default:
+        throw new ProtocolError(`a peer's message of unknown type ${type}`);
+    }
+  }
+
+  /** A page that its sender can have made: it makes nothing known that it does not know. */
+  #page(): Page {
+    const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8() === 1];
+    const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
+    for (const [id, h] of upTo) {
+      if (h > (known.get(id) ?? 0)) throw new ProtocolError("a peer gives what it says it does not know");
+    }
+    return { to, question, more, known, upTo, lossy, writes: this.#writes(WRITES) };
+  }
+
+  #verified(): Verified {
+    return { to: this.#uint32(), question: this.#count(), confirmed: this.#list(1, () => this.#uint8() === 1) };
+  }
+
+  #push(): Push {
+    const push: Push = {
+      origin: this.#uint32(),
+      before: this.#version(),
+      last: this.#version(),
+      sentTo: this.#list(4, () => this.#uint32()),
+      writes: this.#writes(WRITES),
+    };
+    for (const { version: { origin, h } } of push.writes) {
+      if (origin === push.origin && h > push.before && h <= push.last) continue;
+      throw new ProtocolError("a push of a write that is not in its range");
+    }
+    return push;
+  }
+
+  #known(): Known {
+    return new Map(this.#list(12, () => [this.#uint32(), this.#version()]));
+  }
+
+  #writes(kinds: readonly number[]): Write[] {
+    const origins = this.#list(4, () => this.#uint32());
+    const adopted = new Map(this.#list(5, () => [this.#count(), this.#uint32()]));
+    let h = 0;
+    return this.#list(4, () => {
+      const bits = this.#uint8();
+      const marks = (bits & 0x80) === 0 ? 0 : this.#uint8() & TRAVELS;
+      const index = this.#count();
+      const [by, writer] = [origins[index], adopted.get(index)];
+      if (by === undefined) throw new ProtocolError("a write without an origin");
+      h += this.#count();
+      const key = this.#span(MAX_KEY_BYTES);
+      const version = writer === undefined ? { h, origin: by } : { h, origin: writer, by };
+      const write: Write = { key, version, kind: bits & 7 };
+      if (!kinds.includes(write.kind)) throw new ProtocolError(`a write of a kind that is none: ${write.kind}`);
+      if (write.kind === TOUCH) write.remainingMs = this.#count();
+      if (write.kind !== ENTRY) return write;
+      const code = bits >> 4 & 7;
+      const flags = code === OTHER_FLAGS ? this.#uint32() : FLAG_CODES[code] ?? 0;
+      const isTimed = (bits & 8) !== 0;
+      const ttlMs = isTimed ? this.#count() : Infinity;
+      const remainingMs = isTimed ? this.#count() : Infinity;
+      const value = this.#span(MAX_VALUE_BYTES + STAMP_BYTES);
+      if ((marks & MARK.stamped) !== 0 && value.to - value.from < STAMP_BYTES) {
+        throw new ProtocolError("a stamped value without a stamp");
+      }
+      write.entry = { flags, marks, ttlMs, remainingMs, value };
+      return write;
+    });
+  }
+
+  /** A counted list of items of so many bytes at least: a count alone allocates nothing. */
+  #list<T>(leastBytes: number, item: () => T): T[] {
+    const count = this.#count();
+    if (count > MAX_ITEMS) throw new ProtocolError(`${count} items in a peer's message, of ${MAX_ITEMS} at most`);
+    if (count * leastBytes > this.#bytes.length - this.#at) {
+      throw new ProtocolError("a peer's message that is truncated");
+    }
+    return Array.from({ length: count }, item);
+  }
+
+  #span(mostBytes: number): ByteSpan {
+    const length = this.#count();
+    if (length > mostBytes) throw new ProtocolError(`${length} bytes in a peer's message, of ${mostBytes} at most`);
+    this.#has(length);
+    const from = this.#at;
+    this.#at += length;
+    return { bytes: this.#bytes, from, to: this.#at };
+  }
+
+  #place(): Place {
+    return { h: this.#version(), id: this.#uint32() };
+  }
+
+  #uint8(): number {
+    this.#has(1);
+    return this.#bytes[this.#at++];
+  }
+
+  #uint32(): number {
+    this.#has(4);
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4);
+  }
+
+  #float64(): number {
+    this.#has(8);
+    this.#at += 8;
+    return this.#view.getFloat64(this.#at - 8);
+  }
+
+  #version(): number {
+    const h = this.#float64();
+    if (Number.isSafeInteger(h) && h >= 0) return h;
+    throw new ProtocolError(`a version that is none: ${h}`);
+  }
+
+  #count(): number {
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 53; scale *= 0x80) {
+      const byte = this.#uint8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+    throw new ProtocolError("a number without end in a peer's message");
+  }
+
+  #has(bytes: number): void {
+    if (this.#at + bytes > this.#bytes.length) throw new ProtocolError("a peer's message that is truncated");
+  }
+}
+
+/** The highest version in a message: one from the far future, wherever it stands, would hide all writes until then. */
+export function highest(message: Message): number {
+  let h = Math.max(message.clock, message.cleared);
+  if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
+  if (message.type === MESSAGE.page) h = Math.max(h, ...message.lossy.values(), message.writes.at(-1)?.version.h ?? 0);
+  return "last" in message ? Math.max(h, message.last) : h;
+}
+
+/** How many writes of an origin a message says there are. */
+export function claimed(message: Message, origin: number): number {
+  if (message.type === MESSAGE.page) {
+    const own = message.writes.findLast(({ version }) => version.origin === origin || version.by === origin);
+    return Math.max(message.known.get(origin) ?? 0, own?.version.h ?? 0);
+  }
+  if ("known" in message) return message.known.get(origin) ?? 0;
+  return "last" in message && message.origin === origin ? message.last : 0;
+}

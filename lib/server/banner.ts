@@ -1,0 +1,50 @@
+/** The lines that a server prints when it has started. */
+
+import { type Address, formatAddress, isLoopback } from "../base/address.ts";
+import { MAX_STORE_BYTES } from "../base/limits.ts";
+
+/** What they tell of. */
+export interface ServerFacts {
+  /** Where it listens. */
+  readonly address: Address;
+  readonly maxSize: number;
+  readonly maxBytes: number | undefined;
+  readonly ttlMs: number;
+  readonly renewOnHit: boolean;
+  readonly peers: readonly Address[];
+}
+
+/** The lines; the first one says which port. */
+export function serverLines({ address, maxSize, maxBytes, ttlMs, renewOnHit, peers }: ServerFacts): string[] {
+  const isOpen = !isLoopback(address);
+  const at = formatAddress(address);
+  const lines = [
+    `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
+    `  address     ${at}`,
+    `  limits      ${limits(maxSize, maxBytes)}; the least recently used leave first`,
+    `  expiration  ${expiration(ttlMs, renewOnHit)}`,
+  ];
+  if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
+  if (address.transport === "unix") lines.push("  clients     this user's processes only (file mode 600)");
+  else if (!isOpen) lines.push("  clients     any user of this machine, without a token");
+  else {
+    lines.push(
+      "  clients     anyone who reaches this address, without a token",
+      `Warning: whoever reaches ${at} may read, change and clear this cache. ` +
+        "Listen on 127.0.0.1 or keep the port behind a firewall.",
+    );
+  }
+  return lines;
+}
+
+function limits(maxSize: number, maxBytes: number | undefined): string {
+  const entries = maxSize === Infinity ? "" : `${maxSize.toLocaleString("en")} entries`;
+  const bytes = maxBytes === undefined ? "" : `${maxBytes.toLocaleString("en")} bytes`;
+  return [entries, bytes].filter((limit) => limit !== "").join(" and ") ||
+    `${MAX_STORE_BYTES.toLocaleString("en")} bytes`;
+}
+
+function expiration(ttlMs: number, renewOnHit: boolean): string {
+  if (ttlMs === 0 || ttlMs === Infinity) return "never, unless a client says when";
+  return `after ${ttlMs / 1000} s ${renewOnHit ? "without a hit" : "(a hit does not renew it)"}`;
+}

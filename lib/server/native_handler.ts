@@ -1,0 +1,292 @@
+/** The native protocol's requests and their replies. It knows the store, not how bytes travel; docs/protocol.md is the format. */
+
+import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import { type EntryInput, MAX_PREFETCHED } from "../store/entries.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
+import { writeControl, writeError } from "../wire/control.ts";
+import { type PeerHello, readHello, writeGreeting } from "../wire/hello.ts";
+import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
+import type { Store } from "../store/store.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+
+/** What the native protocol needs from the server. */
+export interface NativeHost {
+  /** The entries. */
+  readonly store: Store;
+  /** Name and version for the greeting. */
+  readonly software: string;
+  /** Who this server is among peers. */
+  readonly id: number;
+  /** The statistics for `STATS`. */
+  stats(): Record<string, unknown>;
+  /** Counters that all conversations share. */
+  readonly counters: { requests: number; refusals: number; protocolErrors: number };
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Refusal of one request; the connection goes on. */
+class Refusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A conversation in the native protocol. */
+export class NativeHandler implements ProtocolHandler {
+  /** Set once the client has turned out to be a peer. */
+  peer: PeerHello | undefined;
+  readonly #host: NativeHost;
+  readonly #input: FrameReader;
+  readonly #output: FrameWriter;
+  /** One object each for all requests: none of them outlives its request. */
+  readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
+  readonly #hashes = new Int32Array(MAX_PREFETCHED);
+  readonly #listed: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
+  #greeted = false;
+  #closing = false;
+
+  constructor(host: NativeHost, input: FrameReader, output: FrameWriter) {
+    this.#host = host;
+    this.#input = input;
+    this.#output = output;
+  }
+
+  /** Whether the client has sent its HELLO. */
+  get isGreeted(): boolean {
+    return this.#greeted;
+  }
+
+  /** Answers the frames that have arrived. Never throws for what a client sent. */
+  run(): HandlerState {
+    try {
+      return this.#answerAll();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close("bad-frame", error.message);
+      this.#host.counters.protocolErrors++;
+      return "closing";
+    }
+  }
+
+  /** Says why the connection is about to end. */
+  close(code: string, message: string): void {
+    this.#closing = true;
+    writeError(this.#output, REPLY.closing, { code, message });
+  }
+
+  #answerAll(): HandlerState {
+    const input = this.#input;
+    while (input.next()) {
+      this.#host.counters.requests++;
+      if (this.#greeted) this.#answer();
+      else this.#greet();
+      if (this.#closing) return "closing";
+      if (this.peer !== undefined) return "peer";
+      if (this.#output.length >= OUTPUT_BYTES) return "output-full";
+    }
+    return "needs-input";
+  }
+
+  #greet(): void {
+    const input = this.#input;
+    if (input.code !== REQUEST.hello) {
+      this.#host.counters.protocolErrors++;
+      return this.close("no-hello", "the first request must be HELLO");
+    }
+    const hello = readHello(input);
+    if ("code" in hello) return this.close(hello.code, hello.message);
+    this.#greeted = true;
+    this.peer = hello.peer;
+    input.maxBodyBytes = MAX_BODY_BYTES;
+    writeGreeting(this.#output, this.#host.software, this.#host.id, {
+      maxKeyBytes: MAX_KEY_BYTES,
+      maxValueBytes: MAX_VALUE_BYTES,
+      maxKeysPerGet: MAX_KEYS_PER_GET,
+    });
+  }
+
+  #answer(): void {
+    try {
+      this.#dispatch();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#host.counters.refusals++;
+      writeError(this.#output, REPLY.refused, error);
+    }
+  }
+
+  #dispatch(): void {
+    const output = this.#output;
+    const { store } = this.#host;
+    switch (this.#input.code) {
+      case REQUEST.get:
+        return this.#get();
+      case REQUEST.set:
+        return this.#set();
+      case REQUEST.getMany:
+        return this.#getMany();
+      case REQUEST.delete:
+        return output.empty(store.delete(this.#onlyKey()) ? REPLY.ok : REPLY.miss);
+      case REQUEST.has:
+        return output.empty(store.has(this.#onlyKey()) ? REPLY.ok : REPLY.miss);
+      case REQUEST.touch:
+        return output.empty(store.touch(this.#key(8), this.#ttl()) ? REPLY.ok : REPLY.miss);
+      case REQUEST.clear:
+        this.#noBody();
+        store.clear();
+        return output.empty(REPLY.ok);
+      case REQUEST.stats:
+        this.#noBody();
+        return writeControl(output, REPLY.data, this.#host.stats());
+      case REQUEST.ping:
+        this.#noBody();
+        return output.empty(REPLY.ok);
+      default:
+        throw new Refusal("bad-request", `unknown request code ${this.#input.code}`);
+    }
+  }
+
+  #get(): void {
+    const { store } = this.#host;
+    const output = this.#output;
+    const position = store.get(this.#onlyKey());
+    if (position === 0) return output.empty(REPLY.miss);
+    output.begin(REPLY.value);
+    output.uint32(store.records.flags(position));
+    this.#writeValue(position, store.records.valueBytes(position));
+    output.end();
+  }
+
+  /** Straight from the store's memory into the output. */
+  #writeValue(position: number, valueBytes: number): void {
+    const output = this.#output;
+    const at = output.room(valueBytes);
+    this.#host.store.records.copyValue(position, output.buffer, at);
+  }
+
+  #set(): void {
+    const [input, output] = [this.#input, this.#output];
+    const { store } = this.#host;
+    const valueBytes = input.end - input.start - input.keyBytes - 12;
+    if (valueBytes < 0) throw new Refusal("bad-request", "a SET has 12 bytes or more after its key");
+    if (valueBytes > MAX_VALUE_BYTES) {
+      throw new Refusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
+    }
+    const key = this.#key(12 + valueBytes);
+    const entry = this.#entry;
+    entry.ttlMs = this.#ttl(key.to + 4);
+    entry.flags = input.uint32(key.to);
+    entry.value.bytes = key.bytes;
+    entry.value.from = key.to + 12;
+    entry.value.to = input.end;
+    if (!store.set(key, entry)) {
+      const bytes = store.records.entryBytes(input.keyBytes, valueBytes);
+      throw new Refusal("too-large", `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`);
+    }
+    output.empty(REPLY.ok);
+  }
+
+  /** Checks the whole list before the first lookup, so that a bad one has no effect. */
+  #getMany(): void {
+    const [input, output] = [this.#input, this.#output];
+    const { store } = this.#host;
+    const count = this.#checkKeys();
+    const { bytes } = input.key;
+    output.begin(REPLY.values);
+    output.uint16(count);
+    for (let i = 0, at = input.start + 2; i < count; i++) {
+      const key = this.#listed;
+      key.bytes = bytes;
+      if (i % MAX_PREFETCHED === 0) this.#fetchAhead(at, Math.min(MAX_PREFETCHED, count - i));
+      key.from = at + 3;
+      key.to = at = key.from + input.uint16(at);
+      const position = store.get(key, this.#hashes[i % MAX_PREFETCHED]);
+      const valueBytes = position === 0 ? 0 : store.records.valueBytes(position);
+      if (position === 0) {
+        output.uint8(STATE.miss);
+      } else if (output.bodyBytes + valueBytes + 9 + count > input.maxBodyBytes) {
+        output.uint8(STATE.omitted);
+      } else {
+        output.uint8(STATE.hit);
+        output.uint32(store.records.flags(position));
+        output.uint32(valueBytes);
+        this.#writeValue(position, valueBytes);
+      }
+    }
+    output.end();
+  }
+
+  /** Has what the lookups of the next keys of a list read fetched for all of them at once. */
+  #fetchAhead(at: number, count: number): void {
+    const { store } = this.#host;
+    const key = this.#listed;
+    for (let i = 0; i < count; i++) {
+      key.from = at + 3;
+      key.to = at = key.from + this.#input.uint16(at);
+      this.#hashes[i] = store.hash(key);
+    }
+    store.prefetch(this.#hashes, count);
+  }
+
+  /** Returns the number of keys in the list. */
+  #checkKeys(): number {
+    const input = this.#input;
+    const bad = (why: string) => new Refusal("bad-request", `a GET_MANY must list its keys: ${why}`);
+    if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
+    const count = input.uint16(input.start);
+    if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
+    let at = input.start + 2;
+    for (let i = 0; i < count; i++) {
+      if (at + 3 > input.end) throw bad("truncated");
+      const keyBytes = input.uint16(at);
+      if (input.uint8(at + 2) !== 0) throw bad("no zero before a key");
+      at += 3;
+      if (at + keyBytes > input.end) throw bad("truncated");
+      checkKeyBytes(keyBytes);
+      at += keyBytes;
+    }
+    if (at !== input.end) throw bad("bytes after the last key");
+    return count;
+  }
+
+  #onlyKey(): ByteSpan {
+    return this.#key(0);
+  }
+
+  /** The frame's key, if as many bytes as told come after it. */
+  #key(bytesAfter: number): ByteSpan {
+    const input = this.#input;
+    checkKeyBytes(input.keyBytes);
+    if (input.end - input.key.to !== bytesAfter) {
+      throw new Refusal(
+        "bad-request",
+        `expected ${bytesAfter} bytes after the key: received ${input.end - input.key.to}`,
+      );
+    }
+    return input.key;
+  }
+
+  #ttl(at: number = this.#input.key.to): number | undefined {
+    const high = this.#input.uint32(at);
+    const low = this.#input.uint32(at + 4);
+    if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;
+    const ttlMs = high * 2 ** 32 + low;
+    if (ttlMs > MAX_TTL_MS) throw new Refusal("bad-ttl", `a ttl is at most ${MAX_TTL_MS} ms: received ${ttlMs}`);
+    return ttlMs;
+  }
+
+  #noBody(): void {
+    const input = this.#input;
+    if (input.start !== input.end) throw new Refusal("bad-request", "expected no body");
+  }
+}
+
+function checkKeyBytes(keyBytes: number): void {
+  if (keyBytes >= 1 && keyBytes <= MAX_KEY_BYTES) return;
+  throw new Refusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
+}

@@ -1,0 +1,378 @@
+/**
+ * A server's peers: connects to those listed and takes those that connect, one connection to each, and moves the gossip's
+ * messages. It knows sockets and timers; what messages say is lib/gossip.ts's.
+ */
+
+import { type Address, formatAddress } from "../base/address.ts";
+import { ProtocolError } from "../base/errors.ts";
+import type { FrameReader } from "../wire/frame.ts";
+import { Gossip } from "../replication/gossip.ts";
+import { greet } from "../platform/handshake.ts";
+import { PeerConnection, Turns } from "./peer_connection.ts";
+import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
+import { closeQuietly, connect, isDisconnection, type Socket } from "../platform/socket.ts";
+import type { GossipTotals, PeerStats } from "../base/stats.ts";
+import type { Store } from "../store/store.ts";
+
+/** What peers need to know. */
+export interface PeersOptions {
+  /** Those to connect to. */
+  readonly addresses: readonly Address[];
+  readonly store: Store;
+  /** Who this server is: the store's origin. */
+  readonly id: number;
+  /** Name and version for the greeting. */
+  readonly software: string;
+  /** Milliseconds between rounds. */
+  readonly intervalMs: number;
+  /** Takes the lines that there are to say; it does not throw. */
+  readonly log: (line: string) => void;
+  /** Counts connections that were ended for what came over them. */
+  readonly counters: { protocolErrors: number };
+}
+
+/** Attempts to reach a peer are so far apart: doubled from first to last. */
+const FIRST_BACKOFF_MS = 250;
+const LAST_BACKOFF_MS = 60_000;
+/** A connection that has lasted so long was a good one: after it, attempts begin anew. */
+const STEADY_MS = 5000;
+/** A connection and its greeting must be there after this. */
+const OPEN_LIMIT_MS = 5000;
+/** A peer that says nothing for so many rounds, and so long, is gone. */
+const SILENT_ROUNDS = 15;
+const SILENT_MS = 5000;
+/** Messages on their way when a server stops have this long to be taken. */
+const FINISH_LIMIT_MS = 1000;
+/** Peers that statistics tell of, and letters of what was wrong: more would not fit into what a client reads of them. */
+const MAX_ROWS = 64;
+const MAX_ERROR_LETTERS = 200;
+
+/** A connection in use. */
+interface Connection {
+  readonly number: number;
+  readonly id: number;
+  /** Where the peer is, for people. */
+  readonly address: string;
+  /** Whether this side made it. */
+  readonly isOwn: boolean;
+  readonly link: PeerConnection;
+  refusedFuture: number;
+}
+
+/** A peer on the list. */
+interface Listed {
+  readonly address: Address;
+  readonly text: string;
+  state: PeerStats["state"];
+  /** Who was there last; 0 if that is not known. */
+  id: number;
+  error: string;
+  failures: number;
+  refusedFuture: number;
+  refusedBad: number;
+  droppedFull: number;
+}
+
+/** The peers of one server. */
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #gossip: Gossip;
+  readonly #listed: Listed[];
+  readonly #connections = new Map<number, Connection>();
+  readonly #turns = new Turns();
+  #numbers = 0;
+  #stop: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Port of this server, which peers are told; 0 if it has none. */
+  #port = 0;
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+    this.#listed = options.addresses.map((address) => ({
+      address,
+      text: formatAddress(address),
+      state: "waiting",
+      id: 0,
+      error: "",
+      failures: 0,
+      refusedFuture: 0,
+      refusedBad: 0,
+      droppedFull: 0,
+    }));
+    this.#gossip = new Gossip({
+      store: options.store,
+      origin: options.id,
+      send: (number, message) => this.#connections.get(number)?.link.send(message),
+      onWaiting: () => queueMicrotask(() => this.#guard(() => this.#gossip.flush())),
+    });
+  }
+
+  /** Takes note of a write here. */
+  wrote(): void {
+    this.#gossip.wrote();
+  }
+
+  /** Takes note that a hit has renewed the entry at a position. */
+  renewed(position: number): void {
+    this.#gossip.renewed(position);
+  }
+
+  /** Begins to connect, and the rounds. */
+  start(port: number): void {
+    this.#port = port;
+    this.#stop = new AbortController();
+    for (const listed of this.#listed) this.#keep(listed, this.#stop.signal);
+    this.#round();
+  }
+
+  /** Ends all connections, once what has been said is written. */
+  async stop(): Promise<void> {
+    this.#stop?.abort();
+    clearTimeout(this.#timer);
+    this.#guard(() => this.#gossip.flush());
+    const links = [...this.#connections.values()].map(({ link }) => link);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, FINISH_LIMIT_MS));
+    await Promise.race([Promise.all(links.map((link) => link.finish())), limit]);
+    clearTimeout(timer);
+    for (const link of links) link.close();
+  }
+
+  /** Goes on with a connection that a peer has made, until it ends. */
+  async accept(socket: Deno.Conn, input: FrameReader, { id, port }: PeerHello): Promise<void> {
+    if (id === this.#options.id || this.#stop?.signal.aborted !== false) return;
+    const from = socket.remoteAddr;
+    const host = "hostname" in from ? from.hostname : "unix";
+    const address = "port" in from
+      ? formatAddress({ transport: "tcp", hostname: host, port: port ?? from.port })
+      : host;
+    await this.#use(socket, input, { id, address, isOwn: false });
+  }
+
+  /** Peers listed, and those that have connected; the first of them, if they are very many. */
+  stats(): PeerStats[] {
+    const connections = [...this.#connections.values()];
+    const rows = this.#listed.map((listed): PeerStats => {
+      const { id, text: address, error, refusedFuture, refusedBad, droppedFull } = listed;
+      const connection = id === 0 ? undefined : connections.find((connection) => connection.id === id);
+      const isFirst = this.#listed.find((other) => other.id === id) === listed;
+      const state = connection === undefined || listed.state === "self"
+        ? listed.state
+        : isFirst
+        ? "connected"
+        : "duplicate";
+      const row = this.#row(address, state === "connected" ? connection : undefined);
+      const refused = { refusedFuture, refusedBad, droppedFull };
+      for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += refused[reason];
+      return { ...row, state, id, error: state === "connected" ? "" : error.slice(0, MAX_ERROR_LETTERS) };
+    });
+    const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
+    const most = Math.max(0, MAX_ROWS - rows.length);
+    return [...rows, ...others.slice(0, most).map((connection) => this.#row(connection.address, connection))];
+  }
+
+  /** What replication has done. */
+  get totals(): GossipTotals {
+    return { ...this.#gossip.stats, ...this.#gossip.verified };
+  }
+
+  #row(address: string, connection: Connection | undefined): PeerStats {
+    const state = connection && this.#gossip.peer(connection.number);
+    const lastRoundMs = state?.lastRoundMs;
+    return {
+      address,
+      state: "connected",
+      id: connection?.id ?? 0,
+      error: "",
+      roundTripMs: rounded(state?.roundTripMs ?? -1),
+      lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, this.#options.store.nowMs - lastRoundMs)),
+      lag: state?.lag ?? 0,
+      catchingUp: connection !== undefined && this.#gossip.catchingUpWith === connection.number,
+      bytesReceived: connection?.link.bytesReceived ?? 0,
+      bytesSent: connection?.link.bytesSent ?? 0,
+      entriesReceived: state?.applied ?? 0,
+      entriesSent: state?.sent ?? 0,
+      refusedFuture: connection?.refusedFuture ?? 0,
+      refusedBad: 0,
+      droppedFull: connection?.link.dropped ?? 0,
+    };
+  }
+
+  /** Keeps a connection to a peer on the list, by whichever side it was made. */
+  async #keep(listed: Listed, signal: AbortSignal): Promise<void> {
+    const { intervalMs } = this.#options;
+    while (!signal.aborted) {
+      if (this.#find(listed.id) !== undefined) {
+        await pause(intervalMs, signal);
+        continue;
+      }
+      const error = await this.#visit(listed, signal);
+      if (signal.aborted) return;
+      if (error !== undefined) this.#sayOnce(listed, error);
+      const isSettled = listed.state === "self" || listed.state === "incompatible"; // until one of the two starts again
+      if (!isSettled) listed.state = "waiting";
+      const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(listed.failures++, 20), LAST_BACKOFF_MS);
+      await pause((isSettled ? LAST_BACKOFF_MS : backoffMs) * (0.5 + Math.random() / 2), signal);
+    }
+  }
+
+  /** Connects to a peer and stays until that ends. Returns what was wrong. */
+  async #visit(listed: Listed, signal: AbortSignal): Promise<string | undefined> {
+    listed.state = "connecting";
+    const { id: own, software } = this.#options;
+    let socket: Socket | undefined;
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), OPEN_LIMIT_MS);
+    const end = () => {
+      limit.abort();
+      if (socket !== undefined) closeQuietly(socket);
+    };
+    limit.signal.addEventListener("abort", () => socket && closeQuietly(socket));
+    signal.addEventListener("abort", end);
+    try {
+      socket = await connect(listed.address, limit.signal);
+      const { input, server } = await greet(socket, software, { id: own, port: this.#port || undefined });
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      if (server.peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
+      listed.id = server.peer.id;
+      if (listed.id === own) {
+        listed.state = "self";
+        return "it is this server itself";
+      }
+      if (server.peer.gossip !== GOSSIP_VERSION) throw new IncompatiblePeerError(incompatible(server.peer));
+      return await this.#use(socket, input, { id: listed.id, address: listed.text, isOwn: true }, listed);
+    } catch (error) {
+      if (error instanceof IncompatiblePeerError) listed.state = "incompatible";
+      const isLate = limit.signal.aborted && !signal.aborted;
+      return isLate ? `no connection and greeting within ${OPEN_LIMIT_MS} ms` : (error as Error).message;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      if (socket !== undefined) closeQuietly(socket);
+    }
+  }
+
+  /** Uses a connection until it ends. Returns what was wrong, if anything was. */
+  async #use(
+    socket: Deno.Conn,
+    input: FrameReader,
+    { id, address, isOwn }: { id: number; address: string; isOwn: boolean },
+    listed = this.#listed.find((listed) => listed.id === id),
+  ): Promise<string | undefined> {
+    if (!this.#mayUse(id, isOwn)) return undefined;
+    const number = ++this.#numbers;
+    const onMessage = (message: Uint8Array) => {
+      if (this.#gossip.receive(number, message)) return;
+      if (connection.refusedFuture++ === 0) {
+        this.#options.log(`Peer ${address} is not believed: its clock is more than a minute ahead of this machine's`);
+      }
+    };
+    const connection: Connection = {
+      number,
+      id,
+      address,
+      isOwn,
+      refusedFuture: 0,
+      link: new PeerConnection({ socket, input, onMessage, turns: this.#turns }),
+    };
+    this.#connections.set(number, connection);
+    this.#gossip.connect(number);
+    this.#options.store.keepGhosts();
+    this.#options.log(`Peer ${address} is connected`);
+    const beganMs = performance.now();
+    if (listed !== undefined) {
+      listed.error = "";
+      listed.state = "connected";
+    }
+    this.#gossip.ask(number);
+    let error: unknown;
+    try {
+      await connection.link.run();
+    } catch (thrown) {
+      error = thrown;
+    }
+    this.#connections.delete(number);
+    this.#gossip.disconnect(number);
+    if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
+    if (listed !== undefined) {
+      listed.refusedFuture += connection.refusedFuture;
+      listed.droppedFull += connection.link.dropped;
+      if (error instanceof ProtocolError) listed.refusedBad++;
+      if (performance.now() - beganMs > STEADY_MS) listed.failures = 0;
+    }
+    if (this.#find(id) !== undefined || this.#stop?.signal.aborted !== false) return undefined;
+    const reason = error === undefined || isDisconnection(error)
+      ? "the connection has ended"
+      : (error as Error).message;
+    this.#options.log(`Peer ${address} is gone: ${reason}`);
+    return isDisconnection(error) ? undefined : reason;
+  }
+
+  /**
+   * Of two connections between the same two servers, both keep the one that the server with the lower number has made.
+   * Of two that one server has made, it gives up the second itself.
+   */
+  #mayUse(id: number, isOwn: boolean): boolean {
+    const other = this.#find(id);
+    if (other === undefined) return true;
+    if (other.isOwn === isOwn) return !isOwn;
+    const isOwnPreferred = this.#options.id < id;
+    // The own one is left to the other server to end: whoever comes may bear its number without being it.
+    if (!isOwn) return !isOwnPreferred;
+    if (isOwnPreferred) other.link.close();
+    return isOwnPreferred;
+  }
+
+  #find(id: number): Connection | undefined {
+    for (const connection of this.#connections.values()) if (connection.id === id) return connection;
+    return undefined;
+  }
+
+  #round(): void {
+    const { intervalMs } = this.#options;
+    for (const { link, number } of this.#connections.values()) {
+      if (link.isHearing(2 * intervalMs)) this.#gossip.heard(number);
+    }
+    this.#guard(() => this.#gossip.round(Math.random));
+    const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
+    for (const { link, address } of this.#connections.values()) {
+      if (performance.now() - link.silentSinceMs < silentMs) continue;
+      const what = link.silentSinceMs === link.lastHeardMs ? "said" : "taken";
+      this.#options.log(`Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
+      link.close();
+    }
+    this.#timer = setTimeout(() => this.#round(), intervalMs);
+  }
+
+  /** A failure is told once, until another comes or the peer is there. */
+  #sayOnce(listed: Listed, error: string): void {
+    if (listed.error !== error) this.#options.log(`Peer ${listed.text} cannot be used: ${error}`);
+    listed.error = error;
+  }
+
+  /** What goes wrong in a turn of its own must not end the server. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log(`Cannot replicate: ${error instanceof Error ? error.stack : error}`);
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

@@ -1,0 +1,223 @@
+/**
+ * A simulated cluster: nodes with the product's own store and gossip, the network between them, time, and the invariants. It
+ * does what it is told; who uses it and what befalls it is lib/simulator.ts's.
+ */
+
+import { Gossip } from "../replication/gossip.ts";
+import { MESSAGE, type Message } from "../replication/message.ts";
+import { readMessage } from "../replication/message_reader.ts";
+import { ALL_RULES } from "../store/history.ts";
+import { Invariants } from "./invariants.ts";
+import { peersOf, type Scenario } from "./scenarios.ts";
+import { type Packet, SimulatedNetwork } from "./network.ts";
+import { Store } from "../store/store.ts";
+import { START_MS, type Trace } from "./trace.ts";
+
+/** What has happened, in numbers: a fault that never happens has not been borne. */
+export interface Counts {
+  evictions: number;
+  /** Starts with nothing in memory, and those in the middle of catching up after another. */
+  restarts: number;
+  restartsInJoin: number;
+  /** Times that a node was dead for a while. */
+  deaths: number;
+  /** Partitions both ways and one way. */
+  partitions: number;
+  oneWay: number;
+  /** Answers that came to a node after it had started again. */
+  late: number;
+  /** Messages refused because their clock was too far ahead. */
+  fromFuture: number;
+  /** Messages dropped because too many were on their way. */
+  overflows: number;
+  clears: number;
+  /** Deadlines that peers put off. */
+  extended: number;
+  /** Verifications of live entries, and entries dropped by them. */
+  verifications: number;
+  unconfirmed: number;
+  /** Times that what a catch-up had left was adopted. */
+  adoptions: number;
+}
+
+/** A node of it. */
+export interface Node {
+  store: Store;
+  gossip: Gossip;
+  origin: number;
+  /** How far its clock is wrong, in milliseconds. */
+  skewMs: number;
+  /** Pages of its first catch-up after which it is started again; 0 if it is not. */
+  pages: number;
+}
+
+/** A message as it was sent, to several at once perhaps. */
+interface Sent {
+  source: Uint8Array;
+  bytes: Uint8Array;
+  message: Message;
+}
+
+/** Nodes, network, time and invariants. */
+export class Cluster {
+  readonly nodes: Node[] = [];
+  readonly network: SimulatedNetwork<Sent>;
+  readonly invariants: Invariants;
+  /** Nodes that are dead. */
+  readonly down = new Set<number>();
+  /** What should never happen, and has. */
+  readonly violations: string[] = [];
+  /** The key that the first of them was about. */
+  key: number | undefined;
+  nowMs = 1000;
+  /** Everything that happened, as one number. */
+  fingerprint = 0;
+  /** What has happened, but for what the nodes that live count themselves. */
+  readonly counts: Counts = {
+    evictions: 0,
+    restarts: 0,
+    restartsInJoin: 0,
+    deaths: 0,
+    partitions: 0,
+    oneWay: 0,
+    late: 0,
+    fromFuture: 0,
+    overflows: 0,
+    clears: 0,
+    extended: 0,
+    verifications: 0,
+    unconfirmed: 0,
+    adoptions: 0,
+  };
+
+  readonly #scenario: Scenario;
+  readonly #seed: number;
+  readonly #random: () => number;
+  readonly #trace: Trace | undefined;
+  #sent: Sent | undefined;
+  #origins = 0;
+
+  constructor(scenario: Scenario, seed: number, random: () => number, trace?: Trace) {
+    this.#scenario = scenario;
+    this.#seed = seed;
+    this.#random = random;
+    this.#trace = trace;
+    this.network = new SimulatedNetwork(scenario.nodes, random);
+    this.invariants = new Invariants(scenario, this.nodes, (what, key) => this.violate(what, key));
+    for (let i = 0; i < scenario.nodes; i++) this.#start(i, Math.floor((random() - 0.5) * 2000));
+  }
+
+  /** Starts a node with nothing in memory. */
+  #start(i: number, skewMs: number): void {
+    const { nodes, maxSize, maxGraves, maxWrites, eager, hasAliases, without } = this.#scenario;
+    const rules = without === undefined ? ALL_RULES : { ...ALL_RULES, [without]: false };
+    const origin = ++this.#origins;
+    const store: Store = new Store({
+      maxSize: typeof maxSize === "number" ? maxSize : maxSize[i % maxSize.length],
+      maxBytes: 8 * 1024 * 1024,
+      maxGraves,
+      ttlMs: 0,
+      renewOnHit: true,
+      hashKey: [this.#seed, i],
+      clock: { now: () => START_MS + this.nowMs + node.skewMs },
+      origin,
+      rules,
+      onWrite: () => gossip.wrote(),
+      onRenew: (position) => gossip.renewed(position),
+    });
+    const gossip = new Gossip({
+      store,
+      origin,
+      maxWrites,
+      eager,
+      rules,
+      send: (to, bytes) => this.#send(i, to, bytes),
+    });
+    for (const peer of peersOf(i, this.#scenario)) {
+      gossip.connect(peer);
+      if (hasAliases) gossip.connect(peer + nodes);
+    }
+    if (hasAliases) gossip.connect(i + nodes);
+    const node: Node = { store, gossip, origin, skewMs, pages: 0 };
+    this.nodes[i] = node;
+    this.invariants.started(i);
+    this.note(() => `node ${i} starts as ${origin}`);
+  }
+
+  /** Starts a node again with nothing in memory. */
+  restart(i: number): void {
+    this.count(this.nodes[i]);
+    this.counts.restarts++;
+    this.#start(i, this.nodes[i].skewMs);
+    if (this.#random() < 0.5) this.nodes[i].pages = 1 + Math.floor(this.#random() * 4);
+  }
+
+  /** Adds what a life was to what has happened. */
+  count({ store, gossip }: Node): void {
+    this.counts.evictions += store.stats().evictions;
+    this.counts.fromFuture += gossip.stats.fromFuture;
+    this.counts.extended += gossip.stats.extended;
+    this.counts.verifications += gossip.verified.verifications;
+    this.counts.unconfirmed += gossip.verified.unconfirmed;
+    this.counts.adoptions += gossip.adoptions;
+  }
+
+  #send(i: number, link: number, bytes: Uint8Array): void {
+    if (this.#sent?.source !== bytes) {
+      const copy = bytes.slice();
+      this.#sent = { source: bytes, bytes: copy, message: readMessage(copy) };
+      this.invariants.sent(i, this.#sent.message, copy.length);
+    }
+    this.network.send(this.nowMs, i, link, this.#sent);
+  }
+
+  /** Lets time pass, and messages arrive. */
+  pass(ms: number): void {
+    const endMs = this.nowMs + ms;
+    for (let packet = this.network.next(endMs); packet !== undefined; packet = this.network.next(endMs)) {
+      this.nowMs = Math.max(this.nowMs, packet.atMs);
+      if (!this.down.has(packet.to)) this.#deliver(packet);
+    }
+    this.nowMs = endMs;
+  }
+
+  #deliver({ from, to, link, content: { bytes, message } }: Packet<Sent>): void {
+    const node = this.nodes[to];
+    this.#mix(this.nowMs, from, to, bytes.length);
+    for (let at = 0; at < bytes.length; at += 7) this.#mix(bytes[at]);
+    const isLate = "to" in message && message.to !== node.origin;
+    if (isLate) this.counts.late++;
+    const what = isLate ? "hears, too late," : "hears";
+    this.#trace?.heard(this.nowMs, `node ${to} (${node.origin}) ${what} from ${from} (${message.from})`, message);
+    this.invariants.takes(to, message, () => {
+      try {
+        node.gossip.receive(link, bytes);
+      } catch (error) {
+        this.violate(`node ${to} throws: ${error}`);
+      }
+    });
+    if (!this.network.isFaulty || isLate || message.type !== MESSAGE.page || !message.more) return;
+    if (node.pages > 0 && --node.pages === 0) {
+      this.counts.restartsInJoin++;
+      this.restart(to);
+    }
+  }
+
+  #mix(...numbers: number[]): void {
+    for (const number of numbers) this.fingerprint = (Math.imul(this.fingerprint, 31) + number) | 0;
+  }
+
+  /** Takes note of what should never happen. */
+  violate(what: string, key?: number): void {
+    if (this.violations.length === 0) {
+      this.key = key;
+      this.#trace?.end();
+    }
+    this.violations.push(`${this.nowMs} ms: ${what}`);
+  }
+
+  /** Takes note of what happens, and to which key. */
+  note(what: () => string, key?: number): void {
+    this.#trace?.note(this.nowMs, what(), key);
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * What must never happen in a cluster, whatever it has to bear: a judge who sees all nodes and every message. The
+ * invariants are listed in docs/replication.md.
+ */
+
+import type { Gossip } from "../replication/gossip.ts";
+import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
+import { exceeds, type Known } from "../store/history.ts";
+import { ENTRY } from "../store/records.ts";
+import { linksOf, type Scenario } from "./scenarios.ts";
+import { type ByteSpan, spanOf } from "../base/byte_span.ts";
+import type { Store } from "../store/store.ts";
+import { keyName, keyOf, showVersion } from "./trace.ts";
+import { compareVersions, type Version } from "../store/version.ts";
+
+/** A node as it is judged. */
+export interface CheckedNode {
+  readonly store: Store;
+  readonly gossip: Gossip;
+  readonly origin: number;
+}
+
+/** What the judge remembers of a node's life. */
+interface Life {
+  /** By key, the newest version that has been held as an entry or a grave. */
+  readonly held: Map<number, Version>;
+  /** Versions that have lived here. */
+  readonly lived: Set<string>;
+  /** How far each origin was known … */
+  readonly known: Map<number, number>;
+  /** … and the highest of its versions that came in a message. */
+  readonly told: Map<number, number>;
+}
+
+/** What lives under a key: its version, and when it expires. */
+interface Living {
+  readonly key: number;
+  readonly name: string | undefined;
+  readonly deadlineMs: number;
+}
+
+/** Bytes of a message beside lists … */
+const HEAD_BYTES = 64;
+/** … and at most of an origin in one, and of a write with the keys and values of a simulation. */
+const ORIGIN_BYTES = 4 * 12 + 4;
+const WRITE_BYTES = 48;
+
+/** A invariants. */
+export class Invariants {
+  /** The keys that are in use. */
+  readonly keys: readonly ByteSpan[];
+  readonly #scenario: Scenario;
+  readonly #nodes: readonly CheckedNode[];
+  readonly #violate: (what: string, key?: number) => void;
+  readonly #lives: Life[] = [];
+  /** By key, the newest version that any node ever gave, be it lost … */
+  readonly #made = new Map<number, Version>();
+  /** … and by version, the value that was stored. */
+  readonly #values = new Map<string, number>();
+  readonly #hasRoomForEntries: boolean;
+
+  constructor(scenario: Scenario, nodes: readonly CheckedNode[], violate: (what: string, key?: number) => void) {
+    this.#scenario = scenario;
+    this.#nodes = nodes;
+    this.#violate = violate;
+    this.keys = Array.from({ length: scenario.keys }, (_, key) => spanOf(keyName(key)));
+    const { maxSize, keys } = scenario;
+    this.#hasRoomForEntries = typeof maxSize === "number" && maxSize >= keys;
+  }
+
+  /** A node starts, with nothing in memory. */
+  started(i: number): void {
+    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map() };
+  }
+
+  /** A client has used a key of a node; `value` is what it has stored, if anything. */
+  used(i: number, key: number, value?: number): void {
+    const { name } = this.#living(i, key);
+    if (name !== undefined) {
+      if (value !== undefined) this.#values.set(name, value);
+      this.#lives[i].lived.add(name);
+    }
+    this.#checkHeld(i, key);
+    this.#checkKnown(i);
+    const [held, made] = [this.#lives[i].held.get(key), this.#made.get(key)];
+    if (held !== undefined && (made === undefined || compareVersions(held, made) > 0)) this.#made.set(key, held);
+  }
+
+  /** A node sends a message: it is bounded. */
+  sent(i: number, message: Message, bytes: number): void {
+    const { maxWrites } = this.#scenario;
+    const writes = "writes" in message ? message.writes : [];
+    if (writes.length > maxWrites) this.#violate(`node ${i} sends ${writes.length} writes at once`);
+    const origins = this.#nodes[i].store.history.origins.length;
+    if (bytes > HEAD_BYTES + (1 + origins) * ORIGIN_BYTES + writes.length * WRITE_BYTES) {
+      this.#violate(`node ${i} sends ${bytes} bytes with ${writes.length} writes of ${origins} origins`);
+    }
+  }
+
+  /** A node takes a message. */
+  takes(i: number, message: Message, take: () => void): void {
+    const { store, gossip, origin } = this.#nodes[i];
+    const changes = message.type === MESSAGE.page || message.type === MESSAGE.push || message.type === MESSAGE.touch;
+    const writes = changes ? message.writes : [];
+    const before = writes.map((write) => this.#living(i, keyOf(write)));
+    const { told } = this.#lives[i];
+    for (const { version: { h, origin, by = origin } } of writes) told.set(by, Math.max(h, told.get(by) ?? 0));
+    const isPage = message.type === MESSAGE.page && message.to === origin;
+    const isJudged = isPage && this.#hasRoomForEntries && !exceeds(store.history.dealt, message.known);
+    const mine = store.history.known;
+    const { applied, repeated } = gossip.stats;
+    take();
+    const isTaken = gossip.stats.applied + gossip.stats.repeated > applied + repeated;
+    for (let w = 0; w < writes.length; w++) this.#checkWrite(i, writes[w], before[w], message.type === MESSAGE.touch);
+    if (isJudged && isTaken) this.#checkTaken(i, message, mine);
+    this.#checkKnown(i);
+  }
+
+  /** A look at all that a node holds. */
+  look(i: number): void {
+    const { store: { history, records } } = this.#nodes[i];
+    for (let key = 0; key < this.keys.length; key++) {
+      const { name } = this.#living(i, key);
+      if (name !== undefined && !this.#lives[i].lived.has(name)) this.#violate(`${name} appears at node ${i}`, key);
+      this.#checkHeld(i, key);
+    }
+    let graves = 0;
+    for (const { log } of history.origins) {
+      for (const position of log.after(0)) if (records.kind(position) !== ENTRY) graves++;
+    }
+    if (graves > this.#scenario.maxGraves) this.#violate(`node ${i} has ${graves} graves`);
+  }
+
+  /** No node takes in again a version that has left it, nor does a message move a deadline that is not its business. */
+  #checkWrite(i: number, { version }: Write, before: Living, isTouch: boolean): void {
+    const { key } = before;
+    const { name, deadlineMs } = this.#living(i, key);
+    const { lived } = this.#lives[i];
+    if (name !== before.name) {
+      if (name !== undefined && isTouch) this.#violate(`a touch brings ${name} to node ${i}`, key);
+      if (name !== undefined && lived.has(name)) this.#violate(`node ${i} takes in ${name} again`, key);
+      if (name !== undefined) lived.add(name);
+    } else if (deadlineMs !== before.deadlineMs) {
+      if (!isTouch) this.#violate(`the deadline of ${name} at node ${i} moves without a touch`, key);
+      if (name !== nameOf(key, version)) {
+        this.#violate(`the deadline of ${name} moves with ${showVersion(version)}`, key);
+      }
+      if (deadlineMs < before.deadlineMs) this.#violate(`a touch takes time from ${name} at node ${i}`, key);
+    }
+    this.#checkHeld(i, key);
+  }
+
+  /** No node serves an older version of a key than it has held before, be it as a grave. */
+  #checkHeld(i: number, key: number): void {
+    const { store } = this.#nodes[i];
+    const { held } = this.#lives[i];
+    const version = store.versionOf(this.keys[key]);
+    if (version === undefined) return;
+    const before = held.get(key);
+    if (before === undefined || compareVersions(version, before) > 0) held.set(key, version);
+    else if (compareVersions(version, before) < 0 && store.peek(this.keys[key]) !== 0) {
+      this.#violate(`node ${i} serves ${showVersion(version)} of key ${key} after ${showVersion(before)}`, key);
+    }
+  }
+
+  /** A node forgets nothing that it has neither known nor been told, and knows no less than before. */
+  #checkKnown(i: number): void {
+    const { known: before, told } = this.#lives[i];
+    let missing = before.size;
+    for (const { id, known, forgotten } of this.#nodes[i].store.history.origins) {
+      if (forgotten > Math.max(known, told.get(id) ?? 0)) {
+        this.#violate(`node ${i} has forgotten of ${id} what it has not known`);
+      }
+      const was = before.get(id);
+      if (was !== undefined) missing--;
+      if (was !== undefined && known < was) this.#violate(`node ${i} knows less of ${id} than before`);
+      if (known > (was ?? 0)) before.set(id, known);
+    }
+    if (missing > 0) this.#violate(`node ${i} no longer knows of ${missing} origins`);
+  }
+
+  /**
+   * With room, a node loses nothing of what is told by one who knows all that it knows: but what may have been an orphan
+   * here whose grave has been dropped.
+   */
+  #checkTaken(i: number, { writes }: Page, mine: Known): void {
+    const { history } = this.#nodes[i].store;
+    const dropped = new Map(history.origins.map(({ id, dropped }) => [id, dropped]));
+    for (const write of writes) {
+      const { version, entry } = write;
+      if (entry === undefined || entry.remainingMs <= 0 || version.h <= history.cleared) continue;
+      const { origin, by = origin } = version;
+      if (version.h <= Math.max(mine.get(origin) ?? 0, mine.get(by) ?? 0, dropped.get(origin) ?? 0)) continue;
+      const key = keyOf(write);
+      const held = this.#lives[i].held.get(key);
+      if (held === undefined || compareVersions(held, version) < 0) {
+        this.#violate(`node ${i} loses ${nameOf(key, version)}`, key);
+      }
+    }
+  }
+
+  /**
+   * Writes that may be sent at most until all know the same. A node asks one peer at a time, and each write but once, or
+   * twice where it verifies first; but before it has begun, each of its peers may give it a page.
+   */
+  get mostSent(): number {
+    const { maxWrites } = this.#scenario;
+    let most = 0;
+    for (const [i, { store: { history: { known } } }] of this.#nodes.entries()) {
+      const lacked = new Set<string>();
+      for (const { store: { history, records } } of this.#nodes) {
+        for (const { id, log } of history.origins) {
+          for (const position of log.after(known.get(id) ?? 0)) lacked.add(`${records.h(position)}/${id}`);
+        }
+      }
+      most += 2 * lacked.size + linksOf(i, this.#scenario) * Math.min(lacked.size, maxWrites);
+    }
+    return most;
+  }
+
+  /** At rest: every live copy is the newest version that any node has held, and no clear left any. */
+  atRest(): void {
+    const newest = new Map<number, Version>();
+    for (const { held } of this.#lives) {
+      for (const [key, version] of held) {
+        const known = newest.get(key);
+        if (known === undefined || compareVersions(version, known) > 0) newest.set(key, version);
+      }
+    }
+    const cleared = Math.max(...this.#nodes.map(({ store }) => store.history.cleared));
+    const copies = this.#nodes.map(({ store }, i) => {
+      this.look(i);
+      if (store.history.cleared !== cleared) this.#violate(`node ${i} has not heard of the last clear`);
+      const live: string[] = [];
+      for (let key = 0; key < this.keys.length; key++) {
+        const position = store.peek(this.keys[key]);
+        if (position === 0) continue;
+        const version = store.history.version(position);
+        const name = nameOf(key, version);
+        // Of an older one, whose successor was lost with all who held it, some may have dealt with more than others.
+        if (compareVersions(version, this.#made.get(key)!) === 0) live.push(name);
+        const best = newest.get(key)!;
+        if (compareVersions(version, best) < 0) this.#violate(`node ${i} keeps ${name}, not ${showVersion(best)}`, key);
+        if (version.h <= cleared) this.#violate(`node ${i} keeps ${name} from before a clear`, key);
+        if (valueAt(store, position) !== this.#values.get(name)) this.#violate(`${name} differs at node ${i}`, key);
+      }
+      return live;
+    });
+    if (!this.#hasRoomForEntries || this.#scenario.maxGraves < this.keys.length) return;
+    for (const name of copies.flat()) {
+      if (copies.some((live) => !live.includes(name))) {
+        return this.#violate(`nodes with room for all hold different entries: ${name}`, Number.parseInt(name.slice(4)));
+      }
+    }
+  }
+
+  #living(i: number, key: number): Living {
+    const { store } = this.#nodes[i];
+    const position = store.peek(this.keys[key]);
+    if (position === 0) return { key, name: undefined, deadlineMs: 0 };
+    return { key, name: nameOf(key, store.history.version(position)), deadlineMs: store.records.deadlineMs(position) };
+  }
+}
+
+function nameOf(key: number, version: Version): string {
+  return `key ${key}: ${showVersion(version)}`;
+}
+
+function valueAt(store: Store, position: number): number {
+  const bytes = new Uint8Array(4);
+  store.records.copyValue(position, bytes, 0);
+  return new DataView(bytes.buffer).getUint32(0);
+}

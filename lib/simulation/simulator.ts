@@ -1,0 +1,288 @@
+/**
+ * Clusters in one process: clients that use them, faults that befall them, and then rest. One seed, one course of events.
+ */
+
+import { Cluster, type Counts, type Node } from "./cluster.ts";
+import { generator } from "./seeded_random.ts";
+import { diameterOf, linksOf, type Scenario } from "./scenarios.ts";
+import { spanOf } from "../base/byte_span.ts";
+import { Trace } from "./trace.ts";
+import { versionAt } from "../store/version.ts";
+
+/** What came of a run. */
+export interface Outcome {
+  seed: number;
+  /** What should never happen, with the time it did; none if all is well. */
+  violations: string[];
+  /** What led to the first of them. */
+  trace: string[];
+  /** Rounds until all knew the same, once the network was whole. */
+  rounds: number;
+  counts: Counts;
+  /** Everything that happened, as one number: the same for the same seed. */
+  fingerprint: number;
+}
+
+/** What came of many runs of a scenario: the most rounds, and the sums of all that is counted. */
+export interface Summary extends Partial<Counts> {
+  scenario: string;
+  seeds: number;
+  /** Runs with violations, and the first of them. */
+  bad: number;
+  first?: Outcome;
+  rounds: number;
+}
+
+/** Something that lasts until a step. */
+interface Lasting {
+  until: number;
+  end: () => void;
+}
+
+const STEP_MS = 50;
+const ROUND_MS = 1000;
+const MAX_ROUNDS = 100;
+/** Rounds that a node may still wait for an answer that was lost before the network was whole. */
+const PATIENCE = 3;
+/** A node with more links asks some of them by chance. */
+const ALL_LINKS = 8;
+const FUTURE_MS = 120_000;
+/** Until all has arrived that was on its way, and all has expired that can, by clocks that are right. */
+const EXPIRY_MS = 5000;
+const LONG_PARTITION_FROM = 60;
+
+/** Runs a scenario with a seed; what goes wrong is run again, to tell what led to it. */
+export function simulate(scenario: Scenario, seed: number): Outcome {
+  const simulation = new Simulation(scenario, seed);
+  const outcome = simulation.run();
+  if (outcome.violations.length === 0) return outcome;
+  const trace = new Trace(simulation.cluster.key);
+  new Simulation(scenario, seed, trace).run();
+  return { ...outcome, trace: trace.lines };
+}
+
+/** Runs a scenario with many seeds; `onRun` is told of each. */
+export function simulateAll(scenario: Scenario, first: number, seeds: number, onRun: (run: Outcome) => void): Summary {
+  const summary: Summary = { scenario: scenario.name, seeds, bad: 0, rounds: 0 };
+  for (let seed = first; seed < first + seeds; seed++) {
+    const outcome = simulate(scenario, seed);
+    if (outcome.violations.length > 0) {
+      summary.bad++;
+      summary.first ??= outcome;
+    }
+    summary.rounds = Math.max(summary.rounds, outcome.rounds);
+    for (const what of Object.keys(outcome.counts) as (keyof Counts)[]) {
+      summary[what] = (summary[what] ?? 0) + outcome.counts[what];
+    }
+    onRun(outcome);
+  }
+  return summary;
+}
+
+class Simulation {
+  readonly cluster: Cluster;
+  readonly #scenario: Scenario;
+  readonly #seed: number;
+  readonly #random: () => number;
+  readonly #lasting: Lasting[] = [];
+  #step = 0;
+  #stored = 0;
+
+  constructor(scenario: Scenario, seed: number, trace?: Trace) {
+    this.#scenario = scenario;
+    this.#seed = seed;
+    this.#random = generator(seed);
+    this.cluster = new Cluster(scenario, seed, this.#random, trace);
+  }
+
+  run(): Outcome {
+    const { cluster } = this;
+    const { steps, nodes } = this.#scenario;
+    for (; this.#step < steps; this.#step++) {
+      for (let i = 0; i < nodes; i++) if (!cluster.down.has(i)) this.#use(i);
+      this.#endLasting(this.#step);
+      this.#fault();
+      cluster.pass(STEP_MS);
+      cluster.invariants.look(this.#step % nodes);
+    }
+    const rounds = this.#settle();
+    cluster.invariants.atRest();
+    for (const node of cluster.nodes) cluster.count(node);
+    const { violations, fingerprint, network: { overflows } } = cluster;
+    return { seed: this.#seed, violations, trace: [], rounds, counts: { ...cluster.counts, overflows }, fingerprint };
+  }
+
+  /** A few operations on a node, by its clients. */
+  #use(i: number): void {
+    const { store, gossip } = this.cluster.nodes[i];
+    for (let left = this.#below(4); left > 0; left--) {
+      const k = Math.floor(this.#random() * this.#random() * this.#scenario.keys);
+      const key = this.cluster.invariants.keys[k];
+      const dice = this.#random();
+      let stored: number | undefined;
+      if (dice < 0.5) {
+        const ttlMs = this.#random() < 0.5 ? 50 + this.#below(3000) : 0;
+        stored = this.#stored++;
+        const value = new Uint8Array(4);
+        new DataView(value.buffer).setUint32(0, stored);
+        store.set(key, { flags: k, value: spanOf(value), ttlMs });
+        this.cluster.note(() => `node ${i} stores key ${k}${ttlMs === 0 ? "" : ` for ${ttlMs} ms`}`, k);
+      } else if (dice < 0.65) {
+        store.delete(key);
+        this.cluster.note(() => `node ${i} deletes key ${k}`, k);
+      } else if (dice < 0.652) {
+        store.clear();
+        this.cluster.counts.clears++;
+        this.cluster.note(() => `node ${i} clears`);
+      } else {
+        store.get(key);
+      }
+      this.cluster.invariants.used(i, k, stored);
+    }
+    if (this.#random() < 0.1) store.maintain();
+    if (this.#random() < 0.5) gossip.round(this.#random);
+    else gossip.flush();
+  }
+
+  /** In most steps, nothing befalls the cluster. */
+  #fault(): void {
+    const { partitionSteps, isFuture } = this.#scenario;
+    if (partitionSteps > 0 && this.#step === LONG_PARTITION_FROM) {
+      this.#partition(false);
+      return this.#until(partitionSteps, () => this.#heal());
+    }
+    const i = this.#below(this.cluster.nodes.length);
+    const partitions = partitionSteps > 0 ? 0 : 0.01;
+    const future = isFuture ? 0.01 : 0;
+    const faults: [chance: number, befall: () => void][] = [
+      [partitions, () => this.#partition(false)],
+      [partitions, () => this.#partition(true)],
+      [2 * partitions, () => this.#heal()],
+      [0.005, () => this.cluster.restart(i)],
+      [0.005, () => this.#die(i)],
+      [0.01, () => this.#slowDown(i)],
+      [0.003, () => this.#jump(i, Math.floor((this.#random() - 0.5) * 4000))],
+      [future, () => this.#jumpFar(i)],
+      [future / 2, () => this.#rest()],
+    ];
+    let dice = this.#random();
+    faults.find(([chance]) => (dice -= chance) < 0)?.[1]();
+  }
+
+  #partition(isOneWay: boolean): void {
+    const sides = this.cluster.nodes.map(() => this.#below(2));
+    this.cluster.network.split(sides, isOneWay);
+    this.cluster.counts[isOneWay ? "oneWay" : "partitions"]++;
+    this.cluster.note(() =>
+      isOneWay ? `sides ${sides}: those of 1 no longer hear those of 0` : `sides ${sides}: a partition`
+    );
+  }
+
+  #heal(): void {
+    this.cluster.network.heal();
+    this.cluster.note(() => "the network is whole");
+  }
+
+  #slowDown(i: number): void {
+    this.cluster.network.slow.add(i);
+    this.cluster.note(() => `node ${i} reads slowly`);
+    this.#until(20 + this.#below(40), () => this.cluster.network.slow.delete(i));
+  }
+
+  #rest(): void {
+    this.cluster.note(() => "nothing happens for long");
+    this.cluster.pass(FUTURE_MS);
+  }
+
+  /** A node hears and says nothing for a while, and then comes back with its memory or without. */
+  #die(i: number): void {
+    if (this.cluster.down.has(i)) return;
+    this.cluster.down.add(i);
+    this.cluster.counts.deaths++;
+    this.cluster.note(() => `node ${i} is dead`);
+    const isRestart = this.#random() < 0.5;
+    this.#until(10 + this.#below(60), () => {
+      this.cluster.down.delete(i);
+      this.cluster.note(() => `node ${i} is back`);
+      if (isRestart) this.cluster.restart(i);
+    });
+  }
+
+  #jump(i: number, ms: number): void {
+    const node = this.cluster.nodes[i];
+    node.skewMs += ms;
+    this.cluster.note(() => `the clock of node ${i} jumps, and is now wrong by ${node.skewMs} ms`);
+  }
+
+  #jumpFar(i: number): void {
+    this.#jump(i, FUTURE_MS);
+    this.#until(10 + this.#below(40), () => this.#jump(i, -FUTURE_MS));
+  }
+
+  #until(steps: number, end: () => void): void {
+    this.#lasting.push({ until: this.#step + steps, end });
+  }
+
+  #endLasting(step: number): void {
+    for (let at = this.#lasting.length - 1; at >= 0; at--) {
+      if (this.#lasting[at].until <= step) this.#lasting.splice(at, 1)[0].end();
+    }
+  }
+
+  /** Makes the network whole, and waits until nothing more is sent. Returns the rounds until all knew the same. */
+  #settle(): number {
+    this.#endLasting(Infinity);
+    this.#heal();
+    this.cluster.network.isFaulty = false;
+    this.cluster.pass(this.#scenario.isFuture ? EXPIRY_MS + FUTURE_MS : EXPIRY_MS);
+    while (!this.#isBelievable()) this.cluster.pass(ROUND_MS);
+    const { mostSent } = this.cluster.invariants;
+    const sent = () => this.#sum(({ gossip }) => gossip.stats.sent);
+    const verifications = () => this.#sum(({ gossip }) => gossip.verified.verifications);
+    const [sentBefore, verificationsBefore] = [sent(), verifications()];
+    let rounds = 0;
+    for (; !this.#agree() && rounds < MAX_ROUNDS; rounds++) this.#round();
+    if (rounds === MAX_ROUNDS) this.cluster.violate("no agreement");
+    if (sent() - sentBefore > mostSent) {
+      this.cluster.violate(`${sent() - sentBefore} writes sent, not ${mostSent} at most`);
+    }
+    const most = PATIENCE + 1 + diameterOf(this.#scenario);
+    const isQuick = verifications() === verificationsBefore && linksOf(0, this.#scenario) <= ALL_LINKS;
+    if (isQuick && rounds > most) this.cluster.violate(`${rounds} rounds to agree, not ${most}`);
+    const [sentAfter, verificationsAfter] = [sent(), verifications()];
+    for (let i = 0; i < 20; i++) this.#round();
+    if (sent() !== sentAfter) this.cluster.violate(`${sent() - sentAfter} writes sent after agreement`);
+    if (verifications() !== verificationsAfter) this.cluster.violate("verifications after agreement");
+    return rounds;
+  }
+
+  /** Whether all would believe all: a clock that was far ahead is believed once time has come near it. */
+  #isBelievable(): boolean {
+    const most = Math.max(...this.cluster.nodes.map(({ store }) => store.clock));
+    return this.cluster.nodes.every(({ store }) => most <= versionAt(store.nowMs));
+  }
+
+  #round(): void {
+    for (const { store, gossip } of this.cluster.nodes) {
+      while (store.maintain());
+      gossip.round(this.#random);
+    }
+    this.cluster.pass(ROUND_MS);
+  }
+
+  /** Whether all know the same, and nobody holds what cannot be known: that is adopted before long. */
+  #agree(): boolean {
+    if (this.cluster.nodes.some(({ store }) => store.history.orphaned.length > 0)) return false;
+    const known = ({ store }: Node) =>
+      store.history.origins.filter(({ known }) => known > 0).map(({ id, known }) => `${id}:${known}`).sort().join();
+    return new Set(this.cluster.nodes.map(known)).size === 1;
+  }
+
+  #sum(part: (node: Node) => number): number {
+    return this.cluster.nodes.reduce((sum, node) => sum + part(node), 0);
+  }
+
+  #below(n: number): number {
+    return Math.floor(this.#random() * n);
+  }
+}

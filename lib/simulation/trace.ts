@@ -1,0 +1,99 @@
+/** What happens in a simulated cluster, in words. */
+
+import { MESSAGE, type Message, type Write } from "../replication/message.ts";
+import type { Known } from "../store/history.ts";
+import { ENTRY, GHOST, TOMB } from "../store/records.ts";
+import { type Version, versionAt } from "../store/version.ts";
+
+/** When simulated time begins. */
+export const START_MS = 1_767_225_600_000;
+
+const PER_MS = versionAt(START_MS + 1) - versionAt(START_MS);
+const NAMES = new Map<number, string>(Object.entries(MESSAGE).map(([name, type]) => [type, name]));
+const KINDS = new Map([[ENTRY, "entry"], [TOMB, "tombstone"], [GHOST, "ghost"]]);
+const KEY_PREFIX = "key:";
+const TURNS = ["as an offer", "to be taken"];
+const MAX_LINES = 60;
+
+/** A key's name by its number … */
+export function keyName(key: number): Uint8Array {
+  return new TextEncoder().encode(`${KEY_PREFIX}${key}`);
+}
+
+/** … and the number of the key of a write. */
+export function keyOf({ key: { bytes, from, to } }: Write): number {
+  let number = 0;
+  for (let i = from + KEY_PREFIX.length; i < to; i++) number = 10 * number + bytes[i] - 48;
+  return number;
+}
+
+/** A version as simulated time, the count within its millisecond if that is not 0, and origin: `1200.3/5`. */
+export function showVersion({ h, origin }: Version): string {
+  return `${showTime(h)}/${origin}`;
+}
+
+function showTime(h: number): string {
+  const ms = Math.floor((h - versionAt(START_MS)) / PER_MS);
+  return h === 0 ? "0" : `${ms}${h % PER_MS === 0 ? "" : `.${h % PER_MS}`}`;
+}
+
+/** A message, with the writes of one key or, without one, how many there are. */
+export function describe(message: Message, key: number | undefined): string {
+  const parts = [NAMES.get(message.type)!];
+  if ("to" in message) parts.push(`for ${message.to}`);
+  if (message.type === MESSAGE.known && message.turn > 0) parts.push(TURNS[message.turn - 1]);
+  if (message.type === MESSAGE.page) {
+    parts.push(`up to ${showKnown(message.upTo)}`);
+    if (message.lossy.size > 0) parts.push(`forgotten ${showKnown(message.lossy)}`);
+    if (message.more) parts.push("and more");
+  } else if ("known" in message) parts.push(`knows ${showKnown(message.known)}`);
+  if ("last" in message) parts.push(`of ${message.origin} up to ${showTime(message.last)}`);
+  if (message.type === MESSAGE.push) parts.push(`after ${showTime(message.before)}`);
+  if ("writes" in message) {
+    parts.push(`with ${message.writes.length} writes`);
+    for (const write of message.writes) {
+      if (keyOf(write) === key) {
+        parts.push(`(${key}: ${showVersion(write.version)} ${KINDS.get(write.kind) ?? "named"})`);
+      }
+    }
+  }
+  return parts.join(" ");
+}
+
+function showKnown(known: Known): string {
+  return [...known].map(([origin, h]) => showVersion({ h, origin })).join(" ") || "nothing";
+}
+
+/** The last of what happened, as far as it is about a key or about none. */
+export class Trace {
+  /** What happened. */
+  readonly lines: string[] = [];
+  readonly #key: number | undefined;
+  #hasEnded = false;
+
+  constructor(key: number | undefined) {
+    this.#key = key;
+  }
+
+  /** Takes note of something, and of which key it was about. */
+  note(atMs: number, what: string, key?: number): void {
+    if (this.#hasEnded) return;
+    if (key !== undefined && this.#key !== undefined && key !== this.#key) return;
+    if (this.lines.push(`${atMs} ms: ${what}`) > MAX_LINES) this.lines.shift();
+  }
+
+  /** What happens from now on does not matter. */
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  /** Takes note of a message: where a key matters, of those that change something, or ask about that key. */
+  heard(atMs: number, what: string, message: Message): void {
+    const key = this.#key;
+    if (key !== undefined) {
+      if (!("writes" in message)) return;
+      if (message.type !== MESSAGE.page && !message.writes.some((write) => keyOf(write) === key)) return;
+    }
+    this.note(atMs, `${what}: ${describe(message, key)}`);
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * Entries and graves by key, in order of use, within limits of count and memory. It knows their versions and deadlines,
+ * not who asks for them, what time it is, or what the bytes mean.
+ */
+
+import { RecordList } from "./record_list.ts";
+import { hashBytes, type HashKey } from "./keyed_hash.ts";
+import { History } from "./history.ts";
+import { HashIndex } from "./hash_index.ts";
+import { ENTRY, GHOST, Records } from "./records.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+import { ExpirySweep } from "./expiry_sweep.ts";
+import type { Version } from "./version.ts";
+
+/** Options of {@linkcode Entries}. */
+export interface EntriesOptions {
+  /** Entries held at most. */
+  readonly maxSize: number;
+  /** Whether writes have versions, and what is deleted becomes a grave. */
+  readonly replicates: boolean;
+  /** Whether what is evicted or expires becomes one too. */
+  keepsGhosts: boolean;
+  /** Graves held at most. */
+  readonly maxGraves: number;
+  /** Memory held at most, in bytes. */
+  readonly limitBytes: number;
+  readonly hashKey: HashKey;
+  /** Who writes here. */
+  readonly origin: number;
+  /** Counts of what leaves by itself; deletions are those of a clear. */
+  readonly counters: { deletions: number; evictions: number; expirations: number };
+}
+
+/** What is to be stored under a key. */
+export interface EntryInput {
+  flags: number;
+  /** Of `MARK` in records.ts; none by default. */
+  marks?: number;
+  /** The value's bytes; they are copied. */
+  value: ByteSpan;
+  /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
+  ttlMs: number | undefined;
+  /** When it expires, if that is not a whole time to live from now. */
+  deadlineMs?: number;
+}
+
+/** What an entry holds beside its key. */
+export interface NewEntry {
+  flags: number;
+  /** Of `MARK` in records.ts. */
+  marks: number;
+  value: ByteSpan;
+  /** Milliseconds, `Infinity` for ever. */
+  ttlMs: number;
+  deadlineMs: number;
+}
+
+/** A write of another node. */
+export interface RemoteWrite {
+  version: Version;
+  /** `ENTRY`, `TOMB` or `GHOST`. */
+  kind: number;
+  /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
+  entry?: { flags: number; marks?: number; value: ByteSpan; ttlMs: number; remainingMs: number };
+}
+
+/** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
+const SEGMENT_BYTES = 512 * 1024;
+const SMALLEST_SEGMENT_BYTES = 8 * 1024;
+const LEAST_SEGMENTS = 128;
+/** Part of the memory that graves may take. */
+const GRAVES_SHARE = 1 / 8;
+/** Entries that are fetched ahead at a time, at most. */
+export const MAX_PREFETCHED = 32;
+const NOTHING: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
+
+/** Entries and graves. A position is valid until anything is added or removed, or holes are closed. */
+export class Entries {
+  /** Where they lie. */
+  readonly records: Records;
+  /** In which order they were written. */
+  readonly history: History;
+  /** Entries in order of use. */
+  readonly order: RecordList;
+  /** Whether any entry has had a deadline. */
+  isTimed = false;
+  /** Entries with versions up to this have been cleared and only wait to be erased; 0 if there are none. */
+  doomed = 0;
+  readonly #options: EntriesOptions;
+  readonly #table: HashIndex;
+  readonly #graves: RecordList;
+  readonly #sweep: ExpirySweep;
+  #graveBytes = 0;
+  readonly #prefetched = new Int32Array(MAX_PREFETCHED);
+  readonly #prefetchedBeside = new Int32Array(2 * MAX_PREFETCHED);
+
+  constructor(options: EntriesOptions) {
+    this.#options = options;
+    const most = 2 ** Math.floor(Math.log2(options.limitBytes / LEAST_SEGMENTS));
+    const segmentBytes = Math.min(SEGMENT_BYTES, Math.max(SMALLEST_SEGMENT_BYTES, most));
+    this.records = new Records(segmentBytes, (from, to) => this.#moved(from, to));
+    this.history = new History(this.records, options.origin, (position) => this.forget(position));
+    this.order = new RecordList(this.records);
+    this.#graves = new RecordList(this.records);
+    this.#table = new HashIndex(segmentBytes);
+    this.#sweep = new ExpirySweep(this.records, (position) => this.expire(position));
+    this.#limit();
+  }
+
+  /** Memory of entries, graves and the table, in bytes. */
+  get bytes(): number {
+    return this.records.slab.liveBytes + this.#tableBytes;
+  }
+
+  /** Memory held, in bytes, with the room between. */
+  get heldBytes(): number {
+    return this.records.slab.heldBytes + this.#tableBytes;
+  }
+
+  /** Bytes that one entry may take. */
+  get maxEntryBytes(): number {
+    return this.records.slab.capacityBytes;
+  }
+
+  /** Hash of a key. */
+  hash(key: ByteSpan): number {
+    return hashBytes(key, this.#options.hashKey);
+  }
+
+  /** Position of a key's entry or grave, or 0. */
+  lookup(hash: number, key: ByteSpan): number {
+    const table = this.#table;
+    let position = table.find(hash);
+    while (position !== 0 && !this.records.hasKey(position, key)) position = table.findNext();
+    return position;
+  }
+
+  /** Reads what uses of the entries of so many hashes read: loads that do not wait for each other. */
+  prefetch(hashes: Int32Array, count: number): void {
+    const { records } = this;
+    const table = this.#table;
+    const found = this.#prefetched;
+    const beside = this.#prefetchedBeside;
+    let seen = 0;
+    for (let i = 0; i < count; i++) seen ^= table.home(hashes[i]);
+    for (let i = 0; i < count; i++) found[i] = table.find(hashes[i]);
+    for (let i = 0; i < count; i++) {
+      beside[2 * i] = beside[2 * i + 1] = 0;
+      const position = found[i];
+      if (position === 0) continue;
+      beside[2 * i] = records.newer(position);
+      beside[2 * i + 1] = records.older(position);
+      seen ^= records.near(position);
+    }
+    for (let i = 0; i < 2 * count; i++) if (beside[i] !== 0) seen ^= records.hash(beside[i]);
+    found[0] = seen; // or the loads would be left out
+  }
+
+  /** Same, but that an entry that has expired becomes a grave first, which may be dropped at once. */
+  settled(hash: number, key: ByteSpan, nowMs: number): number {
+    const position = this.lookup(hash, key);
+    if (position === 0 || this.records.kind(position) !== ENTRY || this.isLive(position, nowMs)) return position;
+    return this.lookup(hash, key);
+  }
+
+  /** Whether there is an entry at a position, not a grave, that has not expired; an expired one leaves here. */
+  isLive(position: number, nowMs: number): boolean {
+    if (this.records.kind(position) !== ENTRY) return false;
+    if (this.isDoomed(position)) {
+      this.eraseCleared(position);
+      return false;
+    }
+    if (!this.isTimed || this.records.deadlineMs(position) > nowMs) return true;
+    this.expire(position);
+    return false;
+  }
+
+  /** Whether the entry at a position has been cleared. */
+  isDoomed(position: number): boolean {
+    return this.doomed !== 0 && this.records.h(position) <= this.doomed;
+  }
+
+  /** Adds an entry as the most recently used; others leave for it. There is none of its key. */
+  add(hash: number, key: ByteSpan, version: Version, entry: NewEntry, nowMs: number): void {
+    while (this.order.size >= this.#options.maxSize) this.#dropOldest(nowMs);
+    const position = this.#insert(hash, key, version, entry.value, nowMs);
+    this.fill(position, entry, nowMs);
+  }
+
+  /** Adds a grave. There is no entry or grave of its key. */
+  addGrave(hash: number, key: ByteSpan, version: Version, kind: number, nowMs: number): void {
+    this.bury(this.#insert(hash, key, version, NOTHING, nowMs), kind);
+    this.limitGraves();
+  }
+
+  /** Writes an entry's fields, but for key and value. */
+  fill(position: number, { flags, marks, deadlineMs, ttlMs }: NewEntry, nowMs: number): void {
+    this.records.setFlags(position, flags);
+    this.records.setMarks(position, marks);
+    this.setTimes(position, deadlineMs, ttlMs, nowMs);
+  }
+
+  /** Writes when an entry expires. */
+  setTimes(position: number, deadlineMs: number, ttlMs: number, nowMs: number): void {
+    if (ttlMs !== Infinity) this.isTimed = true;
+    this.records.setTtlMs(position, ttlMs);
+    this.records.setDeadlineMs(position, deadlineMs);
+    // Not later than now, be it by a rounding: it would count as long ago.
+    this.records.setTold(position, ttlMs === Infinity ? nowMs : Math.min(nowMs, deadlineMs - ttlMs));
+    this.#sweep.note(position, deadlineMs);
+  }
+
+  /** Gives the entry at a position another version. */
+  setVersion(position: number, version: Version): void {
+    if (!this.#options.replicates) return;
+    this.history.remove(position);
+    this.history.add(position, version);
+  }
+
+  /** Lets an entry go whose time has come. */
+  expire(position: number): void {
+    this.#leave(position);
+    this.#options.counters.expirations++;
+  }
+
+  #leave(position: number): void {
+    if (!this.#options.replicates) return this.erase(position);
+    if (!this.#options.keepsGhosts) return this.forget(position);
+    this.bury(position, GHOST);
+    this.limitGraves();
+  }
+
+  /** Makes a grave of an entry, in its place; `limitGraves` has to follow. */
+  bury(position: number, kind: number): void {
+    this.order.remove(position);
+    this.records.bury(position, kind);
+    this.#graves.add(position);
+    this.#graveBytes += this.#graveBytesOf(position);
+  }
+
+  /** The oldest graves go where they are too many, and leave no trace but that there were some. */
+  limitGraves(): void {
+    const { maxGraves } = this.#options;
+    const graves = this.#graves;
+    const mostBytes = GRAVES_SHARE * this.maxEntryBytes;
+    while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.forget(graves.oldest);
+  }
+
+  /** Removes an entry or grave, and remembers only that there was something. */
+  forget(position: number): void {
+    this.history.forgetAt(position);
+    this.erase(position);
+  }
+
+  /** Removes an entry or grave, without a trace. */
+  erase(position: number): void {
+    const { records } = this;
+    if (records.kind(position) === ENTRY) {
+      this.order.remove(position);
+    } else {
+      this.#graves.remove(position);
+      this.#graveBytes -= this.#graveBytesOf(position);
+    }
+    if (this.#options.replicates) this.history.remove(position);
+    this.#table.remove(records.hash(position), position);
+    records.remove(position);
+  }
+
+  /** Erases everything. */
+  eraseAll(): void {
+    while (this.order.size > 0) this.erase(this.order.oldest);
+    while (this.#graves.size > 0) this.erase(this.#graves.oldest);
+    this.doomed = 0;
+  }
+
+  /** Erases what has been cleared. */
+  eraseCleared(position: number): void {
+    if (this.records.kind(position) === ENTRY) this.#options.counters.deletions++;
+    this.erase(position);
+  }
+
+  /**
+   * Erases cleared entries at so many places.
+   *
+   * @returns How many there were; with as many as asked for there may be more.
+   */
+  eraseDoomed(places: number): number {
+    const found: number[] = [];
+    for (const { log } of this.history.origins) {
+      for (const position of log.after(0)) {
+        if (found.length === places || !this.isDoomed(position)) break;
+        found.push(position);
+      }
+    }
+    for (const position of found) this.eraseCleared(position);
+    if (found.length < places) this.doomed = 0;
+    return found.length;
+  }
+
+  /** Looks for expired entries at so many places. Returns whether there may be more close by. */
+  sweep(places: number, nowMs: number): boolean {
+    return this.isTimed && this.#sweep.run(places, nowMs);
+  }
+
+  /** Gives the table's memory back; the records' is for `records.slab.abandon`. Nothing else may be used then. */
+  abandon(): void {
+    this.#table.abandon();
+  }
+
+  get #tableBytes(): number {
+    return this.size > 0 ? this.#table.bytes + this.history.bytes : 0;
+  }
+
+  #graveBytesOf(position: number): number {
+    return this.records.entryBytes(this.records.keyBytes(position), 0);
+  }
+
+  /** The table and the order of writes count against the limit like the records. */
+  #limit(): void {
+    const { history } = this;
+    const table = this.#table;
+    const besideBytes = table.bytes + table.growthBytes + history.bytes + history.growthBytes;
+    this.records.slab.limitBytes = this.#options.limitBytes - besideBytes;
+  }
+
+  #insert(hash: number, key: ByteSpan, version: Version, value: ByteSpan, nowMs: number): number {
+    this.#makeRoom(this.records.entryBytes(key.to - key.from, value.to - value.from), nowMs);
+    const position = this.records.add(hash, key, value);
+    this.#table.insert(hash, position);
+    this.order.add(position);
+    if (this.#options.replicates) this.history.add(position, version);
+    return position;
+  }
+
+  /** Drops the least recently used until there is room for one more record. */
+  #makeRoom(bytes: number, nowMs: number): void {
+    const { slab } = this.records;
+    this.#limit();
+    slab.cleanAhead(bytes);
+    while (this.size > 0 && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
+    while (!slab.reserve(bytes) && this.size > 0) {
+      // Holes too small to be worth closing: they must become larger.
+      const target = slab.liveBytes - slab.segmentBytes / 8;
+      while (this.size > 0 && slab.liveBytes > target) this.#dropOldest(nowMs);
+    }
+  }
+
+  /** Entries and graves. */
+  get size(): number {
+    return this.order.size + this.#graves.size;
+  }
+
+  #dropOldest(nowMs: number): void {
+    if (this.order.size === 0) return this.forget(this.#graves.oldest);
+    if (!this.isLive(this.order.oldest, nowMs)) return;
+    this.#leave(this.order.oldest);
+    this.#options.counters.evictions++;
+  }
+
+  /** Leads to an entry or grave that has moved. */
+  #moved(from: number, to: number): void {
+    const { records } = this;
+    const isEntry = records.kind(to) === ENTRY;
+    (isEntry ? this.order : this.#graves).moved(to);
+    if (this.#options.replicates) this.history.moved(to);
+    this.#table.move(records.hash(to), from, to);
+    if (this.isTimed && isEntry) this.#sweep.note(to, records.deadlineMs(to));
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Finds expired entries without being asked for them, a few places at a time. It knows records and deadlines, not keys
+ * or recency.
+ *
+ * Of each segment it remembers the earliest deadline, so it walks only where something is due; entries whose deadline
+ * has been put off since are found then, and wait for another walk.
+ */
+
+import type { Records } from "./records.ts";
+
+/** A sweep that goes round the segments for ever. */
+export class ExpirySweep {
+  readonly #records: Records;
+  readonly #expire: (position: number) => void;
+  /** By segment: no entry in it expires before this. */
+  readonly #earliest: number[] = [];
+  #segment = 0;
+  /** Where the walk through a segment stands, or -1 between segments. */
+  #at = -1;
+  /** How often the segment had been opened when the walk began. */
+  #opened = 0;
+  /** Earliest deadline met on the walk. */
+  #met = Infinity;
+
+  /** @param expire Removes the entry at a position. */
+  constructor(records: Records, expire: (position: number) => void) {
+    this.#records = records;
+    this.#expire = expire;
+  }
+
+  /** Takes note of the deadline of an entry that is new at its position, or whose deadline may have come nearer. */
+  note(position: number, deadlineMs: number): void {
+    const segment = position >>> this.#records.slab.shift;
+    const earliest = this.#earliest;
+    while (earliest.length <= segment) earliest.push(Infinity);
+    if (deadlineMs < earliest[segment]) earliest[segment] = deadlineMs;
+  }
+
+  /**
+   * Looks at so many places: segments, or records of a segment where something is due.
+   *
+   * @returns Whether it stopped within a segment.
+   */
+  run(places: number, nowMs: number): boolean {
+    for (; places > 0 && this.#earliest.length > 0; places--) {
+      if (this.#at >= 0) this.#lookAtRecord(nowMs);
+      else this.#lookAtSegment(nowMs);
+    }
+    return this.#at >= 0;
+  }
+
+  #lookAtSegment(nowMs: number): void {
+    this.#segment = (this.#segment + 1) % this.#earliest.length;
+    const segment = this.#segment;
+    if (this.#earliest[segment] > nowMs) return;
+    this.#earliest[segment] = this.#met = Infinity;
+    this.#at = this.#records.slab.firstAt(segment);
+    this.#opened = this.#records.slab.opened[segment];
+  }
+
+  #lookAtRecord(nowMs: number): void {
+    const records = this.#records;
+    const segment = this.#segment;
+    if (records.slab.opened[segment] !== this.#opened) {
+      this.#at = -1; // emptied and opened anew: its deadlines have been noted as they came
+      return;
+    }
+    if (this.#at >= records.slab.ends[segment]) {
+      this.#earliest[segment] = Math.min(this.#earliest[segment], this.#met);
+      this.#at = -1;
+      return;
+    }
+    const position = records.entryAt(segment, this.#at);
+    this.#at = records.nextAt(segment, this.#at);
+    if (position === 0) return;
+    const deadlineMs = records.deadlineMs(position);
+    if (deadlineMs <= nowMs) this.#expire(position);
+    else if (deadlineMs < this.#met) this.#met = deadlineMs;
+  }
+}

@@ -1,0 +1,59 @@
+/** Entries in order of use, or graves in order of burial: a doubly linked list through the records themselves. */
+
+import type { Records } from "./records.ts";
+
+/** A list of records, the newest first. */
+export class RecordList {
+  /** Position of the newest; 0 if there is none. */
+  newest = 0;
+  /** Position of the oldest; 0 if there is none. */
+  oldest = 0;
+  /** Records in it. */
+  size = 0;
+  readonly #records: Records;
+
+  constructor(records: Records) {
+    this.#records = records;
+  }
+
+  /** Adds a record as the newest. */
+  add(position: number): void {
+    const records = this.#records;
+    records.setNewer(position, 0);
+    records.setOlder(position, this.newest);
+    if (this.newest === 0) this.oldest = position;
+    else records.setNewer(this.newest, position);
+    this.newest = position;
+    this.size++;
+  }
+
+  /** Takes a record out. */
+  remove(position: number): void {
+    const records = this.#records;
+    const newer = records.newer(position);
+    const older = records.older(position);
+    if (newer === 0) this.newest = older;
+    else records.setOlder(newer, older);
+    if (older === 0) this.oldest = newer;
+    else records.setNewer(older, newer);
+    this.size--;
+  }
+
+  /** Makes a record the newest. */
+  toFront(position: number): void {
+    if (position === this.newest) return;
+    this.remove(position);
+    this.add(position);
+  }
+
+  /** Leads to a record that has moved. */
+  moved(to: number): void {
+    const records = this.#records;
+    const newer = records.newer(to);
+    const older = records.older(to);
+    if (newer === 0) this.newest = to;
+    else records.setOlder(newer, to);
+    if (older === 0) this.oldest = to;
+    else records.setNewer(older, to);
+  }
+}

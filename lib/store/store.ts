@@ -1,0 +1,449 @@
+/**
+ * The server's entries: flags and bytes under a key, the least recently used leaving first, with expiration, versions
+ * and counters. It knows nothing of what the bytes mean, of frames or of sockets.
+ */
+
+import type { TurnClock } from "../base/turn_clock.ts";
+import { RetiredRecords } from "./retired_records.ts";
+import { Entries, type EntriesOptions, type EntryInput, type RemoteWrite } from "./entries.ts";
+import type { HashKey } from "./keyed_hash.ts";
+import { ALL_RULES, type History, type Rules } from "./history.ts";
+import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
+import { ENTRY, GHOST, MARK, type Records, TOMB } from "./records.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+import type { StoreStats } from "../base/stats.ts";
+import { compareVersions, HybridClock, type Version } from "./version.ts";
+
+/** Options of {@linkcode Store}; the names are those of the server's options. */
+export interface StoreOptions {
+  /** Entries held at most; `Infinity` leaves it to `maxBytes`. */
+  maxSize: number;
+  /** Memory held at most, in bytes: 64 KiB to 16 GiB, which is what is taken without it. */
+  maxBytes?: number;
+  /** Milliseconds until an entry expires that comes without a time to live; 0 or `Infinity` is never. */
+  ttlMs: number;
+  /** Whether a hit restarts the entry's time to live. */
+  renewOnHit: boolean;
+  /** Two random numbers, against keys chosen to collide. */
+  hashKey: HashKey;
+  /** Who writes here: a random 32-bit number, new for each start. */
+  origin?: number;
+  /**
+   * Told that there has been a write or a clear here. Without it the store does not replicate: writes have no versions, and what
+   * leaves leaves no grave.
+   */
+  onWrite?: () => void;
+  /** Told of an entry whose time to live a hit has renewed, where peers have not been told for half that time. */
+  onRenew?: (position: number) => void;
+  /** Whether what is evicted or expires leaves a ghost (true): without peers nobody would ask for it. */
+  keepsGhosts?: boolean;
+  /** Graves kept at most (65,536). */
+  maxGraves?: number;
+  /** Rules of replication; for the simulator. */
+  rules?: Rules;
+  /** The time, in milliseconds since 1970. */
+  clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
+}
+
+/** Places where a `set` looks for expired entries: more than one, or they could grow faster than they are found. */
+const SWEEP_STEPS = 4;
+/** Bytes of records among which a `maintain` closes holes. */
+const TIDY_BYTES = 128 * 1024;
+/** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
+const MAINTAIN_STEPS = 2000;
+const MAX_GRAVES = 65_536;
+const NO_VERSION: Version = { h: 0, origin: 0 };
+/** RetiredRecords entries that a `maintain` erases. */
+const ERASE_PLACES = 500;
+/** So many entries and graves are erased one by one where all are: leaving a segment behind for each few would be dear. */
+const FEW = 500;
+/** Segments whose memory a `maintain` gives back after a `clear`. */
+const GIVE_BACK = 16;
+
+/**
+ * Bounded entries in memory outside the garbage-collected heap. A position that it returns is valid until it is told to
+ * change anything.
+ */
+export class Store {
+  /** Entries held at most. */
+  readonly maxSize: number;
+  /** Memory held at most, in bytes, if that is limited. */
+  readonly maxBytes: number | undefined;
+
+  readonly #ttlMs: number;
+  readonly #renewOnHit: boolean;
+  readonly #now: () => number;
+  readonly #recent: () => number;
+  readonly #rules: Rules;
+  readonly #onWrite: (() => void) | undefined;
+  readonly #onRenew: ((position: number) => void) | undefined;
+  readonly #clock = new HybridClock();
+  readonly #counters = { deletions: 0, evictions: 0, expirations: 0 };
+  readonly #entriesOptions: EntriesOptions;
+  #entries: Entries;
+  /** Records of before a `clear`, whose memory is still to be given back. */
+  readonly #cleared = new RetiredRecords();
+  #hits = 0;
+  #misses = 0;
+  #stores = 0;
+
+  /** @throws {RangeError} If a limit is out of range. */
+  constructor(options: StoreOptions) {
+    const { maxSize, maxBytes, ttlMs, renewOnHit, hashKey, clock } = options;
+    checkLimit("maxSize", maxSize, 1);
+    checkLimit("maxBytes", maxBytes ?? MAX_STORE_BYTES, MIN_STORE_BYTES, MAX_STORE_BYTES);
+    checkLimit("ttlMs", ttlMs, 0);
+    this.maxSize = maxSize;
+    this.maxBytes = maxBytes;
+    this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
+    this.#renewOnHit = renewOnHit;
+    this.#now = clock.now;
+    this.#recent = clock.recent ?? clock.now;
+    this.#rules = options.rules ?? ALL_RULES;
+    this.#onWrite = options.onWrite;
+    this.#onRenew = options.onRenew;
+    this.#entriesOptions = {
+      maxSize,
+      replicates: options.onWrite !== undefined,
+      keepsGhosts: this.#rules.ghosts && options.keepsGhosts !== false,
+      maxGraves: options.maxGraves ?? MAX_GRAVES,
+      limitBytes: maxBytes ?? MAX_STORE_BYTES,
+      hashKey,
+      origin: options.origin ?? 1,
+      counters: this.#counters,
+    };
+    this.#entries = new Entries(this.#entriesOptions);
+  }
+
+  /** What is known of all writes. */
+  get history(): History {
+    return this.#entries.history;
+  }
+
+  /** The records that the history's positions lead to. */
+  get records(): Records {
+    return this.#entries.records;
+  }
+
+  /** The last version given or seen. */
+  get clock(): number {
+    return this.#clock.last;
+  }
+
+  /** Time, in milliseconds, by the store's clock. */
+  get nowMs(): number {
+    return this.#now();
+  }
+
+  /** The same, up to half a second late where `maintain` is called: it costs nothing. */
+  get recentMs(): number {
+    return this.#recent();
+  }
+
+  /**
+   * Looks an entry up, as a use of it.
+   *
+   * @returns Its position, or 0 on a miss.
+   */
+  get(key: ByteSpan, hash: number = this.hash(key)): number {
+    const entries = this.#entries;
+    const position = entries.lookup(hash, key);
+    const isWatched = entries.isTimed || entries.doomed !== 0;
+    if (position === 0 || entries.records.kind(position) !== ENTRY || (isWatched && !this.#isCurrent(position))) {
+      this.#misses++;
+      return 0;
+    }
+    this.#hits++;
+    entries.order.toFront(position);
+    return position;
+  }
+
+  /** Hash of a key, by which it is looked up. */
+  hash(key: ByteSpan): number {
+    return this.#entries.hash(key);
+  }
+
+  /** Has the processor fetch what `get` will read for so many hashes: it waits for all at once, not for one after another. */
+  prefetch(hashes: Int32Array, count: number): void {
+    this.#entries.prefetch(hashes, count);
+  }
+
+  /** Makes the entry at a position the most recently used. */
+  use(position: number): void {
+    this.#entries.order.toFront(position);
+  }
+
+  /** Position of the entry of a key, or 0, without using it. */
+  peek(key: ByteSpan): number {
+    const entries = this.#entries;
+    const position = entries.lookup(entries.hash(key), key);
+    return position !== 0 && entries.isLive(position, this.#now()) ? position : 0;
+  }
+
+  /** Tells whether a key has an entry, without using it. */
+  has(key: ByteSpan): boolean {
+    return this.peek(key) !== 0;
+  }
+
+  /** Version of a key's entry or grave. */
+  versionOf(key: ByteSpan): Version | undefined {
+    const position = this.#entries.lookup(this.#entries.hash(key), key);
+    return position === 0 ? undefined : this.history.version(position);
+  }
+
+  /** Stores an entry as the most recently used. Returns false, with no entry left, if it alone is over the limit. */
+  set(key: ByteSpan, { flags, marks = 0, value, ttlMs = this.#ttlMs, deadlineMs }: EntryInput): boolean {
+    const entries = this.#entries;
+    const nowMs = this.#now();
+    const hash = entries.hash(key);
+    const known = entries.settled(hash, key, nowMs);
+    const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
+    const bytes = this.records.entryBytes(key.to - key.from, value.to - value.from);
+    if (bytes > this.maxEntryBytes) {
+      if (isLive) this.#entomb(known, nowMs);
+      return false;
+    }
+    const ttl = ttlMs === 0 ? Infinity : ttlMs;
+    const entry = { flags, marks, value, ttlMs: ttl, deadlineMs: deadlineMs ?? nowMs + ttl };
+    const version = this.#nextVersion(nowMs);
+    if (isLive && entries.records.fits(known, value.to - value.from)) {
+      entries.records.replace(known, value);
+      entries.fill(known, entry, nowMs);
+      entries.order.toFront(known);
+      entries.setVersion(known, version);
+    } else {
+      if (known !== 0) entries.erase(known);
+      this.#cleared.makeRoomFor(bytes, this.records);
+      entries.add(hash, key, version, entry, nowMs);
+    }
+    this.#written(version);
+    this.#stores++;
+    entries.sweep(SWEEP_STEPS, nowMs);
+    return true;
+  }
+
+  /** Restarts an entry's time to live, or gives it another, and makes it the most recently used: a write like others. */
+  touch(key: ByteSpan, ttlMs: number | undefined): boolean {
+    const position = this.peek(key);
+    if (position === 0) return false;
+    this.revise(position, { ttlMs: ttlMs ?? this.records.ttlMs(position) });
+    this.use(position);
+    return true;
+  }
+
+  /** Gives the entry at a position another time to live, marks or both: a write like others. */
+  revise(position: number, { ttlMs, marks }: { ttlMs?: number; marks?: number }): void {
+    const nowMs = this.#now();
+    if (marks !== undefined) this.records.setMarks(position, marks);
+    if (ttlMs !== undefined) {
+      const ttl = ttlMs === 0 ? Infinity : ttlMs;
+      this.#entries.setTimes(position, nowMs + ttl, ttl, nowMs);
+    }
+    const version = this.#nextVersion(nowMs);
+    this.#entries.setVersion(position, version);
+    this.#written(version);
+  }
+
+  /**
+   * Puts the deadline of an entry off, as another node has: not if it has another version here, or none.
+   *
+   * @returns Whether that was news: by more than an eighth of its time to live.
+   */
+  extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
+    const position = this.peek(key);
+    const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
+    if (!isThat && (this.#rules.touch || position === 0)) return false;
+    const nowMs = this.#now();
+    const ttlMs = this.records.ttlMs(position);
+    const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
+    if (!(deadlineMs > this.records.deadlineMs(position))) return false;
+    const isNews = deadlineMs - this.records.deadlineMs(position) > ttlMs / 8;
+    this.records.setDeadlineMs(position, deadlineMs);
+    this.records.setTold(position, nowMs);
+    return isNews;
+  }
+
+  /** Removes an entry. Returns whether there was one. */
+  delete(key: ByteSpan): boolean {
+    const entries = this.#entries;
+    const nowMs = this.#now();
+    const hash = entries.hash(key);
+    const known = entries.settled(hash, key, nowMs);
+    if (known !== 0 && entries.records.kind(known) === ENTRY) {
+      this.#entomb(known, nowMs);
+      return true;
+    }
+    if (this.#onWrite === undefined) return false;
+    // Evicted here, it may live elsewhere.
+    if (known !== 0) entries.erase(known);
+    const version = this.#nextVersion(nowMs);
+    entries.addGrave(hash, key, version, TOMB, nowMs);
+    this.#written(version);
+    return false;
+  }
+
+  /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
+  clear(): void {
+    this.history.cleared = this.#nextVersion(this.#now()).h;
+    this.#dropAll();
+    this.#onWrite?.();
+  }
+
+  /**
+   * Applies a write of another node, by the rules of docs/replication.md.
+   *
+   * @param isDominated Whether the sender knows all that this node knows.
+   * @returns Whether it was news.
+   */
+  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, isDominated: boolean): boolean {
+    const entries = this.#entries;
+    const { history, records } = entries;
+    const nowMs = this.#now();
+    // Of each version there is one write, or there would be no place to cut a page.
+    if ((this.#rules.clear && version.h <= history.cleared) || history.recognizes(version)) return false;
+    const hash = entries.hash(key);
+    const known = entries.settled(hash, key, nowMs);
+    if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
+    const isNew = known === 0 || records.kind(known) !== ENTRY;
+    if (isNew && history.refuses(version, isDominated, this.#rules)) return false;
+    if (known !== 0) entries.erase(known);
+    const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
+    const bytes = records.entryBytes(key.to - key.from, valueBytes);
+    this.#cleared.makeRoomFor(bytes, this.records);
+    if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
+      const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
+      entries.add(hash, key, version, living, nowMs);
+    } else {
+      entries.addGrave(hash, key, version, kind === TOMB ? TOMB : GHOST, nowMs);
+    }
+    return true;
+  }
+
+  /** Applies a clear of another node: drops everything up to a version. Returns whether it was news. */
+  clearUpTo(h: number): boolean {
+    const { history } = this.#entries;
+    if (h <= history.cleared) return false;
+    history.cleared = h;
+    // Beside newer ones they are erased in slices, and no longer found.
+    if (history.origins.some(({ log }) => log.countAfter(h) > 0)) this.#entries.doomed = h;
+    else this.#dropAll();
+    return true;
+  }
+
+  /** From now on what is evicted or expires leaves a ghost: there is somebody to ask for it. */
+  keepGhosts(): void {
+    this.#entriesOptions.keepsGhosts = this.#rules.ghosts;
+  }
+
+  /** Takes note of another node's clock; false if that is too far in the future. */
+  seeClock(h: number): boolean {
+    return this.#clock.see(h, this.#now());
+  }
+
+  /** Drops what lives at a position and has not been confirmed: it may have been deleted elsewhere. */
+  distrust(position: number): void {
+    this.#entries.forget(position);
+  }
+
+  /**
+   * Does a slice of the work that no request asks for: drops expired entries, closes holes, gives memory back. For a
+   * timer; each slice takes about half a millisecond.
+   *
+   * @returns Whether there is more to do at once.
+   */
+  maintain(): boolean {
+    const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // read in any case, for `recentMs`
+    if (this.#entries.size === 0 && this.records.slab.heldBytes > 0) this.#abandon();
+    const isTidying = this.records.slab.tidy(TIDY_BYTES);
+    this.#cleared.giveBack(GIVE_BACK);
+    const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
+    return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
+  }
+
+  /** Bytes that one entry may take. */
+  get maxEntryBytes(): number {
+    return this.#entries.maxEntryBytes;
+  }
+
+  /** Counters and sizes. */
+  stats(): StoreStats {
+    return {
+      entries: this.#entries.order.size,
+      bytes: this.#entries.bytes,
+      memoryBytes: this.#entries.heldBytes + this.#cleared.bytes,
+      hits: this.#hits,
+      misses: this.#misses,
+      stores: this.#stores,
+      ...this.#counters,
+    };
+  }
+
+  /**
+   * Whether an entry that is being used has not expired; an expired one leaves here. A deadline that is renewed only moves
+   * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
+   */
+  #isCurrent(position: number): boolean {
+    const { records } = this;
+    if (this.#entries.isDoomed(position)) {
+      this.#entries.eraseCleared(position);
+      return false;
+    }
+    const deadlineMs = records.deadlineMs(position);
+    if (deadlineMs === Infinity) return true;
+    const nowMs = this.#now();
+    if (deadlineMs <= nowMs) {
+      this.#entries.expire(position);
+      return false;
+    }
+    if (this.#renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
+    return true;
+  }
+
+  #renew(position: number, nowMs: number): void {
+    const { records } = this;
+    const ttlMs = records.ttlMs(position);
+    records.setDeadlineMs(position, nowMs + ttlMs);
+    if (this.#onRenew === undefined || records.toldMs(position, nowMs) < ttlMs / 2) return;
+    records.setTold(position, nowMs);
+    this.#onRenew(position);
+  }
+
+  /** A deletion is a write: its grave has a version of its own. */
+  #entomb(position: number, nowMs: number): void {
+    this.#counters.deletions++;
+    if (this.#onWrite === undefined) return this.#entries.erase(position);
+    const version = this.#nextVersion(nowMs);
+    this.#entries.setVersion(position, version);
+    this.#entries.bury(position, TOMB);
+    this.#written(version);
+    this.#entries.limitGraves();
+  }
+
+  #nextVersion(nowMs: number): Version {
+    if (this.#onWrite === undefined) return NO_VERSION;
+    return { h: this.#clock.tick(nowMs), origin: this.history.origins[0].id };
+  }
+
+  /** A write made here is known here. */
+  #written({ h }: Version): void {
+    if (this.#onWrite === undefined) return;
+    this.history.origins[0].known = h;
+    this.#onWrite();
+  }
+
+  #dropAll(): void {
+    const old = this.#entries;
+    this.#counters.deletions += old.order.size;
+    if (old.size <= FEW) old.eraseAll();
+    else this.#abandon();
+  }
+
+  /** Begins anew; the memory goes back bit by bit. */
+  #abandon(): void {
+    const old = this.#entries;
+    this.#cleared.add(old.records);
+    old.abandon();
+    this.#entries = new Entries(this.#entriesOptions);
+    this.history.inherit(old.history);
+  }
+}

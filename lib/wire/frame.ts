@@ -1,0 +1,181 @@
+/**
+ * Native frames: bytes in, one frame at a time out, and the other way round. Incremental and bounded; it knows codes
+ * and lengths, not what they ask for. The format is in docs/protocol.md.
+ */
+
+import { ProtocolError } from "../base/errors.ts";
+import { InputBuffer } from "./input_buffer.ts";
+import { keyError } from "../base/checks.ts";
+import { MAX_HELLO_BYTES, MAX_KEY_BYTES } from "../base/limits.ts";
+import { OutputBuffer } from "./output_buffer.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+
+/** Version of the protocol. */
+export const PROTOCOL = 1;
+/** Bytes before a frame's body. */
+export const HEADER_BYTES = 8;
+/** The most significant half of a ttl that means "the default": all ones, like the other half. */
+export const TTL_DEFAULT = 0xffffffff;
+
+/** Codes of requests. */
+export const REQUEST = {
+  hello: 0x01,
+  get: 0x02,
+  getMany: 0x03,
+  set: 0x04,
+  delete: 0x05,
+  touch: 0x06,
+  clear: 0x07,
+  stats: 0x08,
+  ping: 0x09,
+  has: 0x0a,
+} as const;
+
+/** Codes of replies. */
+export const REPLY = {
+  ok: 0x80,
+  value: 0x81,
+  miss: 0x82,
+  values: 0x83,
+  data: 0x84,
+  refused: 0x8e,
+  closing: 0x8f,
+} as const;
+
+/** From this code on a frame is a push: not a reply to anything. */
+export const FIRST_PUSH = 0xc0;
+
+/** A message between peers, either way: a push. */
+export const GOSSIP = 0xc0;
+
+/** States of a key in a `VALUES` reply. */
+export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
+
+/** Hands received frames out, one at a time. The bytes of a frame stay valid until `space` is called again. */
+export class FrameReader extends InputBuffer {
+  /** Code of the current frame. */
+  code = 0;
+  /** Bytes of its key, which starts its body. */
+  keyBytes = 0;
+  /** Where its body starts in the buffer. */
+  start = 0;
+  /** Where its body ends. */
+  end = 0;
+  /** Longest body allowed; raised once the greeting is done. */
+  maxBodyBytes: number = MAX_HELLO_BYTES;
+
+  /** The current frame's key. */
+  readonly key: ByteSpan = { bytes: this.bytes, from: 0, to: 0 };
+
+  /**
+   * Moves on to the next frame.
+   *
+   * @returns Whether a whole frame is there; if not, more bytes are needed.
+   * @throws {ProtocolError} If the header is out of bounds. The reader is of no use then.
+   */
+  next(): boolean {
+    const { bytes, from: at } = this;
+    const available = this.to - at;
+    this.announced = 0;
+    if (available < HEADER_BYTES) return false;
+    const body = (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>> 0;
+    const keyBytes = bytes[at + 4] << 8 | bytes[at + 5];
+    if (body > this.maxBodyBytes || keyBytes > body || bytes[at + 7] !== 0) {
+      throw new ProtocolError(
+        `bad header: body ${body} (at most ${this.maxBodyBytes}), key ${keyBytes}, last byte ${bytes[at + 7]}`,
+      );
+    }
+    if (available < HEADER_BYTES + body) {
+      this.announced = HEADER_BYTES + body;
+      return false;
+    }
+    this.code = bytes[at + 6];
+    this.keyBytes = keyBytes;
+    this.start = at + HEADER_BYTES;
+    this.end = this.start + body;
+    this.key.bytes = bytes;
+    this.key.from = this.start;
+    this.key.to = this.start + keyBytes;
+    this.from = this.end;
+    return true;
+  }
+}
+
+const SHORT_KEY = 32;
+
+/** Collects frames for one write: `begin`, the fields of the body, `end`. */
+export class FrameWriter extends OutputBuffer {
+  #frame = 0;
+
+  /** Starts a frame. */
+  begin(code: number): void {
+    this.ensure(HEADER_BYTES);
+    this.#frame = this.length;
+    this.view.setUint32(this.length, 0);
+    this.view.setUint32(this.length + 4, code << 8);
+    this.length += HEADER_BYTES;
+  }
+
+  /** Ends the frame: its header learns the body's length. */
+  end(): void {
+    this.view.setUint32(this.#frame, this.length - this.#frame - HEADER_BYTES);
+  }
+
+  /** A frame without a body. */
+  empty(code: number): void {
+    this.begin(code);
+  }
+
+  /** Bytes of the body so far. */
+  get bodyBytes(): number {
+    return this.length - this.#frame - HEADER_BYTES;
+  }
+
+  /**
+   * The frame's key, as UTF-8.
+   *
+   * @throws {RangeError} If it is empty, too long, or has a lone surrogate. The frame is unfinished then.
+   */
+  key(key: string): void {
+    const written = this.#keyText(key); // before the view is looked at: writing the key may replace it
+    this.view.setUint16(this.#frame + 4, written);
+  }
+
+  /** A key among several: its length, a zero, its bytes. Throws like `key`. */
+  listedKey(key: string): void {
+    const at = this.length;
+    this.uint16(0);
+    this.uint8(0);
+    const written = this.#keyText(key);
+    this.view.setUint16(at, written);
+  }
+
+  /** A time to live in milliseconds; `undefined` is the other side's default. */
+  ttl(ttlMs: number | undefined): void {
+    this.uint32(ttlMs === undefined ? TTL_DEFAULT : Math.floor(ttlMs / 2 ** 32));
+    this.uint32(ttlMs === undefined ? TTL_DEFAULT : ttlMs % 2 ** 32);
+  }
+
+  #keyText(key: string): number {
+    const at = this.length;
+    if (typeof key === "string" && key.length <= SHORT_KEY && this.#asciiText(key)) return key.length;
+    if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);
+    const written = this.length - at;
+    if (written >= 1 && written <= MAX_KEY_BYTES) return written;
+    throw keyError(key);
+  }
+
+  /** Writes a short text if it is ASCII: for such a key a loop takes a third of the encoder's time. */
+  #asciiText(text: string): boolean {
+    this.ensure(SHORT_KEY);
+    const bytes = this.buffer;
+    const at = this.length;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      bytes[at + i] = code;
+    }
+    this.length = at + text.length;
+    return text.length > 0;
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The greeting at the start of a native connection, both halves: what the side that connects says of itself, and what the
+ * server answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
+ */
+
+import { ProtocolError } from "../base/errors.ts";
+import { closingError, type ControlData, readControl, readData, readError, writeControl } from "./control.ts";
+import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
+
+/** Version of the messages between peers: raised with each change of one. Peers whose numbers differ do not talk. */
+export const GOSSIP_VERSION = 1;
+
+/** What this software can do beyond version 1 of the protocol; a side uses a feature only where both name it. */
+export const FEATURES: readonly string[] = [];
+
+/** Who a peer is. */
+export interface PeerHello {
+  /** Its number among peers: 1 to 2³² − 1, random, new at each of its starts. */
+  readonly id: number;
+  /** The port at which it listens, if it does. */
+  readonly port: number | undefined;
+  /** Version of the messages that it speaks; 0 if it names none. */
+  readonly gossip: number;
+}
+
+/** What the side that connects says of itself. */
+export interface Hello {
+  /** Name and version of its software. */
+  readonly software: string;
+  /** Its features, as far as they are text. */
+  readonly features: readonly string[];
+  /** Set if it is a peer. */
+  readonly peer: PeerHello | undefined;
+}
+
+/** What a server says of itself. */
+export interface ServerHello {
+  /** Name and version of its software. */
+  readonly software: string;
+  /** Its features. */
+  readonly features: readonly string[];
+  /** The server as a peer; `undefined` where it takes no peers. */
+  readonly peer: PeerHello | undefined;
+}
+
+/** Why a greeting is not accepted: code and message of the `CLOSING` that answers it. */
+export interface HelloRefusal {
+  readonly code: "unsupported-version" | typeof UNSUPPORTED_GOSSIP;
+  readonly message: string;
+  /** The peer that was refused, if it was one. */
+  readonly peer?: PeerHello;
+}
+
+const UNSUPPORTED_GOSSIP = "unsupported-gossip";
+
+/** The other side is a peer of ours that speaks other messages: one of the two is to be upgraded. */
+export class IncompatiblePeerError extends ProtocolError {
+  /** The class's name. */
+  override name = "IncompatiblePeerError";
+}
+
+/** Writes the greeting of one who connects: `peer` is who it is among peers, if it is one. */
+export function writeHello(
+  output: FrameWriter,
+  software: string,
+  peer?: { id: number; port: number | undefined },
+): void {
+  const asPeer = peer === undefined ? {} : {
+    peer: peer.id,
+    gossip: GOSSIP_VERSION,
+    ...(peer.port === undefined ? {} : { port: peer.port }),
+  };
+  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer });
+}
+
+/** Reads the greeting of one who connects, or says why it is not accepted. */
+export function readHello(frame: FrameReader): Hello | HelloRefusal {
+  const data = helloData(frame);
+  const spoken = typeof data === "string" ? data : protocolOf(data);
+  if (typeof data === "string" || spoken !== PROTOCOL) {
+    return { code: "unsupported-version", message: `protocol ${PROTOCOL} is spoken here: received ${spoken}` };
+  }
+  const peer = peerOf(data);
+  if (peer !== undefined && peer.gossip !== GOSSIP_VERSION) {
+    return { code: UNSUPPORTED_GOSSIP, message: incompatible(peer), peer };
+  }
+  return { software: String(own(data, "client") ?? ""), features: featuresOf(data), peer };
+}
+
+/** Writes a server's answer to a greeting; `limits` are further fields. */
+export function writeGreeting(output: FrameWriter, software: string, id: number, limits: ControlData): void {
+  const about = { protocol: PROTOCOL, server: software, features: FEATURES, peer: id, gossip: GOSSIP_VERSION };
+  writeControl(output, REPLY.data, { ...about, ...limits });
+}
+
+/**
+ * Reads a server's answer to a greeting.
+ *
+ * @throws {IncompatiblePeerError} If it is a peer that refuses us because our messages differ.
+ * @throws {ProtocolError | CacheError} If the other side is no server of ours, or does not want us.
+ */
+export function readGreeting(frame: FrameReader): ServerHello {
+  if (frame.code === REPLY.closing) {
+    const { code, message } = readError(frame);
+    throw code === UNSUPPORTED_GOSSIP ? new IncompatiblePeerError(message) : closingError(frame);
+  }
+  const data = readData(frame);
+  if (data.protocol !== PROTOCOL) {
+    throw new ProtocolError(`the server speaks protocol ${data.protocol}, not ${PROTOCOL}`);
+  }
+  return { software: String(own(data, "server") ?? ""), features: featuresOf(data), peer: peerOf(data) };
+}
+
+/** Says why a peer is refused. */
+export function incompatible({ gossip }: PeerHello): string {
+  const received = gossip === 0 ? "none" : gossip;
+  return `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; peers must run builds that agree`;
+}
+
+/** The map in a greeting, or a word for what is there instead. */
+function helloData(frame: FrameReader): ControlData | string {
+  try {
+    return readControl(frame);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return error.cause === undefined ? "none" : "no MessagePack";
+  }
+}
+
+/** The version in a greeting, or a word for what is there instead. */
+function protocolOf(data: ControlData): number | string {
+  if (!Object.hasOwn(data, "protocol")) return "none";
+  return typeof data.protocol === "number" ? data.protocol : `a ${typeof data.protocol}`;
+}
+
+function peerOf(data: ControlData): PeerHello | undefined {
+  const [id, port, gossip] = [own(data, "peer"), own(data, "port"), own(data, "gossip")];
+  if (!isWhole(id, 2 ** 32 - 1)) return undefined;
+  return {
+    id,
+    port: isWhole(port, 65535) ? port : undefined,
+    gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
+  };
+}
+
+/** A list that is none, and items that are no text, are passed over. */
+function featuresOf(data: ControlData): string[] {
+  const features = own(data, "features");
+  return Array.isArray(features) ? features.filter((feature) => typeof feature === "string") : [];
+}
+
+function own(data: ControlData, name: string): unknown {
+  return Object.hasOwn(data, name) ? data[name] : undefined;
+}
+
+function isWhole(value: unknown, most: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most;
+}

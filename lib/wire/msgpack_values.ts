@@ -1,0 +1,357 @@
+/**
+ * MessagePack with extension types, for the values that JSON would change. It turns a value into what the MessagePack
+ * library encodes, and back; the table of types is in docs/protocol.md. It knows nothing of flags or frames.
+ */
+
+import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
+import { checkMessagePack, type ExtensionKinds } from "./msgpack_check.ts";
+import { MAX_CONTAINERS, MAX_DEPTH, MAX_LONG_BIGINT_KEYS, MAX_PARTS } from "../base/limits.ts";
+
+/** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
+export const EXT = {
+  undefined: 0,
+  negativeZero: 1,
+  bigint: 2,
+  utf16: 3,
+  date: 4,
+  url: 5,
+  buffer: 6,
+  record: 16,
+  map: 17,
+  set: 18,
+  regexp: 19,
+  error: 20,
+} as const;
+
+const TIMESTAMP = 0xff; // MessagePack's own, type -1
+const EXTENSION_KINDS: ExtensionKinds = new Map([
+  ...Object.values(EXT).map((type): [number, "leaf" | "nested"] => [type, type < EXT.record ? "leaf" : "nested"]),
+  [TIMESTAMP, "leaf"],
+]);
+
+/** Kinds of `buffer`: the first byte of its payload, followed by the bytes in little-endian order. */
+const BUFFER_KINDS = [
+  "ArrayBuffer",
+  "DataView",
+  "Int8Array",
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
+  "Float16Array",
+];
+
+const ERROR_CLASSES: Record<string, ErrorConstructor> = {
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+};
+
+/** Keys that the engine may take for array indices. */
+const ARRAY_INDEX = /^[0-9]{1,10}$/;
+
+const empty = new Uint8Array(0);
+const utf8 = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const extensions = new ExtensionCodec();
+/** The library counts levels from 1 and the wrapping of extensions is ours to bound. */
+const encodeOptions = { extensionCodec: extensions, maxDepth: MAX_DEPTH + 4 };
+
+/** Encodes any supported value; see `encodeValue` for what it throws. */
+export function encodeMsgpack(value: unknown): Uint8Array {
+  return encode(new Walk().wire(value), encodeOptions);
+}
+
+/** Decodes; the structure is checked before anything is built. MessagePack's own byte arrays are views of the input. */
+export function decodeMsgpack(bytes: Uint8Array): unknown {
+  checkMessagePack(bytes, EXTENSION_KINDS);
+  return decode(bytes, { extensionCodec: extensions });
+}
+
+/** One value's way to the wire: remembers the path for messages and the ancestors for cycles. */
+class Walk {
+  readonly #path: string[] = ["data"];
+  readonly #ancestors: object[] = [];
+  #parts = 0;
+  #containers = 0;
+
+  /** What the library is to encode in place of `value`. */
+  wire(value: unknown): unknown {
+    if (++this.#parts > MAX_PARTS) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
+    switch (typeof value) {
+      case "boolean":
+        return value;
+      case "number":
+        return Object.is(value, -0) ? new ExtData(EXT.negativeZero, empty) : value;
+      case "string":
+        return isPlainText(value) ? value : new ExtData(EXT.utf16, utf16Bytes(value));
+      case "undefined":
+        return new ExtData(EXT.undefined, empty);
+      case "bigint":
+        return new ExtData(EXT.bigint, utf8.encode(value.toString(16)));
+      case "object":
+        return value === null ? null : this.#object(value);
+      default:
+        return this.#refuse(`a ${typeof value}`);
+    }
+  }
+
+  #object(value: object): unknown {
+    if (this.#ancestors.includes(value)) return this.#refuse("a cycle");
+    if (this.#ancestors.length === MAX_DEPTH) {
+      throw new RangeError(`Cannot encode data: nested deeper than ${MAX_DEPTH}: at ${this.#where()}`);
+    }
+    if (++this.#containers > MAX_CONTAINERS) {
+      throw new RangeError(`Cannot encode data: more than ${MAX_CONTAINERS} arrays, objects and the like`);
+    }
+    this.#ancestors.push(value);
+    const wire = this.#known(value);
+    this.#ancestors.pop();
+    return wire;
+  }
+
+  #known(value: object): unknown {
+    if (Array.isArray(value)) return Array.from(value, (item, i) => this.#child(`[${i}]`, item));
+    if (value instanceof Date) return new ExtData(EXT.date, float64Bytes(value.getTime()));
+    if (value instanceof Map) {
+      this.#checkKeys(value.keys());
+      return this.#nested(EXT.map, this.#mapItems(value));
+    }
+    if (value instanceof Set) {
+      this.#checkKeys(value);
+      return this.#nested(EXT.set, Array.from(value, (item, i) => this.#child(`.values()[${i}]`, item)));
+    }
+    if (value instanceof RegExp) return this.#nested(EXT.regexp, [this.wire(value.source), value.flags]);
+    if (value instanceof URL) return new ExtData(EXT.url, utf8.encode(value.href));
+    if (value instanceof Error) return this.#nested(EXT.error, this.#errorItems(value));
+    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return bufferWire(value) ?? this.#refuseClass(value);
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === null || Object.getPrototypeOf(prototype) === null) return this.#record(value);
+    return this.#refuseClass(value);
+  }
+
+  /** A plain object is a MessagePack map, unless a key needs more care than the library gives keys. */
+  #record(value: object): unknown {
+    const keys = Object.keys(value);
+    const items = keys.map((key) => this.#child(member(key), (value as Record<string, unknown>)[key]));
+    if (keys.every((key) => key !== "__proto__" && isPlainText(key) && !ARRAY_INDEX.test(key))) {
+      return Object.fromEntries(keys.map((key, i) => [key, items[i]]));
+    }
+    return this.#nested(EXT.record, keys.flatMap((key, i) => [this.wire(key), items[i]]));
+  }
+
+  #mapItems(map: Map<unknown, unknown>): unknown[] {
+    return [...map].flatMap(([key, item], i) => [
+      this.#child(`.keys()[${i}]`, key),
+      this.#child(typeof key === "string" ? `.get(${JSON.stringify(key)})` : `.values()[${i}]`, item),
+    ]);
+  }
+
+  /** Name, message and stack, then the own properties that are left, `cause` and `errors` included. */
+  #errorItems(error: Error): unknown[] {
+    const items: unknown[] = [this.wire(error.name), this.wire(error.message), this.wire(error.stack)];
+    const own = new Set(Object.keys(error));
+    for (const key of ["cause", "errors"]) if (Object.hasOwn(error, key)) own.add(key);
+    for (const key of ["name", "message", "stack"]) own.delete(key);
+    for (const key of own) {
+      items.push(this.wire(key), this.#child(member(key), (error as unknown as Record<string, unknown>)[key]));
+    }
+    return items;
+  }
+
+  #checkKeys(keys: Iterable<unknown>): void {
+    if (!isCrowd(keys)) return;
+    throw new RangeError(`Cannot encode ${this.#where()}: received more than ${MAX_LONG_BIGINT_KEYS} ${LONG_KEYS}`);
+  }
+
+  #child(step: string, value: unknown): unknown {
+    this.#path.push(step);
+    const wire = this.wire(value);
+    this.#path.pop();
+    return wire;
+  }
+
+  #nested(type: number, items: unknown[]): ExtData {
+    return new ExtData(type, encode(items, encodeOptions));
+  }
+
+  #refuseClass(value: object): never {
+    const name = value.constructor?.name || "a class";
+    if (name === "Promise") return this.#refuse("a Promise (await it first)");
+    return this.#refuse(`an instance of ${name} (store a plain object instead)`);
+  }
+
+  #refuse(what: string): never {
+    throw new TypeError(`Cannot encode ${this.#where()}: received ${what}`);
+  }
+
+  /** The path, its middle left out where it is long. */
+  #where(): string {
+    const path = this.#path.join("");
+    return path.length <= 200 ? path : `${path.slice(0, 100)} … ${path.slice(-100)}`;
+  }
+}
+
+/** Whether the library gives the text back: it drops a byte order mark that begins a long one. */
+function isPlainText(text: string): boolean {
+  return text.isWellFormed() && text.charCodeAt(0) !== 0xfeff;
+}
+
+function member(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
+function utf16Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(2 * text.length);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < text.length; i++) view.setUint16(2 * i, text.charCodeAt(i));
+  return bytes;
+}
+
+function float64Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value);
+  return bytes;
+}
+
+function bufferWire(value: ArrayBufferView | ArrayBuffer): unknown {
+  const kind = BUFFER_KINDS.indexOf(Object.prototype.toString.call(value).slice(8, -1));
+  if (kind === -1) return undefined;
+  const bytes = ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value);
+  const payload = new Uint8Array(1 + bytes.length);
+  payload[0] = kind;
+  payload.set(bytes, 1);
+  return new ExtData(EXT.buffer, payload);
+}
+
+function register(type: number, decodeExtension: (payload: Uint8Array) => unknown): void {
+  extensions.register({ type, encode: () => null, decode: decodeExtension });
+}
+
+function registerNested(type: number, build: (items: unknown[]) => unknown): void {
+  register(type, (payload) => {
+    return build(decode(payload, { extensionCodec: extensions }) as unknown[]); // an array: that was checked
+  });
+}
+
+register(EXT.undefined, (payload) => nothing(payload, undefined));
+register(EXT.negativeZero, (payload) => nothing(payload, -0));
+register(EXT.bigint, (payload) => decodeBigint(utf8Decoder.decode(payload)));
+register(EXT.utf16, decodeUtf16);
+register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
+register(EXT.url, (payload) => new URL(utf8Decoder.decode(payload)));
+register(EXT.buffer, decodeBuffer);
+registerNested(EXT.record, (items) => define({}, pairs(items, 0)));
+registerNested(EXT.map, (items) => new Map(checkedKeys(pairs(items, 0), ([key]) => key)));
+registerNested(EXT.set, (items) => new Set(checkedKeys(items, (item) => item)));
+registerNested(EXT.regexp, decodeRegExp);
+registerNested(EXT.error, decodeError);
+
+function nothing<T>(payload: Uint8Array, value: T): T {
+  if (payload.length > 0) throw new TypeError("an extension with a payload that has none");
+  return value;
+}
+
+function decodeRegExp([source, flags, ...rest]: unknown[]): RegExp {
+  if (typeof source === "string" && typeof flags === "string" && rest.length === 0) return new RegExp(source, flags);
+  throw new TypeError("extension 19 holds no source and flags");
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function decodeBigint(text: string): bigint {
+  if (!/^-?[0-9a-f]+$/.test(text)) throw new TypeError("extension 2 holds no hexadecimal number");
+  return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
+}
+
+function decodeUtf16(payload: Uint8Array): string {
+  const view = viewOf(payload);
+  let text = "";
+  for (let at = 0; at < payload.length;) {
+    const units: number[] = [];
+    for (; at < payload.length && units.length < 8192; at += 2) units.push(view.getUint16(at));
+    text += String.fromCharCode(...units);
+  }
+  return text;
+}
+
+function decodeBuffer(payload: Uint8Array): unknown {
+  const name = BUFFER_KINDS[payload[0]];
+  // Looked up by name because Float16Array is younger than the oldest runtime we support.
+  const type = (globalThis as unknown as Record<string, new (buffer: ArrayBuffer) => unknown>)[name ?? ""];
+  if (type === undefined) throw new TypeError(`unknown kind of buffer ${payload[0]}`);
+  const { buffer } = payload.slice(1);
+  return name === "ArrayBuffer" ? buffer : new type(buffer);
+}
+
+function pairs(items: unknown[], from: number): [string, unknown][] {
+  if ((items.length - from) % 2 !== 0) throw new TypeError("an extension with a key that has no value");
+  const found: [string, unknown][] = [];
+  for (let i = from; i + 1 < items.length; i += 2) found.push([items[i] as string, items[i + 1]]);
+  return found;
+}
+
+/** Gives an object enumerable properties of its own, whatever their keys. */
+function define<T extends object>(target: T, properties: [string, unknown][]): T {
+  if (properties.some(([key]) => ARRAY_INDEX.test(key))) {
+    // Makes the engine keep indices in a dictionary: in an array, one large index would take kilobytes.
+    const indexed = target as Record<number, unknown>;
+    indexed[2 ** 31] = 0;
+    delete indexed[2 ** 31];
+  }
+  for (const [key, value] of properties) {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+  return target;
+}
+
+const LONG_KEYS = "bigints of over 64 bits as keys of a Map or items of a Set";
+
+/** The engine hashes a bigint by its last 64 bits: many long ones in a `Map` or `Set` may all collide. */
+function isCrowd(keys: Iterable<unknown>): boolean {
+  let long = 0;
+  for (const key of keys) {
+    if (typeof key === "bigint" && BigInt.asIntN(64, key) !== key && ++long > MAX_LONG_BIGINT_KEYS) return true;
+  }
+  return false;
+}
+
+function checkedKeys<T>(items: T[], keyOf: (item: T) => unknown): T[] {
+  if (isCrowd(items.map(keyOf))) throw new RangeError(`more than ${MAX_LONG_BIGINT_KEYS} ${LONG_KEYS}`);
+  return items;
+}
+
+function decodeError(items: unknown[]): Error {
+  const [name, message, stack] = items;
+  const rest = pairs(items, 3);
+  const isAggregate = name === "AggregateError";
+  const type = ERROR_CLASSES[Object.hasOwn(ERROR_CLASSES, name as string) ? name as string : "Error"];
+  const { stackTraceLimit } = Error as unknown as { stackTraceLimit: number };
+  Object.assign(Error, { stackTraceLimit: 0 }); // its stack comes with it
+  const error = isAggregate ? new AggregateError([], message as string) : new type(message as string);
+  Object.assign(Error, { stackTraceLimit });
+  if (error.name !== name) hidden(error, "name", name);
+  hidden(error, "stack", stack);
+  const isHidden = (key: string) => key === "cause" || (key === "errors" && isAggregate);
+  for (const [key, value] of rest) if (isHidden(key)) hidden(error, key, value);
+  return define(error, rest.filter(([key]) => !isHidden(key)));
+}
+
+/** Sets a property as the engine does for an error's own: writable and not enumerable. */
+function hidden(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
+}

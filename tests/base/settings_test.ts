@@ -1,0 +1,261 @@
+/** Settings as text: what each accepts and becomes, and what the error says when it does not. */
+
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import { clientOptions, ConfigError, serverOptions, SETTING_NAMES, type Settings } from "../../lib/base/settings.ts";
+
+function settings(texts: Record<string, string>, from = "environment"): Settings {
+  return new Map(Object.entries(texts).map(([name, text]) => [name, { text, from }]));
+}
+
+const NO_CLIENT_SETTINGS = {
+  servers: [],
+  timeoutMs: undefined,
+  ttlMs: undefined,
+  maxSize: undefined,
+  renewOnHit: undefined,
+};
+const NO_SERVER_SETTINGS = {
+  listen: undefined,
+  peers: undefined,
+  gossipIntervalMs: undefined,
+  maxSize: undefined,
+  maxBytes: undefined,
+  maxItemBytes: undefined,
+  ttlMs: undefined,
+  renewOnHit: undefined,
+};
+
+const UNSUPPORTED = ["AUTH_TOKEN", "AUTH_TOKEN_FILE", "TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
+
+Deno.test("SETTING_NAMES lists every variable when those not yet supported are counted", () => {
+  assertEquals(
+    [...SETTING_NAMES].sort(),
+    [
+      ...["CACHE_EXPIRATION", "CACHE_MAX_BYTES", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT", "GOSSIP_INTERVAL"],
+      "CACHE_MAX_ITEM_BYTES",
+      ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
+    ].sort(),
+  );
+});
+
+Deno.test("clientOptions() and serverOptions() leave every option to its default when settings are absent or blank", () => {
+  for (const blank of ["", " ", "\t\n "]) {
+    const blanks = settings(Object.fromEntries(SETTING_NAMES.map((name) => [name, blank])));
+    for (const found of [settings({}), blanks]) {
+      assertEquals(clientOptions(found), NO_CLIENT_SETTINGS);
+      assertEquals(serverOptions(found), NO_SERVER_SETTINGS);
+    }
+  }
+});
+
+Deno.test("clientOptions() and serverOptions() take every setting of theirs when all are given", () => {
+  const all = settings({
+    CACHE_MAX_SIZE: "500",
+    CACHE_MAX_BYTES: "1MiB",
+    CACHE_MAX_ITEM_BYTES: "2MiB",
+    CACHE_EXPIRATION: "60",
+    CACHE_RENEW_ON_HIT: "no",
+    NETWORK_TIMEOUT: "2.5",
+    SERVER_HOST: "cache-1,cache-2:7",
+    SERVER_PORT: "9",
+    LISTEN_ON: "0.0.0.0:9",
+    PEERS: "a,b:7",
+    GOSSIP_INTERVAL: "0.5",
+  });
+  const shared = { maxSize: 500, ttlMs: 60_000, renewOnHit: false };
+  assertEquals(clientOptions(all), { ...shared, servers: ["cache-1:9", "cache-2:7"], timeoutMs: 2500 });
+  assertEquals(serverOptions(all), {
+    ...shared,
+    listen: "0.0.0.0:9",
+    peers: ["a", "b:7"],
+    gossipIntervalMs: 500,
+    maxBytes: 2 ** 20,
+    maxItemBytes: 2 ** 21,
+  });
+});
+
+interface Row {
+  name: string;
+  allowed: string;
+  /** Texts that are accepted, and what they become. */
+  good: [text: string, value: unknown][];
+  bad: string[];
+}
+
+const NO_NUMBERS = ["-1", "+5", "1e3", "0x10", "1_000", "1,5", ".5", "5.", "5 5", "Infinity", "NaN", "five", "٣"];
+
+/** Option of each setting, in the server's options or the client's. */
+const OPTIONS: Record<string, (found: Settings) => unknown> = {
+  CACHE_MAX_SIZE: (found) => serverOptions(found).maxSize,
+  CACHE_MAX_BYTES: (found) => serverOptions(found).maxBytes,
+  CACHE_MAX_ITEM_BYTES: (found) => serverOptions(found).maxItemBytes,
+  CACHE_EXPIRATION: (found) => serverOptions(found).ttlMs,
+  CACHE_RENEW_ON_HIT: (found) => clientOptions(found).renewOnHit,
+  NETWORK_TIMEOUT: (found) => clientOptions(found).timeoutMs,
+  SERVER_PORT: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).servers,
+  SERVER_HOST: (found) => clientOptions(found).servers,
+  LISTEN_ON: (found) => serverOptions(found).listen,
+  PEERS: (found) => serverOptions(found).peers,
+  GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
+};
+
+const ROWS: Row[] = [
+  {
+    name: "CACHE_MAX_SIZE",
+    allowed: "a whole number of entries from 1 to 16777215",
+    good: [["1", 1], ["16777215", 16_777_215], [" 128\n", 128], ["007", 7]],
+    bad: ["0", "16777216", "1.5", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_MAX_ITEM_BYTES",
+    allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
+    good: [["1024", 1024], ["1kib", 1024], ["16MiB", 2 ** 24]],
+    bad: ["1023", "16777217", "17MiB", "1 KiBs"],
+  },
+  {
+    name: "CACHE_MAX_BYTES",
+    allowed: 'a number of bytes from 64 KiB to 16 GiB, such as "67108864", "64MiB" or "1.5GB"',
+    good: [
+      ...[["65536", 65536], ["65536b", 65536], ["67108864 B", 2 ** 26], ["66kb", 66000], ["66KB", 66000]],
+      ...[["64KiB", 65536], ["64kib", 65536], ["64MiB", 2 ** 26], ["64 mib", 2 ** 26], ["1.5GB", 1.5e9], ["3mb", 3e6]],
+      ...[["2GiB", 2 ** 31], ["16GiB", 2 ** 34], ["0.015TB", 1.5e10], ["64.00001kib", 65536]],
+    ] as [string, number][],
+    bad: [
+      "0",
+      "65535",
+      "65KB",
+      "63.9KiB",
+      "17179869185",
+      "16.1GiB",
+      "1TiB",
+      "1 XB",
+      "KiB",
+      "1.KiB",
+      "9007199254740992",
+      "9999TiB",
+      "1 constructor",
+      ...NO_NUMBERS,
+    ],
+  },
+  {
+    name: "CACHE_EXPIRATION",
+    allowed: "seconds from 0 (never) to 1000000000",
+    good: [["0", 0], ["3600", 3_600_000], ["0.5", 500], ["1000000000", 1e12]],
+    bad: ["1000000001", "1000000000.1", "1h", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_RENEW_ON_HIT",
+    allowed: "true, false, 1, 0, yes or no",
+    good: [
+      ...["true", "True", "TRUE", "tRuE", "1", "yes", "YES", " Yes "].map((text): [string, boolean] => [text, true]),
+      ...["false", "False", "FALSE", "0", "no", "NO", "No"].map((text): [string, boolean] => [text, false]),
+    ],
+    bad: ["on", "off", "y", "n", "2", "t", "00", "truefalse", "null"],
+  },
+  {
+    name: "NETWORK_TIMEOUT",
+    allowed: "seconds from 0.001 to 1000000",
+    good: [["0.001", 1], ["1.0", 1000], ["1000000", 1e9]],
+    bad: ["0", "0.0009", "1000001", "1s", ...NO_NUMBERS],
+  },
+  {
+    name: "SERVER_PORT",
+    allowed: "a port from 1 to 65535",
+    good: [["1", ["h:1"]], ["65535", ["h:65535"]]],
+    bad: ["0", "65536", "80.5", "http", ...NO_NUMBERS],
+  },
+  {
+    name: "SERVER_HOST",
+    allowed: 'hosts as "host", "host:port", "[ipv6]:port" or "unix:/path", separated by commas',
+    good: [
+      ["localhost", ["localhost:11142"]],
+      ["a.example , b:5,, [::1],[fe80::1]:6,", ["a.example:11142", "b:5", "[::1]:11142", "[fe80::1]:6"]],
+      ["unix:/run/cache.sock,10.0.0.1", ["unix:/run/cache.sock", "10.0.0.1:11142"]],
+      [",", []],
+    ],
+    bad: [
+      "a:b",
+      "a:70000",
+      "http://a",
+      "::1",
+      "11142",
+      "a b",
+      "user@a",
+      "a:",
+      ":5",
+      "unix:",
+      "[::1",
+      "good,b:ad",
+      "a;b",
+    ],
+  },
+  {
+    name: "LISTEN_ON",
+    allowed: '"port" (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path"',
+    good: ["11142", "0", "0.0.0.0:5", "[::]:5", "localhost", "unix:/run/cache.sock", " 7 "].map((
+      text,
+    ) => [text, text.trim()]),
+    bad: ["65536", ":5", "a:99999", "unix:", "::1", "a:b", "tcp://a:5"],
+  },
+  {
+    name: "PEERS",
+    allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
+    good: [["a", ["a"]], [" a , b:1 ,[::1]:2,", ["a", "b:1", "[::1]:2"]]],
+    bad: ["unix:/run/cache.sock", "a,unix:/x", "a:b", "11142", "a,:5"],
+  },
+  {
+    name: "GOSSIP_INTERVAL",
+    allowed: "seconds from 0.01 to 1000000",
+    good: [["0.01", 10], ["1.0", 1000], ["1000000", 1e9]],
+    bad: ["0", "0.009", "1000001", ...NO_NUMBERS],
+  },
+];
+
+for (const { name, allowed, good, bad } of ROWS) {
+  Deno.test(`${name} becomes its option when the text is allowed`, () => {
+    for (const [text, value] of good) assertEquals(OPTIONS[name](settings({ [name]: text })), value, `"${text}"`);
+  });
+
+  Deno.test(`${name} is a ConfigError that names variable, source, value and what is allowed when it is not`, () => {
+    for (const text of bad) {
+      for (const from of ["environment", ".env", "--flag"]) {
+        for (const read of [clientOptions, serverOptions]) { // either refuses what only the other uses
+          const error = assertThrows(() => read(settings({ [name]: text }, from)), ConfigError);
+          assertStrictEquals(error.message, `Cannot use ${name} (${from}): it must be ${allowed}: received "${text}"`);
+          assertStrictEquals(error.name, "ConfigError");
+          assertInstanceOf(error, RangeError);
+        }
+      }
+    }
+  });
+}
+
+Deno.test("PEERS takes a host when its name ends in unix", () => {
+  assertEquals(serverOptions(settings({ PEERS: "munix:11142" })).peers, ["munix:11142"]);
+});
+
+Deno.test("ConfigError shows the text as it was found when it has blanks around it", () => {
+  const error = assertThrows(() => serverOptions(settings({ CACHE_MAX_SIZE: " many " })), ConfigError);
+  assertStrictEquals(
+    error.message,
+    'Cannot use CACHE_MAX_SIZE (environment): it must be a whole number of entries from 1 to 16777215: received " many "',
+  );
+});
+
+Deno.test("clientOptions() gives SERVER_PORT to the hosts without a port when both are set", () => {
+  const found = settings({ SERVER_HOST: "a,b:1,[::1],[::1]:2,unix:/x", SERVER_PORT: "5" });
+  assertEquals(clientOptions(found).servers, ["a:5", "b:1", "[::1]:5", "[::1]:2", "unix:/x"]);
+  assertEquals(clientOptions(settings({ SERVER_PORT: "5" })).servers, []);
+});
+
+Deno.test("clientOptions() and serverOptions() refuse a security setting when this version would pass over it", () => {
+  for (const name of UNSUPPORTED) {
+    for (const read of [clientOptions, serverOptions]) {
+      const found = settings({ [name]: "secret", SERVER_HOST: "a" }, ".env");
+      const error = assertThrows(() => read(found), ConfigError);
+      assertStrictEquals(error.message, `Cannot use ${name} (.env): this version does not support it; leave it unset`);
+    }
+    // Stand-alone there is no door to leave open, and the name may be another program's.
+    assertEquals(clientOptions(settings({ [name]: "secret" })).servers, []);
+  }
+});

@@ -1,0 +1,215 @@
+/** The writes of one origin, in order: against a sorted array, and as a store uses it. */
+import { processClock } from "../../lib/platform/clock.ts";
+
+import { assert, assertEquals } from "@std/assert";
+import { seeded } from "../../bench/compare.ts";
+import type { Records } from "../../lib/store/records.ts";
+import { spanOf } from "../../lib/base/byte_span.ts";
+import { Store } from "../../lib/store/store.ts";
+import { Chunks, WriteLog } from "../../lib/store/write_log.ts";
+
+const CHUNK_BYTES = 4096;
+
+/** Versions and places by position: all that a log asks of records. */
+class Stub {
+  readonly #versions: number[] = [0];
+  readonly #places: number[] = [0];
+
+  write(h: number): number {
+    this.#places.push(0);
+    return this.#versions.push(h) - 1;
+  }
+
+  /** Gives a record another position. */
+  move(position: number): number {
+    const to = this.write(this.h(position));
+    this.#places[to] = this.#places[position];
+    this.#versions[position] = this.#places[position] = NaN;
+    return to;
+  }
+
+  h(position: number): number {
+    return this.#versions[position];
+  }
+
+  place(position: number): number {
+    return this.#places[position];
+  }
+
+  setPlace(position: number, place: number): void {
+    this.#places[position] = place;
+  }
+}
+
+interface Fixture {
+  records: Stub;
+  chunks: Chunks;
+  logs: WriteLog[];
+}
+
+function fixture(logs = 1): Fixture {
+  const records = new Stub();
+  const asRecords = records as unknown as Records;
+  const chunks = new Chunks(asRecords);
+  return { records, chunks, logs: Array.from({ length: logs }, () => new WriteLog(asRecords, chunks)) };
+}
+
+/** Adds a write of a version. Returns its position. */
+function add({ records, logs }: Fixture, h: number, log = 0): number {
+  const position = records.write(h);
+  logs[log].add(position);
+  return position;
+}
+
+function below(random: () => number, n: number): number {
+  return Math.floor(random() * n);
+}
+
+/** Positions with their versions, the oldest first. */
+interface Model {
+  all: { h: number; position: number }[];
+  newest: number;
+}
+
+/** Index of the first in a model that is newer than a version. */
+function firstAfter({ all }: Model, h: number): number {
+  let [low, high] = [0, all.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (all[middle].h <= h) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+for (
+  const [what, shares] of [["grows", [50, 20, 20]], ["shrinks", [20, 5, 60]], ["is filled in", [10, 50, 30]]] as const
+) {
+  Deno.test(`WriteLog is what a sorted array is, where it mostly ${what}`, () => {
+    const random = seeded(20261124 + shares[0]);
+    const all = fixture(2);
+    const models: Model[] = all.logs.map(() => ({ all: [], newest: 1_000_000 }));
+    const [newer, older, removal] = shares;
+    for (let step = 0; step < 30_000; step++) {
+      const which = below(random, 2);
+      const [log, model] = [all.logs[which], models[which]];
+      const dice = below(random, 100);
+      if (step < 6000 || dice < newer) {
+        model.newest += 1 + below(random, 5);
+        model.all.push({ h: model.newest, position: add(all, model.newest, which) });
+      } else if (dice < newer + older) {
+        const h = below(random, model.newest);
+        const at = firstAfter(model, h);
+        if (model.all[at - 1]?.h !== h) model.all.splice(at, 0, { h, position: add(all, h, which) });
+      } else if (model.all.length > 0) {
+        const at = below(random, model.all.length);
+        const item = model.all[at];
+        if (dice < newer + older + removal) {
+          all.chunks.remove(item.position);
+          model.all.splice(at, 1);
+        } else {
+          item.position = all.records.move(item.position);
+          all.chunks.moved(item.position);
+        }
+      }
+      assertEquals(log.size, model.all.length);
+      if (step % 50 > 0) continue;
+      const { all: items } = model;
+      const near = items[below(random, items.length)]?.h ?? 0;
+      for (const h of [below(random, model.newest), near, near - 1, model.newest]) {
+        assertEquals(log.countAfter(h), items.length - firstAfter(model, h));
+        const rest = items.slice(firstAfter(model, h)).map(({ position }) => position);
+        if (step % 500 === 0) assertEquals([...log.after(h)], rest);
+        else assertEquals(log.after(h).next().value, rest[0]);
+      }
+    }
+    for (const [i, model] of models.entries()) {
+      assertEquals([...all.logs[i].after(0)], model.all.map(({ position }) => position));
+      for (const { position } of model.all) all.chunks.remove(position);
+      assertEquals([[...all.logs[i].after(0)], all.logs[i].size, all.logs[i].countAfter(0)], [[], 0, 0]);
+    }
+    assert(all.chunks.bytes <= 2 * CHUNK_BYTES, `${all.chunks.bytes} bytes for nothing`);
+  });
+}
+
+Deno.test("WriteLog is empty when nothing was added", () => {
+  const { logs: [log], chunks } = fixture();
+  assertEquals([[...log.after(0)], log.countAfter(0), log.size, chunks.bytes], [[], 0, 0, 0]);
+});
+
+Deno.test("WriteLog gives memory back as it becomes sparse, whichever writes leave", () => {
+  for (const order of ["the oldest", "the newest", "by chance"]) {
+    const all = fixture();
+    const random = seeded(7);
+    const positions = Array.from({ length: 100_000 }, (_, i) => add(all, 1 + i));
+    assert(all.chunks.bytes <= 4 * 100_000 + 2 * CHUNK_BYTES);
+    if (order === "the newest") positions.reverse();
+    if (order === "by chance") {
+      for (let i = positions.length - 1; i > 0; i--) {
+        const j = below(random, i + 1);
+        [positions[i], positions[j]] = [positions[j], positions[i]];
+      }
+    }
+    for (let left = positions.length; left > 0; left--) {
+      all.chunks.remove(positions[positions.length - left]);
+      if (left % 1000 > 0) continue;
+      const { bytes } = all.chunks;
+      assert(bytes <= 8 * 4 * left + 3 * CHUNK_BYTES, `${order}: ${bytes} bytes for ${left} writes`);
+    }
+    assert(all.chunks.bytes <= CHUNK_BYTES, `${all.chunks.bytes} bytes for nothing`);
+  }
+});
+
+Deno.test("WriteLog keeps few chunks when one key is overwritten 100,000 times, alone or among others", () => {
+  for (const others of [0, 1000]) {
+    const all = fixture();
+    let h = 0;
+    for (let i = 0; i < others; i++) add(all, ++h);
+    let hot = add(all, ++h);
+    let kept = others;
+    for (let i = 0; i < 100_000; i++) {
+      all.chunks.remove(hot);
+      hot = add(all, ++h);
+      if (others > 0 && i % 1000 === 999) {
+        add(all, ++h); // a cold one between
+        kept++;
+      }
+    }
+    assertEquals([all.logs[0].size, [...all.logs[0].after(0)].length], [kept + 1, kept + 1]);
+    assert(all.chunks.bytes <= (others === 0 ? 1 : 5) * CHUNK_BYTES, `${all.chunks.bytes} bytes`);
+  }
+});
+
+Deno.test("WriteLog leads to every record of a store through overwrites, evictions and closed holes", () => {
+  const random = seeded(20261125);
+  const store = new Store({
+    maxSize: Infinity,
+    maxBytes: 1024 * 1024,
+    ttlMs: 0,
+    renewOnHit: true,
+    hashKey: [1, 2],
+    clock: processClock,
+    origin: 5,
+    onWrite: () => {},
+    maxGraves: 200,
+  });
+  const names = Array.from({ length: 5000 }, (_, i) => spanOf(new TextEncoder().encode(`key:${i}`)));
+  const newest = new Map<number, number>();
+  for (let step = 0; step < 40_000; step++) {
+    const i = below(random, names.length);
+    if (random() < 0.1) store.delete(names[i]);
+    else store.set(names[i], { flags: 0, value: spanOf(new Uint8Array(below(random, 600))), ttlMs: undefined });
+    newest.set(i, store.history.origins[0].known);
+    if (step % 7 === 0) store.maintain();
+    if (step % 2000 > 0) continue;
+    const { origins: [{ log, known }] } = store.history;
+    const held = names.flatMap((name, i) => {
+      const version = store.versionOf(name);
+      if (version !== undefined) assertEquals(version, { h: newest.get(i)!, origin: 5 });
+      return version === undefined ? [] : [version.h];
+    }).sort((a, b) => a - b);
+    assertEquals([...log.after(0)].map((position) => store.records.h(position)), held);
+    assertEquals([log.size, log.countAfter(0), log.countAfter(known)], [held.length, held.length, 0]);
+  }
+  assert(store.stats().evictions > 1000 && store.stats().memoryBytes <= 1024 * 1024);
+});

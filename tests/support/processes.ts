@@ -1,0 +1,103 @@
+/** Real processes for tests and benches: the command line, and a server in a process of its own. */
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** The configuration in use: with npm's stand-ins, packages are local files. */
+export const CONFIG: string = import.meta.resolve("@std/msgpack").startsWith("file:") ? "deno.npm.json" : "deno.json";
+
+/** Arguments that run a file of this project with Deno; `permissions` stand in for all. */
+export function denoArguments(file: string, permissions: string[] = ["-A"]): string[] {
+  return ["run", "--quiet", "-c", new URL(CONFIG, ROOT).pathname, ...permissions, new URL(file, ROOT).pathname];
+}
+
+/** How a command ended. */
+export interface Ended {
+  status: number;
+  out: string;
+  err: string;
+}
+
+/** How to run a process. */
+export interface ProcessOptions {
+  input?: string | Uint8Array;
+  env?: Record<string, string>;
+  cwd?: string;
+  permissions?: string[];
+}
+
+/** An environment in which nothing of the machine's own configures the cache. */
+function environment(env: Record<string, string> = {}): { env: Record<string, string>; clearEnv: true } {
+  const kept = ["PATH", "HOME", "DENO_DIR", "JSR_URL", "NO_COLOR", "TMPDIR", "DENO_TLS_CA_STORE"];
+  const own = kept.flatMap((name) => Deno.env.has(name) ? [[name, Deno.env.get(name)!]] : []);
+  return { env: { ...Object.fromEntries(own), NO_COLOR: "1", ...env }, clearEnv: true };
+}
+
+/** Runs a file of this project to its end. */
+export async function run(file: string, args: string[], options: ProcessOptions = {}): Promise<Ended> {
+  const { input, env, cwd, permissions } = options;
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments(file, permissions), ...args],
+    ...environment(env),
+    cwd,
+    stdin: input === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const child = command.spawn();
+  if (input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input as Uint8Array<ArrayBuffer>);
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder();
+  return { status: code, out: text.decode(stdout), err: text.decode(stderr) };
+}
+
+/** A server in a process of its own. */
+export interface ServeProcess extends AsyncDisposable {
+  /** What clients connect to. */
+  readonly address: string;
+  /** The lines it printed when it started. */
+  readonly lines: string[];
+  /** Sends a signal, waits for the end, and returns all that it printed. */
+  stop(signal?: Deno.Signal): Promise<Ended>;
+}
+
+/** Starts `cli.ts serve` and waits until it listens. */
+export async function serve(args: string[], options: ProcessOptions = {}): Promise<ServeProcess> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments("cli.ts", options.permissions), "serve", ...args],
+    ...environment(options.env),
+    cwd: options.cwd,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const err = new Response(child.stderr).text();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let out = "";
+  while (!/^ {2}clients .*\n/m.test(out)) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`Cannot start server: ${out}${await err}`);
+    out += value;
+  }
+  const ended = (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) out += part.value;
+    const { code } = await child.status;
+    return { status: code, out, err: await err };
+  })();
+  const stop = (signal: Deno.Signal = "SIGTERM") => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has ended already.
+    }
+    return ended;
+  };
+  return {
+    address: /^ {2}address +(.*)$/m.exec(out)![1],
+    lines: out.trimEnd().split("\n"),
+    stop,
+    [Symbol.asyncDispose]: async () => void await stop(),
+  };
+}

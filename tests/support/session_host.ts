@@ -1,0 +1,41 @@
+/** What a session belongs to, in tests: a store and counters, without a server. */
+
+import { MemcachedCommands } from "../../lib/memcached/commands.ts";
+import { processClock } from "../../lib/platform/clock.ts";
+import type { SessionHost } from "../../lib/server/session.ts";
+import { Store, type StoreOptions } from "../../lib/store/store.ts";
+
+/** What `sessionHost` returns. */
+export interface TestHost extends SessionHost {
+  readonly store: Store;
+  /** What is to be run later, and when. */
+  later: { ms: number; run: () => void } | undefined;
+}
+
+/** A host with a store of its own. */
+export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 1024 * 1024): TestHost {
+  // Every server replicates: without versions there are no states to compare.
+  const replicates = { onWrite: () => {}, keepsGhosts: false };
+  const store = new Store({
+    maxSize: 1000,
+    ttlMs: 0,
+    renewOnHit: true,
+    hashKey: [1, 2],
+    clock: processClock,
+    ...replicates,
+    ...options,
+  });
+  const host: TestHost = {
+    store,
+    memcached: new MemcachedCommands({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
+    later: undefined,
+    software: "test/1",
+    id: 1,
+    pid: 1,
+    maxConnections: 10,
+    connected: () => ["127.0.0.1:1"],
+    counters: { requests: 0, refusals: 0, protocolErrors: 0 },
+    stats: () => ({ ...store.stats() }),
+  };
+  return host;
+}

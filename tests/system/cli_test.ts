@@ -1,0 +1,323 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "../../lib/cli/commands.ts";
+import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { VERSION } from "../../lib/base/software.ts";
+import { denoArguments, type Ended, type ProcessOptions, run, serve } from "../support/processes.ts";
+
+function cli(args: string[], options?: ProcessOptions): Promise<Ended> {
+  return run("cli.ts", args, options);
+}
+
+const NOWHERE = ["--server", "127.0.0.1:1"];
+
+Deno.test("cli store, retrieve, remove and clear do what they say, from process to process", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  assertEquals(await cli(["retrieve", "my-key", ...at]), { status: 1, out: "", err: "" });
+  assertEquals(await cli(["store", "my-key", "hello", ...at]), { status: 0, out: "Stored\n", err: "" });
+  assertEquals(await cli(["retrieve", "my-key", ...at]), { status: 0, out: "hello", err: "" });
+  assertEquals(await cli(["retrieve", "my-key", "--json", ...at]), { status: 0, out: '"hello"\n', err: "" });
+  assertEquals(await cli(["remove", "my-key", ...at]), { status: 0, out: "Removed\n", err: "" });
+  assertEquals(await cli(["remove", "my-key", ...at]), { status: 1, out: "", err: "" });
+  assertEquals((await cli(["store", "other", "1", ...at])).status, 0);
+  assertEquals(await cli(["clear", ...at]), { status: 0, out: "Cleared\n", err: "" });
+  assertEquals((await cli(["retrieve", "other", ...at])).status, 1);
+});
+
+Deno.test("cli store takes JSON, standard input and values that look like options", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  const stored = async (args: string[], options?: ProcessOptions) => {
+    const { status, err } = await cli(["store", ...at, ...args], options);
+    assertEquals([status, err], [0, ""]);
+    return (await cli(["retrieve", "k", ...at])).out;
+  };
+  assertEquals(await stored(["k", "[1, 2, 3]"]), "[1, 2, 3]");
+  assertEquals(await stored(["k", "[1, 2, 3]", "--json"]), "[1,2,3]\n");
+  assertEquals(await stored(["k", "-", "--json"], { input: '{"a": null}' }), '{"a":null}\n');
+  assertEquals(await stored(["k", "-"], { input: "two\nlines\n" }), "two\nlines\n");
+  assertEquals(await stored(["k", "-"], { input: "" }), "");
+  assertEquals(await stored(["--", "k", "--json"]), "--json");
+  assertEquals(await stored(["--", "k", "--help"]), "--help");
+  assertEquals(await stored(["k", "007"]), "007");
+  await stored(["k", "-"], { input: new Uint8Array([0xff, 0xfe]) });
+  assertEquals((await cli(["retrieve", "k", "--json", ...at])).out, '"//4="\n');
+});
+
+Deno.test("cli store --ttl lets the entry expire", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--no-renew-on-hit"]);
+  const at = ["--server", server.address];
+  await cli(["store", "k", "v", "--ttl", "0.001", ...at]);
+  await cli(["store", "kept", "v", "--ttl", "0", ...at]);
+  assertEquals((await cli(["retrieve", "k", ...at])).status, 1);
+  assertEquals((await cli(["retrieve", "kept", ...at])).status, 0);
+});
+
+Deno.test("cli stats prints every statistic, as text and as JSON", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "5000", "--max-bytes", "1MiB"]);
+  const at = ["--server", server.address];
+  await cli(["store", "k", "v", ...at]);
+  const { out } = await cli(["stats", "--json", ...at]);
+  const stats = JSON.parse(out);
+  assertEquals([stats.entries, stats.stores, stats.maxSize, stats.maxBytes], [1, 1, 5000, 1048576]);
+  const text = (await cli(["stats", ...at])).out;
+  assertEquals(text.trimEnd().split("\n").map((line) => line.split(" ")[0]), [
+    ...Object.keys(stats).filter((name) => !["gossip", "peers"].includes(name)),
+    ...Object.keys(stats.gossip),
+    "peers",
+  ]);
+  assertMatch(text, /^maxSize +5,000$/m);
+});
+
+Deno.test("cli bench reports calls a second", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "1000"]);
+  const args = ["bench", "--server", server.address, "--duration", "0.2", "--keys", "100", "--connections", "2"];
+  const { status, out, err } = await cli(args);
+  assertEquals([status, err], [0, ""]);
+  assertMatch(
+    out,
+    /^calls\/s +[\d,]+\nhits +([\d,]+) of \1 retrievals\nlatency +p50 .* ms, p99 .* ms, p99\.9 .* ms\n$/,
+  );
+  const figures = JSON.parse((await cli([...args, "--json"])).out);
+  assert(figures.callsPerSecond > 0 && figures.failures === 0);
+});
+
+Deno.test("cli exits with 3 when no server can be reached, saying which and why", async () => {
+  for (const args of [["retrieve", "k"], ["store", "k", "v"], ["remove", "k"], ["clear"], ["stats"], ["bench"]]) {
+    const { status, out, err } = await cli([...args, ...NOWHERE]);
+    assertEquals([status, out], [3, ""], args[0]);
+    assertMatch(err, /^Cannot use server 127\.0\.0\.1:1: .*refused.*\n$/);
+  }
+});
+
+Deno.test("cli uses the next server when the first cannot be reached, and succeeds", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", `127.0.0.1:1,${server.address}`];
+  assertEquals(await cli(["store", "k", "v", ...at]), { status: 0, out: "Stored\n", err: "" });
+  assertEquals(await cli(["retrieve", "k", ...at]), { status: 0, out: "v", err: "" });
+  assertEquals(await cli(["retrieve", "other", ...at]), { status: 1, out: "", err: "" });
+});
+
+Deno.test("cli takes SERVER_PORT without SERVER_HOST", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const env = { SERVER_PORT: server.address.split(":")[1] };
+  assertEquals((await cli(["store", "k", "v"], { env })).status, 0);
+});
+
+Deno.test("cli serve takes --renew-on-hit with a value, above the environment", async () => {
+  for (
+    const [flag, words] of [["=false", "(a hit does not renew it)"], ["=true", "without a hit"], ["", "without a hit"]]
+  ) {
+    const server = await serve(["--listen", "127.0.0.1:0", `--renew-on-hit${flag}`], {
+      env: { CACHE_RENEW_ON_HIT: flag === "=false" ? "yes" : "no" },
+    });
+    assertStringIncludes((await server.stop()).out, words);
+  }
+});
+
+Deno.test("cli bench ends with an error when the server goes away or refuses", async () => {
+  const server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "64KiB"]);
+  const refused = await cli(["bench", "--server", server.address, "--value-size", "70000"]);
+  assertEquals([refused.status, refused.out], [4, ""]);
+  const bench = cli(["bench", "--server", server.address, "--duration", "60"]);
+  while ((await cli(["stats", "--json", "--server", server.address])).out.includes('"hits":0,')) { /* not begun yet */ }
+  await server.stop("SIGKILL");
+  const { status, out } = await bench;
+  assertEquals([status, out], [3, ""]);
+});
+
+Deno.test("cli simulate finds nothing wrong, and shows what a rule is for when it is switched off", async () => {
+  const { status, out } = await cli(["simulate", "--seeds", "2", "--json"]);
+  const results = JSON.parse(out) as { scenario: string; seeds: number; bad: number }[];
+  assertEquals([status, results.length > 5, results.every(({ seeds, bad }) => seeds === 2 && bad === 0)], [
+    0,
+    true,
+    true,
+  ]);
+  const without = await cli(["simulate", "--seed", "3", "--seeds", "2", "--without", "verify"]);
+  assertEquals(without.status, 1);
+  assertMatch(without.out, /, seed \d+: \d+ ms: node \d (serves|keeps)/);
+  assertMatch(without.out, /^ {4}\d+ ms: node \d \(\d+\) hears from \d \(\d+\): page for \d+/m);
+  assertMatch(without.out, /^ {4}again: cli.ts simulate --scenario ".+" --seed \d --seeds 1$/m);
+});
+
+Deno.test("cli retrieve ends quietly when its output is not read", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  await cli(["store", "k", "-", ...at], { input: "x".repeat(5_000_000) });
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments("cli.ts"), "retrieve", "k", ...at],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await child.stdout.cancel();
+  const [{ code }, err] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  assertEquals([code, err], [0, ""]);
+});
+
+Deno.test("cli without permission to read settings exits with 2 and names the permissions", async () => {
+  const { status, err } = await cli(["stats"], { permissions: ["--no-prompt"] });
+  assertEquals(status, 2);
+  assertMatch(err, /^Cannot read settings from \.env: run with --allow-read=\.env --allow-env=\S+,HTTP_ON, [^\n]*\n$/);
+});
+
+Deno.test("cli exits with 4 when the server refuses", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "64KiB"]);
+  const { status, out, err } = await cli(["store", "k", "-", "--server", server.address], {
+    input: "x".repeat(70_000),
+  });
+  assertEquals([status, out], [4, ""]);
+  assertStringIncludes(err, "the server refused (too-large)");
+});
+
+const USAGE: [string[], string][] = [
+  [["simulate", "--without", "sense"], "--without must be one of ghosts, cover, floor, dominance, verify, prefix,"],
+  [["simulate", "--scenario", "calm"], 'no scenario has that name: "room for all, mesh", '],
+  [["simulate", "--nodes", "1"], "--nodes must be a number from 2 to 64"],
+  [["frobnicate"], 'Cannot run "frobnicate": unknown command: it must be serve, store'],
+  [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
+  [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],
+  [["retrieve", "a", "b"], "it takes KEY: received a b"],
+  [["serve", "now"], "it takes no operands: received now"],
+  [["retrieve", "k", "--colour"], "Cannot run retrieve: unknown option --colour"],
+  [["store", "k", "-5"], "unknown option -5; put -- before"],
+  [["retrieve", "k", "--no-json"], "unknown option --no-json"],
+  [["serve", "--listen"], "--listen needs a value"],
+  [["serve", "--max-size", "many"], "Cannot use CACHE_MAX_SIZE (--max-size): it must be a whole number of entries"],
+  [["serve", "--max-bytes", "5 potatoes"], 'received "5 potatoes"'],
+  [["store", "k", "{", "--json"], "VALUE is not JSON"],
+  [["store", "k", "v", "--ttl", "soon"], "--ttl must be a number"],
+  [["store", "", "v"], "Cannot use key"],
+  [["bench", "--pipeline", "0"], "--pipeline must be a number from 1"],
+  [["bench", "--pipeline", "1000", "--connections", "1000"], "must be 100000 at most"],
+  [["bench", "--pipeline", "1.5"], "--pipeline must be a whole number"],
+];
+
+for (const [args, words] of USAGE) {
+  Deno.test(`cli ${args.join(" ")} exits with 2 and a clear error`, async () => {
+    const { status, out, err } = await cli([...args], { env: { SERVER_HOST: "127.0.0.1:1" } });
+    assertEquals([status, out], [2, ""]);
+    assertStringIncludes(err, words);
+    assert(!err.includes("    at "), "no stack");
+  });
+}
+
+Deno.test("cli --help lists every command, and each command's --help every option and its variable", async () => {
+  const general = await cli(["--help"]);
+  assertEquals([general.status, general.err], [0, ""]);
+  assertEquals((await cli([])).out, general.out);
+  for (const command of COMMANDS) {
+    assertStringIncludes(general.out, `  ${command.name}`);
+    const { status, out } = await cli([command.name, "--help"]);
+    assertEquals(status, 0);
+    for (const { name, setting } of command.flags) {
+      assertStringIncludes(out, `--${name}`);
+      if (setting !== undefined) assert(out.includes(`[${setting}]`) && SETTING_NAMES.includes(setting), setting);
+    }
+    for (const line of out.split("\n")) assert(line.length <= 110, line);
+  }
+});
+
+Deno.test("cli --version prints the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assertEquals(VERSION, version);
+  assertEquals((await cli(["--version"])).out, `ormuco-cache ${version}\n`);
+});
+
+Deno.test("cli ranks options above the environment, and that above .env", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${folder}/.env`,
+      "LISTEN_ON=127.0.0.1:0\nCACHE_MAX_SIZE=11\nCACHE_EXPIRATION=22\nCACHE_RENEW_ON_HIT=no\n",
+    );
+    const env = { CACHE_MAX_SIZE: "33", CACHE_EXPIRATION: "" };
+    await using fromEnvironment = await serve([], { env, cwd: folder });
+    const lines = fromEnvironment.lines.join("\n");
+    assertStringIncludes(lines, "33 entries");
+    assertStringIncludes(lines, "after 22 s (a hit does not renew it)");
+    await using fromFlags = await serve(["--max-size", "44", "--expiration", "0"], { env, cwd: folder });
+    assertStringIncludes(fromFlags.lines.join("\n"), "44 entries");
+    assertStringIncludes(fromFlags.lines.join("\n"), "expiration  never");
+    await Deno.writeTextFile(`${folder}/.env`, "CACHE_RENEW_ON_HIT=perhaps\n");
+    const { status, err } = await cli(["serve"], { cwd: folder });
+    assertEquals(status, 2);
+    assertStringIncludes(
+      err,
+      'Cannot use CACHE_RENEW_ON_HIT (.env): it must be true, false, 1, 0, yes or no: received "perhaps"',
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`cli serve stops cleanly on ${signal}`, async () => {
+    const server = await serve(["--listen", "127.0.0.1:0"]);
+    assertEquals(server.lines[0], `Server listens on port ${server.address.split(":")[1]}`);
+    const { status, out, err } = await server.stop(signal);
+    assertEquals([status, err], [0, ""]);
+    assert(out.endsWith("Server stopped\n"));
+  });
+}
+
+Deno.test("cli peers shows peers that are there and that are not", async () => {
+  await using other = await serve(["--listen", "127.0.0.1:0"]);
+  await using server = await serve(["--listen", "127.0.0.1:0", "--peers", `${other.address}, 127.0.0.1:1`]);
+  const states = async (address: string): Promise<string[]> => {
+    const { out } = await cli(["peers", "--json", "--server", address]);
+    return JSON.parse(out).map(({ state }: { state: string }) => state);
+  };
+  for (let seen: string[] = []; seen[0] !== "connected";) seen = await states(server.address);
+  assertEquals(await states(other.address), ["connected"]);
+  assertEquals((await states(server.address)).length, 2);
+  const { status, out } = await cli(["peers", "--server", server.address]);
+  assertEquals(status, 0);
+  assertMatch(out, new RegExp(`^peer .*\n${other.address} +connected .*\n127.0.0.1:1 +(waiting|connecting) `));
+  assertStringIncludes(out, "127.0.0.1:1: ");
+});
+
+Deno.test("cli serve exits with an error when the port is taken", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const { status, err } = await cli(["serve", "--listen", server.address]);
+  assertEquals(status, 3);
+  assertMatch(err, /^Cannot listen on 127\.0\.0\.1:\d+: .*in use/);
+});
+
+Deno.test("cli serve runs with the minimal permissions that README names", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const command = /^deno run (--no-prompt --allow-net=\S+ .*) cli\.ts serve$/m.exec(readme);
+  assert(command !== null, "README names them");
+  const permissions = command[1].replace("127.0.0.1:11142", "127.0.0.1:0").split(" ");
+  assertEquals(
+    permissions.find((flag) => flag.startsWith("--allow-env"))!.split("=")[1].split(",").sort(),
+    [...SETTING_NAMES].sort(),
+  );
+  await using server = await serve(["--listen", "127.0.0.1:0"], { permissions });
+  const client = ["--no-prompt", `--allow-net=${server.address}`, ...permissions.slice(2)];
+  assertEquals((await cli(["store", "k", "v", "--server", server.address], { permissions: client })).status, 0);
+  assertEquals((await cli(["retrieve", "k", "--server", server.address], { permissions: client })).out, "v");
+});
+
+Deno.test({
+  name: "cli serve and a client run on a unix socket with the minimal permissions that README names",
+  ignore: Deno.build.os === "windows", // it has no unix sockets
+  fn: async () => {
+    const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+    const [, flags] = /`(--allow-net=unix:PATH[^`]*)`/.exec(readme.replaceAll("\n", " "))!;
+    const folder = await Deno.makeTempDir();
+    try {
+      const path = `${folder}/cache.sock`;
+      const all = ["--no-prompt", "--allow-env", ...flags.replaceAll("PATH", path).split(" ")];
+      const { err } = await cli(["--version"], { permissions: all });
+      const isRefused = err.includes("invalid port"); // early versions of Deno 2: as README says
+      const permissions = isRefused ? all.filter((flag) => !flag.startsWith("--allow-net")) : all;
+      await using server = await serve(["--listen", `unix:${path}`], { permissions });
+      assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+      const at = ["--server", server.address];
+      assertEquals(await cli(["store", "k", "v", ...at], { permissions }), { status: 0, out: "Stored\n", err: "" });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
