@@ -212,8 +212,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       hashKey: [...crypto.getRandomValues(new Int32Array(2))] as [number, number],
       clock: processClock,
       origin: id,
-      onWrite: () => this.#peers.wrote(),
-      onRenew: (position) => this.#peers.renewed(position),
+      replicates: true,
       keepsGhosts: this.#peerList.length > 0, // until a peer comes, nobody would ask for them
     });
     const maxItemBytes = checkedItemBytes(options.maxItemBytes);

@@ -308,7 +308,6 @@ function storeCost(): void {
   const keys = Array.from({ length: 100_000 }, (_, i) => spanOf(new TextEncoder().encode(key(i))));
   const value = spanOf(new TextEncoder().encode(VALUE));
   const run = (peers: number): number => {
-    const onWrite = () => gossip.wrote();
     const options = {
       maxSize: Infinity,
       ttlMs: 3_600_000,
@@ -317,7 +316,7 @@ function storeCost(): void {
       origin: 1,
       clock: processClock,
     };
-    const store: Store = new Store(peers < 0 ? options : { ...options, onWrite });
+    const store: Store = new Store({ ...options, replicates: peers >= 0 });
     const gossip = new Gossip({ store, origin: 1, send: () => {} });
     for (let i = 0; i < peers; i++) gossip.connect(i);
     const random = seeded(3);

@@ -76,21 +76,21 @@ export class BinaryCommands {
 
   #writeEntry(position: number, withKey: boolean, withValue: boolean): void {
     const { key, keyBytes } = this.#request;
-    const { records } = this.#memcached.store;
+    const { reader } = this.#memcached.store;
     let at = this.#replies.head(STATUS.ok, {
       cas: this.#memcached.casOf(position),
       extrasBytes: FLAGS_BYTES,
       keyBytes: withKey ? keyBytes : 0,
-      valueBytes: withValue ? records.valueBytes(position) : 0,
+      valueBytes: withValue ? reader.valueBytes(position) : 0,
     });
     const { buffer, view } = this.#output;
-    view.setUint32(at, records.flags(position));
+    view.setUint32(at, reader.flags(position));
     at += FLAGS_BYTES;
     if (withKey) {
       copySpan(key, buffer, at);
       at += keyBytes;
     }
-    if (withValue) records.copyValue(position, buffer, at);
+    if (withValue) reader.copyValue(position, buffer, at);
   }
 
   /** `touch`, `gat` and `gatk` give an entry another time to live; what is told of it is what it was before. */
@@ -108,7 +108,7 @@ export class BinaryCommands {
     }
     counters.touch_hits++;
     store.use(position);
-    memcached.used(position);
+    memcached.store.fetched(position);
     this.#writeEntry(position, withKey, withValue);
     memcached.touch(key, position, memcached.ttlOf(this.#request.extra32(0)));
     return true;

@@ -4,7 +4,6 @@
  */
 
 import { OUTPUT_BYTES } from "../wire/protocol_handler.ts";
-import { MAX_PREFETCHED } from "../store/entries.ts";
 import type { TextLine } from "./text_line.ts";
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
 import { type MemcachedHost, statistics } from "./statistics.ts";
@@ -48,8 +47,6 @@ export class ClassicCommands {
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   /** What is to be stored, once its value is there. */
   readonly #request: StoreRequest = { mode: "set", flags: 0, value: this.#key, ttlMs: 0, cas: 0 };
-  /** Of the keys that are looked up next. */
-  readonly #hashes = new Int32Array(MAX_PREFETCHED);
   #retrieval: Retrieval | undefined;
   /** Whether the command under way is not to be answered. */
   #isQuiet = false;
@@ -122,12 +119,12 @@ export class ClassicCommands {
   /** Has what the lookups of the next keys read fetched for all of them at once. Returns how many keys that are. */
   #fetchAhead(retrieval: Retrieval): number {
     const { at } = retrieval;
-    const { store } = this.#memcached;
-    let count = 0;
-    while (count < MAX_PREFETCHED && this.#nextKey(retrieval)) this.#hashes[count++] = store.hash(this.#key);
+    const keys = this.#memcached.listedKeys;
+    keys.count = 0;
+    while (!keys.isFull && this.#nextKey(retrieval)) keys.add(this.#key);
     retrieval.at = at;
-    if (count > 1) store.prefetch(this.#hashes, count);
-    return count;
+    keys.fetch();
+    return keys.count;
   }
 
   /** Goes on with a retrieval. */
@@ -135,7 +132,7 @@ export class ClassicCommands {
     const retrieval = this.#retrieval!;
     const { withCas, ttlMs } = retrieval;
     const key = this.#key;
-    const hashes = this.#hashes;
+    const { hashes } = this.#memcached.listedKeys;
     for (let i = 0, ahead = 0;; i++) {
       if (i === ahead) {
         ahead = this.#fetchAhead(retrieval);
@@ -167,21 +164,21 @@ export class ClassicCommands {
   /** `VALUE` with an entry. */
   #writeEntry(key: ByteSpan, position: number, withCas: boolean): void {
     const output = this.#output;
-    const { records } = this.#memcached.store;
-    const length = records.valueBytes(position);
+    const { reader } = this.#memcached.store;
+    const length = reader.valueBytes(position);
     output.ensure(REPLY_BYTES + key.to - key.from + length);
     const { buffer } = output;
     let at = writeText(buffer, output.length, "VALUE ");
     copySpan(key, buffer, at);
     at += key.to - key.from;
     buffer[at++] = SPACE;
-    at = writeDecimal(buffer, at, records.flags(position));
+    at = writeDecimal(buffer, at, reader.flags(position));
     buffer[at++] = SPACE;
     at = writeDecimal(buffer, at, length);
     if (withCas) at = writeText(buffer, at, ` ${this.#memcached.casOf(position)}`);
     buffer[at++] = CR;
     buffer[at++] = LF;
-    records.copyValue(position, buffer, at);
+    reader.copyValue(position, buffer, at);
     at += length;
     buffer[at++] = CR;
     buffer[at++] = LF;
@@ -254,7 +251,7 @@ export class ClassicCommands {
       return this.say("NOT_FOUND");
     }
     memcached.store.use(position);
-    memcached.used(position);
+    memcached.store.fetched(position);
     this.#touch(key, position, memcached.ttlOf(seconds));
     return this.say("TOUCHED");
   }

@@ -4,8 +4,9 @@
  */
 
 import { addDelta, type Unsigned, unsignedOf } from "./c_numbers.ts";
-import { MARK, STAMP_BYTES } from "../store/records.ts";
+import { MARK, STAMP_BYTES } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
+import { KeyBatch } from "../store/key_batch.ts";
 import type { Store } from "../store/store.ts";
 
 /** How a storage command treats what is there. */
@@ -74,6 +75,9 @@ export class MemcachedCommands {
   readonly maxItemBytes: number;
   /** Counts under memcached's names. */
   readonly counters: MemcachedCounters = new MemcachedCounters();
+  /** Keys of one command that are looked up next, and those of the commands after it: a run uses them, and no two runs at once. */
+  readonly listedKeys: KeyBatch;
+  readonly nextKeys: KeyBatch;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
   /** For values that are put together; what is stored is a copy. */
@@ -82,6 +86,8 @@ export class MemcachedCommands {
   constructor({ store, maxItemBytes, later }: MemcachedOptions) {
     this.store = store;
     this.maxItemBytes = maxItemBytes;
+    this.listedKeys = new KeyBatch(store);
+    this.nextKeys = new KeyBatch(store);
     this.#later = later;
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
   }
@@ -95,42 +101,34 @@ export class MemcachedCommands {
       return 0;
     }
     this.counters.get_hits++;
-    this.used(position);
+    this.store.fetched(position);
     return position;
-  }
-
-  /** Takes note of the use of an entry. */
-  used(position: number): void {
-    const { records } = this.store;
-    const marks = records.marks(position);
-    if ((marks & MARK.fetched) === 0) records.setMarks(position, marks | MARK.fetched);
-    if ((marks & MARK.fixed) !== 0) records.setTold(position, this.store.recentMs);
   }
 
   /** The number that stands for the state that an entry is in: one that it had is never another's of the same key. */
   casOf(position: number): Unsigned {
-    const { records } = this.store;
-    if ((records.marks(position) & MARK.stamped) === 0) return records.h(position);
-    const stored = records.storedBytes(position);
+    const { reader } = this.store;
+    if ((reader.marks(position) & MARK.stamped) === 0) return reader.h(position);
+    const stored = reader.storedBytes(position);
     const { bytes } = this.#scratchOf(stored);
-    records.copyStored(position, bytes, 0);
+    reader.copyStored(position, bytes, 0);
     const view = new DataView(bytes.buffer, bytes.byteOffset + stored - STAMP_BYTES);
     return unsignedOf(view.getBigUint64(0));
   }
 
   /** Whole seconds that an entry has to live, or -1 if it does not expire. */
   ttlSeconds(position: number): number {
-    const deadlineMs = this.store.records.deadlineMs(position);
+    const deadlineMs = this.store.reader.deadlineMs(position);
     return deadlineMs === Infinity ? -1 : Math.ceil((deadlineMs - this.store.nowMs) / 1000);
   }
 
   /** Whole seconds since an entry was last used. */
   idleSeconds(position: number): number {
-    const { records, nowMs } = this.store;
-    const isRenewed = (records.marks(position) & MARK.fixed) === 0 && records.deadlineMs(position) !== Infinity;
+    const { reader, nowMs } = this.store;
+    const isRenewed = (reader.marks(position) & MARK.fixed) === 0 && reader.deadlineMs(position) !== Infinity;
     const idleMs = isRenewed
-      ? records.ttlMs(position) - (records.deadlineMs(position) - nowMs)
-      : records.toldMs(position, nowMs);
+      ? reader.ttlMs(position) - (reader.deadlineMs(position) - nowMs)
+      : reader.toldMs(position, nowMs);
     return Math.max(0, Math.floor(idleMs / 1000));
   }
 
@@ -176,7 +174,7 @@ export class MemcachedCommands {
   }
 
   #compareAndSet(key: ByteSpan, position: number, request: StoreRequest): Stored {
-    const { records } = this.store;
+    const { reader } = this.store;
     const here = this.casOf(position);
     const isStale = request.invalidates === true && request.cas !== 0 && request.cas < here;
     if (request.cas !== here && !isStale) {
@@ -186,23 +184,23 @@ export class MemcachedCommands {
     this.counters.cas_hits++;
     if (request.cas === here) return this.#put(key, request, NEW);
     // The value is replaced, but not when it expires nor who is to renew it.
-    const marks = records.marks(position) & (MARK.promised | MARK.fixed) | MARK.stale;
+    const marks = reader.marks(position) & (MARK.promised | MARK.fixed) | MARK.stale;
     return this.#put(key, request, marks, position);
   }
 
   /** Adds to the value of an entry. */
   #extend(key: ByteSpan, position: number, request: StoreRequest): Stored {
-    const { records } = this.store;
+    const { reader } = this.store;
     const { mode, value, cas } = request;
     if (cas !== 0 && cas !== this.casOf(position)) return "exists";
-    const before = records.valueBytes(position);
+    const before = reader.valueBytes(position);
     const added = value.to - value.from;
-    const flags = records.flags(position);
+    const flags = reader.flags(position);
     if (!this.fits(key.to - key.from, before + added, flags)) return "not-stored";
     const whole = new Uint8Array(before + added);
-    records.copyValue(position, whole, mode === "append" ? 0 : added);
+    reader.copyValue(position, whole, mode === "append" ? 0 : added);
     whole.set(value.bytes.subarray(value.from, value.to), mode === "append" ? before : 0);
-    const marks = records.marks(position) & MARK.fixed;
+    const marks = reader.marks(position) & MARK.fixed;
     const written = { ...request, flags, value: spanOf(whole), hasBinaryKey: false };
     return this.#put(key, written, marks, position);
   }
@@ -224,12 +222,12 @@ export class MemcachedCommands {
       flags: request.flags,
       marks: marks | (request.hasBinaryKey === true ? MARK.binaryKey : 0) | (newCas === 0 ? 0 : MARK.stamped),
       value: newCas === 0 ? request.value : this.#stamped(request.value, newCas),
-      ttlMs: replaces === 0 ? request.ttlMs : store.records.ttlMs(replaces),
-      deadlineMs: replaces === 0 ? undefined : store.records.deadlineMs(replaces),
+      ttlMs: replaces === 0 ? request.ttlMs : store.reader.ttlMs(replaces),
+      deadlineMs: replaces === 0 ? undefined : store.reader.deadlineMs(replaces),
     });
     if (!isStored) return "no-memory";
     // The store reckons the time of use from a time to live that is not exact.
-    if (replaces !== 0 && (marks & MARK.fixed) !== 0) store.records.setTold(store.peek(key), store.nowMs);
+    if (replaces !== 0 && (marks & MARK.fixed) !== 0) store.noteUse(store.peek(key));
     return "stored";
   }
 
@@ -246,11 +244,11 @@ export class MemcachedCommands {
       this.counters[isDown ? "decr_misses" : "incr_misses"]++;
       return "not-found";
     }
-    const length = store.records.valueBytes(position);
+    const length = store.reader.valueBytes(position);
     if (length === 0 || length > MAX_NUMBER_BYTES) return "non-numeric";
     if (cas !== 0 && cas !== this.casOf(position)) return "exists";
     const old = this.#scratchOf(length);
-    store.records.copyValue(position, old.bytes, 0);
+    store.reader.copyValue(position, old.bytes, 0);
     const value = addDelta(old, by, isDown);
     if (value === undefined) return "non-numeric";
     this.counters[isDown ? "decr_hits" : "incr_hits"]++;
@@ -262,13 +260,13 @@ export class MemcachedCommands {
     const kept = isInPlace ? ~MARK.stamped : MARK.fixed;
     const request: StoreRequest = {
       mode: "set",
-      flags: store.records.flags(position),
+      flags: store.reader.flags(position),
       value: { bytes, from: 0, to: Math.max(length, digits.length) },
       ttlMs: 0,
       cas: 0,
       newCas,
     };
-    if (this.#put(key, request, store.records.marks(position) & kept, position) !== "stored") return "no-memory";
+    if (this.#put(key, request, store.reader.marks(position) & kept, position) !== "stored") return "no-memory";
     return { position: store.peek(key), value };
   }
 
@@ -279,39 +277,39 @@ export class MemcachedCommands {
    */
   touch(key: ByteSpan, position: number, ttlMs: number): number {
     const { store } = this;
-    const { records } = store;
+    const { reader } = store;
     if (ttlMs < 0) {
       store.delete(key);
       return 0;
     }
-    const marks = records.marks(position);
+    const marks = reader.marks(position);
     if ((marks & MARK.stamped) !== 0) {
       store.revise(position, { ttlMs });
       return position;
     }
     // The version changes with every write, and with it what stands for the state: it is kept beside the value.
-    const length = records.valueBytes(position);
-    const value = this.#stamp(length, records.h(position), (bytes) => records.copyValue(position, bytes, 0));
-    store.set(key, { flags: records.flags(position), marks: marks | MARK.stamped, value, ttlMs });
+    const length = reader.valueBytes(position);
+    const value = this.#stamp(length, reader.h(position), (bytes) => reader.copyValue(position, bytes, 0));
+    store.set(key, { flags: reader.flags(position), marks: marks | MARK.stamped, value, ttlMs });
     return store.peek(key);
   }
 
   /** Marks an entry as stale, in a new state, for the next who asks to replace; with another time to live if there is one. */
   invalidate(key: ByteSpan, position: number, { ttlMs, newCas = 0 }: Change): void {
     const { store } = this;
-    const { records } = store;
-    const marks = records.marks(position) & ~(MARK.promised | MARK.stamped) | MARK.stale;
+    const { reader } = store;
+    const marks = reader.marks(position) & ~(MARK.promised | MARK.stamped) | MARK.stale;
     if (ttlMs !== undefined && ttlMs < 0) {
       store.delete(key);
       return;
     }
-    if (newCas === 0 && (records.marks(position) & MARK.stamped) === 0) {
+    if (newCas === 0 && (reader.marks(position) & MARK.stamped) === 0) {
       store.revise(position, { ttlMs, marks });
       return;
     }
-    const value = new Uint8Array(records.valueBytes(position));
-    records.copyValue(position, value, 0);
-    const request = { mode: "set", flags: records.flags(position), value: spanOf(value), cas: 0, newCas } as const;
+    const value = new Uint8Array(reader.valueBytes(position));
+    reader.copyValue(position, value, 0);
+    const request = { mode: "set", flags: reader.flags(position), value: spanOf(value), cas: 0, newCas } as const;
     if (ttlMs === undefined) this.#put(key, { ...request, ttlMs: 0 }, marks, position);
     else this.#put(key, { ...request, ttlMs }, marks);
   }
@@ -320,12 +318,6 @@ export class MemcachedCommands {
   empty(key: ByteSpan, position: number, { ttlMs = Infinity, newCas = 0 }: Change): void {
     const cas = newCas === 0 ? this.casOf(position) : newCas;
     this.#put(key, { mode: "set", flags: 0, value: spanOf(new Uint8Array(0)), ttlMs, cas: 0, newCas: cas }, NEW);
-  }
-
-  /** Promises the replacement of an entry to the one who asks. */
-  promise(position: number): void {
-    const { records } = this.store;
-    records.setMarks(position, records.marks(position) | MARK.promised);
   }
 
   /** Removes an entry. Returns whether there was one. */

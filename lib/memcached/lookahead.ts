@@ -5,7 +5,7 @@
 
 import { MAX_PREFETCHED } from "../store/entries.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
-import type { Store } from "../store/store.ts";
+import type { KeyBatch } from "../store/key_batch.ts";
 
 const [CR, LF, SPACE, ZERO] = [13, 10, 0x20, 0x30];
 /** "get " and "set " as numbers. */
@@ -18,24 +18,23 @@ const MAX_KEY_BYTES = 250;
 const MAX_NUMBERS_BYTES = 64;
 
 // What is seen is of use until the end of a run, so all conversations share the room for it: it stays in the processor's cache.
-/** Where commands begin, … */
+/** Where commands begin. */
 const froms = new Int32Array(MAX_PREFETCHED);
-/** … where their keys end, 0 for those of `set`, … */
+/** Where their keys end, 0 for those of `set`. */
 const ends = new Int32Array(MAX_PREFETCHED);
-/** … and the keys' hashes. */
-const hashes = new Int32Array(MAX_PREFETCHED);
 
 /** Commands that are about to be answered, in their order. */
 export class Lookahead {
-  readonly #store: Store;
+  readonly #keys: KeyBatch;
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   #count = 0;
   #next = 0;
   /** Whether something else came than was seen: then nothing is sought far ahead, or a client could have it sought in vain. */
   #isMistaken = false;
 
-  constructor(store: Store) {
-    this.#store = store;
+  /** @param keys Takes the keys that are seen. */
+  constructor(keys: KeyBatch) {
+    this.#keys = keys;
   }
 
   /** Forgets what was seen: bytes may have moved. */
@@ -56,15 +55,16 @@ export class Lookahead {
 
   /** Hash of the key that `get` has found. */
   get hash(): number {
-    return hashes[this.#next - 1];
+    return this.#keys.hashes[this.#next - 1];
   }
 
   #look(bytes: Uint8Array, start: number, to: number): void {
     const key = this.#key;
     key.bytes = bytes;
     const most = this.#isMistaken ? 1 : MAX_PREFETCHED;
-    let count = 0;
-    for (let from = start; count < most && to - from >= LEAST_BYTES;) {
+    const keys = this.#keys;
+    keys.count = 0;
+    for (let from = start; keys.count < most && to - from >= LEAST_BYTES;) {
       const name = bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3];
       if (name !== GET_ && name !== SET_) break;
       let end = from + 4;
@@ -73,16 +73,16 @@ export class Lookahead {
       if (end === from + 4 || end - from - 4 > MAX_KEY_BYTES) break;
       const after = name === GET_ ? afterGet(bytes, end, to) : afterSet(bytes, end, to);
       if (after < 0) break;
-      froms[count] = from;
-      ends[count] = name === GET_ ? end : 0;
+      froms[keys.count] = from;
+      ends[keys.count] = name === GET_ ? end : 0;
       key.from = from + 4;
       key.to = end;
-      hashes[count++] = this.#store.hash(key);
+      keys.add(key);
       from = after;
     }
-    this.#count = count;
+    this.#count = keys.count;
     this.#next = 0;
-    if (count > 1) this.#store.prefetch(hashes, count);
+    keys.fetch();
   }
 }
 

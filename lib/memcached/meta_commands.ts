@@ -10,7 +10,7 @@ import { hasLongOpaque, lineError, MetaFlagReader, type MetaFlags } from "./meta
 import type { Unsigned } from "./c_numbers.ts";
 import { writeText } from "./ascii.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
-import { MARK } from "../store/records.ts";
+import { MARK } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 const MAX_KEY_BYTES = 250;
@@ -66,8 +66,8 @@ export class MetaCommands {
   #seen(flags: MetaFlags): { wasFetched: boolean; idleSeconds: number } {
     const position = flags.has("h") || flags.has("l") ? this.#memcached.store.peek(this.#key) : 0;
     if (position === 0) return { wasFetched: false, idleSeconds: 0 };
-    const { records } = this.#memcached.store;
-    const wasFetched = (records.marks(position) & MARK.fetched) !== 0;
+    const { reader } = this.#memcached.store;
+    const wasFetched = (reader.marks(position) & MARK.fetched) !== 0;
     return { wasFetched, idleSeconds: this.#memcached.idleSeconds(position) };
   }
 
@@ -79,16 +79,16 @@ export class MetaCommands {
     const hasBinaryKey = false;
     memcached.set(this.#key, { mode: "set", flags: 0, value, ttlMs: vivifyTtlMs!, cas: 0, newCas, hasBinaryKey });
     const position = memcached.store.peek(this.#key);
-    if (position !== 0 && !this.#flags.has("u")) memcached.used(position);
+    if (position !== 0 && !this.#flags.has("u")) memcached.store.fetched(position);
     return position;
   }
 
   #hit(line: TextLine, found: number, seen: { wasFetched: boolean; idleSeconds: number; isMade: boolean }): void {
     const memcached = this.#memcached;
-    const { records } = memcached.store;
+    const { reader } = memcached.store;
     const flags = this.#flags;
-    const marks = found === 0 ? 0 : records.marks(found);
-    const length = found === 0 ? 0 : records.valueBytes(found);
+    const marks = found === 0 ? 0 : reader.marks(found);
+    const length = found === 0 ? 0 : reader.valueBytes(found);
     const cas = found === 0 ? 0 : memcached.casOf(found);
     const isSame = found !== 0 && flags.has("C") && flags.cas === cas;
     const withValue = flags.has("v") && !isSame;
@@ -118,7 +118,7 @@ export class MetaCommands {
           this.#text(` c${cas}`);
           break;
         case "f":
-          this.#text(` f${found === 0 ? 0 : records.flags(found)}`);
+          this.#text(` f${found === 0 ? 0 : reader.flags(found)}`);
           break;
         case "l":
           this.#text(` l${seen.idleSeconds}`);
@@ -136,7 +136,7 @@ export class MetaCommands {
     this.#text("\r\n");
     if (withValue) this.#value(found, length);
     if (found === 0) return;
-    if (isWon) memcached.promise(found);
+    if (isWon) memcached.store.promise(found);
     if (flags.has("T")) this.#touch(found);
   }
 
@@ -150,7 +150,7 @@ export class MetaCommands {
   #value(position: number, length: number): void {
     const output = this.#output;
     const at = output.room(length + 2);
-    if (position !== 0) this.#memcached.store.records.copyValue(position, output.buffer, at);
+    if (position !== 0) this.#memcached.store.reader.copyValue(position, output.buffer, at);
     writeText(output.buffer, at + length, "\r\n");
   }
 
@@ -214,7 +214,7 @@ export class MetaCommands {
   }
 
   #sizeOf(position: number, value: ByteSpan): number {
-    return position === 0 ? value.to - value.from : this.#memcached.store.records.valueBytes(position);
+    return position === 0 ? value.to - value.from : this.#memcached.store.reader.valueBytes(position);
   }
 
   /** `md`: removes an entry, marks it as stale, or takes its value out. */
@@ -314,12 +314,12 @@ export class MetaCommands {
     if (line.count > 2 && line.is(2, "b") && !this.#reader.decodeKey()) return this.#error(BAD_FORMAT);
     const position = memcached.store.peek(this.#key);
     if (position === 0) return this.#error("EN");
-    const { records } = memcached.store;
-    const marks = records.marks(position);
+    const { reader } = memcached.store;
+    const marks = reader.marks(position);
     const ttl = memcached.ttlSeconds(position);
     this.#text("ME ");
     this.#writeKey((marks & MARK.binaryKey) !== 0);
-    const size = memcached.store.records.entryBytes(records.keyBytes(position), records.storedBytes(position));
+    const size = memcached.store.reader.entryBytes(reader.keyBytes(position), reader.storedBytes(position));
     this.#text(` exp=${ttl < 0 ? -1 : -ttl} la=${memcached.idleSeconds(position)} cas=${memcached.casOf(position)}`);
     this.#text(` fetch=${(marks & MARK.fetched) === 0 ? "no" : "yes"} cls=1 size=${size}\r\n`);
   }

@@ -43,7 +43,7 @@ export class TextHandler implements ProtocolHandler {
     this.#output = output;
     this.#classic = new ClassicCommands(host, output);
     this.#meta = new MetaCommands(host.memcached, output);
-    this.#ahead = new Lookahead(host.memcached.store);
+    this.#ahead = new Lookahead(host.memcached.nextKeys);
   }
 
   /** Answers the commands that have arrived. */

@@ -16,7 +16,7 @@ import {
   type Write,
 } from "./message.ts";
 import { exceeds, type Known, MAX_ORIGINS, type Rules } from "../store/history.ts";
-import { ENTRY } from "../store/records.ts";
+import { ENTRY } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions } from "../store/version.ts";
 
@@ -292,15 +292,15 @@ export class CatchUp {
   /** Asks the peer about the next live entries; false, with the verification done, if there are none. */
   #verify(run: CatchUpRun): boolean {
     const { store, maxWrites, send } = this.#options;
-    const { history, records } = store;
+    const { history, reader } = store;
     const verification = run.verification!;
     const asked: Write[] = [];
     for (; verification.index < history.origins.length; verification.index++, verification.after = verification.from) {
       const { log } = history.origins[verification.index];
       for (const position of log.after(Math.max(verification.after, history.cleared))) {
-        if (records.h(position) > verification.upTo || asked.length === maxWrites) break;
-        verification.after = records.h(position);
-        if (records.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
+        if (reader.h(position) > verification.upTo || asked.length === maxWrites) break;
+        verification.after = reader.h(position);
+        if (reader.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
       }
       if (asked.length === maxWrites) break;
     }

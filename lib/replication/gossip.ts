@@ -4,7 +4,7 @@
  */
 
 import { CatchUp } from "./catch_up.ts";
-import { livesAt, nameAt, pageFor, writesAt } from "./outgoing.ts";
+import { livesAt, nameOf, pageFor, writesAt } from "./outgoing.ts";
 import {
   type Head,
   MESSAGE,
@@ -23,6 +23,7 @@ import { claimed, highest, readMessage } from "./message_reader.ts";
 import { ALL_RULES, exceeds, type Known, type Rules } from "../store/history.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { GossipTotals } from "../base/stats.ts";
+import { CAUSE, type Cause, type StoreListener } from "../store/listener.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
 
@@ -55,7 +56,9 @@ const SOME_PEERS = 3;
 const MAX_RENEWALS = 4096;
 
 /** One node's part in the gossip. A peer is one that can be reached, under any number that the caller likes. */
-export class Gossip {
+export class Gossip implements StoreListener {
+  /** Writes made here, and renewals, are for peers to know. */
+  readonly causes: number = CAUSE.written | CAUSE.deleted | CAUSE.cleared | CAUSE.renewed;
   /** Counters. */
   readonly stats: Omit<GossipTotals, keyof CatchUp["stats"]> = {
     applied: 0,
@@ -92,6 +95,7 @@ export class Gossip {
       apply: (peer, write, isDominated) => this.#apply(peer, write, isDominated),
       originOf: (peer) => this.#peers.get(peer)?.origin,
     });
+    options.store.listen(this);
   }
 
   /** Verifications of live entries begun, and entries dropped by them. */
@@ -149,18 +153,19 @@ export class Gossip {
     this.#send([peer], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
   }
 
-  /** Takes note that there has been a write here. */
-  wrote(): void {
+  /** Takes note of a write here, or that a hit has renewed an entry: peers hear of it with the next `flush`. */
+  changed(cause: Cause, key: ByteSpan | undefined): void {
+    if (this.#peers.size === 0) return;
+    if (cause === CAUSE.renewed && key !== undefined && this.#renewals.length < MAX_RENEWALS) {
+      this.#renewals.push(nameOf(this.#options.store, key));
+    }
+    this.#wait();
+  }
+
+  #wait(): void {
     if (this.#isWaiting || this.#peers.size === 0) return;
     this.#isWaiting = true;
     this.#options.onWaiting?.();
-  }
-
-  /** Takes note that a hit has renewed the entry at a position. */
-  renewed(position: number): void {
-    if (this.#peers.size === 0 || this.#renewals.length === MAX_RENEWALS) return;
-    this.#renewals.push(nameAt(this.#options.store, position));
-    this.wrote();
   }
 
   /** Tells peers of the writes and renewals since the last time. */
@@ -186,7 +191,7 @@ export class Gossip {
     this.#told = last;
     if (last === before || eager === false || this.#peers.size === 0) return;
     const positions = [...log.after(before)];
-    if (positions.some((position) => store.records.storedBytes(position) > MAX_PUSH_BYTES)) {
+    if (positions.some((position) => store.reader.storedBytes(position) > MAX_PUSH_BYTES)) {
       return this.#send([...this.#peers.keys()], { type: MESSAGE.news, origin, last });
     }
     let told = before;
@@ -203,7 +208,7 @@ export class Gossip {
     const writes = this.#renewals.flatMap(({ key, version }): Write[] => {
       const position = livesAt(store, key, version);
       if (position === 0) return [];
-      return [{ key, version, kind: TOUCH, remainingMs: store.records.deadlineMs(position) - store.nowMs }];
+      return [{ key, version, kind: TOUCH, remainingMs: store.reader.deadlineMs(position) - store.nowMs }];
     }).sort((a, b) => compareVersions(a.version, b.version));
     this.#renewals = [];
     if (writes.length > 0) this.#touch([origin], writes);
@@ -232,7 +237,7 @@ export class Gossip {
     // More of this node's writes than it has made: somebody else has lied. The next write comes after.
     store.history.know({ h: claimed(message, origin), origin });
     state.origin = message.from;
-    if (store.clearUpTo(message.cleared)) this.wrote(); // to be passed on
+    store.clearUpTo(message.cleared);
     this.#dispatch(peer, state, message);
     return true;
   }

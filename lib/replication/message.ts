@@ -6,9 +6,8 @@
 import { FLAGS } from "../wire/values.ts";
 import type { Known } from "../store/history.ts";
 import { MAX_TTL_MS } from "../base/limits.ts";
-import { ENTRY } from "../store/records.ts";
+import { ENTRY, type RemoteWrite } from "../store/entry.ts";
 import { type ByteSpan, copySpan } from "../base/byte_span.ts";
-import type { RemoteWrite } from "../store/entries.ts";
 
 /** Kinds of messages. */
 export const MESSAGE = {

@@ -17,7 +17,7 @@ import {
 } from "./message.ts";
 import { type Known, MAX_ORIGINS } from "../store/history.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
-import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/records.ts";
+import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Items in a list at most: one more than any list that a peer has reason to send would be a way to keep this node busy. */

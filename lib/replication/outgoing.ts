@@ -2,7 +2,7 @@
 
 import type { Page, Place, Pull, Write } from "./message.ts";
 import { exceeds, type Known, type Origin } from "../store/history.ts";
-import { ENTRY, GHOST, TRAVELS } from "../store/records.ts";
+import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
@@ -31,14 +31,14 @@ function missingWrites(
   after: Place,
   maxWrites: number,
 ): { writes: Write[]; cut?: Place } {
-  const { records, history } = store;
+  const { reader, history } = store;
   const heads: { position: number; h: number; id: number; rest: Iterator<number> }[] = [];
   if (!exceeds(history.known, theirs)) return { writes: [] };
   for (const origin of history.origins) {
     const { id } = origin;
     const rest = missingOf(store, origin, theirs.get(id) ?? 0, after);
     const { value: position } = rest.next();
-    if (position !== undefined) heads.push({ position, h: records.h(position), id, rest });
+    if (position !== undefined) heads.push({ position, h: reader.h(position), id, rest });
   }
   const positions: number[] = [];
   let bytes = 0;
@@ -49,7 +49,7 @@ function missingWrites(
       if (difference < 0 || (difference === 0 && heads[i].id < heads[least].id)) least = i;
     }
     const { position, id, rest } = heads[least];
-    const more = records.keyBytes(position) + records.storedBytes(position);
+    const more = reader.keyBytes(position) + reader.storedBytes(position);
     const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
     if (isFull && positions.length > 0) {
       return { writes: writesAt(store, positions), cut: placeOf(history.version(positions.at(-1)!)) };
@@ -58,7 +58,7 @@ function missingWrites(
     bytes += more;
     const { value: next } = rest.next();
     if (next === undefined) heads.splice(least, 1);
-    else heads[least] = { position: next, h: records.h(next), id, rest };
+    else heads[least] = { position: next, h: reader.h(next), id, rest };
   }
   return { writes: writesAt(store, positions) };
 }
@@ -68,18 +68,18 @@ function missingWrites(
  * taken the place of a write that is. But only those after a place, or every page would bring them again.
  */
 function* missingOf(
-  { records, history: { cleared } }: Store,
+  { reader, history: { cleared } }: Store,
   { id, known, log }: Origin,
   have: number,
   after: Place,
 ): Generator<number, void, void> {
   const from = Math.max(have, cleared);
   for (const position of log.after(from)) {
-    if (records.h(position) > known) break;
+    if (reader.h(position) > known) break;
     yield position;
   }
   for (const position of log.after(Math.max(from, known, after.h - 1))) {
-    if (isAfter({ h: records.h(position), id }, after)) yield position;
+    if (isAfter({ h: reader.h(position), id }, after)) yield position;
   }
 }
 
@@ -94,30 +94,36 @@ export function isAfter(place: Place, other: Place): boolean {
 }
 
 /** Writes with their values, for one message: their bytes lie in one array. */
-export function writesAt({ records, history, nowMs }: Store, positions: readonly number[]): Write[] {
+export function writesAt({ reader, history, nowMs }: Store, positions: readonly number[]): Write[] {
   let size = 0;
-  for (const position of positions) size += records.keyBytes(position) + records.storedBytes(position);
+  for (const position of positions) size += reader.keyBytes(position) + reader.storedBytes(position);
   const bytes = new Uint8Array(size);
   let at = 0;
   return positions.map((position) => {
-    const key = { bytes, from: at, to: at = records.copyKey(position, bytes, at) };
-    const write: Write = { key, version: history.version(position), kind: records.kind(position) };
+    const key = { bytes, from: at, to: at = reader.copyKey(position, bytes, at) };
+    const write: Write = { key, version: history.version(position), kind: reader.kind(position) };
     if (write.kind !== ENTRY) return write;
-    const remainingMs = records.deadlineMs(position) - nowMs;
+    const remainingMs = reader.deadlineMs(position) - nowMs;
     if (remainingMs <= 0) return { ...write, kind: GHOST };
-    records.copyStored(position, bytes, at);
-    const value = { bytes, from: at, to: at += records.storedBytes(position) };
-    const marks = records.marks(position) & TRAVELS;
-    write.entry = { flags: records.flags(position), marks, value, ttlMs: records.ttlMs(position), remainingMs };
+    reader.copyStored(position, bytes, at);
+    const value = { bytes, from: at, to: at += reader.storedBytes(position) };
+    const marks = reader.marks(position) & TRAVELS;
+    write.entry = { flags: reader.flags(position), marks, value, ttlMs: reader.ttlMs(position), remainingMs };
     return write;
   });
 }
 
 /** Key and version of the write at a position. */
-export function nameAt({ records, history }: Store, position: number): { key: ByteSpan; version: Version } {
-  const key = new Uint8Array(records.keyBytes(position));
-  records.copyKey(position, key, 0);
+export function nameAt({ reader, history }: Store, position: number): { key: ByteSpan; version: Version } {
+  const key = new Uint8Array(reader.keyBytes(position));
+  reader.copyKey(position, key, 0);
   return { key: spanOf(key), version: history.version(position) };
+}
+
+/** Key and version of the entry or grave of a key. */
+export function nameOf(store: Store, { bytes, from, to }: ByteSpan): { key: ByteSpan; version: Version } {
+  const key = spanOf(bytes.slice(from, to));
+  return { key, version: store.versionOf(key)! };
 }
 
 /** Position where this very version of a key lives, or 0. */

@@ -173,10 +173,10 @@ export class LocalCache {
   }
 
   #valueAt(position: number): unknown {
-    const { records } = this.#options.store;
-    const length = records.valueBytes(position);
+    const { reader } = this.#options.store;
+    const length = reader.valueBytes(position);
     const bytes = length <= SHARED_BYTES ? this.#shared : Buffer.from(new ArrayBuffer(length));
-    records.copyValue(position, bytes, 0);
-    return decodePart(records.flags(position), { bytes, from: 0, to: length });
+    reader.copyValue(position, bytes, 0);
+    return decodePart(reader.flags(position), { bytes, from: 0, to: length });
   }
 }

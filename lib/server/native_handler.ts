@@ -1,7 +1,8 @@
 /** The native protocol's requests and their replies. It knows the store, not how bytes travel; docs/protocol.md is the format. */
 
 import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
-import { type EntryInput, MAX_PREFETCHED } from "../store/entries.ts";
+import type { EntryInput } from "../store/entry.ts";
+import { KeyBatch } from "../store/key_batch.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
 import { writeControl, writeError } from "../wire/control.ts";
@@ -45,13 +46,14 @@ export class NativeHandler implements ProtocolHandler {
   readonly #output: FrameWriter;
   /** One object each for all requests: none of them outlives its request. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
-  readonly #hashes = new Int32Array(MAX_PREFETCHED);
+  readonly #keys: KeyBatch;
   readonly #listed: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
   #greeted = false;
   #closing = false;
 
   constructor(host: NativeHost, input: FrameReader, output: FrameWriter) {
     this.#host = host;
+    this.#keys = new KeyBatch(host.store);
     this.#input = input;
     this.#output = output;
   }
@@ -157,8 +159,8 @@ export class NativeHandler implements ProtocolHandler {
     const position = store.get(this.#onlyKey());
     if (position === 0) return output.empty(REPLY.miss);
     output.begin(REPLY.value);
-    output.uint32(store.records.flags(position));
-    this.#writeValue(position, store.records.valueBytes(position));
+    output.uint32(store.reader.flags(position));
+    this.#writeValue(position, store.reader.valueBytes(position));
     output.end();
   }
 
@@ -166,7 +168,7 @@ export class NativeHandler implements ProtocolHandler {
   #writeValue(position: number, valueBytes: number): void {
     const output = this.#output;
     const at = output.room(valueBytes);
-    this.#host.store.records.copyValue(position, output.buffer, at);
+    this.#host.store.reader.copyValue(position, output.buffer, at);
   }
 
   #set(): void {
@@ -185,7 +187,7 @@ export class NativeHandler implements ProtocolHandler {
     entry.value.from = key.to + 12;
     entry.value.to = input.end;
     if (!store.set(key, entry)) {
-      const bytes = store.records.entryBytes(input.keyBytes, valueBytes);
+      const bytes = store.reader.entryBytes(input.keyBytes, valueBytes);
       throw new Refusal("too-large", `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`);
     }
     output.empty(REPLY.ok);
@@ -199,21 +201,22 @@ export class NativeHandler implements ProtocolHandler {
     const { bytes } = input.key;
     output.begin(REPLY.values);
     output.uint16(count);
-    for (let i = 0, at = input.start + 2; i < count; i++) {
+    const keys = this.#keys;
+    for (let i = 0, at = input.start + 2, ahead = 0; i < count; i++, ahead++) {
       const key = this.#listed;
       key.bytes = bytes;
-      if (i % MAX_PREFETCHED === 0) this.#fetchAhead(at, Math.min(MAX_PREFETCHED, count - i));
+      if (i === 0 || ahead === keys.count) ahead = this.#fetchAhead(at, count - i);
       key.from = at + 3;
       key.to = at = key.from + input.uint16(at);
-      const position = store.get(key, this.#hashes[i % MAX_PREFETCHED]);
-      const valueBytes = position === 0 ? 0 : store.records.valueBytes(position);
+      const position = store.get(key, keys.hashes[ahead]);
+      const valueBytes = position === 0 ? 0 : store.reader.valueBytes(position);
       if (position === 0) {
         output.uint8(STATE.miss);
       } else if (output.bodyBytes + valueBytes + 9 + count > input.maxBodyBytes) {
         output.uint8(STATE.omitted);
       } else {
         output.uint8(STATE.hit);
-        output.uint32(store.records.flags(position));
+        output.uint32(store.reader.flags(position));
         output.uint32(valueBytes);
         this.#writeValue(position, valueBytes);
       }
@@ -221,16 +224,18 @@ export class NativeHandler implements ProtocolHandler {
     output.end();
   }
 
-  /** Has what the lookups of the next keys of a list read fetched for all of them at once. */
-  #fetchAhead(at: number, count: number): void {
-    const { store } = this.#host;
+  /** Has what the lookups of the next keys of a list read fetched for all of them at once. Returns the place of the first. */
+  #fetchAhead(at: number, left: number): 0 {
     const key = this.#listed;
-    for (let i = 0; i < count; i++) {
+    const keys = this.#keys;
+    keys.count = 0;
+    for (; left > 0 && !keys.isFull; left--) {
       key.from = at + 3;
       key.to = at = key.from + this.#input.uint16(at);
-      this.#hashes[i] = store.hash(key);
+      keys.add(key);
     }
-    store.prefetch(this.#hashes, count);
+    keys.fetch();
+    return 0;
   }
 
   /** Returns the number of keys in the list. */

@@ -107,16 +107,6 @@ export class Peers {
     });
   }
 
-  /** Takes note of a write here. */
-  wrote(): void {
-    this.#gossip.wrote();
-  }
-
-  /** Takes note that a hit has renewed the entry at a position. */
-  renewed(position: number): void {
-    this.#gossip.renewed(position);
-  }
-
   /** Begins to connect, and the rounds. */
   start(port: number): void {
     this.#port = port;

@@ -122,8 +122,7 @@ export class Cluster {
       clock: { now: () => START_MS + this.nowMs + node.skewMs },
       origin,
       rules,
-      onWrite: () => gossip.wrote(),
-      onRenew: (position) => gossip.renewed(position),
+      replicates: true,
     });
     const gossip = new Gossip({
       store,

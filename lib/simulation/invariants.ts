@@ -6,7 +6,7 @@
 import type { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
 import { exceeds, type Known } from "../store/history.ts";
-import { ENTRY } from "../store/records.ts";
+import { ENTRY } from "../store/entry.ts";
 import { linksOf, type Scenario } from "./scenarios.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
@@ -118,7 +118,7 @@ export class Invariants {
 
   /** A look at all that a node holds. */
   look(i: number): void {
-    const { store: { history, records } } = this.#nodes[i];
+    const { store: { history, reader } } = this.#nodes[i];
     for (let key = 0; key < this.keys.length; key++) {
       const { name } = this.#living(i, key);
       if (name !== undefined && !this.#lives[i].lived.has(name)) this.#violate(`${name} appears at node ${i}`, key);
@@ -126,7 +126,7 @@ export class Invariants {
     }
     let graves = 0;
     for (const { log } of history.origins) {
-      for (const position of log.after(0)) if (records.kind(position) !== ENTRY) graves++;
+      for (const position of log.after(0)) if (reader.kind(position) !== ENTRY) graves++;
     }
     if (graves > this.#scenario.maxGraves) this.#violate(`node ${i} has ${graves} graves`);
   }
@@ -208,9 +208,9 @@ export class Invariants {
     let most = 0;
     for (const [i, { store: { history: { known } } }] of this.#nodes.entries()) {
       const lacked = new Set<string>();
-      for (const { store: { history, records } } of this.#nodes) {
+      for (const { store: { history, reader } } of this.#nodes) {
         for (const { id, log } of history.origins) {
-          for (const position of log.after(known.get(id) ?? 0)) lacked.add(`${records.h(position)}/${id}`);
+          for (const position of log.after(known.get(id) ?? 0)) lacked.add(`${reader.h(position)}/${id}`);
         }
       }
       most += 2 * lacked.size + linksOf(i, this.#scenario) * Math.min(lacked.size, maxWrites);
@@ -258,7 +258,7 @@ export class Invariants {
     const { store } = this.#nodes[i];
     const position = store.peek(this.keys[key]);
     if (position === 0) return { key, name: undefined, deadlineMs: 0 };
-    return { key, name: nameOf(key, store.history.version(position)), deadlineMs: store.records.deadlineMs(position) };
+    return { key, name: nameOf(key, store.history.version(position)), deadlineMs: store.reader.deadlineMs(position) };
   }
 }
 
@@ -268,6 +268,6 @@ function nameOf(key: number, version: Version): string {
 
 function valueAt(store: Store, position: number): number {
   const bytes = new Uint8Array(4);
-  store.records.copyValue(position, bytes, 0);
+  store.reader.copyValue(position, bytes, 0);
   return new DataView(bytes.buffer).getUint32(0);
 }

@@ -2,7 +2,7 @@
 
 import { MESSAGE, type Message, type Write } from "../replication/message.ts";
 import type { Known } from "../store/history.ts";
-import { ENTRY, GHOST, TOMB } from "../store/records.ts";
+import { ENTRY, GHOST, TOMB } from "../store/entry.ts";
 import { type Version, versionAt } from "../store/version.ts";
 
 /** When simulated time begins. */

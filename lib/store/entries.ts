@@ -5,9 +5,11 @@
 
 import { RecordList } from "./record_list.ts";
 import { hashBytes, type HashKey } from "./keyed_hash.ts";
-import { History } from "./history.ts";
+import type { History } from "./history.ts";
+import { CAUSE, type Cause } from "./listener.ts";
 import { HashIndex } from "./hash_index.ts";
-import { ENTRY, GHOST, Records } from "./records.ts";
+import { ENTRY, GHOST, type NewEntry } from "./entry.ts";
+import { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
 import type { Version } from "./version.ts";
@@ -25,43 +27,8 @@ export interface EntriesOptions {
   /** Memory held at most, in bytes. */
   readonly limitBytes: number;
   readonly hashKey: HashKey;
-  /** Who writes here. */
-  readonly origin: number;
-  /** Counts of what leaves by itself; deletions are those of a clear. */
-  readonly counters: { deletions: number; evictions: number; expirations: number };
-}
-
-/** What is to be stored under a key. */
-export interface EntryInput {
-  flags: number;
-  /** Of `MARK` in records.ts; none by default. */
-  marks?: number;
-  /** The value's bytes; they are copied. */
-  value: ByteSpan;
-  /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
-  ttlMs: number | undefined;
-  /** When it expires, if that is not a whole time to live from now. */
-  deadlineMs?: number;
-}
-
-/** What an entry holds beside its key. */
-export interface NewEntry {
-  flags: number;
-  /** Of `MARK` in records.ts. */
-  marks: number;
-  value: ByteSpan;
-  /** Milliseconds, `Infinity` for ever. */
-  ttlMs: number;
-  deadlineMs: number;
-}
-
-/** A write of another node. */
-export interface RemoteWrite {
-  version: Version;
-  /** `ENTRY`, `TOMB` or `GHOST`. */
-  kind: number;
-  /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
-  entry?: { flags: number; marks?: number; value: ByteSpan; ttlMs: number; remainingMs: number };
+  /** Told of an entry that is about to leave by itself, or because a clear has doomed it, and why. */
+  readonly onLeave: (position: number, cause: Cause) => void;
 }
 
 /** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
@@ -94,12 +61,13 @@ export class Entries {
   readonly #prefetched = new Int32Array(MAX_PREFETCHED);
   readonly #prefetchedBeside = new Int32Array(2 * MAX_PREFETCHED);
 
-  constructor(options: EntriesOptions) {
+  constructor(options: EntriesOptions, history: History) {
     this.#options = options;
     const most = 2 ** Math.floor(Math.log2(options.limitBytes / LEAST_SEGMENTS));
     const segmentBytes = Math.min(SEGMENT_BYTES, Math.max(SMALLEST_SEGMENT_BYTES, most));
     this.records = new Records(segmentBytes, (from, to) => this.#moved(from, to));
-    this.history = new History(this.records, options.origin, (position) => this.forget(position));
+    this.history = history;
+    history.attach(this.records);
     this.order = new RecordList(this.records);
     this.#graves = new RecordList(this.records);
     this.#table = new HashIndex(segmentBytes);
@@ -219,11 +187,11 @@ export class Entries {
 
   /** Lets an entry go whose time has come. */
   expire(position: number): void {
-    this.#leave(position);
-    this.#options.counters.expirations++;
+    this.#leave(position, CAUSE.expired);
   }
 
-  #leave(position: number): void {
+  #leave(position: number, cause: Cause): void {
+    this.#options.onLeave(position, cause);
     if (!this.#options.replicates) return this.erase(position);
     if (!this.#options.keepsGhosts) return this.forget(position);
     this.bury(position, GHOST);
@@ -275,7 +243,7 @@ export class Entries {
 
   /** Erases what has been cleared. */
   eraseCleared(position: number): void {
-    if (this.records.kind(position) === ENTRY) this.#options.counters.deletions++;
+    if (this.records.kind(position) === ENTRY) this.#options.onLeave(position, CAUSE.cleared);
     this.erase(position);
   }
 
@@ -353,8 +321,7 @@ export class Entries {
   #dropOldest(nowMs: number): void {
     if (this.order.size === 0) return this.forget(this.#graves.oldest);
     if (!this.isLive(this.order.oldest, nowMs)) return;
-    this.#leave(this.order.oldest);
-    this.#options.counters.evictions++;
+    this.#leave(this.order.oldest, CAUSE.evicted);
   }
 
   /** Leads to an entry or grave that has moved. */

@@ -83,17 +83,24 @@ export class History {
   floor = 0;
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
-  readonly #records: Records;
-  readonly #chunks: Chunks;
+  #records!: Records;
+  #chunks!: Chunks;
+  readonly #ownId: number;
   readonly #drop: (position: number) => void;
   readonly #indexes = new Map<number, number>();
 
   /** @param drop Removes the record at a position, which the history forgets. */
-  constructor(records: Records, ownId: number, drop: (position: number) => void) {
-    this.#records = records;
+  constructor(ownId: number, drop: (position: number) => void) {
+    this.#ownId = ownId;
     this.#drop = drop;
+  }
+
+  /** Goes on with other records, of which there are none yet: what is known, forgotten and cleared stays. */
+  attach(records: Records): void {
+    this.#records = records;
     this.#chunks = new Chunks(records);
-    this.indexOf(ownId);
+    for (const origin of this.origins) origin.log = new WriteLog(records, this.#chunks);
+    if (this.origins.length === 0) this.indexOf(this.#ownId);
   }
 
   /** Memory of the order of writes, in bytes … */
@@ -312,15 +319,6 @@ export class History {
   know({ h, origin }: Version): void {
     const list = this.origins[this.indexOf(origin)];
     if (h > list.known) list.known = h;
-  }
-
-  /** Takes over what another history knows, forgot and cleared, as it was before its records were dropped. */
-  inherit(old: History): void {
-    this.floor = old.floor;
-    this.cleared = old.cleared;
-    for (const { id, writer, known, forgotten, dropped } of old.origins) {
-      Object.assign(this.origins[this.indexOf(id)], { writer, known, forgotten, dropped });
-    }
   }
 
   #forget(origin: Origin, h: number): void {

@@ -22,6 +22,7 @@
  * before, next piece (0 at the end), bytes.
  */
 
+import { ENTRY, type EntryReader, MARK, STAMP_BYTES } from "./entry.ts";
 import { KIND_MASK, Slab } from "./slab.ts";
 import { type ByteSpan, copySpan } from "../base/byte_span.ts";
 
@@ -45,31 +46,12 @@ const MARKS_SHIFT = 13;
 const MARKS_MASK = 0x7f;
 const ORIGIN_SHIFT = 20;
 
+/** Kind of a record that holds a part of a long value; the other kinds are in entry.ts. */
+const PIECE = 2;
 const PIECE_HEAD_BYTES = 16;
 const PIECE_BEFORE = 1;
 const PIECE_NEXT = 2;
 const PIECE_BYTES = 3;
-
-/** Kinds of records. */
-export const ENTRY = 1;
-const PIECE = 2;
-/** A deletion, itself a write. */
-export const TOMB = 3;
-/** What was evicted or has expired here. */
-export const GHOST = 4;
-
-/**
- * Marks of an entry. Those of `TRAVELS` belong to the write and go wherever it goes; the others are this node's own.
- *
- * `fixed`: a hit does not renew it. `stale`: it is to be replaced, and may be used meanwhile. `stamped`: the last 8 bytes of what
- * is stored are no value but its stamp, a number that stands for its state. `binaryKey`: its key came as base64.
- * `promised`: somebody has been told to replace it. `fetched`: it has been used.
- */
-export const MARK = { fixed: 1, stale: 2, stamped: 4, binaryKey: 8, promised: 16, fetched: 32 } as const;
-/** Marks that go with a write. */
-export const TRAVELS = 15;
-/** Bytes of a stamp. */
-export const STAMP_BYTES = 8;
 
 /** Less than this part of a record is not worth a piece at the end of a segment. */
 const SMALLEST_PIECE = 1 / 4;
@@ -84,7 +66,7 @@ const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
 
 /** Entries by position: a number above 0 that stays the same until room is made or an entry leaves. */
-export class Records {
+export class Records implements EntryReader {
   /** Where they are. */
   readonly slab: Slab;
   readonly #entryMoved: EntryMoved;
@@ -175,6 +157,13 @@ export class Records {
   copyKey(position: number, target: Uint8Array, at: number): number {
     const from = ((position & this.#mask) << 3) + HEAD_BYTES;
     return this.#copyPart(position >>> this.#shift, from, this.keyBytes(position), target, at);
+  }
+
+  /** Leads a span to an entry's key where it lies; valid until the entry moves or leaves. */
+  leadToKey(position: number, key: ByteSpan): void {
+    key.bytes = this.slab.bytes[position >>> this.#shift];
+    key.from = ((position & this.#mask) << 3) + HEAD_BYTES;
+    key.to = key.from + this.keyBytes(position);
   }
 
   #removePieces(position: number): void {

@@ -5,11 +5,13 @@
 
 import type { TurnClock } from "../base/turn_clock.ts";
 import { RetiredRecords } from "./retired_records.ts";
-import { Entries, type EntriesOptions, type EntryInput, type RemoteWrite } from "./entries.ts";
+import { Entries, type EntriesOptions } from "./entries.ts";
+import { ENTRY, type EntryInput, type EntryReader, GHOST, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import type { HashKey } from "./keyed_hash.ts";
-import { ALL_RULES, type History, type Rules } from "./history.ts";
+import { ALL_RULES, History, type Rules } from "./history.ts";
+import { CAUSE, type Cause, type StoreListener } from "./listener.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
-import { ENTRY, GHOST, MARK, type Records, TOMB } from "./records.ts";
+import type { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { StoreStats } from "../base/stats.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
@@ -28,13 +30,8 @@ export interface StoreOptions {
   hashKey: HashKey;
   /** Who writes here: a random 32-bit number, new for each start. */
   origin?: number;
-  /**
-   * Told that there has been a write or a clear here. Without it the store does not replicate: writes have no versions, and what
-   * leaves leaves no grave.
-   */
-  onWrite?: () => void;
-  /** Told of an entry whose time to live a hit has renewed, where peers have not been told for half that time. */
-  onRenew?: (position: number) => void;
+  /** Whether writes have versions, and what leaves becomes a grave, as replication needs it (false). */
+  replicates?: boolean;
   /** Whether what is evicted or expires leaves a ghost (true): without peers nobody would ask for it. */
   keepsGhosts?: boolean;
   /** Graves kept at most (65,536). */
@@ -53,6 +50,7 @@ const TIDY_BYTES = 128 * 1024;
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 const NO_VERSION: Version = { h: 0, origin: 0 };
+const NO_BYTES = new Uint8Array(0);
 /** RetiredRecords entries that a `maintain` erases. */
 const ERASE_PLACES = 500;
 /** So many entries and graves are erased one by one where all are: leaving a segment behind for each few would be dear. */
@@ -75,9 +73,14 @@ export class Store {
   readonly #now: () => number;
   readonly #recent: () => number;
   readonly #rules: Rules;
-  readonly #onWrite: (() => void) | undefined;
-  readonly #onRenew: ((position: number) => void) | undefined;
+  readonly #replicates: boolean;
+  readonly #listeners: StoreListener[] = [];
+  /** The causes that any listener wants to hear of. */
+  #heard = 0;
+  /** Leads to the key of an entry that a listener is told of. */
+  readonly #leaving: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
   readonly #clock = new HybridClock();
+  readonly #history: History;
   readonly #counters = { deletions: 0, evictions: 0, expirations: 0 };
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
@@ -100,29 +103,34 @@ export class Store {
     this.#now = clock.now;
     this.#recent = clock.recent ?? clock.now;
     this.#rules = options.rules ?? ALL_RULES;
-    this.#onWrite = options.onWrite;
-    this.#onRenew = options.onRenew;
+    this.#replicates = options.replicates ?? false;
+    this.#history = new History(options.origin ?? 1, (position) => this.#entries.forget(position));
     this.#entriesOptions = {
       maxSize,
-      replicates: options.onWrite !== undefined,
+      replicates: this.#replicates,
       keepsGhosts: this.#rules.ghosts && options.keepsGhosts !== false,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
       limitBytes: maxBytes ?? MAX_STORE_BYTES,
       hashKey,
-      origin: options.origin ?? 1,
-      counters: this.#counters,
+      onLeave: (position, cause) => this.#left(position, cause),
     };
-    this.#entries = new Entries(this.#entriesOptions);
+    this.#entries = new Entries(this.#entriesOptions, this.#history);
   }
 
   /** What is known of all writes. */
   get history(): History {
-    return this.#entries.history;
+    return this.#history;
   }
 
-  /** The records that the history's positions lead to. */
-  get records(): Records {
+  /** What may be seen of the entries and graves that positions lead to. */
+  get reader(): EntryReader {
     return this.#entries.records;
+  }
+
+  /** Tells a listener of changes from now on. */
+  listen(listener: StoreListener): void {
+    this.#listeners.push(listener);
+    this.#heard |= listener.causes;
   }
 
   /** The last version given or seen. */
@@ -173,6 +181,24 @@ export class Store {
     this.#entries.order.toFront(position);
   }
 
+  /** Marks the entry at a position as fetched, and takes note of when it was, if no hit renews it: no write. */
+  fetched(position: number): void {
+    const records = this.#records;
+    const marks = records.marks(position);
+    if ((marks & MARK.fetched) === 0) records.setMarks(position, marks | MARK.fetched);
+    if ((marks & MARK.fixed) !== 0) records.setTold(position, this.#recent());
+  }
+
+  /** Takes note that the entry at a position, which no hit renews, is used now: no write. */
+  noteUse(position: number): void {
+    this.#records.setTold(position, this.#now());
+  }
+
+  /** Marks the replacement of the entry at a position as promised to somebody: no write. */
+  promise(position: number): void {
+    this.#records.setMarks(position, this.#records.marks(position) | MARK.promised);
+  }
+
   /** Position of the entry of a key, or 0, without using it. */
   peek(key: ByteSpan): number {
     const entries = this.#entries;
@@ -188,7 +214,7 @@ export class Store {
   /** Version of a key's entry or grave. */
   versionOf(key: ByteSpan): Version | undefined {
     const position = this.#entries.lookup(this.#entries.hash(key), key);
-    return position === 0 ? undefined : this.history.version(position);
+    return position === 0 ? undefined : this.#history.version(position);
   }
 
   /** Stores an entry as the most recently used. Returns false, with no entry left, if it alone is over the limit. */
@@ -198,9 +224,10 @@ export class Store {
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
-    const bytes = this.records.entryBytes(key.to - key.from, value.to - value.from);
+    const bytes = this.#records.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
       if (isLive) this.#entomb(known, nowMs);
+      this.#tell(CAUSE.deleted, key);
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
@@ -213,10 +240,11 @@ export class Store {
       entries.setVersion(known, version);
     } else {
       if (known !== 0) entries.erase(known);
-      this.#cleared.makeRoomFor(bytes, this.records);
+      this.#cleared.makeRoomFor(bytes, this.#records);
       entries.add(hash, key, version, entry, nowMs);
     }
-    this.#written(version);
+    this.#know(version);
+    this.#tell(CAUSE.written, key);
     this.#stores++;
     entries.sweep(SWEEP_STEPS, nowMs);
     return true;
@@ -226,7 +254,7 @@ export class Store {
   touch(key: ByteSpan, ttlMs: number | undefined): boolean {
     const position = this.peek(key);
     if (position === 0) return false;
-    this.revise(position, { ttlMs: ttlMs ?? this.records.ttlMs(position) });
+    this.revise(position, { ttlMs: ttlMs ?? this.#records.ttlMs(position) });
     this.use(position);
     return true;
   }
@@ -234,14 +262,15 @@ export class Store {
   /** Gives the entry at a position another time to live, marks or both: a write like others. */
   revise(position: number, { ttlMs, marks }: { ttlMs?: number; marks?: number }): void {
     const nowMs = this.#now();
-    if (marks !== undefined) this.records.setMarks(position, marks);
+    if (marks !== undefined) this.#records.setMarks(position, marks);
     if (ttlMs !== undefined) {
       const ttl = ttlMs === 0 ? Infinity : ttlMs;
       this.#entries.setTimes(position, nowMs + ttl, ttl, nowMs);
     }
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
-    this.#written(version);
+    this.#know(version);
+    this.#tellOf(CAUSE.written, position);
   }
 
   /**
@@ -251,15 +280,15 @@ export class Store {
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
     const position = this.peek(key);
-    const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
+    const isThat = position !== 0 && compareVersions(this.#history.version(position), version) === 0;
     if (!isThat && (this.#rules.touch || position === 0)) return false;
     const nowMs = this.#now();
-    const ttlMs = this.records.ttlMs(position);
+    const ttlMs = this.#records.ttlMs(position);
     const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
-    if (!(deadlineMs > this.records.deadlineMs(position))) return false;
-    const isNews = deadlineMs - this.records.deadlineMs(position) > ttlMs / 8;
-    this.records.setDeadlineMs(position, deadlineMs);
-    this.records.setTold(position, nowMs);
+    if (!(deadlineMs > this.#records.deadlineMs(position))) return false;
+    const isNews = deadlineMs - this.#records.deadlineMs(position) > ttlMs / 8;
+    this.#records.setDeadlineMs(position, deadlineMs);
+    this.#records.setTold(position, nowMs);
     return isNews;
   }
 
@@ -269,24 +298,25 @@ export class Store {
     const nowMs = this.#now();
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
-    if (known !== 0 && entries.records.kind(known) === ENTRY) {
+    const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
+    if (isLive) {
       this.#entomb(known, nowMs);
-      return true;
+    } else if (this.#replicates) {
+      // Evicted here, it may live elsewhere.
+      if (known !== 0) entries.erase(known);
+      const version = this.#nextVersion(nowMs);
+      entries.addGrave(hash, key, version, TOMB, nowMs);
+      this.#know(version);
     }
-    if (this.#onWrite === undefined) return false;
-    // Evicted here, it may live elsewhere.
-    if (known !== 0) entries.erase(known);
-    const version = this.#nextVersion(nowMs);
-    entries.addGrave(hash, key, version, TOMB, nowMs);
-    this.#written(version);
-    return false;
+    this.#tell(CAUSE.deleted, key);
+    return isLive;
   }
 
   /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
   clear(): void {
-    this.history.cleared = this.#nextVersion(this.#now()).h;
+    this.#history.cleared = this.#nextVersion(this.#now()).h;
     this.#dropAll();
-    this.#onWrite?.();
+    this.#tell(CAUSE.cleared, undefined);
   }
 
   /**
@@ -309,13 +339,14 @@ export class Store {
     if (known !== 0) entries.erase(known);
     const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
     const bytes = records.entryBytes(key.to - key.from, valueBytes);
-    this.#cleared.makeRoomFor(bytes, this.records);
+    this.#cleared.makeRoomFor(bytes, this.#records);
     if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
       const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
       entries.add(hash, key, version, living, nowMs);
     } else {
       entries.addGrave(hash, key, version, kind === TOMB ? TOMB : GHOST, nowMs);
     }
+    this.#tell(CAUSE.applied, key);
     return true;
   }
 
@@ -327,6 +358,7 @@ export class Store {
     // Beside newer ones they are erased in slices, and no longer found.
     if (history.origins.some(({ log }) => log.countAfter(h) > 0)) this.#entries.doomed = h;
     else this.#dropAll();
+    this.#tell(CAUSE.cleared, undefined);
     return true;
   }
 
@@ -342,6 +374,7 @@ export class Store {
 
   /** Drops what lives at a position and has not been confirmed: it may have been deleted elsewhere. */
   distrust(position: number): void {
+    this.#tellOf(CAUSE.applied, position);
     this.#entries.forget(position);
   }
 
@@ -353,8 +386,8 @@ export class Store {
    */
   maintain(): boolean {
     const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // read in any case, for `recentMs`
-    if (this.#entries.size === 0 && this.records.slab.heldBytes > 0) this.#abandon();
-    const isTidying = this.records.slab.tidy(TIDY_BYTES);
+    if (this.#entries.size === 0 && this.#records.slab.heldBytes > 0) this.#abandon();
+    const isTidying = this.#records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
     const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
     return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
@@ -383,7 +416,7 @@ export class Store {
    * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
    */
   #isCurrent(position: number): boolean {
-    const { records } = this;
+    const records = this.#records;
     if (this.#entries.isDoomed(position)) {
       this.#entries.eraseCleared(position);
       return false;
@@ -400,35 +433,60 @@ export class Store {
   }
 
   #renew(position: number, nowMs: number): void {
-    const { records } = this;
+    const records = this.#records;
     const ttlMs = records.ttlMs(position);
     records.setDeadlineMs(position, nowMs + ttlMs);
-    if (this.#onRenew === undefined || records.toldMs(position, nowMs) < ttlMs / 2) return;
+    if ((this.#heard & CAUSE.renewed) === 0 || records.toldMs(position, nowMs) < ttlMs / 2) return;
     records.setTold(position, nowMs);
-    this.#onRenew(position);
+    this.#tellOf(CAUSE.renewed, position);
   }
 
   /** A deletion is a write: its grave has a version of its own. */
   #entomb(position: number, nowMs: number): void {
     this.#counters.deletions++;
-    if (this.#onWrite === undefined) return this.#entries.erase(position);
+    if (!this.#replicates) return this.#entries.erase(position);
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
     this.#entries.bury(position, TOMB);
-    this.#written(version);
+    this.#know(version);
     this.#entries.limitGraves();
   }
 
   #nextVersion(nowMs: number): Version {
-    if (this.#onWrite === undefined) return NO_VERSION;
-    return { h: this.#clock.tick(nowMs), origin: this.history.origins[0].id };
+    if (!this.#replicates) return NO_VERSION;
+    return { h: this.#clock.tick(nowMs), origin: this.#history.origins[0].id };
   }
 
   /** A write made here is known here. */
-  #written({ h }: Version): void {
-    if (this.#onWrite === undefined) return;
-    this.history.origins[0].known = h;
-    this.#onWrite();
+  #know({ h }: Version): void {
+    if (this.#replicates) this.#history.origins[0].known = h;
+  }
+
+  /** An entry is about to leave by itself, or because a clear has doomed it: the clear itself has been told of. */
+  #left(position: number, cause: Cause): void {
+    if (cause === CAUSE.cleared) {
+      this.#counters.deletions++;
+      return;
+    }
+    this.#counters[cause === CAUSE.evicted ? "evictions" : "expirations"]++;
+    this.#tellOf(cause, position);
+  }
+
+  /** Tells listeners of a change: where nobody listens it costs a comparison. */
+  #tell(cause: Cause, key: ByteSpan | undefined): void {
+    if ((this.#heard & cause) === 0) return;
+    for (const listener of this.#listeners) if ((listener.causes & cause) !== 0) listener.changed(cause, key);
+  }
+
+  /** Same, of the entry at a position. */
+  #tellOf(cause: Cause, position: number): void {
+    if ((this.#heard & cause) === 0) return;
+    this.#records.leadToKey(position, this.#leaving);
+    this.#tell(cause, this.#leaving);
+  }
+
+  get #records(): Records {
+    return this.#entries.records;
   }
 
   #dropAll(): void {
@@ -443,7 +501,6 @@ export class Store {
     const old = this.#entries;
     this.#cleared.add(old.records);
     old.abandon();
-    this.#entries = new Entries(this.#entriesOptions);
-    this.history.inherit(old.history);
+    this.#entries = new Entries(this.#entriesOptions, this.#history);
   }
 }

@@ -1,3 +1,4 @@
+import { KeyBatch } from "../../lib/store/key_batch.ts";
 import { assert, assertEquals } from "@std/assert";
 import { Lookahead } from "../../lib/memcached/lookahead.ts";
 import type { Store } from "../../lib/store/store.ts";
@@ -13,7 +14,7 @@ function look(text: string, froms: number[]): { ends: number[]; reads: number; h
       return target[at as unknown as number];
     },
   });
-  const ahead = new Lookahead({ hash: () => ++hashes, prefetch: () => {} } as unknown as Store);
+  const ahead = new Lookahead(new KeyBatch({ hash: () => ++hashes, prefetch: () => {} } as unknown as Store));
   const ends = froms.map((from) => ahead.get(bytes, from, text.length));
   return { ends, reads, hashes };
 }

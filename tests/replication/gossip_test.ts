@@ -7,7 +7,7 @@ import { Gossip } from "../../lib/replication/gossip.ts";
 import { MESSAGE, type Message, type MessageBody, MessageWriter } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import { ALL_RULES, type Known, MAX_ORIGINS, type Rules } from "../../lib/store/history.ts";
-import { ENTRY, TOMB } from "../../lib/store/records.ts";
+import { ENTRY, TOMB } from "../../lib/store/entry.ts";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import { Store } from "../../lib/store/store.ts";
 
@@ -42,8 +42,7 @@ function pair(
       hashKey: [1, i],
       origin,
       clock: { now: () => all.clock.nowMs },
-      onWrite: () => all.gossips[i].wrote(),
-      onRenew: (position) => all.gossips[i].renewed(position),
+      replicates: true,
     });
     const send = (_link: number, bytes: Uint8Array) => {
       all.waiting.push({ to: 1 - i, bytes: bytes.slice() });
@@ -83,8 +82,8 @@ function set(store: Store, i: number, value = `value ${i}`, ttlMs?: number): voi
 function get(store: Store, i: number): string | undefined {
   const position = store.peek(key(i));
   if (position === 0) return undefined;
-  const value = new Uint8Array(store.records.valueBytes(position));
-  store.records.copyValue(position, value, 0);
+  const value = new Uint8Array(store.reader.valueBytes(position));
+  store.reader.copyValue(position, value, 0);
   return new TextDecoder().decode(value);
 }
 
@@ -396,8 +395,7 @@ function net(links: [number, number][], { eager = true, maxWrites, maxGraves, tt
       hashKey: [1, i],
       origin,
       clock: { now: () => all.clock.nowMs },
-      onWrite: () => all.gossips[i].wrote(),
-      onRenew: (position) => all.gossips[i].renewed(position),
+      replicates: true,
     });
     const send = (to: number, bytes: Uint8Array) => {
       const copy = bytes.slice();
@@ -447,7 +445,7 @@ function hit(store: Store, i: number): boolean {
 }
 
 function deadline(store: Store, i: number): number {
-  return store.records.deadlineMs(store.peek(key(i)));
+  return store.reader.deadlineMs(store.peek(key(i)));
 }
 
 const PAIR: [number, number][] = [[0, 1]];
@@ -809,7 +807,7 @@ for (const maxBytes of [64 * 1024, 8 * 1024 * 1024]) {
       hashKey: [1, 1],
       origin: 100,
       clock: { now: () => NOW_MS },
-      onWrite: () => {},
+      replicates: true,
     });
     for (let i = 0; i < 20; i++) set(store, i);
     const { maxEntryBytes } = store;

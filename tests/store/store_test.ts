@@ -45,8 +45,8 @@ function has(store: Store, ...keys: string[]): boolean[] {
 
 /** The value at a position, held against nothing. */
 function valueAt(store: Store, position: number): Uint8Array {
-  const value = new Uint8Array(store.records.valueBytes(position));
-  store.records.copyValue(position, value, 0);
+  const value = new Uint8Array(store.reader.valueBytes(position));
+  store.reader.copyValue(position, value, 0);
   return value;
 }
 
@@ -117,9 +117,9 @@ Deno.test("Store.get() leads to what was stored last when the key has an entry",
   assertStrictEquals(store.set(key, { flags: 0xffffffff, value: { bytes, from: 5, to: 15 }, ttlMs: undefined }), true);
   bytes.fill(99, 6);
   const position = store.get({ bytes: Uint8Array.of(3, 4, 5), from: 0, to: 3 });
-  assertEquals([store.records.flags(position), store.records.valueBytes(position)], [0xffffffff, 10]);
+  assertEquals([store.reader.flags(position), store.reader.valueBytes(position)], [0xffffffff, 10]);
   const copy = new Uint8Array(13);
-  store.records.copyValue(position, copy, 2);
+  store.reader.copyValue(position, copy, 2);
   assertEquals(copy, Uint8Array.of(0, 0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0));
   for (const none of [[3, 4], [3, 4, 5, 0], [4, 5], [3, 4, 6], []]) {
     assertStrictEquals(store.get(spanOf(Uint8Array.from(none))), 0);
@@ -128,7 +128,7 @@ Deno.test("Store.get() leads to what was stored last when the key has an entry",
     const value = noise.subarray(length, 2 * length);
     assertStrictEquals(store.set(key, { flags: length, value: spanOf(value), ttlMs: undefined }), true);
     assertEquals(valueOf(store, key), value.slice());
-    assertStrictEquals(store.records.flags(store.get(key)), length);
+    assertStrictEquals(store.reader.flags(store.get(key)), length);
   }
   assertStrictEquals(store.stats().entries, 1);
 });
@@ -163,27 +163,27 @@ Deno.test("Store.stats() counts bytes of keys, values and overhead when entries 
   const { store, clock } = fixture();
   set(store, "k");
   const { bytes: first, memoryBytes } = store.stats();
-  assert(memoryBytes >= first && first > store.records.entryBytes(1, 0), `${first} of ${memoryBytes}`);
-  const tableBytes = first - store.records.entryBytes(1, 0);
+  assert(memoryBytes >= first && first > store.reader.entryBytes(1, 0), `${first} of ${memoryBytes}`);
+  const tableBytes = first - store.reader.entryBytes(1, 0);
   const bytes = () => store.stats().bytes - tableBytes;
   store.delete(span("k"));
   assertStrictEquals(store.stats().bytes, 0);
   for (const [key, value] of [[1, 0], [7, 99], [250, 0], [100, 5_000]]) {
-    const overhead = store.records.entryBytes(key, value) - key - value;
+    const overhead = store.reader.entryBytes(key, value) - key - value;
     assert(overhead >= 60 && overhead < 68, `${overhead} bytes an entry`);
   }
   set(store, "key", 100);
-  assertStrictEquals(bytes(), store.records.entryBytes(3, 100));
+  assertStrictEquals(bytes(), store.reader.entryBytes(3, 100));
   set(store, "longer key", 5, 1_000);
-  assertStrictEquals(bytes(), store.records.entryBytes(3, 100) + store.records.entryBytes(10, 5));
+  assertStrictEquals(bytes(), store.reader.entryBytes(3, 100) + store.reader.entryBytes(10, 5));
   set(store, "key", 7);
-  assertStrictEquals(bytes(), store.records.entryBytes(3, 7) + store.records.entryBytes(10, 5));
+  assertStrictEquals(bytes(), store.reader.entryBytes(3, 7) + store.reader.entryBytes(10, 5));
   clock.nowMs += 10;
   store.get(span("key"));
-  assertStrictEquals(bytes(), store.records.entryBytes(10, 5));
+  assertStrictEquals(bytes(), store.reader.entryBytes(10, 5));
   set(store, "large", MIB);
   assert(
-    bytes() > MIB && bytes() <= store.records.entryBytes(10, 5) + store.records.entryBytes(5, MIB),
+    bytes() > MIB && bytes() <= store.reader.entryBytes(10, 5) + store.reader.entryBytes(5, MIB),
     `${bytes()} bytes`,
   );
   assert(bytes() < 1.01 * MIB, `${bytes()} bytes`);
@@ -229,7 +229,7 @@ Deno.test("Store.set() evicts the least recently used and counts each when maxBy
 Deno.test("Store.set() returns false and leaves no entry when the entry alone is over the limit", () => {
   const store = bounded(MIB);
   let length = MIB;
-  while (store.records.entryBytes(1, length) > store.maxEntryBytes) length--;
+  while (store.reader.entryBytes(1, length) > store.maxEntryBytes) length--;
   assert(length > 0.8 * MIB, `${length} bytes at most`);
   set(store, "other", 10);
   assertStrictEquals(set(store, "k", 10), true);
@@ -550,9 +550,9 @@ Deno.test("Store keeps to maxBytes when keys of 4096 bytes are in the smallest s
     let most = 0;
     for (let i = 0; i < 3000; i++) {
       const key = noise.subarray(i % 500, i % 500 + (below(2) === 0 ? 4096 : 1 + below(4096)));
-      const longest = store.maxEntryBytes - store.records.entryBytes(key.length, 0);
+      const longest = store.maxEntryBytes - store.reader.entryBytes(key.length, 0);
       const value = noiseSpan(below(3) === 0 ? below(20) : below(Math.floor(0.9 * Math.min(longest, 50_000))), below);
-      if (store.records.entryBytes(key.length, value.to - value.from) > store.maxEntryBytes) continue;
+      if (store.reader.entryBytes(key.length, value.to - value.from) > store.maxEntryBytes) continue;
       assertStrictEquals(store.set(spanOf(key), { flags: i, value, ttlMs: undefined }), true);
       const copy = valueOf(store, spanOf(key));
       assert(copy !== undefined && copy.length === value.to - value.from && sameBytes(copy, 0, value));
@@ -714,7 +714,7 @@ function assertLikeModel({ options, operations, keys, lengths, isTimed, clearEve
       ? undefined
       : [0, Infinity, 1 + below(500), 20 * random(), 2 ** 25 + 1][below(5)];
     const ttlMs = ttl === undefined ? defaultTtlMs : ttl === 0 ? Infinity : ttl;
-    const fits = store.records.entryBytes(4, length) <= store.maxEntryBytes;
+    const fits = store.reader.entryBytes(4, length) <= store.maxEntryBytes;
     const hadAny = model.has(id);
     const had = alive(id) !== undefined;
     assertStrictEquals(store.set(key, { flags, value, ttlMs: ttl }), fits);
@@ -733,7 +733,7 @@ function assertLikeModel({ options, operations, keys, lengths, isTimed, clearEve
       const { value } = evict();
       const { bytes } = store.stats();
       if (isTimed || maxBytes === Infinity || counted.evictions < evictions - 1) continue;
-      const lastBytes = store.records.entryBytes(4, value.to - value.from);
+      const lastBytes = store.reader.entryBytes(4, value.to - value.from);
       assert(bytes + lastBytes > 0.9 * store.maxEntryBytes, `one of ${lastBytes} bytes evicted down to ${bytes}`);
     }
     counted.stores++;
@@ -751,9 +751,9 @@ function assertLikeModel({ options, operations, keys, lengths, isTimed, clearEve
     }
     assert(position !== 0, `lost ${id}`);
     counted.hits++;
-    assertStrictEquals(store.records.flags(position), entry.flags);
-    assertStrictEquals(store.records.valueBytes(position), entry.value.to - entry.value.from);
-    store.records.copyValue(position, copy, 1);
+    assertStrictEquals(store.reader.flags(position), entry.flags);
+    assertStrictEquals(store.reader.valueBytes(position), entry.value.to - entry.value.from);
+    store.reader.copyValue(position, copy, 1);
     if (!sameBytes(copy, 1, entry.value)) throw new Error(`value of ${id} is not what was stored`);
     if (renewOnHit && entry.ttlMs !== Infinity) entry.deadlineMs = clock.nowMs + Math.fround(entry.ttlMs);
     use(id, entry);

@@ -190,7 +190,7 @@ Deno.test("WriteLog leads to every record of a store through overwrites, evictio
     hashKey: [1, 2],
     clock: processClock,
     origin: 5,
-    onWrite: () => {},
+    replicates: true,
     maxGraves: 200,
   });
   const names = Array.from({ length: 5000 }, (_, i) => spanOf(new TextEncoder().encode(`key:${i}`)));
@@ -208,7 +208,7 @@ Deno.test("WriteLog leads to every record of a store through overwrites, evictio
       if (version !== undefined) assertEquals(version, { h: newest.get(i)!, origin: 5 });
       return version === undefined ? [] : [version.h];
     }).sort((a, b) => a - b);
-    assertEquals([...log.after(0)].map((position) => store.records.h(position)), held);
+    assertEquals([...log.after(0)].map((position) => store.reader.h(position)), held);
     assertEquals([log.size, log.countAfter(0), log.countAfter(known)], [held.length, held.length, 0]);
   }
   assert(store.stats().evictions > 1000 && store.stats().memoryBytes <= 1024 * 1024);
