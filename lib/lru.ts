@@ -15,7 +15,7 @@
  * @module
  */
 
-import { MAX_ENTRIES } from "./base/limits.ts";
+import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
 import { turnClock } from "./base/turn_clock.ts";
 
 /**
@@ -66,7 +66,6 @@ export interface LruSetOptions {
   ttlMs?: number;
 }
 
-const DEFAULT_MAX_SIZE = 128;
 /** The clock of caches whose options name none. */
 const { now: processNow } = turnClock({
   read: () => performance.timeOrigin + performance.now(),

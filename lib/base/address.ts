@@ -1,5 +1,7 @@
 /** Where a server listens or is found, as text and as parts. */
 
+import { MAX_PORT } from "./limits.ts";
+
 /** A TCP or unix socket address. */
 export type Address =
   | { transport: "tcp"; hostname: string; port: number }
@@ -25,7 +27,7 @@ export function parseAddress(text: string, defaults: { hostname?: string; port?:
 }
 
 function tcp(hostname: string, port: number): Address | undefined {
-  return port <= 65535 ? { transport: "tcp", hostname, port } : undefined;
+  return port <= MAX_PORT ? { transport: "tcp", hostname, port } : undefined;
 }
 
 /** The text that {@linkcode parseAddress} reads back. */

@@ -12,6 +12,20 @@ export const MAX_BODY_BYTES = MAX_VALUE_BYTES + MAX_KEY_BYTES + 64;
 export const MAX_GOSSIP_BYTES = MAX_VALUE_BYTES + 1024 * 1024;
 /** Bytes of a HELLO's body. */
 export const MAX_HELLO_BYTES = 1024;
+/** Bytes of a key in memcached's protocols. */
+export const MAX_MEMCACHED_KEY_BYTES = 250;
+/** Bytes of the longest value that memcached can be told of. */
+export const MAX_MEMCACHED_ANNOUNCED_BYTES: number = 2 ** 31 - 3;
+/** The largest port. */
+export const MAX_PORT = 65_535;
+/** The largest number of a server among its peers; the least is 1. */
+export const MAX_ORIGIN_ID: number = 2 ** 32 - 1;
+/** The longest that a timer waits, in milliseconds. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+/** Entries that a cache or a server holds unless it is told otherwise. */
+export const DEFAULT_MAX_SIZE = 128;
+/** Milliseconds until an entry expires unless it is told otherwise: an hour. */
+export const DEFAULT_TTL_MS = 3_600_000;
 /** Bytes of an item that memcached's protocols store: the bounds of its limit. */
 export const MIN_ITEM_BYTES = 1024;
 export const MAX_ITEM_BYTES: number = MAX_VALUE_BYTES;

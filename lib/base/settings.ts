@@ -4,7 +4,7 @@
  */
 
 import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
-import { MAX_ENTRIES, MAX_ITEM_BYTES, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "./limits.ts";
+import { MAX_ENTRIES, MAX_ITEM_BYTES, MAX_PORT, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "./limits.ts";
 
 /** A setting's text, and where it was found, for messages. */
 export interface SettingText {
@@ -30,7 +30,6 @@ interface Setting<T> {
   readonly parse: (text: string) => T | undefined;
 }
 
-const MAX_PORT = 65535;
 /** A timer takes 2³¹ − 1 ms, and some of ours wait for twice the setting. */
 const MAX_INTERVAL_SECONDS = 1_000_000;
 const MAX_EXPIRATION_SECONDS = 1_000_000_000;
@@ -78,7 +77,7 @@ const SETTINGS = {
   } as Setting<string[]>,
   listen: {
     name: "LISTEN_ON",
-    allowed: '"port" (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path"',
+    allowed: `"port" (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
     parse: (text) => parseAddress(text, { hostname: "localhost" }) && text,
   } as Setting<string>,
   peers: {

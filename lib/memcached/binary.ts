@@ -3,7 +3,13 @@
  * what docs/memcached.md lists. It knows where packets end; what they say is for the commands.
  */
 
-import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
+import {
+  type ConnectionContext,
+  type HandlerState,
+  OUTPUT_BYTES,
+  type ProtocolHandler,
+} from "../wire/protocol_handler.ts";
 import type { InputBuffer } from "../wire/input_buffer.ts";
 import type { Mode } from "./commands.ts";
 import { BinaryCommands } from "./binary_commands.ts";
@@ -39,7 +45,6 @@ const QUIET: readonly (readonly [number, number])[] = [
 const LOUD: Uint8Array = Uint8Array.from({ length: 256 }, (_, opcode) => opcode);
 for (const [quiet, loud] of QUIET) LOUD[quiet] = loud;
 
-const MAX_KEY_BYTES = 250;
 /** Flags and expiry. */
 const STORE_EXTRAS_BYTES = 8;
 
@@ -52,7 +57,7 @@ export class BinaryHandler implements ProtocolHandler {
   readonly #commands: BinaryCommands;
   readonly #value: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
 
-  constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
+  constructor(host: MemcachedHost, { input, output }: ConnectionContext) {
     this.#host = host;
     this.#input = input;
     this.#output = output;
@@ -100,7 +105,7 @@ export class BinaryHandler implements ProtocolHandler {
   #dispatch({ opcode, keyBytes, valueBytes }: BinaryRequest): HandlerState | undefined {
     const commands = this.#commands;
     if (valueBytes < 0) return this.#refuse(STATUS.unknown);
-    if (keyBytes > MAX_KEY_BYTES) return this.#refuse();
+    if (keyBytes > MAX_MEMCACHED_KEY_BYTES) return this.#refuse();
     const loud = LOUD[opcode];
     commands.isQuiet = loud !== opcode;
     switch (loud) {

@@ -3,6 +3,7 @@
  * begins.
  */
 
+import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { OUTPUT_BYTES } from "../wire/protocol_handler.ts";
 import type { TextLine } from "./text_line.ts";
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
@@ -12,9 +13,6 @@ import type { OutputBuffer } from "../wire/output_buffer.ts";
 import { type ByteSpan, copySpan } from "../base/byte_span.ts";
 
 const [CR, LF, SPACE] = [13, 10, 0x20];
-const MAX_KEY_BYTES = 250;
-/** The longest value that memcached can be told of. */
-const MAX_ANNOUNCED_BYTES = 2 ** 31 - 3;
 /** Bytes beside key and value in a reply to `get`, at most. */
 const REPLY_BYTES = 64;
 
@@ -93,10 +91,10 @@ export class ClassicCommands {
     const { at, ttlMs } = retrieval;
     const key = this.#key;
     let isLong = false;
-    while (!isLong && this.#nextKey(retrieval)) isLong = key.to - key.from > MAX_KEY_BYTES;
+    while (!isLong && this.#nextKey(retrieval)) isLong = key.to - key.from > MAX_MEMCACHED_KEY_BYTES;
     retrieval.at = at;
     if (!isLong) return false;
-    while (this.#nextKey(retrieval) && key.to - key.from <= MAX_KEY_BYTES) {
+    while (this.#nextKey(retrieval) && key.to - key.from <= MAX_MEMCACHED_KEY_BYTES) {
       const position = this.#memcached.get(key);
       if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
     }
@@ -123,7 +121,7 @@ export class ClassicCommands {
     keys.count = 0;
     while (!keys.isFull && this.#nextKey(retrieval)) keys.add(this.#key);
     retrieval.at = at;
-    keys.fetch();
+    keys.prefetch();
     return keys.count;
   }
 
@@ -194,7 +192,9 @@ export class ClassicCommands {
     const [flags, seconds, length] = [line.uint32(2), line.int32(3), line.int32(4)];
     const cas = mode === "cas" ? line.unsigned(5) : 0;
     const isNone = flags === undefined || seconds === undefined || length === undefined || cas === undefined;
-    if (line.length(1) > MAX_KEY_BYTES || isNone || length < 0 || length > MAX_ANNOUNCED_BYTES) return BAD_FORMAT;
+    if (line.length(1) > MAX_MEMCACHED_KEY_BYTES || isNone || length < 0 || length > MAX_MEMCACHED_ANNOUNCED_BYTES) {
+      return BAD_FORMAT;
+    }
     const request = this.#request;
     request.mode = mode;
     request.flags = flags;
@@ -224,7 +224,7 @@ export class ClassicCommands {
   arithmetic(line: TextLine, isDown: boolean): undefined {
     if (line.count !== 3 && line.count !== 4) return this.say("ERROR");
     this.#isQuiet = line.is(line.count - 1, "noreply");
-    if (line.length(1) > MAX_KEY_BYTES) return this.say(BAD_FORMAT);
+    if (line.length(1) > MAX_MEMCACHED_KEY_BYTES) return this.say(BAD_FORMAT);
     const by = line.unsigned(2);
     if (by === undefined) return this.say("CLIENT_ERROR invalid numeric delta argument");
     const delta = this.#memcached.delta(line.span(1, this.#key), { by, isDown, cas: 0 });
@@ -239,7 +239,7 @@ export class ClassicCommands {
   touch(line: TextLine): undefined {
     if (line.count !== 3 && line.count !== 4) return this.say("ERROR");
     this.#isQuiet = line.is(line.count - 1, "noreply");
-    if (line.length(1) > MAX_KEY_BYTES) return this.say(BAD_FORMAT);
+    if (line.length(1) > MAX_MEMCACHED_KEY_BYTES) return this.say(BAD_FORMAT);
     const seconds = line.int32(2);
     if (seconds === undefined) return this.say("CLIENT_ERROR invalid exptime argument");
     const memcached = this.#memcached;
@@ -266,7 +266,7 @@ export class ClassicCommands {
       const isUsage = count === 3 ? hasZero || this.#isQuiet : hasZero && this.#isQuiet;
       if (!isUsage) return this.say(`${BAD_FORMAT}.  Usage: delete <key> [noreply]`);
     }
-    if (line.length(1) > MAX_KEY_BYTES) return this.say(BAD_FORMAT);
+    if (line.length(1) > MAX_MEMCACHED_KEY_BYTES) return this.say(BAD_FORMAT);
     return this.say(this.#memcached.delete(line.span(1, this.#key)) ? "DELETED" : "NOT_FOUND");
   }
 

@@ -225,7 +225,10 @@ export class MemcachedCommands {
       ttlMs: replaces === 0 ? request.ttlMs : store.reader.ttlMs(replaces),
       deadlineMs: replaces === 0 ? undefined : store.reader.deadlineMs(replaces),
     });
-    if (!isStored) return "no-memory";
+    if (!isStored) {
+      this.counters.store_no_memory++;
+      return "no-memory";
+    }
     // The store reckons the time of use from a time to live that is not exact.
     if (replaces !== 0 && (marks & MARK.fixed) !== 0) store.noteUse(store.peek(key));
     return "stored";

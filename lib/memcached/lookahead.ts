@@ -3,6 +3,7 @@
  * lookups read is fetched for all of them at once. It answers nothing, and whatever is not as usual it leaves alone.
  */
 
+import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { MAX_PREFETCHED } from "../store/entries.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { KeyBatch } from "../store/key_batch.ts";
@@ -13,7 +14,6 @@ const GET_ = 0x67657420;
 const SET_ = 0x73657420;
 /** Bytes of the shortest such command. */
 const LEAST_BYTES = 7;
-const MAX_KEY_BYTES = 250;
 /** Bytes between the key of a `set` and the end of its line, at most: three numbers take 36. */
 const MAX_NUMBERS_BYTES = 64;
 
@@ -68,9 +68,9 @@ export class Lookahead {
       const name = bytes[from] << 24 | bytes[from + 1] << 16 | bytes[from + 2] << 8 | bytes[from + 3];
       if (name !== GET_ && name !== SET_) break;
       let end = from + 4;
-      const limit = Math.min(to, end + MAX_KEY_BYTES + 1);
+      const limit = Math.min(to, end + MAX_MEMCACHED_KEY_BYTES + 1);
       while (end < limit && bytes[end] > SPACE) end++;
-      if (end === from + 4 || end - from - 4 > MAX_KEY_BYTES) break;
+      if (end === from + 4 || end - from - 4 > MAX_MEMCACHED_KEY_BYTES) break;
       const after = name === GET_ ? afterGet(bytes, end, to) : afterSet(bytes, end, to);
       if (after < 0) break;
       froms[keys.count] = from;
@@ -82,7 +82,7 @@ export class Lookahead {
     }
     this.#count = keys.count;
     this.#next = 0;
-    keys.fetch();
+    keys.prefetch();
   }
 }
 

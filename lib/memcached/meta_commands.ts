@@ -3,6 +3,7 @@
  * entries, not where a line ends.
  */
 
+import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { base64Of } from "./base64.ts";
 import type { TextLine } from "./text_line.ts";
 import type { MemcachedCommands, Mode, Stored } from "./commands.ts";
@@ -12,9 +13,6 @@ import { writeText } from "./ascii.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
 import { MARK } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
-
-const MAX_KEY_BYTES = 250;
-const MAX_ANNOUNCED_BYTES = 2 ** 31 - 3;
 
 const BAD_FORMAT = "CLIENT_ERROR bad command line format";
 const TOO_MANY = "CLIENT_ERROR options flags too long";
@@ -165,7 +163,7 @@ export class MetaCommands {
     const error = line.count === 2 ? BAD_FORMAT : lineError(line, TOO_MANY);
     if (error !== undefined) return error;
     const length = line.int32(2);
-    return length === undefined || length < 0 || length > MAX_ANNOUNCED_BYTES ? BAD_FORMAT : length;
+    return length === undefined || length < 0 || length > MAX_MEMCACHED_ANNOUNCED_BYTES ? BAD_FORMAT : length;
   }
 
   /** Reads the flags of an `ms`. Returns what is wrong with them, in which case the value is not to be taken. */
@@ -309,7 +307,7 @@ export class MetaCommands {
   debug(line: TextLine): undefined {
     const memcached = this.#memcached;
     memcached.counters.cmd_meta++;
-    if (line.count < 2 || line.length(1) > MAX_KEY_BYTES) return this.#error(BAD_FORMAT);
+    if (line.count < 2 || line.length(1) > MAX_MEMCACHED_KEY_BYTES) return this.#error(BAD_FORMAT);
     line.span(1, this.#key);
     if (line.count > 2 && line.is(2, "b") && !this.#reader.decodeKey()) return this.#error(BAD_FORMAT);
     const position = memcached.store.peek(this.#key);

@@ -1,12 +1,12 @@
 /** What follows the key of a meta command: its flags, and what comes with them. It knows words, not what is done with them. */
 
+import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { bytesOfBase64 } from "./base64.ts";
 import type { TextLine } from "./text_line.ts";
 import type { MemcachedCommands } from "./commands.ts";
 import type { Unsigned } from "./c_numbers.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
-const MAX_KEY_BYTES = 250;
 /** Words of a command, its name and key included. */
 const MAX_WORDS = 19;
 const MAX_OPAQUE_BYTES = 32;
@@ -50,7 +50,7 @@ export class MetaFlagReader {
   flags: MetaFlags = new MetaFlags();
   readonly #memcached: MemcachedCommands;
   readonly #key: ByteSpan;
-  readonly #decoded = new Uint8Array(MAX_KEY_BYTES);
+  readonly #decoded = new Uint8Array(MAX_MEMCACHED_KEY_BYTES);
 
   /** @param key Leads to the key of the command read last. */
   constructor(memcached: MemcachedCommands, key: ByteSpan) {
@@ -140,7 +140,7 @@ export class MetaFlagReader {
 /** What is wrong with a command's line, whatever its flags are. */
 export function lineError(line: TextLine, tooMany: string): string | undefined {
   if (line.count < 2) return "ERROR";
-  if (line.length(1) > MAX_KEY_BYTES) return BAD_FORMAT;
+  if (line.length(1) > MAX_MEMCACHED_KEY_BYTES) return BAD_FORMAT;
   return line.count > MAX_WORDS ? tooMany : undefined;
 }
 

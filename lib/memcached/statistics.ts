@@ -1,5 +1,6 @@
 /** Statistics under memcached's names, where the value is ours to know. It knows what is counted, not who asks. */
 
+import type { ServerStats } from "../base/stats.ts";
 import type { MemcachedCommands } from "./commands.ts";
 
 /** What `version` answers: memcached's whose commands these are, and whose server this is. */
@@ -16,7 +17,7 @@ export interface MemcachedHost {
   /** Connections at most. */
   readonly maxConnections: number;
   /** The server's own statistics. */
-  stats(): Record<string, unknown>;
+  stats(): ServerStats;
   /** Addresses of those connected now. */
   connected(): string[];
 }
@@ -49,28 +50,28 @@ export function statistics(host: MemcachedHost, group: string): StatLines | unde
 
 function general(host: MemcachedHost): StatLines {
   const { memcached: { store, counters } } = host;
-  const of = reader(host);
+  const stats = host.stats();
   return [
     ["pid", host.pid],
-    ["uptime", Math.floor(of("uptimeMs") / 1000)],
+    ["uptime", Math.floor(stats.uptimeMs / 1000)],
     ["time", Math.floor(store.nowMs / 1000)],
     ["version", MEMCACHED_VERSION],
     ["pointer_size", 64],
     ["max_connections", host.maxConnections],
-    ["curr_connections", of("connections")],
-    ["total_connections", of("connectionsAccepted")],
-    ["rejected_connections", of("connectionsRefused")],
+    ["curr_connections", stats.connections],
+    ["total_connections", stats.connectionsAccepted],
+    ["rejected_connections", stats.connectionsRefused],
     ...Object.entries(counters),
-    ["bytes_read", of("bytesReceived")],
-    ["bytes_written", of("bytesSent")],
+    ["bytes_read", stats.bytesReceived],
+    ["bytes_written", stats.bytesSent],
     ["limit_maxbytes", limitOf(host)],
     ["accepting_conns", 1],
     ["threads", 1],
-    ["bytes", of("bytes")],
-    ["curr_items", of("entries")],
-    ["total_items", of("stores")],
-    ["evictions", of("evictions")],
-    ["reclaimed", of("expirations")],
+    ["bytes", stats.bytes],
+    ["curr_items", stats.entries],
+    ["total_items", stats.stores],
+    ["evictions", stats.evictions],
+    ["reclaimed", stats.expirations],
   ];
 }
 
@@ -96,22 +97,22 @@ function settings(host: MemcachedHost): StatLines {
 
 /** All entries are of one class: memory is not divided by size. */
 function items(host: MemcachedHost): StatLines {
-  const of = reader(host);
-  if (of("entries") === 0) return [];
+  const stats = host.stats();
+  if (stats.entries === 0) return [];
   return [
-    ["items:1:number", of("entries")],
-    ["items:1:mem_requested", of("bytes")],
-    ["items:1:evicted", of("evictions")],
+    ["items:1:number", stats.entries],
+    ["items:1:mem_requested", stats.bytes],
+    ["items:1:evicted", stats.evictions],
     ["items:1:outofmemory", host.memcached.counters.store_no_memory],
-    ["items:1:reclaimed", of("expirations")],
+    ["items:1:reclaimed", stats.expirations],
   ];
 }
 
 function slabs(host: MemcachedHost): StatLines {
-  const of = reader(host);
+  const stats = host.stats();
   const { counters } = host.memcached;
-  const used: StatLines = of("entries") === 0 ? [] : [
-    ["1:used_chunks", of("entries")],
+  const used: StatLines = stats.entries === 0 ? [] : [
+    ["1:used_chunks", stats.entries],
     ["1:get_hits", counters.get_hits],
     ["1:cmd_set", counters.cmd_set],
     ["1:delete_hits", counters.delete_hits],
@@ -121,15 +122,9 @@ function slabs(host: MemcachedHost): StatLines {
     ["1:cas_badval", counters.cas_badval],
     ["1:touch_hits", counters.touch_hits],
   ];
-  return [...used, ["active_slabs", used.length === 0 ? 0 : 1], ["total_malloced", of("memoryBytes")]];
+  return [...used, ["active_slabs", used.length === 0 ? 0 : 1], ["total_malloced", stats.memoryBytes]];
 }
 
 function limitOf({ memcached: { store } }: MemcachedHost): number {
   return store.maxBytes ?? 0;
-}
-
-/** Reads numbers out of the server's statistics. */
-function reader(host: MemcachedHost): (name: string) => number {
-  const stats = host.stats();
-  return (name) => typeof stats[name] === "number" ? stats[name] : 0;
 }

@@ -3,7 +3,12 @@
  * docs/memcached.md lists. It knows where lines and blocks end; what they say is for the classic and the meta commands.
  */
 
-import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import {
+  type ConnectionContext,
+  type HandlerState,
+  OUTPUT_BYTES,
+  type ProtocolHandler,
+} from "../wire/protocol_handler.ts";
 import type { InputBuffer } from "../wire/input_buffer.ts";
 import { Lookahead } from "./lookahead.ts";
 import { ClassicCommands } from "./classic_commands.ts";
@@ -37,7 +42,7 @@ export class TextHandler implements ProtocolHandler {
   /** Bytes of the line that is arriving that have been searched for its end. */
   #searched = 0;
 
-  constructor(host: MemcachedHost, input: InputBuffer, output: OutputBuffer) {
+  constructor(host: MemcachedHost, { input, output }: ConnectionContext) {
     this.#host = host;
     this.#input = input;
     this.#output = output;

@@ -90,7 +90,7 @@ export function closeQuietly(socket: { close(): void }): void {
 }
 
 /** Where the other side of a connection is, as text. */
-export function remoteAddress({ remoteAddr }: Deno.Conn): string {
+export function remoteAddress({ remoteAddr }: Pick<Deno.Conn, "remoteAddr">): string {
   return "hostname" in remoteAddr ? `${remoteAddr.hostname}:${remoteAddr.port}` : "unix";
 }
 

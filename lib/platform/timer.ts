@@ -1,7 +1,6 @@
 /** One function to be run later. It knows no reason. */
 
-/** The longest that a timer waits. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from "../base/limits.ts";
 
 /** Runs a function after a time, however long. */
 export class Timer {

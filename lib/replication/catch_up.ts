@@ -4,6 +4,7 @@
  * to ask, not how messages travel.
  */
 
+import { MAX_ORIGIN_ID } from "../base/limits.ts";
 import { isAfter, livesAt, nameAt, placeOf } from "./outgoing.ts";
 import {
   type Head,
@@ -318,7 +319,7 @@ export class CatchUp {
 
 /** A number that no origin bears that is met here. */
 function unmet(random: () => number, isMet: (id: number) => boolean): number {
-  let id = 1 + Math.floor(random() * (2 ** 32 - 1));
-  while (isMet(id)) id = id % (2 ** 32 - 1) + 1;
+  let id = 1 + Math.floor(random() * MAX_ORIGIN_ID);
+  while (isMet(id)) id = id % MAX_ORIGIN_ID + 1;
   return id;
 }

@@ -1,8 +1,14 @@
 /** The native protocol's requests and their replies. It knows the store, not how bytes travel; docs/protocol.md is the format. */
 
-import { type HandlerState, OUTPUT_BYTES, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import {
+  type ConnectionContext,
+  type HandlerState,
+  OUTPUT_BYTES,
+  type ProtocolHandler,
+} from "../wire/protocol_handler.ts";
 import type { EntryInput } from "../store/entry.ts";
 import { KeyBatch } from "../store/key_batch.ts";
+import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
 import { writeControl, writeError } from "../wire/control.ts";
@@ -20,7 +26,7 @@ export interface NativeHost {
   /** Who this server is among peers. */
   readonly id: number;
   /** The statistics for `STATS`. */
-  stats(): Record<string, unknown>;
+  stats(): ServerStats;
   /** Counters that all conversations share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
 }
@@ -41,6 +47,8 @@ class Refusal extends Error {
 export class NativeHandler implements ProtocolHandler {
   /** Set once the client has turned out to be a peer. */
   peer: PeerHello | undefined;
+  /** Set once the client has turned out to be a peer whose messages are not understood here. */
+  incompatiblePeer: PeerHello | undefined;
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
@@ -51,7 +59,7 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, input: FrameReader, output: FrameWriter) {
+  constructor(host: NativeHost, { input, output }: ConnectionContext) {
     this.#host = host;
     this.#keys = new KeyBatch(host.store);
     this.#input = input;
@@ -101,7 +109,10 @@ export class NativeHandler implements ProtocolHandler {
       return this.close("no-hello", "the first request must be HELLO");
     }
     const hello = readHello(input);
-    if ("code" in hello) return this.close(hello.code, hello.message);
+    if ("code" in hello) {
+      this.incompatiblePeer = hello.peer;
+      return this.close(hello.code, hello.message);
+    }
     this.#greeted = true;
     this.peer = hello.peer;
     input.maxBodyBytes = MAX_BODY_BYTES;
@@ -144,7 +155,7 @@ export class NativeHandler implements ProtocolHandler {
         return output.empty(REPLY.ok);
       case REQUEST.stats:
         this.#noBody();
-        return writeControl(output, REPLY.data, this.#host.stats());
+        return writeControl(output, REPLY.data, { ...this.#host.stats() });
       case REQUEST.ping:
         this.#noBody();
         return output.empty(REPLY.ok);
@@ -234,7 +245,7 @@ export class NativeHandler implements ProtocolHandler {
       key.to = at = key.from + this.#input.uint16(at);
       keys.add(key);
     }
-    keys.fetch();
+    keys.prefetch();
     return 0;
   }
 

@@ -1,37 +1,160 @@
-/** Checks of a server's options. Each throws a `RangeError` that names the option, what is allowed and what came. */
+/**
+ * A server's options: their defaults and their checks. What is out of range throws a `RangeError` that names the option, what is
+ * allowed and what came.
+ */
 
-import { type Address, parseAddress } from "../base/address.ts";
-import { MAX_ITEM_BYTES, MIN_ITEM_BYTES } from "../base/limits.ts";
+import { type Address, DEFAULT_PORT, parseAddress } from "../base/address.ts";
+import {
+  DEFAULT_MAX_SIZE,
+  DEFAULT_TTL_MS,
+  MAX_ITEM_BYTES,
+  MAX_PORT,
+  MAX_STORE_BYTES,
+  MAX_TIMER_MS,
+  MIN_ITEM_BYTES,
+  MIN_STORE_BYTES,
+} from "../base/limits.ts";
+
+/** Options of {@linkcode OrmucoCacheServer}. */
+export interface ServerOptions {
+  /**
+   * A port (on the loopback interface), `host:port`, `[ipv6]:port` or `unix:/path`; port 0 takes a free one.
+   *
+   * @default {11142}
+   */
+  listen?: string | number;
+  /**
+   * Other servers as `host`, `host:port` or `[ipv6]:port`, with which entries are shared; it is enough if one of two lists
+   * the other. The port is 11142 unless given.
+   *
+   * @default {[]}
+   */
+  peers?: string[];
+  /**
+   * Entries held at most.
+   *
+   * @default {128, or no limit if `maxBytes` is given}
+   */
+  maxSize?: number;
+  /**
+   * Memory for entries, in bytes: keys, values, their overhead and the room between them; 64 KiB to 16 GiB. About an
+   * eighth of it is that room.
+   *
+   * @default {17179869184}
+   */
+  maxBytes?: number;
+  /**
+   * Milliseconds until an entry expires that was stored without a time of its own; 0 means never.
+   *
+   * @default {3600000}
+   */
+  ttlMs?: number;
+  /**
+   * Whether a hit restarts the entry's time to live.
+   *
+   * @default {true}
+   */
+  renewOnHit?: boolean;
+  /**
+   * Milliseconds between rounds with peers, in which they make up for what has been lost on the way.
+   *
+   * @default {1000}
+   */
+  gossipIntervalMs?: number;
+  /**
+   * Connections at most; more are told so and closed.
+   *
+   * @default {1000}
+   */
+  maxConnections?: number;
+  /**
+   * Bytes of an item that memcached's protocols store, at most: value, key, and 59 to 63 beside them; 1 KiB to 16 MiB.
+   *
+   * @default {1048576}
+   */
+  maxItemBytes?: number;
+  /** Takes the lines that the server has to say. What it throws is ignored. `console.log` by default. */
+  log?: (line: string) => void;
+}
+
+const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
+const LEAST_GOSSIP_INTERVAL_MS = 10;
+const DEFAULT_MAX_CONNECTIONS = 1000;
+const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
+
+/** Options of a server, complete and checked. */
+export interface ResolvedServerOptions {
+  readonly listen: Address;
+  readonly peers: readonly Address[];
+  readonly maxSize: number;
+  readonly maxBytes: number | undefined;
+  readonly ttlMs: number;
+  readonly renewOnHit: boolean;
+  readonly gossipIntervalMs: number;
+  readonly maxConnections: number;
+  readonly maxItemBytes: number;
+  /** Takes a line; it does not throw. */
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Completes and checks a server's options.
+ *
+ * @throws {RangeError} If one is out of range.
+ */
+export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
+  const { maxBytes, gossipIntervalMs = DEFAULT_GOSSIP_INTERVAL_MS, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
+  const { maxItemBytes = DEFAULT_MAX_ITEM_BYTES, log = console.log } = options;
+  const listen = checkedListen(options.listen ?? DEFAULT_PORT);
+  const peers = (options.peers ?? []).map(checkedPeer);
+  checkAtLeast("gossipIntervalMs", gossipIntervalMs, LEAST_GOSSIP_INTERVAL_MS, MAX_TIMER_MS);
+  if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
+  checkAtLeast("maxConnections", maxConnections, 1);
+  checkAtLeast("maxItemBytes", maxItemBytes, MIN_ITEM_BYTES, MAX_ITEM_BYTES);
+  return {
+    listen,
+    peers,
+    maxSize: options.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
+    maxBytes,
+    ttlMs: options.ttlMs ?? DEFAULT_TTL_MS,
+    renewOnHit: options.renewOnHit ?? true,
+    gossipIntervalMs,
+    maxConnections,
+    maxItemBytes,
+    log: (line) => sayTo(log, line),
+  };
+}
+
+/** What a caller's `log` throws must not end a loop. */
+function sayTo(log: (line: string) => void, line: string): void {
+  try {
+    log(line);
+  } catch {
+    // It has been told, in its way.
+  }
+}
 
 /** Where to listen. */
-export function checkedListen(listen: string | number): Address {
+function checkedListen(listen: string | number): Address {
   const isNone = typeof listen === "number" && !Number.isInteger(listen);
   const address = isNone ? undefined : parseAddress(String(listen), { hostname: "127.0.0.1" });
   if (address !== undefined) return address;
   throw new RangeError(
-    'Cannot create server: listen must be a port (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path": ' +
+    `Cannot create server: listen must be a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path": ` +
       `received "${listen}"`,
   );
 }
 
 /** Where a peer is. */
-export function checkedPeer(peer: string): Address {
+function checkedPeer(peer: string): Address {
   const address = parseAddress(peer);
   if (address?.transport === "tcp" && address.port > 0) return address;
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
 }
 
 /** Checks a number. */
-export function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
+function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
   if (value >= least && value <= most) return;
   const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
   throw new RangeError(`Cannot create server: ${option} must be ${allowed}: received ${value}`);
-}
-
-const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
-
-/** How large an item of a memcached client may be. */
-export function checkedItemBytes(maxItemBytes = DEFAULT_MAX_ITEM_BYTES): number {
-  checkAtLeast("maxItemBytes", maxItemBytes, MIN_ITEM_BYTES, MAX_ITEM_BYTES);
-  return maxItemBytes;
 }

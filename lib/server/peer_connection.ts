@@ -4,7 +4,9 @@
  */
 
 import { ProtocolError } from "../base/errors.ts";
-import { type FrameReader, FrameWriter, GOSSIP } from "../wire/frame.ts";
+import type { ByteStream } from "../platform/byte_stream.ts";
+import { Outbox } from "../platform/outbox.ts";
+import { type FrameReader, GOSSIP } from "../wire/frame.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
 
@@ -15,7 +17,7 @@ const TURN_MS = 2;
 
 /** What a connection is made of. */
 export interface PeerConnectionOptions {
-  readonly socket: Deno.Conn;
+  readonly stream: ByteStream;
   /** The reader that has read the greeting. */
   readonly input: FrameReader;
   /** Takes each message; the bytes are valid during the call. Throws `ProtocolError` to end the connection. */
@@ -52,30 +54,35 @@ export class Turns {
 export class PeerConnection {
   /** When bytes last came from the peer, by `performance.now()`. */
   lastHeardMs: number = performance.now();
-  /** Bytes each way since the connection was made. */
+  /** Bytes received since the connection was made. */
   bytesReceived = 0;
-  bytesSent = 0;
   /** Messages that were dropped because too much waited. */
   dropped = 0;
   /** When the peer last took anything, while something waits to be taken. */
   #takenMs = Infinity;
-  readonly #socket: Deno.Conn;
+  readonly #stream: ByteStream;
   readonly #input: FrameReader;
   readonly #onMessage: (message: Uint8Array) => void;
   readonly #turns: Turns;
-  #output = new FrameWriter();
-  #spare = new FrameWriter();
-  #flushIsQueued = false;
-  /** The write under way. */
-  #writing: Promise<void> | undefined;
+  readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ socket, input, onMessage, turns }: PeerConnectionOptions) {
-    this.#socket = socket;
+  constructor({ stream, input, onMessage, turns }: PeerConnectionOptions) {
+    this.#stream = stream;
+    this.#outbox = new Outbox({
+      stream,
+      onError: () => this.close(), // the reading side tells why
+      onProgress: (isIdle) => this.#takenMs = isIdle ? Infinity : performance.now(),
+    });
     this.#input = input;
     this.#onMessage = onMessage;
     this.#turns = turns;
     input.maxBodyBytes = MAX_GOSSIP_BYTES;
+  }
+
+  /** Bytes sent since the connection was made. */
+  get bytesSent(): number {
+    return this.#outbox.bytesSent;
   }
 
   /** Since when the peer has said nothing, or has taken nothing of what waits. */
@@ -91,19 +98,15 @@ export class PeerConnection {
   /** Sends a message, with all others of this turn; not one that the peer would have to refuse. */
   send(message: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#output.length > OUTBOX_BYTES || message.length > MAX_GOSSIP_BYTES) {
+    const { output } = this.#outbox;
+    if (output.length > OUTBOX_BYTES || message.length > MAX_GOSSIP_BYTES) {
       this.dropped++;
       return;
     }
-    this.#output.begin(GOSSIP);
-    this.#output.bytes(message);
-    this.#output.end();
-    if (this.#flushIsQueued || this.#writing !== undefined) return;
-    this.#flushIsQueued = true;
-    queueMicrotask(() => {
-      this.#flushIsQueued = false;
-      this.#writing ??= this.#write();
-    });
+    output.begin(GOSSIP);
+    output.bytes(message);
+    output.end();
+    this.#outbox.flushSoon();
   }
 
   /**
@@ -118,7 +121,7 @@ export class PeerConnection {
           if (!this.#turns.mayGoOn()) await this.#turns.take();
           this.#take();
         }
-        const count = await this.#socket.read(this.#input.space());
+        const count = await this.#stream.read(this.#input.space());
         if (count === null) return;
         this.bytesReceived += count;
         this.lastHeardMs = performance.now();
@@ -132,8 +135,7 @@ export class PeerConnection {
 
   /** Waits until what has been sent is written, and ends the connection. */
   async finish(): Promise<void> {
-    await Promise.resolve(); // a write that is about to begin
-    await this.#writing;
+    await this.#outbox.flush().catch(() => {}); // the reading side tells why
     this.close();
   }
 
@@ -141,36 +143,13 @@ export class PeerConnection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    closeQuietly(this.#socket);
-    this.#output.release();
+    closeQuietly(this.#stream);
+    this.#outbox.output.release();
   }
 
   #take(): void {
     const { code, start, end } = this.#input;
     if (code !== GOSSIP) throw new ProtocolError(`a frame of code ${code} between peers`);
     this.#onMessage(this.#input.slice(start, end));
-  }
-
-  async #write(): Promise<void> {
-    try {
-      while (this.#output.length > 0 && !this.#closed) {
-        const taken = this.#output;
-        this.#output = this.#spare;
-        this.#spare = taken;
-        const bytes = taken.taken();
-        for (let at = 0; at < bytes.length;) {
-          this.#takenMs = performance.now();
-          at += await this.#socket.write(bytes.subarray(at));
-        }
-        this.bytesSent += taken.length;
-        taken.reset();
-      }
-    } catch {
-      this.#spare.release();
-      this.close(); // the reading side tells why
-    } finally {
-      this.#takenMs = Infinity;
-      this.#writing = undefined;
-    }
   }
 }

@@ -8,6 +8,8 @@ import { ProtocolError } from "../base/errors.ts";
 import type { FrameReader } from "../wire/frame.ts";
 import { Gossip } from "../replication/gossip.ts";
 import { greet } from "../platform/handshake.ts";
+import type { ByteStream } from "../platform/byte_stream.ts";
+import { type Part, within } from "./part.ts";
 import { PeerConnection, Turns } from "./peer_connection.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
 import { closeQuietly, connect, isDisconnection, type Socket } from "../platform/socket.ts";
@@ -27,6 +29,8 @@ export interface PeersOptions {
   readonly intervalMs: number;
   /** Takes the lines that there are to say; it does not throw. */
   readonly log: (line: string) => void;
+  /** The port at which this server listens, which peers are told; `undefined` if it has none. */
+  readonly port: () => number | undefined;
   /** Counts connections that were ended for what came over them. */
   readonly counters: { protocolErrors: number };
 }
@@ -41,8 +45,9 @@ const OPEN_LIMIT_MS = 5000;
 /** A peer that says nothing for so many rounds, and so long, is gone. */
 const SILENT_ROUNDS = 15;
 const SILENT_MS = 5000;
-/** Messages on their way when a server stops have this long to be taken. */
-const FINISH_LIMIT_MS = 1000;
+/** Peers that were refused, and for how long they are shown after they have last tried. */
+const MAX_INCOMPATIBLE = 16;
+const INCOMPATIBLE_MS = 2 * LAST_BACKOFF_MS;
 /** Peers that statistics tell of, and letters of what was wrong: more would not fit into what a client reads of them. */
 const MAX_ROWS = 64;
 const MAX_ERROR_LETTERS = 200;
@@ -73,8 +78,16 @@ interface Listed {
   droppedFull: number;
 }
 
+/** A peer that was refused. */
+interface Incompatible {
+  readonly id: number;
+  readonly error: string;
+  /** When it last tried, by `performance.now()`. */
+  readonly lastMs: number;
+}
+
 /** The peers of one server. */
-export class Peers {
+export class Peers implements Part {
   readonly #options: PeersOptions;
   readonly #gossip: Gossip;
   readonly #listed: Listed[];
@@ -83,8 +96,8 @@ export class Peers {
   #numbers = 0;
   #stop: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Port of this server, which peers are told; 0 if it has none. */
-  #port = 0;
+  /** Peers that were refused because their messages are not understood here, by address. */
+  readonly #incompatible = new Map<string, Incompatible>();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -108,35 +121,38 @@ export class Peers {
   }
 
   /** Begins to connect, and the rounds. */
-  start(port: number): void {
-    this.#port = port;
+  start(): void {
     this.#stop = new AbortController();
     for (const listed of this.#listed) this.#keep(listed, this.#stop.signal);
     this.#round();
   }
 
   /** Ends all connections, once what has been said is written. */
-  async stop(): Promise<void> {
+  async stop(limitMs: number): Promise<void> {
     this.#stop?.abort();
     clearTimeout(this.#timer);
     this.#guard(() => this.#gossip.flush());
     const links = [...this.#connections.values()].map(({ link }) => link);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, FINISH_LIMIT_MS));
-    await Promise.race([Promise.all(links.map((link) => link.finish())), limit]);
-    clearTimeout(timer);
+    await within(limitMs, Promise.all(links.map((link) => link.finish())));
     for (const link of links) link.close();
   }
 
   /** Goes on with a connection that a peer has made, until it ends. */
-  async accept(socket: Deno.Conn, input: FrameReader, { id, port }: PeerHello): Promise<void> {
-    if (id === this.#options.id || this.#stop?.signal.aborted !== false) return;
-    const from = socket.remoteAddr;
-    const host = "hostname" in from ? from.hostname : "unix";
-    const address = "port" in from
-      ? formatAddress({ transport: "tcp", hostname: host, port: port ?? from.port })
-      : host;
-    await this.#use(socket, input, { id, address, isOwn: false });
+  async accept(stream: ByteStream, input: FrameReader, peer: PeerHello): Promise<void> {
+    if (peer.id === this.#options.id || this.#stop?.signal.aborted !== false) return;
+    await this.#use(stream, input, { id: peer.id, address: addressOf(stream, peer), isOwn: false });
+  }
+
+  /** Takes note of a peer that was refused because its messages are not understood here. */
+  refuse(stream: ByteStream, peer: PeerHello): void {
+    const address = addressOf(stream, peer);
+    const error = incompatible(peer);
+    if (!this.#incompatible.has(address)) this.#options.log(`Peer ${address} cannot be used: ${error}`);
+    this.#incompatible.delete(address); // the one that tried last is the last in order
+    this.#incompatible.set(address, { id: peer.id, error, lastMs: performance.now() });
+    for (const [oldest] of this.#incompatible) {
+      if (this.#incompatible.size > MAX_INCOMPATIBLE) this.#incompatible.delete(oldest);
+    }
   }
 
   /** Peers listed, and those that have connected; the first of them, if they are very many. */
@@ -157,8 +173,12 @@ export class Peers {
       return { ...row, state, id, error: state === "connected" ? "" : error.slice(0, MAX_ERROR_LETTERS) };
     });
     const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
-    const most = Math.max(0, MAX_ROWS - rows.length);
-    return [...rows, ...others.slice(0, most).map((connection) => this.#row(connection.address, connection))];
+    rows.push(...others.map((connection) => this.#row(connection.address, connection)));
+    for (const [address, { id, error, lastMs }] of this.#incompatible) {
+      const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > INCOMPATIBLE_MS;
+      if (!isShown) rows.push({ ...this.#row(address, undefined), state: "incompatible", id, error });
+    }
+    return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
   }
 
   /** What replication has done. */
@@ -221,7 +241,7 @@ export class Peers {
     signal.addEventListener("abort", end);
     try {
       socket = await connect(listed.address, limit.signal);
-      const { input, server } = await greet(socket, software, { id: own, port: this.#port || undefined });
+      const { input, server } = await greet(socket, software, { id: own, port: this.#options.port() });
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (server.peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
@@ -245,7 +265,7 @@ export class Peers {
 
   /** Uses a connection until it ends. Returns what was wrong, if anything was. */
   async #use(
-    socket: Deno.Conn,
+    stream: ByteStream,
     input: FrameReader,
     { id, address, isOwn }: { id: number; address: string; isOwn: boolean },
     listed = this.#listed.find((listed) => listed.id === id),
@@ -264,7 +284,7 @@ export class Peers {
       address,
       isOwn,
       refusedFuture: 0,
-      link: new PeerConnection({ socket, input, onMessage, turns: this.#turns }),
+      link: new PeerConnection({ stream, input, onMessage, turns: this.#turns }),
     };
     this.#connections.set(number, connection);
     this.#gossip.connect(number);
@@ -349,6 +369,12 @@ export class Peers {
       this.#options.log(`Cannot replicate: ${error instanceof Error ? error.stack : error}`);
     }
   }
+}
+
+/** Where a peer that has connected listens, as far as is known. */
+function addressOf({ remoteAddr }: ByteStream, { port }: PeerHello): string {
+  if (!("port" in remoteAddr) || !("hostname" in remoteAddr)) return "unix";
+  return formatAddress({ transport: "tcp", hostname: remoteAddr.hostname, port: port ?? remoteAddr.port });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

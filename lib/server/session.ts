@@ -1,86 +1,90 @@
 /**
  * One client's conversation without its socket: request bytes in, reply bytes out, in the protocol that the first byte
- * tells. It knows which protocols there are, not what they say.
+ * tells. It knows neither what protocols say nor how bytes travel.
  */
 
-import type { HandlerState, ProtocolHandler } from "../wire/protocol_handler.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
-import type { MemcachedCommands } from "../memcached/commands.ts";
-import { BinaryHandler, REQUEST_MAGIC } from "../memcached/binary.ts";
-import { TextHandler } from "../memcached/text.ts";
-import type { MemcachedHost } from "../memcached/statistics.ts";
 import type { PeerHello } from "../wire/hello.ts";
-import { NativeHandler, type NativeHost } from "./native_handler.ts";
+import type { ConnectionContext, HandlerState, ProtocolHandler } from "../wire/protocol_handler.ts";
+import { NativeHandler } from "./native_handler.ts";
+import { protocolOf, type SessionHost } from "./protocols.ts";
 
-/** What a session needs from the server it belongs to. */
-export interface SessionHost extends NativeHost, MemcachedHost {
-  /** memcached's commands on the store. */
-  readonly memcached: MemcachedCommands;
+/** What a session is made of, beside what all share. */
+export interface SessionOptions {
+  /** Where replies collect; a new writer by default. */
+  readonly output?: FrameWriter;
+  /** Address of the client, for people; empty by default. */
+  readonly remoteAddress?: string;
+  /** Told that there is output that no request asked for. */
+  readonly onPush?: () => void;
 }
 
-const NATIVE = 0;
-const TLS = 0x16;
-
 /** One client's conversation. Put bytes into `input`, call `run`, write `output`. */
-export class Session {
+export class Session implements ConnectionContext {
   /** Bytes from the client. */
   readonly input: FrameReader = new FrameReader();
-  /** Replies; the caller writes and resets it. */
-  readonly output: FrameWriter = new FrameWriter();
+  /** Replies; the caller writes them. */
+  readonly output: FrameWriter;
+  /** Address of the client, for people. */
+  readonly remoteAddress: string;
   readonly #host: SessionHost;
-  #conversation: ProtocolHandler | undefined;
+  readonly #onPush: () => void;
+  #handler: ProtocolHandler | undefined;
   #closing = false;
 
-  constructor(host: SessionHost) {
+  constructor(host: SessionHost, { output, remoteAddress = "", onPush = () => {} }: SessionOptions = {}) {
     this.#host = host;
+    this.output = output ?? new FrameWriter();
+    this.remoteAddress = remoteAddress;
+    this.#onPush = onPush;
   }
 
   /** Set once the client has turned out to be a peer. */
   get peer(): PeerHello | undefined {
-    return this.#conversation instanceof NativeHandler ? this.#conversation.peer : undefined;
+    return this.#handler instanceof NativeHandler ? this.#handler.peer : undefined;
+  }
+
+  /** Set once the client has turned out to be a peer whose messages are not understood here. */
+  get incompatiblePeer(): PeerHello | undefined {
+    return this.#handler instanceof NativeHandler ? this.#handler.incompatiblePeer : undefined;
   }
 
   /** Whether the client has begun to say something and not come to an end of its greeting. */
   get isGreeting(): boolean {
-    return this.#conversation instanceof NativeHandler && !this.#conversation.isGreeted;
+    return this.#handler instanceof NativeHandler && !this.#handler.isGreeted;
   }
 
   /** Answers what has arrived. Never throws for what a client sent. */
   run(): HandlerState {
     if (this.#closing) return "closing";
-    this.#conversation ??= this.#begin();
-    if (this.#conversation === undefined) return "needs-input";
-    const state = this.#closing ? "closing" : this.#conversation.run();
+    this.#handler ??= this.#begin();
+    if (this.#handler === undefined) return "needs-input";
+    const state = this.#closing ? "closing" : this.#handler.run();
     this.#closing = state === "closing";
     return state;
+  }
+
+  /** Says something that no request asked for. */
+  push(write: (output: FrameWriter) => void): void {
+    if (this.#closing) return;
+    write(this.output);
+    this.#onPush();
   }
 
   /** Says why the connection is about to end. */
   close(code: string, message: string): void {
     this.#closing = true;
-    this.#conversation ??= this.#native();
-    this.#conversation.close(code, message);
+    this.#handler ??= new NativeHandler(this.#host, this);
+    this.#handler.close(code, message);
   }
 
   #begin(): ProtocolHandler | undefined {
-    const { input, output } = this;
-    switch (input.firstByte()) {
-      case -1:
-        return undefined;
-      case NATIVE:
-        return this.#native();
-      case REQUEST_MAGIC:
-        return new BinaryHandler(this.#host, input, output);
-      case TLS:
-        this.#host.counters.protocolErrors++;
-        this.close("unsupported-protocol", "this port does not speak TLS");
-        return this.#conversation;
-      default:
-        return new TextHandler(this.#host, input, output);
-    }
-  }
-
-  #native(): NativeHandler {
-    return new NativeHandler(this.#host, this.input, this.output);
+    const firstByte = this.input.firstByte();
+    if (firstByte < 0) return undefined;
+    const started = protocolOf(firstByte)(this.#host, this);
+    if ("run" in started) return started;
+    this.#host.counters.protocolErrors++;
+    this.close(started.code, started.message);
+    return this.#handler;
   }
 }

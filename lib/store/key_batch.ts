@@ -27,7 +27,7 @@ export class KeyBatch {
   }
 
   /** Fetches what the lookups of the keys will read; of a single key that would be no gain. */
-  fetch(): void {
+  prefetch(): void {
     if (this.count > 1) this.#store.prefetch(this.hashes, this.count);
   }
 }

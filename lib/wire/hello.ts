@@ -3,6 +3,7 @@
  * server answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
  */
 
+import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { closingError, type ControlData, readControl, readData, readError, writeControl } from "./control.ts";
 import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
@@ -135,10 +136,10 @@ function protocolOf(data: ControlData): number | string {
 
 function peerOf(data: ControlData): PeerHello | undefined {
   const [id, port, gossip] = [own(data, "peer"), own(data, "port"), own(data, "gossip")];
-  if (!isWhole(id, 2 ** 32 - 1)) return undefined;
+  if (!isWhole(id, MAX_ORIGIN_ID)) return undefined;
   return {
     id,
-    port: isWhole(port, 65535) ? port : undefined,
+    port: isWhole(port, MAX_PORT) ? port : undefined,
     gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
   };
 }

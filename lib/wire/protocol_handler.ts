@@ -1,17 +1,31 @@
-/** What a connection's protocols have in common: bytes in, bytes out, and what is to happen next. */
+/** What the protocols of a server have in common: bytes in, bytes out, and what is to happen next. */
+
+import type { FrameReader, FrameWriter } from "./frame.ts";
 
 /**
- * What a conversation wants next: more input, its output written first (there is more to answer), its output written and the
- * connection closed, or its output written and the rest of the connection taken by a peer's link.
+ * What a handler wants next: more input, its output written first (there is more to answer), its output written and the
+ * connection closed, or its output written and the rest of the connection left to a peer.
  */
 export type HandlerState = "needs-input" | "output-full" | "closing" | "peer";
 
-/** A client's conversation in one protocol, whose bytes lie in buffers that it has been given. */
+/** Answers one client in one protocol. */
 export interface ProtocolHandler {
   /** Answers what has arrived. Never throws for what a client sent. */
   run(): HandlerState;
   /** Says why the connection is about to end, if the protocol has a way to. */
   close(code: string, message: string): void;
+}
+
+/** One connection, as the protocols that are spoken over it see it. */
+export interface ConnectionContext {
+  /** Bytes from the client. */
+  readonly input: FrameReader;
+  /** Replies. */
+  readonly output: FrameWriter;
+  /** Address of the client, for people. */
+  readonly remoteAddress: string;
+  /** Says something that no request asked for: `write` puts it into the output, and it leaves at the end of this turn. */
+  push(write: (output: FrameWriter) => void): void;
 }
 
 /** Output beyond this is written before more is produced: it bounds what a client that does not read can cost. */

@@ -2,8 +2,22 @@
 
 import { MemcachedCommands } from "../../lib/memcached/commands.ts";
 import { processClock } from "../../lib/platform/clock.ts";
-import type { SessionHost } from "../../lib/server/session.ts";
+import type { GossipTotals } from "../../lib/base/stats.ts";
+import { newCounters, serverStats } from "../../lib/server/statistics.ts";
+import type { SessionHost } from "../../lib/server/protocols.ts";
 import { Store, type StoreOptions } from "../../lib/store/store.ts";
+
+const NO_GOSSIP: GossipTotals = {
+  applied: 0,
+  repeated: 0,
+  sent: 0,
+  pushed: 0,
+  gaps: 0,
+  extended: 0,
+  fromFuture: 0,
+  verifications: 0,
+  unconfirmed: 0,
+};
 
 /** What `sessionHost` returns. */
 export interface TestHost extends SessionHost {
@@ -25,6 +39,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     ...replicates,
     ...options,
   });
+  const counters = { requests: 0, refusals: 0, protocolErrors: 0 };
   const host: TestHost = {
     store,
     memcached: new MemcachedCommands({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
@@ -34,8 +49,16 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     pid: 1,
     maxConnections: 10,
     connected: () => ["127.0.0.1:1"],
-    counters: { requests: 0, refusals: 0, protocolErrors: 0 },
-    stats: () => ({ ...store.stats() }),
+    counters,
+    stats: () =>
+      serverStats({
+        store,
+        counters: { ...newCounters(), ...counters },
+        uptimeMs: 0,
+        connections: 1,
+        gossip: NO_GOSSIP,
+        peers: [],
+      }),
   };
   return host;
 }

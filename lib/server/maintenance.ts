@@ -1,0 +1,51 @@
+/** The work of a server that nobody asks for: it runs between requests, in slices, by a timer. */
+
+import { forgetBuffer } from "../wire/buffer_pool.ts";
+import { Timer } from "../platform/timer.ts";
+import type { Store } from "../store/store.ts";
+import type { Part } from "./part.ts";
+
+/** Milliseconds between slices: while there is more to do, and otherwise. */
+const BUSY_PAUSE_MS = 4;
+const IDLE_PAUSE_MS = 500;
+
+/** Drops expired entries, gives memory back, and runs what a memcached client wants done later. */
+export class Maintenance implements Part {
+  readonly #store: Store;
+  readonly #log: (line: string) => void;
+  readonly #later = new Timer();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param log Takes a line on what goes wrong. */
+  constructor(store: Store, log: (line: string) => void) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Begins with the first slice. */
+  start(): void {
+    this.#run();
+  }
+
+  /** Ends at once, with what was to be done later. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#later.stop();
+  }
+
+  /** Runs a function after `ms` milliseconds, in place of the one that waits. */
+  runLater(ms: number, run: () => void): void {
+    this.#later.set(ms, run);
+  }
+
+  #run(): void {
+    let pauseMs = IDLE_PAUSE_MS;
+    forgetBuffer();
+    try {
+      if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
+    } catch (error) {
+      this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`);
+    }
+    this.#timer = setTimeout(() => this.#run(), pauseMs);
+  }
+}

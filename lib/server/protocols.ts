@@ -1,0 +1,36 @@
+/** The protocols that a server speaks, by the first byte of a connection. It knows which there are, not what they say. */
+
+import { BinaryHandler, REQUEST_MAGIC } from "../memcached/binary.ts";
+import type { MemcachedHost } from "../memcached/statistics.ts";
+import { TextHandler } from "../memcached/text.ts";
+import type { ConnectionContext, ProtocolHandler } from "../wire/protocol_handler.ts";
+import { NativeHandler, type NativeHost } from "./native_handler.ts";
+
+/** What all sessions of a server share. */
+export interface SessionHost extends NativeHost, MemcachedHost {}
+
+/** Begins to answer a client, or says why it is not answered. */
+export type StartProtocol = (host: SessionHost, context: ConnectionContext) => ProtocolHandler | Refusal;
+
+/** Why a protocol is not spoken: code and message of the `CLOSING` that the client gets. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+}
+
+const NATIVE = 0;
+const TLS = 0x16;
+
+const native: StartProtocol = (host, context) => new NativeHandler(host, context);
+
+/** Protocols by first byte; all others are memcached's text protocol. */
+const PROTOCOLS: ReadonlyMap<number, StartProtocol> = new Map<number, StartProtocol>([
+  [NATIVE, native],
+  [REQUEST_MAGIC, (host, context) => new BinaryHandler(host, context)],
+  [TLS, () => ({ code: "unsupported-protocol", message: "this port does not speak TLS" })],
+]);
+
+/** The protocol of a connection that begins with a byte. */
+export function protocolOf(firstByte: number): StartProtocol {
+  return PROTOCOLS.get(firstByte) ?? ((host, context) => new TextHandler(host, context));
+}

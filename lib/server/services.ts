@@ -1,0 +1,36 @@
+/** What all connections of a server share, made from its options: the store, and memcached's commands on it. */
+
+import { SOFTWARE } from "../base/software.ts";
+import { MemcachedCommands, type MemcachedOptions } from "../memcached/commands.ts";
+import { processClock } from "../platform/clock.ts";
+import { Store } from "../store/store.ts";
+import type { ResolvedServerOptions } from "./options.ts";
+import type { SessionHost } from "./protocols.ts";
+
+/** Makes a server's store. */
+export function newStore(
+  { maxSize, maxBytes, ttlMs, renewOnHit, peers }: ResolvedServerOptions,
+  origin: number,
+): Store {
+  return new Store({
+    maxSize,
+    maxBytes,
+    ttlMs,
+    renewOnHit,
+    hashKey: [...crypto.getRandomValues(new Int32Array(2))] as [number, number],
+    clock: processClock,
+    origin,
+    replicates: true,
+    keepsGhosts: peers.length > 0, // until a peer comes, nobody would ask for them
+  });
+}
+
+/** Makes what all sessions of a server share. */
+export function newSessionHost(
+  { maxItemBytes, maxConnections }: ResolvedServerOptions,
+  parts: Pick<SessionHost, "store" | "id" | "counters" | "stats" | "connected"> & Pick<MemcachedOptions, "later">,
+): SessionHost {
+  const { store, later } = parts;
+  const memcached = new MemcachedCommands({ store, maxItemBytes, later });
+  return { ...parts, memcached, maxConnections, software: SOFTWARE, pid: Deno.pid };
+}

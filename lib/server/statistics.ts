@@ -1,0 +1,58 @@
+/** What a server counts, and how its statistics are put together. */
+
+import { SOFTWARE } from "../base/software.ts";
+import type { GossipTotals, PeerStats, ServerStats } from "../base/stats.ts";
+import type { Store } from "../store/store.ts";
+
+/** Counters that all connections of a server share. */
+export interface ServerCounters {
+  /** Requests answered, in any protocol. */
+  requests: number;
+  /** Requests of the native protocol that were refused. */
+  refusals: number;
+  /** Connections ended because of bytes that are not the protocol. */
+  protocolErrors: number;
+  connectionsAccepted: number;
+  connectionsRefused: number;
+  bytesReceived: number;
+  bytesSent: number;
+}
+
+/** Counters at the beginning. */
+export function newCounters(): ServerCounters {
+  return {
+    requests: 0,
+    refusals: 0,
+    protocolErrors: 0,
+    connectionsAccepted: 0,
+    connectionsRefused: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+  };
+}
+
+/** What statistics are made of. */
+export interface StatisticsSource {
+  readonly store: Store;
+  readonly counters: ServerCounters;
+  readonly uptimeMs: number;
+  readonly connections: number;
+  readonly gossip: GossipTotals;
+  readonly peers: PeerStats[];
+}
+
+/** Statistics of a server. */
+export function serverStats(source: StatisticsSource): ServerStats {
+  const { store, counters, uptimeMs, connections, gossip, peers } = source;
+  return {
+    server: SOFTWARE,
+    uptimeMs: Math.round(uptimeMs),
+    maxSize: store.maxSize === Infinity ? 0 : store.maxSize,
+    maxBytes: store.maxBytes ?? 0,
+    ...store.stats(),
+    connections,
+    ...counters,
+    gossip,
+    peers,
+  };
+}
