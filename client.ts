@@ -13,21 +13,18 @@
  */
 
 import { type Address, parseAddress } from "./lib/base/address.ts";
-import { encodeValue } from "./lib/wire/values.ts";
+import type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
+import { checkTtlMs } from "./lib/base/checks.ts";
+import type { CacheError } from "./lib/base/errors.ts";
+import { MAX_PORT } from "./lib/base/limits.ts";
 import { clientOptions } from "./lib/base/settings.ts";
-import { readEnvironment } from "./lib/platform/environment.ts";
-import { CacheError, type CacheErrorCode } from "./lib/base/errors.ts";
-import { type FrameReader, type FrameWriter, REQUEST } from "./lib/wire/frame.ts";
-import { checkKey, checkTtlMs } from "./lib/base/checks.ts";
-import { MAX_KEYS_PER_GET } from "./lib/base/limits.ts";
-import { ClientConnection } from "./lib/client/connection.ts";
-import { LruCache } from "./lib/lru.ts";
-import { MISS, OMITTED, readFound, readMany, readYesNo, writeGetMany, writeKeyed, writeSet } from "./lib/wire/calls.ts";
-import { readData } from "./lib/wire/control.ts";
-import { SOFTWARE } from "./lib/base/software.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
+import { MemoryCache } from "./lib/client/memory_cache.ts";
+import { RemoteCache } from "./lib/client/remote_cache.ts";
+import { readEnvironment } from "./lib/platform/environment.ts";
 
-export { CacheError, type CacheErrorCode } from "./lib/base/errors.ts";
+export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
+export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 
 /** Options of {@linkcode OrmucoCacheClient}. */
@@ -70,14 +67,7 @@ export interface ClientOptions {
   renewOnHit?: boolean;
 }
 
-/** Options of {@linkcode OrmucoCacheClient.store}. */
-export interface StoreValueOptions {
-  /** Milliseconds until this entry expires, in place of the default; 0 or `Infinity` means never. */
-  ttlMs?: number;
-}
-
 const DEFAULT_TIMEOUT_MS = 1000;
-const DEFAULT_TTL_MS = 3_600_000;
 
 /**
  * A cache with two methods that matter: `store` and `retrieve`.
@@ -103,16 +93,8 @@ const DEFAULT_TTL_MS = 3_600_000;
  * }
  * ```
  */
-export class OrmucoCacheClient implements AsyncDisposable {
-  readonly #memory: LruCache<unknown> | undefined;
-  readonly #link: ClientConnection | undefined;
-  readonly #ttlMs: number | undefined;
-  readonly #onError: ((error: CacheError) => void) | undefined;
-  readonly #reported = new WeakSet<CacheError>();
-  readonly #failures: Record<CacheErrorCode, number> = { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 };
-  #hits = 0;
-  #misses = 0;
-  #stores = 0;
+export class OrmucoCacheClient implements OrmucoCache {
+  readonly #cache: OrmucoCache;
 
   /**
    * Makes a client; it connects when first used.
@@ -122,20 +104,12 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @throws {RangeError} If an option or variable is out of range.
    */
   constructor(options: ClientOptions = clientOptions(readEnvironment())) {
-    this.#ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
-    this.#onError = options.onError;
+    const { maxSize, renewOnHit, onError, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     const servers = checkedServers(options.servers ?? []);
-    if (servers.length === 0) {
-      const { maxSize, renewOnHit } = options;
-      this.#memory = new LruCache({ maxSize, renewOnHit, ttlMs: this.#ttlMs ?? DEFAULT_TTL_MS });
-      return;
-    }
-    this.#link = new ClientConnection({
-      servers,
-      timeoutMs: checkedTimeoutMs(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
-      software: SOFTWARE,
-      onError: (error) => this.#report(error),
-    });
+    this.#cache = servers.length === 0
+      ? new MemoryCache({ maxSize, renewOnHit, ttlMs })
+      : new RemoteCache({ servers, timeoutMs: checkedTimeoutMs(timeoutMs), ttlMs, onError });
   }
 
   /**
@@ -149,15 +123,8 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * path in it.
    * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
    */
-  async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
-    const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkTtlMs(options.ttlMs);
-    checkKey(key);
-    if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");
-    const stored = this.#memory
-      ? this.#memory.set(memoryKey(key), data, { ttlMs })
-      : await this.#storeRemotely(key, data, ttlMs);
-    if (stored) this.#stores++;
-    return stored;
+  store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
+    return this.#cache.store(key, data, options);
   }
 
   /**
@@ -169,17 +136,7 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @throws {RangeError} If the key is out of range.
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined> {
-    if (this.#memory) return this.#retrieveHere(key) as Promise<T | undefined>;
-    return new Promise((resolve) => {
-      checkKey(key);
-      this.#link!.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: readFound,
-        settle: (value, error) => {
-          if (error !== undefined) this.#failed(error, "retrieve", key);
-          resolve(this.#count(error === undefined ? value : MISS) as T | undefined);
-        },
-      });
-    });
+    return this.#cache.retrieve(key);
   }
 
   /**
@@ -190,15 +147,8 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @returns The values found, by key; a miss is absent.
    * @throws {RangeError} If a key is out of range.
    */
-  async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const asked = [...new Set(keys)];
-    asked.forEach(checkKey);
-    const found = this.#memory ? asked.map((key) => this.#find(key)) : await this.#findRemotely(asked);
-    const values = new Map<string, T>();
-    for (let i = 0; i < asked.length; i++) if (found[i] !== MISS) values.set(asked[i], found[i] as T);
-    this.#hits += values.size;
-    this.#misses += asked.length - values.size;
-    return values;
+  retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
+    return this.#cache.retrieveMany(keys);
   }
 
   /**
@@ -208,10 +158,8 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @returns Whether it has; `false` if the server failed.
    * @throws {RangeError} If the key is out of range.
    */
-  async has(key: string): Promise<boolean> {
-    checkKey(key);
-    if (this.#memory) return this.#memory.has(memoryKey(key));
-    return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo, "look up", key) ?? false;
+  has(key: string): Promise<boolean> {
+    return this.#cache.has(key);
   }
 
   /**
@@ -221,10 +169,8 @@ export class OrmucoCacheClient implements AsyncDisposable {
    * @returns Whether there was one; `false` if the server failed.
    * @throws {RangeError} If the key is out of range.
    */
-  async remove(key: string): Promise<boolean> {
-    checkKey(key);
-    if (this.#memory) return this.#memory.delete(memoryKey(key));
-    return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove", key) ?? false;
+  remove(key: string): Promise<boolean> {
+    return this.#cache.remove(key);
   }
 
   /**
@@ -232,12 +178,8 @@ export class OrmucoCacheClient implements AsyncDisposable {
    *
    * @returns Whether it was done; `false` if the server failed.
    */
-  async clear(): Promise<boolean> {
-    if (this.#memory) {
-      this.#memory.clear();
-      return true;
-    }
-    return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
+  clear(): Promise<boolean> {
+    return this.#cache.clear();
   }
 
   /**
@@ -245,135 +187,22 @@ export class OrmucoCacheClient implements AsyncDisposable {
    *
    * @returns The statistics.
    */
-  async stats(): Promise<ClientStats> {
-    const server = this.#link && await this.#ask((output) => output.empty(REQUEST.stats), readData);
-    return {
-      connectedTo: this.#link?.connectedTo,
-      hits: this.#hits,
-      misses: this.#misses,
-      stores: this.#stores,
-      failures: { ...this.#failures },
-      entries: this.#memory?.size,
-      server,
-    };
+  stats(): Promise<ClientStats> {
+    return this.#cache.stats();
   }
 
   /**
    * Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. Stand-alone
    * there is nothing to end.
    */
-  async close(): Promise<void> {
-    if (this.#link === undefined) return;
-    // Replies come in order: with this one, all earlier ones are there.
-    if (this.#link.pending > 0) {
-      await new Promise<void>((resolve) => {
-        this.#link!.call((output) => output.empty(REQUEST.ping), { read: readYesNo, settle: () => resolve() }, true);
-      });
-    }
-    this.#link.close();
+  close(): Promise<void> {
+    return this.#cache.close();
   }
 
   /** Same as {@linkcode OrmucoCacheClient.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  async #storeRemotely(key: string, data: unknown, ttlMs: number | undefined): Promise<boolean> {
-    const value = encodeValue(data);
-    const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
-    try {
-      return await this.#ask((output) => writeSet(output, key, value, wireTtlMs), readYesNo, "store", key) ?? false;
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      this.#failed(error, "store", key);
-      return false;
-    }
-  }
-
-  async #retrieveHere(key: string): Promise<unknown> {
-    checkKey(key);
-    return await this.#count(this.#find(key));
-  }
-
-  #find(key: string): unknown {
-    const value = this.#memory!.get(memoryKey(key));
-    return value !== undefined || this.#memory!.has(memoryKey(key)) ? value : MISS;
-  }
-
-  async #findRemotely(keys: string[]): Promise<unknown[]> {
-    const parts: Promise<unknown[]>[] = [];
-    for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
-      parts.push(this.#findPart(keys.slice(from, from + MAX_KEYS_PER_GET)));
-    }
-    const found = parts.length === 1 ? await parts[0] : (await Promise.all(parts)).flat();
-    if (!found.includes(OMITTED)) return found;
-    return Promise.all(found.map((value, i) => value === OMITTED ? this.#findOne(keys[i]) : value));
-  }
-
-  async #findPart(keys: string[]): Promise<unknown[]> {
-    const onBadValue = (i: number, error: Error) =>
-      this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
-    const read = (frame: FrameReader) => readMany(frame, keys.length, onBadValue);
-    return await this.#ask((output) => writeGetMany(output, keys), read) ?? keys.map(() => MISS);
-  }
-
-  async #findOne(key: string): Promise<unknown> {
-    const read = (frame: FrameReader) => ({ value: readFound(frame) });
-    const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), read, "retrieve", key);
-    return found === undefined ? MISS : found.value;
-  }
-
-  /** Makes a call whose failure is `undefined`. */
-  #ask<T>(
-    write: (output: FrameWriter) => void,
-    read: (frame: FrameReader) => T,
-    verb = "ask the server",
-    key?: string,
-  ): Promise<T | undefined> {
-    return new Promise((resolve) => {
-      this.#link!.call(write, {
-        read,
-        settle: (result, error) => {
-          if (error !== undefined) this.#failed(error, verb, key);
-          resolve(result);
-        },
-      });
-    });
-  }
-
-  #count(value: unknown): unknown {
-    if (value === MISS) {
-      this.#misses++;
-      return undefined;
-    }
-    this.#hits++;
-    return value;
-  }
-
-  /** Counts a failed call. What concerns this call alone is told with its key; the rest, many calls share. */
-  #failed(error: CacheError, verb?: string, key?: string): void {
-    this.#failures[error.code]++;
-    const isShared = error.message.startsWith("Cannot use") || verb === undefined;
-    const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
-    this.#report(isShared ? error : new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
-  }
-
-  /** A lost connection fails many calls with one error: it is told once. */
-  #report(error: CacheError): void {
-    if (this.#onError === undefined || this.#reported.has(error)) return;
-    this.#reported.add(error);
-    try {
-      const result = this.#onError(error) as unknown;
-      if (result instanceof Promise) result.catch(() => {});
-    } catch {
-      // The callback's own trouble must not become that of a connection.
-    }
-  }
-}
-
-/** The engine hashes strings of digits predictably: a stranger's keys could make a crowd of them collide. */
-function memoryKey(key: string): string {
-  return `\0${key}`;
 }
 
 function checkedServers(servers: readonly string[]): Address[] {
@@ -382,7 +211,7 @@ function checkedServers(servers: readonly string[]): Address[] {
     const address = parseAddress(text);
     if (address !== undefined) return address;
     throw new RangeError(
-      'Cannot create client: servers must be "host", "host:port" (port 0 to 65535), "[ipv6]:port" or "unix:/path": ' +
+      `Cannot create client: servers must be "host", "host:port" (port 0 to ${MAX_PORT}), "[ipv6]:port" or "unix:/path": ` +
         `received "${text}"`,
     );
   });

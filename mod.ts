@@ -16,8 +16,10 @@
 export {
   CacheError,
   type CacheErrorCode,
+  type CacheErrorOptions,
   type ClientOptions,
   type ClientStats,
+  type OrmucoCache,
   OrmucoCacheClient,
   type StoreValueOptions,
 } from "./client.ts";

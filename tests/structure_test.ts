@@ -30,7 +30,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 
 /** Names that a pure file does not mention outside comments and strings. */
 const AMBIENT =
-  /\bDeno\.|\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bDate\.now\b|\bnew Date\(\)|\bperformance\.|\bMath\.random\b|\bcrypto\.|\bPromise\b|\basync\b|\bawait\b|\bconsole\.|\bfetch\(/;
+  /\bDeno\.|\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bDate\.now\b|\bnew Date\(\)|\bperformance\.|\bMath\.random\b|\bcrypto\.|\bnew Promise\b|\bPromise\.|\basync\b|\bawait\b|\bconsole\.|\bfetch\(/;
 /** The one exception: the clock that `LruCache` uses unless its options name another. */
 const AMBIENT_ALLOWED: Readonly<Record<string, RegExp>> = {
   "lib/lru.ts": /\bperformance\.(now|timeOrigin)\b|\bDate\.now\b|\bqueueMicrotask\b/g,

@@ -1,4 +1,4 @@
-/** What a key may be: text of 1 to 4,096 bytes as UTF-8; and what a time to live may be. */
+/** What a caller may pass: keys (text of 1 to 4,096 bytes as UTF-8), times to live, and values. */
 
 import { MAX_KEY_BYTES, MAX_TTL_MS } from "./limits.ts";
 
@@ -39,4 +39,14 @@ export function keyError(key: unknown): RangeError {
 export function checkTtlMs(ttlMs: number): number {
   if (ttlMs === Infinity || (typeof ttlMs === "number" && ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
   throw new RangeError(`Cannot use ttlMs: it must be 0 to ${MAX_TTL_MS}, or Infinity: received ${ttlMs}`);
+}
+
+/**
+ * Checks a value to be stored, and returns it.
+ *
+ * @throws {TypeError} If it is a promise: nobody wants the promise itself back.
+ */
+export function checkData(data: unknown): unknown {
+  if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");
+  return data;
 }

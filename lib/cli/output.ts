@@ -1,6 +1,6 @@
 /** What commands print, and the exit statuses that they end with. */
 
-import { type CacheError } from "../base/errors.ts";
+import type { CacheError } from "../base/errors.ts";
 
 /** Exit statuses. */
 export const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4, internal: 70 } as const;

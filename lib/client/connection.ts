@@ -7,8 +7,9 @@ import { type Address, formatAddress } from "../base/address.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
 import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
+import { Outbox } from "../platform/outbox.ts";
 import { type Call, Pipeline } from "./pipeline.ts";
-import { closeQuietly, connect, type Socket, writeAll } from "../platform/socket.ts";
+import { closeQuietly, connect, type Socket } from "../platform/socket.ts";
 
 /** What a link needs to know. */
 export interface ClientConnectionOptions {
@@ -31,6 +32,7 @@ export class ClientConnection {
   /** The calls of the current connection, or of the one being made; `undefined` when there is none. */
   #pipeline: Pipeline | undefined;
   #socket: Socket | undefined;
+  #outbox: Outbox | undefined;
   #server = 0;
   /** Attempts since the last reply: with as many as there are servers, the next one waits. */
   #failures = 0;
@@ -80,7 +82,7 @@ export class ClientConnection {
   /** Fails what waits and ends the connection. Later calls fail. */
   close(): void {
     this.#closed = true;
-    this.#lastError = new CacheError("unreachable", "Cannot use client: it is closed");
+    this.#lastError = new CacheError("unreachable", "Cannot use client: it is closed", { concerns: "connection" });
     this.#end(this.#lastError);
     this.#abandon();
   }
@@ -103,6 +105,8 @@ export class ClientConnection {
     try {
       if (this.#pipeline !== pipeline) return;
       this.#socket = socket;
+      const onError = (error: unknown) => this.#fail(pipeline, this.#describe(error));
+      this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError });
       if (pipeline.pending === 0) socket.unref();
       this.#flush();
       await this.#read(socket, pipeline);
@@ -165,17 +169,10 @@ export class ClientConnection {
     });
   }
 
-  /** Writes what waits, one write at a time: what collects meanwhile goes with the next. */
+  /** Writes the calls of this turn. */
   #flush(): void {
     this.#flushIsQueued = false;
-    const [pipeline, socket] = [this.#pipeline, this.#socket];
-    if (pipeline === undefined || socket === undefined) return;
-    if (pipeline.isWriting || pipeline.output.length === 0) return;
-    const taken = pipeline.take();
-    writeAll(socket, taken.taken()).then(() => {
-      pipeline.written(taken);
-      this.#flush();
-    }, (error) => this.#fail(pipeline, this.#describe(error)));
+    this.#outbox?.flushNow();
   }
 
   /** Ends a connection that failed, unless that has happened already. */
@@ -197,6 +194,7 @@ export class ClientConnection {
     const [pipeline, socket] = [this.#pipeline, this.#socket];
     this.#pipeline = undefined;
     this.#socket = undefined;
+    this.#outbox = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (socket !== undefined) closeQuietly(socket);
@@ -210,7 +208,10 @@ export class ClientConnection {
   }
 
   #error(code: CacheErrorCode, reason: string, cause?: unknown): CacheError {
-    return new CacheError(code, `Cannot use server ${formatAddress(this.#address)}: ${reason}`, { cause });
+    return new CacheError(code, `Cannot use server ${formatAddress(this.#address)}: ${reason}`, {
+      cause,
+      concerns: "connection",
+    });
   }
 
   /** One timer watches all calls: they were made in order, so the oldest is the first to be late. */

@@ -32,11 +32,8 @@ const MAX_WAITING_CALLS = 100_000;
 export class Pipeline {
   /** Replies as they arrive; valid once `attach` has been called. */
   input: FrameReader = new FrameReader();
-  /** Requests not yet taken for writing. */
-  output: FrameWriter = new FrameWriter();
-  /** Whether a write is under way: one at a time. */
-  isWriting = false;
-  #spare = new FrameWriter();
+  /** Requests that wait to be written. */
+  readonly output: FrameWriter = new FrameWriter();
   #calls: PendingCall[] = [];
   #head = 0;
   #receivedAtMs = 0;
@@ -71,21 +68,6 @@ export class Pipeline {
       throw error;
     }
     this.#calls.push({ call: call as Call<unknown>, sentAtMs: nowMs, settled: false });
-  }
-
-  /** The requests that wait, for one write; later ones collect elsewhere until `written`. */
-  take(): FrameWriter {
-    this.isWriting = true;
-    const taken = this.output;
-    this.output = this.#spare;
-    return taken;
-  }
-
-  /** Takes back what `take` gave. */
-  written(taken: FrameWriter): void {
-    this.isWriting = false;
-    taken.reset();
-    this.#spare = taken;
   }
 
   /**

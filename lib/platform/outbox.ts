@@ -12,7 +12,7 @@ export interface OutboxOptions {
   readonly stream: ByteStream;
   /** Where they collect; a new writer by default. */
   readonly output?: FrameWriter;
-  /** Told why a write that `flushSoon` began has failed. */
+  /** Told why a write that `flushSoon` or `flushNow` began has failed. */
   readonly onError: (error: unknown) => void;
   /** Told before each write and when all is written; for one who watches whether the other side takes anything. */
   readonly onProgress?: (isIdle: boolean) => void;
@@ -49,8 +49,13 @@ export class Outbox {
     this.#isQueued = true;
     queueMicrotask(() => {
       this.#isQueued = false;
-      if (!this.#isHeld) this.flush().catch(this.#onError);
+      if (!this.#isHeld) this.flushNow();
     });
+  }
+
+  /** Writes what has been collected, and has `onError` told if that fails. */
+  flushNow(): void {
+    if (this.#writing === undefined) this.flush().catch(this.#onError);
   }
 
   /** Writes what has been collected, and what is added meanwhile. */

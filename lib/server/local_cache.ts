@@ -4,9 +4,12 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import { CallCounters } from "../base/call_counters.ts";
+import { MISS } from "../wire/calls.ts";
 import { decodePart, encodeValue } from "../wire/values.ts";
 import { ProtocolError } from "../base/errors.ts";
-import { checkKey, checkTtlMs } from "../base/checks.ts";
+import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
@@ -22,21 +25,16 @@ export interface LocalCacheOptions {
 const utf8 = new TextEncoder();
 /** Values up to this share a buffer on their way. */
 const SHARED_BYTES = 64 * 1024;
-/** In place of a value, which may be `undefined`. */
-const MISS = Symbol("miss");
 
 /**
  * `store`, `retrieve` and the other methods of `OrmucoCacheClient`, on the entries that a server in this process holds and
  * shares with its peers. Values are copies, as with any server.
  */
-export class LocalCache {
+export class LocalCache implements OrmucoCache {
   readonly #options: LocalCacheOptions;
   readonly #key: ByteSpan = { bytes: new Uint8Array(MAX_KEY_BYTES), from: 0, to: 0 };
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
-  #hits = 0;
-  #misses = 0;
-  #stores = 0;
-  #unreadable = 0;
+  readonly #calls = new CallCounters();
 
   /** Made by a server: see its `cache`. */
   constructor(options: LocalCacheOptions) {
@@ -53,14 +51,13 @@ export class LocalCache {
    * @throws {TypeError} If the value holds what cannot be sent: the message names the path in it.
    * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
    */
-  async store(key: string, data: unknown, options: { ttlMs?: number } = {}): Promise<boolean> {
+  async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     const span = this.#keyOf(key);
-    if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");
-    const { flags, payload } = encodeValue(data);
+    const { flags, payload } = encodeValue(checkData(data));
     const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
     const isStored = await (value.to <= MAX_VALUE_BYTES && this.#options.store.set(span, { flags, value, ttlMs }));
-    if (isStored) this.#stores++;
+    if (isStored) this.#calls.stores++;
     return isStored;
   }
 
@@ -74,12 +71,8 @@ export class LocalCache {
    */
   async retrieve<T = unknown>(key: string): Promise<T | undefined> {
     const value = this.#find(key);
-    if (value === MISS) {
-      this.#misses++;
-      return undefined;
-    }
-    this.#hits++;
-    return await value as T;
+    this.#calls.found(value === MISS ? 0 : 1, 1);
+    return await (value === MISS ? undefined : value as T);
   }
 
   /**
@@ -98,8 +91,7 @@ export class LocalCache {
       const value = this.#find(key);
       if (value !== MISS) values.set(key, value as T);
     }
-    this.#hits += values.size;
-    this.#misses += asked.size - values.size;
+    this.#calls.found(values.size, asked.size);
     return await values;
   }
 
@@ -143,15 +135,18 @@ export class LocalCache {
   async stats(): Promise<ClientStats> {
     const server = this.#options.stats();
     return await {
+      ...this.#calls.stats(),
       connectedTo: undefined,
-      hits: this.#hits,
-      misses: this.#misses,
-      stores: this.#stores,
-      failures: { unreachable: 0, timeout: 0, refused: 0, protocol: this.#unreadable, busy: 0 },
       entries: server.entries,
       server,
     };
   }
+
+  /** Has no effect: the entries are the server's, and stay as long as it does. */
+  async close(): Promise<void> {}
+
+  /** Same as {@linkcode LocalCache.close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   #keyOf(key: string): ByteSpan {
     checkKey(key);
@@ -167,7 +162,7 @@ export class LocalCache {
       return this.#valueAt(position);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#unreadable++;
+      this.#calls.failures.protocol++;
       return MISS;
     }
   }

@@ -49,8 +49,8 @@ class Pair {
 
   /** Carries all requests over and their replies back. */
   exchange(nowMs = 0): void {
-    const taken = this.pipeline.take();
-    this.#carry(taken.taken().slice(), (bytes) => {
+    const taken = this.pipeline.output.taken();
+    this.#carry(taken.slice(), (bytes) => {
       this.session.input.push(bytes);
       let state;
       do {
@@ -62,7 +62,7 @@ class Pair {
         this.session.output.reset();
       } while (state === "output-full");
     });
-    this.pipeline.written(taken);
+    this.pipeline.output.sent(taken.length);
   }
 
   #carry(bytes: Uint8Array, deliver: (part: Uint8Array) => void): void {
@@ -101,10 +101,10 @@ for (const step of [Infinity, 1, 7]) {
 Deno.test("Pipeline keeps what is added during a write for the next one", () => {
   const pair = new Pair();
   pair.get("a");
-  const taken = pair.pipeline.take();
-  const length = taken.length;
+  const taken = pair.pipeline.output.taken();
+  const before = taken.slice();
   pair.get("b");
-  assertEquals([taken.length, pair.pipeline.output.length], [length, length]);
+  assertEquals([taken, pair.pipeline.output.length], [before, before.length]);
 });
 
 Deno.test("Pipeline drops a request whose key or value is none, and the next one is sound", () => {

@@ -1,0 +1,93 @@
+/** A cache in this process's memory: the client without a server. Values are kept themselves, not copies. */
+
+import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import { CallCounters } from "../base/call_counters.ts";
+import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
+import { DEFAULT_TTL_MS } from "../base/limits.ts";
+import type { ClientStats } from "../base/stats.ts";
+import { LruCache } from "../lru.ts";
+
+/** Options of {@linkcode MemoryCache}; the names are those of the client's options. */
+export interface MemoryCacheOptions {
+  readonly maxSize?: number;
+  readonly renewOnHit?: boolean;
+  readonly ttlMs?: number;
+}
+
+/** A cache in memory. */
+export class MemoryCache implements OrmucoCache {
+  readonly #entries: LruCache<unknown>;
+  readonly #calls = new CallCounters();
+
+  /** @throws {RangeError} If an option is out of range. */
+  constructor({ maxSize, renewOnHit, ttlMs = DEFAULT_TTL_MS }: MemoryCacheOptions) {
+    this.#entries = new LruCache({ maxSize, renewOnHit, ttlMs });
+  }
+
+  /** Stores a value. */
+  async store(key: string, data: unknown, { ttlMs }: StoreValueOptions = {}): Promise<boolean> {
+    if (ttlMs !== undefined) checkTtlMs(ttlMs);
+    const isStored = await this.#entries.set(memoryKey(key), checkData(data), { ttlMs });
+    if (isStored) this.#calls.stores++;
+    return isStored;
+  }
+
+  /** Returns the value of a key. */
+  async retrieve<T = unknown>(key: string): Promise<T | undefined> {
+    const name = memoryKey(key);
+    const value = this.#entries.get(name);
+    this.#calls.found(value !== undefined || this.#entries.has(name) ? 1 : 0, 1);
+    return await value as T | undefined;
+  }
+
+  /** Returns the values of many keys. */
+  async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
+    const values = new Map<string, T>();
+    const asked = [...new Set(keys)];
+    const names = asked.map(memoryKey);
+    names.forEach((name, i) => {
+      const value = this.#entries.get(name);
+      if (value !== undefined || this.#entries.has(name)) values.set(asked[i], value as T);
+    });
+    this.#calls.found(values.size, asked.length);
+    return await values;
+  }
+
+  /** Tells whether a key has an entry, without using or renewing it. */
+  async has(key: string): Promise<boolean> {
+    return await this.#entries.has(memoryKey(key));
+  }
+
+  /** Removes an entry. */
+  async remove(key: string): Promise<boolean> {
+    return await this.#entries.delete(memoryKey(key));
+  }
+
+  /** Removes every entry. */
+  async clear(): Promise<boolean> {
+    this.#entries.clear();
+    return await true;
+  }
+
+  /** Returns counters, and how many entries there are. */
+  async stats(): Promise<ClientStats> {
+    return await {
+      ...this.#calls.stats(),
+      connectedTo: undefined,
+      entries: this.#entries.size,
+      server: undefined,
+    };
+  }
+
+  /** There is nothing to give up. */
+  async close(): Promise<void> {}
+
+  /** Same as `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** The engine hashes strings of digits predictably: a stranger's keys could make a crowd of them collide. */
+function memoryKey(key: string): string {
+  checkKey(key);
+  return `\0${key}`;
+}

@@ -1,0 +1,193 @@
+/** A cache on a server: each call is a request, and a call that fails is a miss. It knows calls, not how bytes travel. */
+
+import type { Address } from "../base/address.ts";
+import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import { CallCounters } from "../base/call_counters.ts";
+import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
+import { CacheError } from "../base/errors.ts";
+import { MAX_KEYS_PER_GET } from "../base/limits.ts";
+import { SOFTWARE } from "../base/software.ts";
+import type { ClientStats } from "../base/stats.ts";
+import { MISS, OMITTED, readFound, readMany, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
+import { readData } from "../wire/control.ts";
+import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
+import { encodeValue } from "../wire/values.ts";
+import { ClientConnection } from "./connection.ts";
+
+/** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
+export interface RemoteCacheOptions {
+  /** There is at least one. */
+  readonly servers: readonly Address[];
+  readonly timeoutMs: number;
+  /** Milliseconds to live of what is stored without a ttl of its own; `undefined` leaves it to the server. */
+  readonly ttlMs: number | undefined;
+  readonly onError: ((error: CacheError) => void) | undefined;
+}
+
+/** A cache on one of several servers. */
+export class RemoteCache implements OrmucoCache {
+  readonly #connection: ClientConnection;
+  readonly #ttlMs: number | undefined;
+  readonly #onError: ((error: CacheError) => void) | undefined;
+  readonly #reported = new WeakSet<CacheError>();
+  readonly #calls = new CallCounters();
+
+  /** Makes the cache; it connects when first used. */
+  constructor({ servers, timeoutMs, ttlMs, onError }: RemoteCacheOptions) {
+    this.#ttlMs = ttlMs;
+    this.#onError = onError;
+    this.#connection = new ClientConnection({
+      servers,
+      timeoutMs,
+      software: SOFTWARE,
+      onError: (error) => this.#report(error),
+    });
+  }
+
+  /** Stores a copy of a value. */
+  async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
+    const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkTtlMs(options.ttlMs);
+    checkKey(key);
+    const value = encodeValue(checkData(data));
+    const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
+    try {
+      const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs);
+      const isStored = await this.#ask(write, readYesNo, "store", key) ?? false;
+      if (isStored) this.#calls.stores++;
+      return isStored;
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      this.#failed(error, "store", key);
+      return false;
+    }
+  }
+
+  /** Returns a copy of the value of a key. */
+  retrieve<T = unknown>(key: string): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      checkKey(key);
+      this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
+        read: readFound,
+        settle: (value, error) => {
+          if (error !== undefined) this.#failed(error, "retrieve", key);
+          const isMiss = error !== undefined || value === MISS;
+          if (isMiss) this.#calls.misses++;
+          else this.#calls.hits++;
+          resolve((isMiss ? undefined : value) as T | undefined);
+        },
+      });
+    });
+  }
+
+  /** Returns copies of the values of many keys, in one request per 1,024 of them. */
+  async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
+    const asked = [...new Set(keys)];
+    asked.forEach(checkKey);
+    const found = await this.#find(asked);
+    const values = new Map<string, T>();
+    for (let i = 0; i < asked.length; i++) if (found[i] !== MISS) values.set(asked[i], found[i] as T);
+    this.#calls.found(values.size, asked.length);
+    return values;
+  }
+
+  /** Tells whether a key has an entry, without using or renewing it. */
+  async has(key: string): Promise<boolean> {
+    checkKey(key);
+    return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo, "look up", key) ?? false;
+  }
+
+  /** Removes an entry. */
+  async remove(key: string): Promise<boolean> {
+    checkKey(key);
+    return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove", key) ?? false;
+  }
+
+  /** Removes every entry of the server. */
+  async clear(): Promise<boolean> {
+    return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
+  }
+
+  /** Returns counters of this client and of the server. */
+  async stats(): Promise<ClientStats> {
+    const server = await this.#ask((output) => output.empty(REQUEST.stats), readData);
+    return { ...this.#calls.stats(), connectedTo: this.#connection.connectedTo, entries: undefined, server };
+  }
+
+  /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */
+  async close(): Promise<void> {
+    // Replies come in order: with this one, all earlier ones are there.
+    if (this.#connection.pending > 0) {
+      await new Promise<void>((resolve) => {
+        const call = { read: readYesNo, settle: () => resolve() };
+        this.#connection.call((output) => output.empty(REQUEST.ping), call, true);
+      });
+    }
+    this.#connection.close();
+  }
+
+  /** Same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #find(keys: string[]): Promise<unknown[]> {
+    const parts: Promise<unknown[]>[] = [];
+    for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
+      parts.push(this.#findPart(keys.slice(from, from + MAX_KEYS_PER_GET)));
+    }
+    const found = parts.length === 1 ? await parts[0] : (await Promise.all(parts)).flat();
+    if (!found.includes(OMITTED)) return found;
+    return Promise.all(found.map((value, i) => value === OMITTED ? this.#findOne(keys[i]) : value));
+  }
+
+  async #findPart(keys: string[]): Promise<unknown[]> {
+    const onBadValue = (i: number, error: Error) =>
+      this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
+    const read = (frame: FrameReader) => readMany(frame, keys.length, onBadValue);
+    return await this.#ask((output) => writeGetMany(output, keys), read) ?? keys.map(() => MISS);
+  }
+
+  async #findOne(key: string): Promise<unknown> {
+    const read = (frame: FrameReader) => ({ value: readFound(frame) });
+    const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), read, "retrieve", key);
+    return found === undefined ? MISS : found.value;
+  }
+
+  /** Makes a call whose failure is `undefined`. */
+  #ask<T>(
+    write: (output: FrameWriter) => void,
+    read: (frame: FrameReader) => T,
+    verb = "ask the server",
+    key?: string,
+  ): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      this.#connection.call(write, {
+        read,
+        settle: (result, error) => {
+          if (error !== undefined) this.#failed(error, verb, key);
+          resolve(result);
+        },
+      });
+    });
+  }
+
+  /** Counts a failed call. What concerns this call alone is told with its key; the rest, many calls share. */
+  #failed(error: CacheError, verb: string, key?: string): void {
+    this.#calls.failures[error.code]++;
+    if (error.concerns === "connection") return this.#report(error);
+    const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
+    this.#report(new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
+  }
+
+  /** A lost connection fails many calls with one error: it is told once. */
+  #report(error: CacheError): void {
+    if (this.#onError === undefined || this.#reported.has(error)) return;
+    this.#reported.add(error);
+    try {
+      const result = this.#onError(error) as unknown;
+      if (result instanceof Promise) result.catch(() => {});
+    } catch {
+      // The callback's own trouble must not become that of a connection.
+    }
+  }
+}
