@@ -16,9 +16,10 @@ import {
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
-import { FrameReader, FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { readGreeting, readHello, writeHello } from "../../lib/wire/hello.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
+import { frameOf, written } from "../support/frames.ts";
 import { bytesOfHex, goldenLines, hexOf } from "../support/golden.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
 
@@ -109,12 +110,6 @@ function touch(output: FrameWriter, ttlMs: number | undefined): void {
   output.end();
 }
 
-function written(write: (output: FrameWriter) => void): Uint8Array {
-  const output = new FrameWriter();
-  write(output);
-  return output.taken().slice();
-}
-
 /** The line of a frame: the fields of its header apart from each other and the body. */
 function lineOf(bytes: Uint8Array): string {
   return [[0, 4], [4, 6], [6, 7], [7, 8], [8, bytes.length]]
@@ -150,14 +145,6 @@ function answers(request: (name: string) => Uint8Array): [name: string, line: st
     if (i > 0) input.maxBodyBytes = asked === "GET_MANY" ? 64 : MAX_BODY_BYTES; // else 16 MiB would be the least to omit
     return [name, lineOf(server.answer(request(asked)))];
   });
-}
-
-/** The frame that is all of the bytes. */
-function frameOf(bytes: Uint8Array): FrameReader {
-  const frame = new FrameReader();
-  frame.push(bytes);
-  assert(frame.next() && frame.pendingBytes === 0, "one frame");
-  return frame;
 }
 
 Deno.test("golden/frames.txt has the bytes of every frame as it is written today", () => {
