@@ -1,0 +1,64 @@
+/** Bytes to be written: in order, whole, and in memory that goes back. */
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
+import { OutputBuffer } from "../../lib/wire/output_buffer.ts";
+import { emptyPool, patternOf } from "../support/buffers.ts";
+
+Deno.test("OutputBuffer collects numbers, bytes and text in order", () => {
+  const output = new OutputBuffer();
+  output.uint8(0xfe);
+  output.uint16(0xfedc);
+  output.uint32(0xfedcba98);
+  output.bytes(Uint8Array.of(1, 2));
+  output.text("aé€😀");
+  output.buffer.set([3, 4], output.room(2));
+  output.text("");
+  const text = new TextEncoder().encode("aé€😀");
+  const expected = Uint8Array.of(0xfe, 0xfe, 0xdc, 0xfe, 0xdc, 0xba, 0x98, 1, 2, ...text, 3, 4);
+  assertEquals(output.taken().slice(), expected);
+  assertStrictEquals(output.length, expected.length);
+});
+
+Deno.test("OutputBuffer keeps what it has when it grows, whatever makes it grow", () => {
+  emptyPool();
+  const writes: Record<string, [write: (output: OutputBuffer) => void, added: number]> = {
+    uint8: [(output) => output.uint8(7), 1],
+    uint16: [(output) => output.uint16(7), 2],
+    uint32: [(output) => output.uint32(7), 4],
+    bytes: [(output) => output.bytes(new Uint8Array(1_000_000)), 1_000_000],
+    text: [(output) => output.text("é".repeat(100_000)), 200_000],
+    room: [(output) => output.room(100_000), 100_000],
+  };
+  const before = patternOf(SMALL_BUFFER_BYTES);
+  for (const [name, [write, added]] of Object.entries(writes)) {
+    const output = new OutputBuffer();
+    output.bytes(before);
+    write(output);
+    assertEquals(output.taken().slice(0, before.length), before, name);
+    assertStrictEquals(output.taken().length, before.length + added, name);
+    if (name.startsWith("uint")) assertStrictEquals(output.taken().at(-1), 7, name);
+    output.reset();
+  }
+});
+
+Deno.test("OutputBuffer.sent() leaves what has not been sent, and nothing when all has", () => {
+  const output = new OutputBuffer();
+  output.bytes(Uint8Array.of(1, 2, 3));
+  output.sent(2);
+  assertEquals(output.taken().slice(), Uint8Array.of(3));
+  output.sent(1);
+  assertEquals([output.taken().length, output.length], [0, 0]);
+  output.uint8(9);
+  assertEquals(output.taken().slice(), Uint8Array.of(9));
+});
+
+Deno.test("OutputBuffer.reset() forgets what was collected, and gives large memory back", () => {
+  emptyPool();
+  const output = new OutputBuffer();
+  output.bytes(new Uint8Array(1_000_000));
+  output.reset();
+  assertEquals([output.length, output.taken().length, output.buffer.length], [0, 0, SMALL_BUFFER_BYTES]);
+  output.text("next");
+  assertEquals(output.taken().slice(), new TextEncoder().encode("next"));
+});
