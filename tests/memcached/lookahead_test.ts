@@ -1,3 +1,5 @@
+/** Looking ahead for keys: what is found, and that nothing is read again and again for it. */
+
 import { assert, assertEquals } from "@std/assert";
 import { Lookahead } from "../../lib/memcached/lookahead.ts";
 import type { Store } from "../../lib/store/store.ts";
