@@ -42,6 +42,14 @@ Deno.test("OutputBuffer keeps what it has when it grows, whatever makes it grow"
   }
 });
 
+Deno.test("OutputBuffer.text() writes text whole whose characters take three bytes each", () => {
+  const output = new OutputBuffer();
+  output.uint8(7);
+  const text = "€".repeat(SMALL_BUFFER_BYTES / 2);
+  output.text(text);
+  assertStrictEquals(new TextDecoder().decode(output.taken().subarray(1)) === text, true);
+});
+
 Deno.test("OutputBuffer.sent() leaves what has not been sent, and nothing when all has", () => {
   const output = new OutputBuffer();
   output.bytes(Uint8Array.of(1, 2, 3));
