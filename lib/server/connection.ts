@@ -167,7 +167,6 @@ export class Connection {
 
   #end(): void {
     this.close();
-    this.#session.input.release();
-    this.#session.output.release();
+    this.#session.release();
   }
 }

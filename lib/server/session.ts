@@ -78,6 +78,13 @@ export class Session implements ConnectionContext {
     this.#handler.close(code, message);
   }
 
+  /** Gives up the buffers: nothing more is said or heard. */
+  release(): void {
+    this.#closing = true;
+    this.input.release();
+    this.output.release();
+  }
+
   #begin(): ProtocolHandler | undefined {
     const firstByte = this.input.firstByte();
     if (firstByte < 0) return undefined;

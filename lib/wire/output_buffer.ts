@@ -47,9 +47,9 @@ export class OutputBuffer {
 
   /** Takes note that a write has ended, and how many bytes of what was taken it has sent. */
   sent(count: number): void {
+    if (this.#takenTo === 0) return; // released while the write was under way
     this.#sent += count;
-    // Nothing is taken if the buffer was released while the write was under way.
-    if (this.#sent >= this.#takenTo && this.#takenTo > 0) this.#endWrite();
+    if (this.#sent >= this.#takenTo) this.#endWrite();
   }
 
   /** Forgets what was collected, and gives back the memory of what was large. No write may be under way. */

@@ -1,8 +1,9 @@
+/** memcached's binary protocol: each request and its reply, however they arrive. */
+
 import { assert, assertEquals } from "@std/assert";
-import { seeded } from "../../bench/compare.ts";
 import { OUTPUT_BYTES } from "../../lib/wire/protocol_handler.ts";
 import { Session } from "../../lib/server/session.ts";
-
+import { generator } from "../../lib/simulation/seeded_random.ts";
 import { bytesOf } from "../support/memcached_oracle.ts";
 import { type Packet, packetOf, REPLY, REQUEST, u32, u64 } from "../support/memcached_packets.ts";
 import { joined, mutate } from "../support/mutate.ts";
@@ -39,6 +40,9 @@ function withoutStates(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Writes that a piece of input is answered in, at most. */
+const MAX_TURNS = 1000;
+
 /** All that a session says to bytes that come in parts of a length, and whether it closes. */
 function talk(host: TestHost, bytes: Uint8Array, part = Infinity): { bytes: Uint8Array; isClosing: boolean } {
   const session = new Session(host);
@@ -47,7 +51,8 @@ function talk(host: TestHost, bytes: Uint8Array, part = Infinity): { bytes: Uint
     const end = Math.min(bytes.length, at + part);
     session.input.push(bytes.subarray(at, end));
     at = end;
-    while (true) {
+    for (let turn = 0; true; turn++) {
+      assert(turn < MAX_TURNS, "a piece is answered in a few writes");
       const state = session.run();
       said.push(session.output.taken().slice());
       session.output.reset();
@@ -60,7 +65,7 @@ function talk(host: TestHost, bytes: Uint8Array, part = Infinity): { bytes: Uint
 }
 
 const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
-  "get": [
+  "requests for values": [
     [store(1, "a", "v", 0xdeadbeef), stored(1)],
     [ask(0x00, { key: "a" }), entry(0x00, 0xdeadbeef, "v")],
     [ask(0x09, { key: "a" }), entry(0x09, 0xdeadbeef, "v")],
@@ -73,7 +78,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
     [store(1, "\0\xff\n ", ""), stored(1)],
     [ask(0x0c, { key: "\0\xff\n " }), entry(0x0c, 0, "", "\0\xff\n ")],
   ],
-  "storage": [
+  "requests to store": [
     [store(3, "a", "v"), failure(3, 1, NOT_FOUND)],
     [store(0x13, "a", "v"), failure(0x13, 1, NOT_FOUND)],
     [store(2, "a", "v"), stored(2)],
@@ -89,7 +94,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
     [store(1, "a", "2106", 0, 0xffffffff), stored(1)],
     [ask(0, { key: "a" }), entry(0, 0, "2106")],
   ],
-  "states": [
+  "requests with states": [
     [store(1, "a", "v"), stored(1)],
     [store(1, "a", "w", 0, 0, 99n), failure(1, 2, EXISTS)],
     [store(2, "a", "w", 0, 0, 2n ** 64n - 1n), failure(2, 2, EXISTS)],
@@ -99,7 +104,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
     [ask(4, { key: "a", cas: 99n }), failure(4, 2, EXISTS)],
     [ask(4, { key: "b", cas: 99n }), failure(4, 1, NOT_FOUND)],
   ],
-  "append": [
+  "additions to values": [
     [ask(0x0e, { key: "a", value: "x" }), failure(0x0e, 5, "Not stored.")],
     [ask(0x19, { key: "a", value: "x" }), failure(0x19, 5, "Not stored.")],
     [store(1, "a", "mid", 5), stored(1)],
@@ -109,7 +114,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
     [ask(0x1a, { key: "a", value: "(" }), NOTHING],
     [ask(0, { key: "a" }), entry(0, 5, "(<mid>)")],
   ],
-  "delete": [
+  "deletions": [
     [store(1, "a", "v"), stored(1)],
     [ask(4, { key: "a" }), reply(4)],
     [ask(4, { key: "a" }), failure(4, 1, NOT_FOUND)],
@@ -133,7 +138,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
     [add(5, "a", 1n, 1n, 0), failure(5, 6, NON_NUMERIC)],
     [add(0x16, "a", 1n, 1n, 0), failure(0x16, 6, NON_NUMERIC)],
   ],
-  "touch": [
+  "touches": [
     [ask(0x1c, { key: "a", extras: u32(10) }), failure(0x1c, 1, NOT_FOUND)],
     [ask(0x1d, { key: "a", extras: u32(10) }), failure(0x1d, 1, NOT_FOUND)],
     [ask(0x1e, { key: "a", extras: u32(10) }), NOTHING],
@@ -147,7 +152,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
     [ask(0x24, { key: "a", extras: u32(3_000_000) }), entry(0x24, 3, "v", "a")],
     [ask(0, { key: "a" }), failure(0, 1, NOT_FOUND)],
   ],
-  "the server": [
+  "requests about the server": [
     [NOOP, reply(0x0a)],
     [ask(0x0b), reply(0x0b, { value: "1.6.18-ormuco" })],
     [store(1, "a", "v"), stored(1)],
@@ -170,7 +175,7 @@ function hostNow(maxItemBytes?: number): TestHost {
 }
 
 for (const [name, dialogue] of Object.entries(DIALOGUES)) {
-  Deno.test(`binary protocol: ${name}, whole and byte by byte`, () => {
+  Deno.test(`BinaryHandler answers ${name}, whole and byte by byte`, () => {
     const requests = joined(...dialogue.map(([request]) => request));
     const host = hostNow();
     const session = new Session(host);
@@ -190,7 +195,7 @@ for (const [name, dialogue] of Object.entries(DIALOGUES)) {
   });
 }
 
-Deno.test("binary protocol: the state of an entry is the same in all replies", () => {
+Deno.test("BinaryHandler tells the same state of an entry in all replies", () => {
   const host = hostNow();
   const casOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getBigUint64(16);
   const told = casOf(talk(host, store(1, "a", "1")).bytes);
@@ -205,7 +210,7 @@ Deno.test("binary protocol: the state of an entry is the same in all replies", (
   assertEquals(talk(host, ask(4, { key: "a", cas: last })).bytes, reply(4));
 });
 
-Deno.test("binary protocol: what is too large is swallowed, and an old value with it", () => {
+Deno.test("BinaryHandler swallows what is too large, and an old value with it", () => {
   const value = "x".repeat(300_000);
   const tooLarge = (opcode: number) => failure(opcode, 3, "Too large.");
   for (const opcode of [1, 2, 3, 0x11, 0x12, 0x13, 0x0e, 0x1a]) {
@@ -228,7 +233,7 @@ Deno.test("binary protocol: what is too large is swallowed, and an old value wit
   }
 });
 
-Deno.test("binary protocol: a value that is to be stored is announced until it is there", () => {
+Deno.test("BinaryHandler announces a value that is to be stored until it is there", () => {
   const host = hostNow();
   const session = new Session(host);
   const request = store(1, "key", "v".repeat(100_000));
@@ -241,12 +246,12 @@ Deno.test("binary protocol: a value that is to be stored is announced until it i
   assertEquals(withoutStates(session.output.taken().slice()), stored(1));
 });
 
-Deno.test("binary protocol: more than a write holds is answered in several", () => {
+Deno.test("BinaryHandler answers in several writes what is more than one holds", () => {
   const host = hostNow();
   const session = new Session(host);
   session.input.push(joined(store(0x11, "a", "v".repeat(50_000)), ...Array(5).fill(ask(0x00, { key: "a" }))));
   let writes = 0;
-  while (session.run() === "output-full") {
+  while (writes < 10 && session.run() === "output-full") {
     assert(session.output.length >= OUTPUT_BYTES);
     session.output.reset();
     writes++;
@@ -254,7 +259,7 @@ Deno.test("binary protocol: more than a write holds is answered in several", () 
   assertEquals([writes, session.output.length], [2, 24 + 4 + 50_000]);
 });
 
-Deno.test("binary protocol: invalid packets end the connection", () => {
+Deno.test("BinaryHandler ends the connection after an invalid packet", () => {
   const long = "k".repeat(251);
   const extras = (bytes: number) => new Uint8Array(bytes);
   const invalid: [number, Packet][] = [
@@ -300,7 +305,7 @@ Deno.test("binary protocol: invalid packets end the connection", () => {
   assertEquals(talk(hostNow(), contradiction), { bytes: failure(1, 0x81, "Unknown command"), isClosing: true });
 });
 
-Deno.test("binary protocol: a wrong magic ends the connection without a word", () => {
+Deno.test("BinaryHandler ends the connection without a word after a wrong magic", () => {
   for (const rubbish of [bytesOf("get a\r\n"), packetOf(REPLY, 0x0a), packetOf(0, 0x0a)]) {
     const host = hostNow();
     assertEquals(talk(host, joined(NOOP, rubbish, NOOP)), { bytes: reply(0x0a), isClosing: true });
@@ -308,14 +313,14 @@ Deno.test("binary protocol: a wrong magic ends the connection without a word", (
   }
 });
 
-Deno.test("binary protocol: quit says so and quitq does not", () => {
+Deno.test("BinaryHandler answers quit, and not quitq", () => {
   const host = hostNow();
   assertEquals(talk(host, joined(ask(0x07), NOOP)), { bytes: reply(0x07), isClosing: true });
   assertEquals(talk(host, joined(ask(0x17), NOOP)), { bytes: NOTHING, isClosing: true });
   assertEquals(host.counters, { requests: 2, refusals: 0, protocolErrors: 0 });
 });
 
-Deno.test("binary protocol: a flush may wait", () => {
+Deno.test("BinaryHandler lets a flush wait", () => {
   const host = hostNow();
   const requests = joined(store(0x11, "a", "v"), ask(0x08, { extras: u32(60) }), ask(0x00, { key: "a" }));
   assertEquals(withoutStates(talk(host, requests).bytes), joined(reply(0x08), entry(0, 0, "v")));
@@ -324,7 +329,7 @@ Deno.test("binary protocol: a flush may wait", () => {
   assertEquals(talk(host, ask(0x09, { key: "a" })).bytes, NOTHING);
 });
 
-Deno.test("binary protocol: a flush for a time before the server's clears nothing", () => {
+Deno.test("BinaryHandler clears nothing for a flush of a time before the server's", () => {
   const flushed = (seconds: number) =>
     withoutStates(
       talk(hostNow(), joined(store(0x11, "a", "v"), ask(0x18, { extras: u32(seconds) }), ask(0, { key: "a" }))).bytes,
@@ -334,12 +339,12 @@ Deno.test("binary protocol: a flush for a time before the server's clears nothin
   assertEquals(flushed(0), failure(0, 1, NOT_FOUND));
 });
 
-Deno.test("binary protocol: statistics come in packets, with an empty one at the end", () => {
+Deno.test("BinaryHandler tells statistics in packets, with an empty one at the end", () => {
   const { bytes } = talk(hostNow(), ask(0x10));
   assertEquals(bytes.subarray(-24), reply(0x10));
 });
 
-Deno.test("binary protocol: what there is no memory for is not stored", () => {
+Deno.test("BinaryHandler does not store what there is no memory for", () => {
   const host = hostNow();
   talk(host, store(1, "a", "old"));
   host.store.set = () => false;
@@ -349,8 +354,8 @@ Deno.test("binary protocol: what there is no memory for is not stored", () => {
   assertEquals(talk(host, ask(0x00, { key: "a" })).bytes, failure(0x00, 1, NOT_FOUND));
 });
 
-Deno.test("binary protocol: damaged requests neither throw nor depend on how they are split", () => {
-  const random = seeded(20);
+Deno.test("BinaryHandler neither throws for damaged requests nor answers by how they are split", () => {
+  const random = generator(20);
   const below = (n: number) => Math.floor(n * random());
   const requests = Object.values(DIALOGUES).flat().map(([request]) => request);
   for (let round = 0; round < 2000; round++) {

@@ -1,6 +1,8 @@
-import { KeyBatch } from "../../lib/store/key_batch.ts";
+/** Looking ahead for keys: what is found, and that nothing is read again and again for it. */
+
 import { assert, assertEquals } from "@std/assert";
 import { Lookahead } from "../../lib/memcached/lookahead.ts";
+import { KeyBatch } from "../../lib/store/key_batch.ts";
 import type { Store } from "../../lib/store/store.ts";
 
 const utf8 = new TextEncoder();

@@ -1,0 +1,131 @@
+/** One connection of a server over a stream of the test's own: replies and pushes, and how it ends. */
+
+import { assertEquals } from "@std/assert";
+import { Connection, type ConnectionHost } from "../../lib/server/connection.ts";
+import { newCounters } from "../../lib/server/statistics.ts";
+import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { writeHello } from "../../lib/wire/hello.ts";
+import { MemoryStream, settled } from "../support/memory_stream.ts";
+import { sessionHost } from "../support/session_host.ts";
+
+const PUSH = FIRST_PUSH + 1;
+
+interface Fixture {
+  stream: MemoryStream;
+  connection: Connection;
+  done: Promise<void>;
+  lines: string[];
+  /** Sends frames without a body. */
+  ask(...codes: number[]): void;
+}
+
+async function greeted(): Promise<Fixture> {
+  const stream = new MemoryStream();
+  const lines: string[] = [];
+  const host: ConnectionHost = {
+    session: sessionHost(),
+    counters: newCounters(),
+    isStopping: () => false,
+    onPeer: () => Promise.resolve(),
+    onIncompatible: () => {},
+    log: (line) => lines.push(line),
+  };
+  const connection = new Connection(stream, host);
+  const done = connection.serve();
+  const hello = new FrameWriter();
+  writeHello(hello, "test");
+  stream.send(hello.taken());
+  await settled();
+  const ask = (...codes: number[]) => {
+    const output = new FrameWriter();
+    for (const code of codes) output.empty(code);
+    stream.send(output.taken());
+  };
+  return { stream, connection, done, lines, ask };
+}
+
+/** Codes of the frames that the client has been sent. */
+function codesOf({ written }: MemoryStream): number[] {
+  const reader = new FrameReader();
+  reader.maxBodyBytes = 1 << 20;
+  reader.push(Uint8Array.from(written));
+  const codes: number[] = [];
+  while (reader.next()) codes.push(reader.code);
+  return codes;
+}
+
+const push = (connection: Connection) => connection.push((output) => output.empty(PUSH));
+
+Deno.test("Connection.push() tells an idle client something", async () => {
+  const { stream, connection, done, ask } = await greeted();
+  push(connection);
+  await settled();
+  assertEquals(codesOf(stream), [REPLY.data, PUSH]);
+  ask(REQUEST.ping);
+  await settled();
+  assertEquals(codesOf(stream), [REPLY.data, PUSH, REPLY.ok]);
+  stream.close();
+  await done;
+});
+
+Deno.test("Connection keeps the order of replies and pushes when writes are slow", async () => {
+  const { stream, connection, done, ask } = await greeted();
+  stream.hold();
+  push(connection);
+  await settled();
+  ask(REQUEST.ping, REQUEST.ping);
+  await settled();
+  push(connection);
+  push(connection);
+  stream.release();
+  await settled();
+  ask(REQUEST.ping);
+  await settled();
+  assertEquals(codesOf(stream), [REPLY.data, PUSH, REPLY.ok, REPLY.ok, PUSH, PUSH, REPLY.ok]);
+  stream.close();
+  await done;
+});
+
+Deno.test("Connection writes what is pushed while it writes a reply, though the client asks for nothing more", async () => {
+  const { stream, connection, done, ask } = await greeted();
+  stream.hold();
+  ask(REQUEST.ping);
+  await settled();
+  push(connection);
+  await settled();
+  stream.release();
+  await settled();
+  assertEquals(codesOf(stream), [REPLY.data, REPLY.ok, PUSH]);
+  stream.close();
+  await done;
+});
+
+Deno.test("Connection.push() says nothing more once the connection has been parted with", async () => {
+  const { stream, connection, done, lines } = await greeted();
+  stream.send(new Uint8Array(8).fill(0xff));
+  await settled();
+  push(connection);
+  await settled();
+  assertEquals(codesOf(stream), [REPLY.data, REPLY.closing]);
+  stream.close();
+  await done;
+  push(connection);
+  await settled();
+  assertEquals(lines, []);
+});
+
+Deno.test("Connection.push() does nothing once the client has gone", async () => {
+  const { stream, connection, done, lines } = await greeted();
+  stream.close();
+  await done;
+  push(connection);
+  await settled();
+  assertEquals([codesOf(stream), lines], [[REPLY.data], []]);
+});
+
+Deno.test("Connection.dismiss() says why it ends, and ends", async () => {
+  const { stream, connection, done } = await greeted();
+  connection.dismiss();
+  await done;
+  assertEquals([codesOf(stream), stream.isClosed], [[REPLY.data, REPLY.closing], true]);
+});

@@ -1,0 +1,42 @@
+/** Statistics of a server, as a test wants them. */
+
+import type { ServerStats } from "../../lib/base/stats.ts";
+
+/** Statistics of which no two numbers are equal, and none is 0: one that is told in another's place is found out. */
+export function distinctStats(): ServerStats {
+  return {
+    server: "test/1",
+    uptimeMs: 1_234_567,
+    entries: 102,
+    bytes: 103,
+    memoryBytes: 104,
+    maxSize: 105,
+    maxBytes: 106,
+    hits: 107,
+    misses: 108,
+    stores: 109,
+    deletions: 110,
+    evictions: 111,
+    expirations: 112,
+    connections: 113,
+    connectionsAccepted: 114,
+    connectionsRefused: 115,
+    requests: 116,
+    refusals: 117,
+    protocolErrors: 118,
+    bytesReceived: 119,
+    bytesSent: 120,
+    gossip: {
+      applied: 121,
+      repeated: 122,
+      sent: 123,
+      pushed: 124,
+      gaps: 125,
+      extended: 126,
+      fromFuture: 127,
+      verifications: 128,
+      unconfirmed: 129,
+    },
+    peers: [],
+  };
+}

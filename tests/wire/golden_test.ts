@@ -1,0 +1,197 @@
+/** The native protocol's frames, byte by byte: golden/frames.txt is what both sides have agreed on. */
+
+import { assert, assertEquals } from "@std/assert";
+import { MAX_BODY_BYTES } from "../../lib/base/limits.ts";
+import { readMessage } from "../../lib/replication/message_reader.ts";
+import { MESSAGE, MessageWriter } from "../../lib/replication/message.ts";
+import { Session } from "../../lib/server/session.ts";
+import {
+  MISS,
+  OMITTED,
+  readFound,
+  readMany,
+  readYesNo,
+  writeGetMany,
+  writeKeyed,
+  writeSet,
+} from "../../lib/wire/calls.ts";
+import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
+import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { readGreeting, readHello, writeHello } from "../../lib/wire/hello.ts";
+import { encodeValue } from "../../lib/wire/values.ts";
+import { frameOf, written } from "../support/frames.ts";
+import { bytesOfHex, goldenLines, hexOf } from "../support/golden.ts";
+import { sessionHost, type TestHost } from "../support/session_host.ts";
+
+const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
+
+/** Clients and peers write these. */
+const REQUESTS: Record<string, (output: FrameWriter) => void> = {
+  "HELLO of a client": (output) => writeHello(output, "client/1"),
+  "HELLO of a peer": (output) => writeHello(output, "server/1", { id: 0x01020304, port: 11142 }),
+  "HELLO of a peer that does not listen": (output) => writeHello(output, "server/1", { id: 7, port: undefined }),
+  "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
+  "GET of a key that is not ASCII": (output) => writeKeyed(output, REQUEST.get, "é€"),
+  "GET_MANY": (output) => writeGetMany(output, ["k", "none", "large"]),
+  "SET with the default ttl": (output) => writeSet(output, "k", encodeValue("hi"), undefined),
+  "SET that never expires": (output) => writeSet(output, "k", encodeValue({ a: 1 }), 0),
+  "SET with a ttl": (output) => writeSet(output, "k", encodeValue(Uint8Array.of(1, 255)), 2 ** 32 + 60_000),
+  "DELETE": (output) => writeKeyed(output, REQUEST.delete, "k"),
+  "TOUCH with the entry's own ttl": (output) => touch(output, undefined),
+  "TOUCH with a ttl": (output) => touch(output, 60_000),
+  "CLEAR": (output) => output.empty(REQUEST.clear),
+  "STATS": (output) => output.empty(REQUEST.stats),
+  "PING": (output) => output.empty(REQUEST.ping),
+  "HAS": (output) => writeKeyed(output, REQUEST.has, "k"),
+};
+
+/** Servers write these without being asked, or in a few cases. */
+const WRITTEN: Record<string, (output: FrameWriter) => void> = {
+  "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
+  "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
+  "GOSSIP": (output) => {
+    output.begin(GOSSIP);
+    output.bytes(new MessageWriter().write({ type: MESSAGE.same, from: 2, clock: 3, cleared: 0, to: 4 }));
+    output.end();
+  },
+};
+
+/** What a server answers, from the greeting on. */
+const DIALOGUE: [request: string, reply: string][] = [
+  ["HELLO of a client", "DATA of a greeting"],
+  ["PING", "OK"],
+  ["GET", "MISS"],
+  ["SET with the default ttl", "OK"],
+  ["GET", "VALUE of text"],
+  ["GET_MANY", "VALUES with a hit, a miss and one omitted"],
+  ["SET that never expires", "OK"],
+  ["GET", "VALUE of JSON"],
+  ["SET with a ttl", "OK"],
+  ["GET", "VALUE of bytes"],
+  ["HAS", "OK"],
+  ["TOUCH with a ttl", "OK"],
+  ["TOUCH with the entry's own ttl", "OK"],
+  ["GET of a key that is not ASCII", "MISS"],
+  ["DELETE", "OK"],
+  ["DELETE", "MISS"],
+  ["SET with the default ttl", "OK"],
+  ["CLEAR", "OK"],
+  ["HAS", "MISS"],
+];
+
+/** What a client makes of replies. */
+const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unknown]> = {
+  "OK": [readYesNo, true],
+  "MISS": [(frame) => [readYesNo(frame), readFound(frame)], [false, MISS]],
+  "VALUE of text": [readFound, "hi"],
+  "VALUE of JSON": [readFound, { a: 1 }],
+  "VALUE of bytes": [readFound, Uint8Array.of(1, 255)],
+  "VALUES with a hit, a miss and one omitted": [(frame) => readMany(frame, 3, () => {}), ["hi", MISS, OMITTED]],
+  "DATA of a greeting": [readGreeting, {
+    software: "test/1",
+    features: [],
+    peer: { id: 1, port: undefined, gossip: 1 },
+  }],
+  "REFUSED": [readError, { code: "bad-ttl", message: "why" }],
+  "CLOSING": [
+    (frame) => [closingError(frame).code, closingError(frame).message],
+    ["unreachable", "the server closed the connection (stopping): why"],
+  ],
+  "GOSSIP": [
+    (frame) => readMessage(frame.slice(frame.start, frame.end)),
+    { type: MESSAGE.same, from: 2, clock: 3, cleared: 0, to: 4 },
+  ],
+};
+
+function touch(output: FrameWriter, ttlMs: number | undefined): void {
+  output.begin(REQUEST.touch);
+  output.key("k");
+  output.ttl(ttlMs);
+  output.end();
+}
+
+/** The line of a frame: the fields of its header apart from each other and the body. */
+function lineOf(bytes: Uint8Array): string {
+  return [[0, 4], [4, 6], [6, 7], [7, 8], [8, bytes.length]]
+    .map(([from, to]) => hexOf(bytes.subarray(from, to))).join(" ").trimEnd();
+}
+
+function golden(name: string): Uint8Array {
+  const hex = FRAMES.get(name);
+  assert(hex !== undefined, `golden/frames.txt has no ${name}`);
+  return bytesOfHex(hex);
+}
+
+/** A session that answers one frame. */
+class Server {
+  readonly host: TestHost = sessionHost();
+  readonly session: Session = new Session(this.host);
+
+  answer(request: Uint8Array): Uint8Array {
+    this.session.input.push(request);
+    this.session.run();
+    const reply = this.session.output.taken().slice();
+    this.session.output.reset();
+    return reply;
+  }
+}
+
+/** Replies of a server to the dialogue, by their names. */
+function answers(request: (name: string) => Uint8Array): [name: string, line: string][] {
+  const server = new Server();
+  const { input } = server.session;
+  return DIALOGUE.map(([asked, name], i) => {
+    if (i === 1) server.answer(written((output) => writeSet(output, "large", encodeValue("x".repeat(100)), undefined)));
+    if (i > 0) input.maxBodyBytes = asked === "GET_MANY" ? 64 : MAX_BODY_BYTES; // else 16 MiB would be the least to omit
+    return [name, lineOf(server.answer(request(asked)))];
+  });
+}
+
+Deno.test("golden/frames.txt has the bytes of every frame as it is written today", () => {
+  const makers = Object.entries({ ...REQUESTS, ...WRITTEN });
+  const lines = makers.map(([name, write]): [string, string] => [name, lineOf(written(write))]);
+  const today = Object.fromEntries([...lines, ...answers((name) => written(REQUESTS[name]))]);
+  assertEquals(Object.fromEntries(Object.entries(today).sort()), Object.fromEntries([...FRAMES].sort()));
+});
+
+Deno.test("Session answers the requests of golden/frames.txt with its replies", () => {
+  for (const [i, [name, line]] of answers(golden).entries()) {
+    assertEquals(line, FRAMES.get(name), `${i}: ${DIALOGUE[i].join(" → ")}`);
+  }
+});
+
+Deno.test("Session answers STATS of golden/frames.txt with DATA", () => {
+  const server = new Server();
+  server.answer(golden("HELLO of a client"));
+  assertEquals(readData(frameOf(server.answer(golden("STATS")))), { ...server.host.stats() });
+});
+
+Deno.test("readHello() knows the peers of golden/frames.txt", () => {
+  const hello = (name: string) => readHello(frameOf(golden(name)));
+  const about = { software: "server/1", features: [] };
+  assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], peer: undefined });
+  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 1 } });
+  assertEquals(hello("HELLO of a peer that does not listen"), {
+    ...about,
+    peer: { id: 7, port: undefined, gossip: 1 },
+  });
+});
+
+for (const [name, [read, result]] of Object.entries(READ)) {
+  Deno.test(`the client reads ${name} of golden/frames.txt`, () => {
+    assertEquals(read(frameOf(golden(name))), result);
+  });
+}
+
+Deno.test("golden/frames.txt has a line for every code", () => {
+  const codes = new Set([...FRAMES.keys()].map((name) => frameOf(golden(name)).code));
+  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP });
+  assertEquals(known.filter(([, code]) => !codes.has(code)), []);
+  assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
+});
+
+Deno.test("every line of golden/frames.txt is read by a test", () => {
+  const read = new Set([...Object.keys(READ), ...DIALOGUE.flat(), "STATS"]);
+  const names = [...FRAMES.keys()].filter((name) => !read.has(name) && !name.startsWith("HELLO of a peer"));
+  assertEquals(names, []);
+});

@@ -1,0 +1,191 @@
+/** The greeting, both halves: what each side says of itself, and what the other makes of it. */
+
+import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
+import { type ControlData, readControl, writeControl, writeError } from "../../lib/wire/control.ts";
+import { type FrameReader, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import {
+  FEATURES,
+  GOSSIP_VERSION,
+  type Hello,
+  type HelloRefusal,
+  incompatible,
+  IncompatiblePeerError,
+  readGreeting,
+  readHello,
+  type ServerHello,
+  writeGreeting,
+  writeHello,
+} from "../../lib/wire/hello.ts";
+import { frameOf, written } from "../support/frames.ts";
+
+function helloOf(data: ControlData): Hello | HelloRefusal {
+  return readHello(frameOf(written((output) => writeControl(output, REQUEST.hello, data))));
+}
+
+/** A greeting that is accepted. */
+function acceptedOf(data: ControlData): Hello {
+  const hello = helloOf({ protocol: 1, client: "client/1", ...data });
+  assert("software" in hello, `not accepted: ${JSON.stringify(hello)}`);
+  return hello;
+}
+
+function greetingOf(data: ControlData): ServerHello {
+  return readGreeting(frameOf(written((output) => {
+    writeControl(output, REPLY.data, { protocol: 1, server: "server/1", ...data });
+  })));
+}
+
+function closing(code: string): FrameReader {
+  return frameOf(written((output) => writeError(output, REPLY.closing, { code, message: "why" })));
+}
+
+/** Both halves read features and peers alike. */
+const HALVES: Record<string, (data: ControlData) => Hello | ServerHello> = {
+  "readHello()": acceptedOf,
+  "readGreeting()": greetingOf,
+};
+
+Deno.test("readHello() gives back what writeHello() says of a client", () => {
+  const frame = frameOf(written((output) => writeHello(output, "client/1")));
+  assertStrictEquals(frame.code, REQUEST.hello);
+  assertEquals(readControl(frame), { protocol: 1, client: "client/1", features: [...FEATURES] });
+  assertEquals(readHello(frame), { software: "client/1", features: [...FEATURES], peer: undefined });
+});
+
+Deno.test("readHello() gives back what writeHello() says of a peer, be there a port or not", () => {
+  for (const port of [11142, undefined]) {
+    const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port })));
+    const peer = { id: 7, port, gossip: GOSSIP_VERSION };
+    assertEquals(readHello(frame), { software: "server/1", features: [...FEATURES], peer });
+    assertStrictEquals("port" in readControl(frame), port !== undefined);
+  }
+});
+
+Deno.test("readGreeting() gives back what writeGreeting() says of a server, whatever its limits are", () => {
+  const frame = frameOf(written((output) => writeGreeting(output, "server/1", 7, { maxKeyBytes: 4096 })));
+  assertStrictEquals(readControl(frame).maxKeyBytes, 4096);
+  assertEquals(readGreeting(frame), {
+    software: "server/1",
+    features: [...FEATURES],
+    peer: { id: 7, port: undefined, gossip: GOSSIP_VERSION },
+  });
+});
+
+Deno.test("readHello() refuses another protocol, and says what it received", () => {
+  const cases: [ControlData, string][] = [
+    [{ protocol: 2 }, "2"],
+    [{ protocol: 0 }, "0"],
+    [{ protocol: "1" }, "a string"],
+    [{ protocol: true }, "a boolean"],
+    [{ protocol: 2, peer: 7, gossip: GOSSIP_VERSION + 1 }, "2"],
+    [{ client: "client/1" }, "none"],
+  ];
+  for (const [data, received] of cases) {
+    const message = `protocol 1 is spoken here: received ${received}`;
+    assertEquals(helloOf(data), { code: "unsupported-version", message });
+  }
+});
+
+Deno.test("readHello() refuses a body that is no map, or no MessagePack", () => {
+  const bodies: [number[], string][] = [[[0x90], "none"], [[1], "none"], [[0xc1], "no MessagePack"], [
+    [],
+    "no MessagePack",
+  ]];
+  for (const [body, received] of bodies) {
+    const frame = frameOf(written((output) => {
+      output.begin(REQUEST.hello);
+      output.bytes(Uint8Array.from(body));
+      output.end();
+    }));
+    const message = `protocol 1 is spoken here: received ${received}`;
+    assertEquals(readHello(frame), { code: "unsupported-version", message });
+  }
+});
+
+Deno.test("readHello() and readGreeting() take the name of software that names none as empty", () => {
+  assertStrictEquals((helloOf({ protocol: 1 }) as Hello).software, "");
+  const nameless = frameOf(written((output) => writeControl(output, REPLY.data, { protocol: 1 })));
+  assertEquals(readGreeting(nameless), { software: "", features: [], peer: undefined });
+});
+
+for (const [half, read] of Object.entries(HALVES)) {
+  Deno.test(`${half} passes over fields and features that it does not know`, () => {
+    const { features, peer } = read({ features: ["later", "", "constructor"], more: { a: 1 }, hasOwnProperty: 1 });
+    assertEquals([features, peer], [["later", "", "constructor"], undefined]);
+  });
+
+  Deno.test(`${half} takes features that are no list for an empty one, and passes over items that are no text`, () => {
+    for (const features of ["text", 5, null, { 0: "a", length: 1 }]) assertEquals(read({ features }).features, []);
+    assertEquals(read({}).features, []);
+    assertEquals(read({ features: [1, "a", null, ["b"], { c: 1 }, "d"] }).features, ["a", "d"]);
+  });
+
+  Deno.test(`${half} takes a number of a peer that is out of range for none`, () => {
+    for (const peer of [0, -1, 1.5, 2 ** 32, NaN, "7", null, [7]]) {
+      assertStrictEquals(read({ peer, gossip: GOSSIP_VERSION }).peer, undefined, `${peer}`);
+    }
+    for (const peer of [1, 2 ** 32 - 1]) assertStrictEquals(read({ peer, gossip: GOSSIP_VERSION }).peer?.id, peer);
+  });
+
+  Deno.test(`${half} takes a port that is out of range for none`, () => {
+    const portOf = (port: unknown) => read({ peer: 7, gossip: GOSSIP_VERSION, port }).peer!.port;
+    for (const port of [0, -1, 65536, 80.5, "80", null]) assertStrictEquals(portOf(port), undefined, `${port}`);
+    for (const port of [1, 11142, 65535]) assertStrictEquals(portOf(port), port);
+  });
+}
+
+Deno.test("readHello() refuses a peer that speaks other messages, or names none, and says who it was", () => {
+  const cases: [gossip: unknown, read: number, received: string][] = [
+    [GOSSIP_VERSION + 1, GOSSIP_VERSION + 1, `${GOSSIP_VERSION + 1}`],
+    [undefined, 0, "none"],
+    [0, 0, "none"],
+    [-1, 0, "none"],
+    [1.5, 0, "none"],
+    ["1", 0, "none"],
+  ];
+  for (const [gossip, read, received] of cases) {
+    const data: ControlData = gossip === undefined ? {} : { gossip };
+    assertEquals(helloOf({ protocol: 1, client: "server/1", peer: 7, port: 80, ...data }), {
+      code: "unsupported-gossip",
+      message: `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; peers must run builds that agree`,
+      peer: { id: 7, port: 80, gossip: read },
+    });
+  }
+});
+
+Deno.test("readHello() does not ask a client for the version of messages between peers", () => {
+  assertStrictEquals(acceptedOf({ gossip: GOSSIP_VERSION + 1 }).peer, undefined);
+});
+
+Deno.test("readGreeting() leaves it to the peer to judge another's messages", () => {
+  for (const [data, gossip] of [[{ gossip: GOSSIP_VERSION + 1 }, GOSSIP_VERSION + 1], [{}, 0]] as const) {
+    const { peer } = greetingOf({ peer: 7, ...data });
+    assertEquals(peer, { id: 7, port: undefined, gossip });
+    assertStrictEquals(incompatible(peer!).includes(`received ${gossip === 0 ? "none" : gossip};`), true);
+  }
+});
+
+Deno.test("readGreeting() throws IncompatiblePeerError when a peer refuses because messages differ", () => {
+  const error = assertThrows(() => readGreeting(closing("unsupported-gossip")), IncompatiblePeerError, "why");
+  assertInstanceOf(error, ProtocolError);
+  assertStrictEquals(error.name, "IncompatiblePeerError");
+});
+
+Deno.test("readGreeting() throws CacheError when a server closes for another reason", () => {
+  for (const [code, expected] of [["too-many-connections", "unreachable"], ["unsupported-version", "refused"]]) {
+    assertStrictEquals(assertThrows(() => readGreeting(closing(code)), CacheError, "why").code as string, expected);
+  }
+});
+
+Deno.test("readGreeting() throws ProtocolError when the reply is another, or of another protocol", () => {
+  const frame = (code: number, data: ControlData) => frameOf(written((output) => writeControl(output, code, data)));
+  const fits = { protocol: 1, server: "server/1" };
+  for (const code of [REPLY.ok, REPLY.refused, 0xc0]) {
+    assertThrows(() => readGreeting(frame(code, fits)), ProtocolError, "does not fit its request");
+  }
+  for (const protocol of [2, "1", null]) {
+    assertThrows(() => greetingOf({ protocol }), ProtocolError, `the server speaks protocol ${protocol}, not 1`);
+  }
+  assertThrows(() => readGreeting(frame(REPLY.data, {})), ProtocolError, "the server speaks protocol undefined, not 1");
+});

@@ -1,0 +1,109 @@
+/** Bytes to be written: in order, whole, and in memory that goes back. */
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { keptBuffer, SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
+import { OutputBuffer } from "../../lib/wire/output_buffer.ts";
+import { emptyPool, patternOf } from "../support/buffers.ts";
+import { joined } from "../support/mutate.ts";
+
+Deno.test("OutputBuffer collects numbers, bytes and text in order", () => {
+  const output = new OutputBuffer();
+  output.uint8(0xfe);
+  output.uint16(0xfedc);
+  output.uint32(0xfedcba98);
+  output.bytes(Uint8Array.of(1, 2));
+  output.text("aé€😀");
+  output.buffer.set([3, 4], output.room(2));
+  output.text("");
+  const text = new TextEncoder().encode("aé€😀");
+  const expected = Uint8Array.of(0xfe, 0xfe, 0xdc, 0xfe, 0xdc, 0xba, 0x98, 1, 2, ...text, 3, 4);
+  assertStrictEquals(output.length, expected.length);
+  assertEquals(output.taken().slice(), expected);
+  assertEquals([output.length, output.pendingBytes], [0, expected.length]);
+});
+
+Deno.test("OutputBuffer keeps what it has when it grows, whatever makes it grow", () => {
+  emptyPool();
+  const writes: Record<string, [write: (output: OutputBuffer) => void, added: number]> = {
+    uint8: [(output) => output.uint8(7), 1],
+    uint16: [(output) => output.uint16(7), 2],
+    uint32: [(output) => output.uint32(7), 4],
+    bytes: [(output) => output.bytes(new Uint8Array(1_000_000)), 1_000_000],
+    text: [(output) => output.text("é".repeat(100_000)), 200_000],
+    room: [(output) => output.room(100_000), 100_000],
+  };
+  const before = patternOf(SMALL_BUFFER_BYTES);
+  for (const [name, [write, added]] of Object.entries(writes)) {
+    const output = new OutputBuffer();
+    output.bytes(before);
+    write(output);
+    assertEquals(output.taken().slice(0, before.length), before, name);
+    assertStrictEquals(output.taken().length, before.length + added, name);
+    if (name.startsWith("uint")) assertStrictEquals(output.taken().at(-1), 7, name);
+    output.reset();
+  }
+});
+
+Deno.test("OutputBuffer.text() writes text whole whose characters take three bytes each", () => {
+  const output = new OutputBuffer();
+  output.uint8(7);
+  const text = "€".repeat(SMALL_BUFFER_BYTES / 2);
+  output.text(text);
+  assertStrictEquals(new TextDecoder().decode(output.taken().subarray(1)) === text, true);
+});
+
+Deno.test("OutputBuffer.sent() leaves what has not been sent, and nothing when all has", () => {
+  const output = new OutputBuffer();
+  output.bytes(Uint8Array.of(1, 2, 3));
+  assertEquals(output.taken().slice(), Uint8Array.of(1, 2, 3));
+  output.sent(2);
+  assertEquals(output.taken().slice(), Uint8Array.of(3));
+  output.sent(1);
+  assertEquals([output.taken().length, output.length], [0, 0]);
+  output.uint8(9);
+  assertEquals(output.taken().slice(), Uint8Array.of(9));
+});
+
+Deno.test("OutputBuffer.reset() forgets what was collected, and gives large memory back", () => {
+  emptyPool();
+  const output = new OutputBuffer();
+  output.bytes(new Uint8Array(1_000_000));
+  output.reset();
+  assertEquals([output.length, output.taken().length, output.buffer.length], [0, 0, SMALL_BUFFER_BYTES]);
+  output.text("next");
+  assertEquals(output.taken().slice(), new TextEncoder().encode("next"));
+});
+
+Deno.test("OutputBuffer leaves what was taken alone when more is collected before it has been sent", () => {
+  for (const [first, second] of [[3, 5], [3, 200_000], [200_000, 3], [200_000, 200_000]]) {
+    emptyPool();
+    const output = new OutputBuffer();
+    const [taken, added] = [patternOf(first), patternOf(second).map((byte) => byte ^ 0xff)];
+    output.bytes(taken);
+    const bytes = output.taken();
+    output.bytes(added);
+    output.uint8(1);
+    assertEquals([output.length, output.pendingBytes], [second + 1, first + second + 1]);
+    output.sent(1);
+    assertEquals(output.taken().slice(), taken.slice(1), "a write goes on before the next begins");
+    assertEquals(bytes.slice(), taken);
+    output.sent(first - 1);
+    assertEquals(output.taken().slice(), joined(added, Uint8Array.of(1)));
+    output.sent(second + 1);
+    assertEquals([output.pendingBytes, output.taken().length], [0, 0]);
+    output.uint16(0x0203);
+    assertEquals(output.taken().slice(), Uint8Array.of(2, 3));
+  }
+});
+
+Deno.test("OutputBuffer.release() lends the buffer of a write under way to nobody, whenever that write ends", () => {
+  emptyPool();
+  const output = new OutputBuffer();
+  output.bytes(new Uint8Array(200_000));
+  output.taken();
+  output.bytes(new Uint8Array(200_000));
+  output.release();
+  output.sent(200_000);
+  assertEquals([output.pendingBytes, keptBuffer(1)], [0, 0]);
+  emptyPool(); // throws if a buffer that is gone had been kept
+});
