@@ -3,15 +3,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
-import { Gossip } from "../../lib/replication/gossip.ts";
+import type { Gossip } from "../../lib/replication/gossip.ts";
 import { MESSAGE, type Message, type MessageBody, MessageWriter } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import { ALL_RULES, type Known, MAX_ORIGINS, type Rules } from "../../lib/store/history.ts";
 import { ENTRY, TOMB } from "../../lib/store/records.ts";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
-import { Store } from "../../lib/store/store.ts";
+import type { Store } from "../../lib/store/store.ts";
+import { gossipNode, NOW_MS, replicatingStore } from "../support/stores.ts";
 
-const NOW_MS = 1_767_225_600_000;
 /** Before all writes. */
 const START = { h: 0, id: 0 };
 
@@ -32,27 +32,19 @@ function pair(
   const { eager = false, maxSize = [Infinity, Infinity], maxGraves, rules } = options;
   const all: Pair = { stores: [], gossips: [], clock: { nowMs: NOW_MS }, waiting: [], sentBytes: 0, types: [] };
   for (const i of [0, 1]) {
-    const origin = 100 + i;
-    const store: Store = new Store({
-      maxSize: maxSize[i],
-      maxGraves: Array.isArray(maxGraves) ? maxGraves[i] : maxGraves,
-      rules,
-      ttlMs: 0,
-      renewOnHit: true,
-      hashKey: [1, i],
-      origin,
-      clock: { now: () => all.clock.nowMs },
-      onWrite: () => all.gossips[i].wrote(),
-      onRenew: (position) => all.gossips[i].renewed(position),
-    });
     const send = (_link: number, bytes: Uint8Array) => {
       all.waiting.push({ to: 1 - i, bytes: bytes.slice() });
       all.sentBytes += bytes.length;
       all.types.push(bytes[0]);
     };
-    all.stores.push(store);
-    all.gossips.push(new Gossip({ store, origin, eager, rules, send }));
-    all.gossips[i].connect(0);
+    const graves = Array.isArray(maxGraves) ? maxGraves[i] : maxGraves;
+    const node = gossipNode(all.clock, 100 + i, {
+      store: { maxSize: maxSize[i], maxGraves: graves, rules },
+      gossip: { eager, send },
+    });
+    all.stores.push(node.store);
+    all.gossips.push(node.gossip);
+    node.gossip.connect(0);
   }
   return all;
 }
@@ -387,28 +379,20 @@ function net(links: [number, number][], { eager = true, maxWrites, maxGraves, tt
   const all: Net = { stores: [], gossips: [], clock: { nowMs: NOW_MS }, waiting: [], sent: [], waitings: [] };
   const count = 1 + Math.max(...links.flat());
   for (let i = 0; i < count; i++) {
-    const origin = 100 + i;
-    const store: Store = new Store({
-      maxSize: Infinity,
-      maxGraves,
-      ttlMs,
-      renewOnHit: true,
-      hashKey: [1, i],
-      origin,
-      clock: { now: () => all.clock.nowMs },
-      onWrite: () => all.gossips[i].wrote(),
-      onRenew: (position) => all.gossips[i].renewed(position),
-    });
     const send = (to: number, bytes: Uint8Array) => {
       const copy = bytes.slice();
       const sent = { from: i, to, bytes: copy, message: readMessage(copy) };
       all.waiting.push(sent);
       all.sent.push(sent);
     };
-    all.stores.push(store);
-    all.waitings.push(0);
     const onWaiting = () => void all.waitings[i]++;
-    all.gossips.push(new Gossip({ store, origin, eager, maxWrites, send, onWaiting }));
+    const node = gossipNode(all.clock, 100 + i, {
+      store: { maxGraves, ttlMs },
+      gossip: { eager, maxWrites, send, onWaiting },
+    });
+    all.stores.push(node.store);
+    all.gossips.push(node.gossip);
+    all.waitings.push(0);
   }
   for (const [one, other] of links) {
     all.gossips[one].connect(other);
@@ -801,16 +785,7 @@ Deno.test("Gossip holds one write of a version, and cuts a page between writes o
 
 for (const maxBytes of [64 * 1024, 8 * 1024 * 1024]) {
   Deno.test(`Gossip leaves a store of ${maxBytes} bytes its room, however many origins have written`, () => {
-    const store: Store = new Store({
-      maxSize: Infinity,
-      maxBytes,
-      ttlMs: 0,
-      renewOnHit: true,
-      hashKey: [1, 1],
-      origin: 100,
-      clock: { now: () => NOW_MS },
-      onWrite: () => {},
-    });
+    const store = replicatingStore({ nowMs: NOW_MS }, { maxBytes });
     for (let i = 0; i < 20; i++) set(store, i);
     const { maxEntryBytes } = store;
     const one = { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value: spanOf(new Uint8Array(9)) };

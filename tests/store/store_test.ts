@@ -5,23 +5,20 @@ import { seeded } from "../../bench/compare.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "../../lib/base/limits.ts";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import type { StoreStats } from "../../lib/base/stats.ts";
-import { Store, type StoreOptions } from "../../lib/store/store.ts";
+import type { Store } from "../../lib/store/store.ts";
+import { localStore, type StoreSettings, type TestClock } from "../support/stores.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 interface Fixture {
   store: Store;
-  clock: { nowMs: number };
+  clock: TestClock;
 }
 
-function fixture(options: Partial<StoreOptions> = {}): Fixture {
+function fixture(settings: StoreSettings = {}): Fixture {
   const clock = { nowMs: 1_000 };
-  const now = () => clock.nowMs;
-  return {
-    store: new Store({ maxSize: 100, ttlMs: 10, renewOnHit: true, hashKey: [1, 2], clock: { now }, ...options }),
-    clock,
-  };
+  return { store: localStore(clock, { maxSize: 100, ttlMs: 10, ...settings }), clock };
 }
 
 /** A store that only its memory limits, without a time to live. */
@@ -592,7 +589,7 @@ Deno.test("Store.stats().bytes is 85 % of maxBytes or more when 64 MiB are full 
 
 /** How the random tests go. */
 interface Course {
-  options: Partial<StoreOptions>;
+  options: StoreSettings;
   operations: number;
   /** Keys to choose from. */
   keys: number;
