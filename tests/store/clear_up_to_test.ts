@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { TOMB } from "../../lib/store/records.ts";
 import { get, hit, join, key, PAIR, set } from "../support/gossip_nodes.ts";
+import { maintain } from "../support/store_entries.ts";
 
 Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once, and leave slice by slice", () => {
   const { stores: [store], clock } = join(PAIR, { ttlMs: 1000 });
@@ -18,18 +19,17 @@ Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once,
   set(store, 3, "again");
   const version = { h: h - 1, origin: 7 };
   assertEquals(store.apply(key(4), { version, kind: TOMB }, true), false);
-  let slices = 0;
-  for (let before = store.stats().entries, more = true; more; slices++) {
-    more = store.maintain();
+  let before = store.stats().entries;
+  const slices = maintain(store, () => {
     const { entries } = store.stats();
     assert(before - entries <= 500, `${before - entries} in one slice`);
     before = entries;
-  }
+  });
   assert(slices >= 6);
   const { entries, deletions, expirations, evictions } = store.stats();
   assertEquals([entries, deletions, expirations, evictions], [21, 2990, 0, 0]);
   assertEquals([...store.history.origins[0].log.after(0)].length, 22, "and the grave of a deletion");
   clock.nowMs += 1000;
-  while (store.maintain());
+  maintain(store);
   assertEquals([store.stats().entries, store.stats().expirations], [0, 21]);
 });
