@@ -1,12 +1,11 @@
 /** The writes of one origin, in order: against a sorted array, and as a store uses it. */
-import { processClock } from "../../lib/platform/clock.ts";
 
 import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import type { Records } from "../../lib/store/records.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import { Store } from "../../lib/store/store.ts";
 import { Chunks, WriteLog } from "../../lib/store/write_log.ts";
+import { NOW_MS, replicatingStore } from "../support/stores.ts";
 
 const CHUNK_BYTES = 4096;
 
@@ -182,17 +181,8 @@ Deno.test("WriteLog keeps few chunks when one key is overwritten 100,000 times, 
 
 Deno.test("WriteLog leads to every record of a store through overwrites, evictions and closed holes", () => {
   const random = seeded(20261125);
-  const store = new Store({
-    maxSize: Infinity,
-    maxBytes: 1024 * 1024,
-    ttlMs: 0,
-    renewOnHit: true,
-    hashKey: [1, 2],
-    clock: processClock,
-    origin: 5,
-    replicates: true,
-    maxGraves: 200,
-  });
+  const clock = { nowMs: NOW_MS };
+  const store = replicatingStore(clock, { maxBytes: 1024 * 1024, origin: 5, maxGraves: 200 });
   const names = Array.from({ length: 5000 }, (_, i) => spanOf(new TextEncoder().encode(`key:${i}`)));
   const newest = new Map<number, number>();
   for (let step = 0; step < 40_000; step++) {
@@ -201,6 +191,7 @@ Deno.test("WriteLog leads to every record of a store through overwrites, evictio
     else store.set(names[i], { flags: 0, value: spanOf(new Uint8Array(below(random, 600))), ttlMs: undefined });
     newest.set(i, store.history.origins[0].known);
     if (step % 7 === 0) store.maintain();
+    if (step % 10 === 0) clock.nowMs++;
     if (step % 2000 > 0) continue;
     const { origins: [{ log, known }] } = store.history;
     const held = names.flatMap((name, i) => {

@@ -1,0 +1,166 @@
+/** Times to live in an LruCache: who expires when, and who finds out. */
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { LruCache } from "../../lib/lru.ts";
+import { fixture, keys } from "../support/lru_fixture.ts";
+
+Deno.test("LruCache[Symbol.iterator]() leaves out an entry when it has expired, which size still counts", () => {
+  const { cache, clock, events } = fixture({ ttlMs: 10 });
+  cache.set("a", 1);
+  cache.set("b", 2, { ttlMs: 20 });
+  clock.nowMs += 10;
+  assertEquals([[...cache], cache.size, events.length], [[["b", 2]], 2, 0]);
+});
+
+Deno.test("LruCache.get() returns undefined from the very millisecond when the time to live is over", () => {
+  const { cache, clock, events } = fixture({ ttlMs: 10 });
+  cache.set("a", 1);
+  cache.set("b", 2);
+  clock.nowMs += 9.5;
+  assertStrictEquals(cache.peek("a"), 1);
+  clock.nowMs += 0.5;
+  assertStrictEquals(cache.get("a"), undefined);
+  assertEquals([events, cache.size], [[["a", 1, "expired"]], 1]);
+});
+
+for (const renewOnHit of [undefined, true, false]) {
+  Deno.test(`LruCache.get() ${renewOnHit === false ? "leaves" : "restarts"} the time when renewOnHit is ${renewOnHit}`, () => {
+    const { cache, clock } = fixture({ ttlMs: 10, renewOnHit });
+    cache.set("a", 1);
+    cache.set("own", 2, { ttlMs: 8 });
+    clock.nowMs += 7;
+    assertEquals([cache.get("a"), cache.get("own")], [1, 2]);
+    clock.nowMs += 7; // 14 after set, 7 after the hit
+    const renewed = renewOnHit !== false;
+    assertEquals([cache.has("a"), cache.has("own")], [renewed, renewed]);
+    clock.nowMs += 1; // an entry's own 8 ms after the hit
+    assertEquals([cache.has("a"), cache.has("own")], [renewed, false]);
+  });
+}
+
+Deno.test("LruCache.set() lets an entry have its own time to live when one is given", () => {
+  const { cache, clock } = fixture({ ttlMs: 10 });
+  cache.set("short", 1, { ttlMs: 1 });
+  cache.set("long", 2, { ttlMs: 100 });
+  cache.set("never", 3, { ttlMs: 0 });
+  cache.set("also never", 4, { ttlMs: Infinity });
+  cache.set("default", 5, { ttlMs: undefined });
+  clock.nowMs += 1;
+  assertEquals(keys(cache), ["default", "also never", "never", "long"]);
+  clock.nowMs += 9;
+  assertEquals(keys(cache), ["also never", "never", "long"]);
+  clock.nowMs = Number.MAX_SAFE_INTEGER;
+  assertEquals(keys(cache), ["also never", "never"]);
+});
+
+Deno.test("LruCache.set() gives the new value its own time when the key has an entry", () => {
+  const { cache, clock, events } = fixture({ ttlMs: 10 });
+  cache.set("a", 1, { ttlMs: 0 });
+  cache.set("a", 2);
+  clock.nowMs += 9;
+  cache.set("a", 3);
+  clock.nowMs += 9;
+  assertStrictEquals(cache.peek("a"), 3);
+  clock.nowMs += 1;
+  cache.set("a", 4, { ttlMs: Infinity });
+  clock.nowMs += 1e9;
+  assertStrictEquals(cache.get("a"), 4);
+  assertEquals(events, [["a", 1, "replaced"], ["a", 2, "replaced"], ["a", 3, "expired"]]);
+});
+
+Deno.test("LruCache.touch() restarts the time and makes the entry the newest when it has one", () => {
+  const { cache, clock, events } = fixture({ ttlMs: 10, renewOnHit: false });
+  cache.set("a", 1);
+  cache.set("own", 2, { ttlMs: 20 });
+  clock.nowMs += 9;
+  assertStrictEquals(cache.touch("a"), true);
+  assertEquals(keys(cache), ["a", "own"]);
+  assertStrictEquals(cache.touch("own"), true);
+  clock.nowMs += 10;
+  assertEquals([cache.touch("a"), cache.touch("x"), cache.has("own")], [false, false, true]);
+  assertEquals(events, [["a", 1, "expired"]]);
+  clock.nowMs += 10;
+  assertStrictEquals(cache.has("own"), false);
+});
+
+Deno.test("LruCache.touch() gives another time to live, for renewals too, when one is given", () => {
+  const { cache, clock } = fixture({ ttlMs: 10 });
+  for (const key of ["longer", "never", "ever"]) cache.set(key, 1);
+  assertEquals([cache.touch("longer", 50), cache.touch("never", 0), cache.touch("ever", Infinity)], [true, true, true]);
+  clock.nowMs += 49;
+  assertStrictEquals(cache.get("longer"), 1); // renews by 50
+  clock.nowMs += 49;
+  assertEquals([cache.has("longer"), cache.has("never"), cache.has("ever")], [true, true, true]);
+  clock.nowMs += 1;
+  assertEquals([cache.has("longer"), cache.has("never"), cache.has("ever")], [false, true, true]);
+  cache.touch("never", 1);
+  clock.nowMs += 1;
+  assertStrictEquals(cache.get("never"), undefined);
+});
+
+Deno.test("LruCache.touch() starts expiration when no entry had a time to live before", () => {
+  const { cache, clock } = fixture();
+  cache.set("a", 1);
+  cache.set("b", 2);
+  assertStrictEquals(cache.touch("a", 5), true);
+  clock.nowMs += 5;
+  assertEquals([keys(cache), cache.peek("a"), cache.size], [["b"], undefined, 1]);
+});
+
+Deno.test("LruCache does not read the clock when no entry has had a time to live", () => {
+  const { cache, clock } = fixture({ maxSize: 3 });
+  for (let i = 0; i < 9; i++) cache.set(`${i}`, i);
+  cache.get("8");
+  cache.has("8");
+  cache.peek("7");
+  cache.touch("7");
+  cache.delete("7");
+  assertEquals([[...cache].length, clock.readings], [2, 0]);
+  cache.set("timed", 1, { ttlMs: 1 });
+  assert(clock.readings > 0);
+  cache.clear();
+  clock.readings = 0;
+  cache.set("a", 1);
+  assertEquals([cache.has("a"), [...cache].length, clock.readings], [true, 1, 0]);
+});
+
+Deno.test("LruCache asks Date when no clock is given", () => {
+  const RealDate = Date;
+  let nowMs = 5_000;
+  globalThis.Date = class extends RealDate {
+    static override now = () => nowMs;
+  } as DateConstructor;
+  try {
+    const cache = new LruCache<number>({ ttlMs: 10 });
+    cache.set("a", 1);
+    nowMs += 9;
+    assertStrictEquals(cache.peek("a"), 1);
+    nowMs += 1;
+    assertStrictEquals(cache.peek("a"), undefined);
+  } finally {
+    globalThis.Date = RealDate;
+  }
+});
+
+Deno.test("LruCache.set() sweeps expired entries when nothing reads them, two slots a call", () => {
+  const { cache, clock, events } = fixture({ maxSize: 1000, ttlMs: 10 });
+  for (let i = 0; i < 100; i++) cache.set(`${i}`, i);
+  cache.set("live", -1, { ttlMs: 0 });
+  clock.nowMs += 10;
+  cache.set("live", -2, { ttlMs: 0 });
+  assert(cache.size >= 99, "one set looks at two slots only");
+  for (let i = 0; i < 51; i++) cache.set("live", -3, { ttlMs: 0 });
+  assertEquals([[...cache], cache.size], [[["live", -3]], 1]);
+  assertEquals(events.filter(([, , reason]) => reason === "expired").length, 100);
+});
+
+Deno.test("LruCache.set() outpaces growth when every entry is new and expires", () => {
+  const { cache, clock } = fixture({ maxSize: Infinity, ttlMs: 100 });
+  let most = 0;
+  for (let i = 0; i < 20_000; i++) {
+    clock.nowMs += 1;
+    cache.set(`${i}`, i);
+    most = Math.max(most, cache.size);
+  }
+  assert(most >= 100 && most <= 300, `100 entries live at a time: held ${most}`);
+});

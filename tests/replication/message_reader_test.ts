@@ -1,0 +1,322 @@
+/** Messages read from bytes: all that can be written is read as it was, and nothing else is taken for a message. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { seeded } from "../../bench/compare.ts";
+import { MAX_KEY_BYTES, MAX_TTL_MS, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
+import {
+  FLAG_CODES,
+  MESSAGE,
+  type Message,
+  type MessageBody,
+  MessageWriter,
+  NAME,
+  TOUCH,
+  type Write,
+} from "../../lib/replication/message.ts";
+import { claimed, highest, readMessage } from "../../lib/replication/message_reader.ts";
+import { type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
+import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../../lib/store/entry.ts";
+import { Choices } from "../support/choices.ts";
+import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
+
+const EXAMPLES = Object.entries(PEER_MESSAGES);
+const MAX_ITEMS = 2 * MAX_ORIGINS;
+const HEAD = { from: 101, clock: 4096, cleared: 0 };
+
+/** The bytes of a message, on their own. */
+function written(message: Message): Uint8Array {
+  return new MessageWriter().write(message).slice();
+}
+
+function assertRefused(bytes: Uint8Array, reason: string): void {
+  assertThrows(() => readMessage(bytes), ProtocolError, reason);
+}
+
+/** Messages made by chance. */
+class RandomMessages extends Choices {
+  next(): Message {
+    const head = { from: this.#id(), clock: this.#version(), cleared: this.#version() };
+    return { ...head, ...this.#body() };
+  }
+
+  #body(): MessageBody {
+    switch (this.pick(Object.values(MESSAGE))) {
+      case MESSAGE.sync:
+        return { type: MESSAGE.sync, digest: this.below(2 ** 52) };
+      case MESSAGE.same:
+        return { type: MESSAGE.same, to: this.#id() };
+      case MESSAGE.known:
+        return { type: MESSAGE.known, turn: this.below(3), known: this.#known() };
+      case MESSAGE.pull: {
+        const after = { h: this.#version(), id: this.#id() };
+        return { type: MESSAGE.pull, question: this.below(2 ** 40), known: this.#known(), after };
+      }
+      case MESSAGE.page: {
+        const lists = { known: this.#known(), upTo: new Map(), lossy: this.#known(), writes: this.#writes() };
+        for (const [id, h] of lists.known) if (this.chance(0.5)) lists.upTo.set(id, this.below(h + 1));
+        return { type: MESSAGE.page, to: this.#id(), question: this.below(300), more: this.chance(0.5), ...lists };
+      }
+      case MESSAGE.verify:
+        return { type: MESSAGE.verify, question: this.below(300), known: this.#known(), writes: this.#bare(NAME) };
+      case MESSAGE.verified: {
+        const confirmed = this.#list(() => this.chance(0.5));
+        return { type: MESSAGE.verified, to: this.#id(), question: this.below(300), confirmed };
+      }
+      case MESSAGE.push: {
+        const origin = this.#id();
+        const writes = this.#writes().map((write) => ({ ...write, version: { h: write.version.h, origin } }));
+        const ends = { before: (writes[0]?.version.h ?? 1) - 1, last: writes.at(-1)?.version.h ?? 1 };
+        return { type: MESSAGE.push, origin, ...ends, sentTo: this.#list(() => this.#id()), writes };
+      }
+      case MESSAGE.news:
+        return { type: MESSAGE.news, origin: this.#id(), last: this.#version() };
+      case MESSAGE.touch: {
+        const writes = this.#bare(TOUCH).map((write) => ({ ...write, remainingMs: this.below(MAX_TTL_MS) }));
+        return { type: MESSAGE.touch, sentTo: this.#list(() => this.#id()), writes };
+      }
+    }
+  }
+
+  #id(): number {
+    return this.chance(0.5) ? 1 + this.below(5) : this.below(2 ** 32);
+  }
+
+  #version(): number {
+    return this.chance(0.5) ? this.below(1000) : this.below(2 ** 53);
+  }
+
+  #known(): Known {
+    return new Map(this.#list(() => [this.#id(), this.#version()]));
+  }
+
+  #list<T>(item: () => T): T[] {
+    return Array.from({ length: this.below(5) }, item);
+  }
+
+  /** Writes in ascending order; each number under which some are counted stands for one writer. */
+  #bare(...kinds: number[]): Write[] {
+    const versions = this.#list(() => {
+      const by = 1 + this.below(5);
+      return { h: 1 + this.#version(), ...(by > 3 ? { origin: 100 + by, by } : { origin: by }) };
+    });
+    return versions.sort((a, b) => a.h - b.h).map((version) =>
+      bareWrite("k".repeat(this.below(300)), version, this.pick(kinds))
+    );
+  }
+
+  #writes(): Write[] {
+    return this.#bare(ENTRY, TOMB, GHOST).map((write) => {
+      if (write.kind !== ENTRY) return write;
+      const value = new Uint8Array(STAMP_BYTES + this.below(300)).fill(this.below(256));
+      const flags = this.chance(0.8) ? this.pick(FLAG_CODES) : this.below(2 ** 32);
+      const remainingMs = this.below(1000);
+      const times = this.chance(0.5) ? {} : { ttlMs: remainingMs + this.below(2 ** 40), remainingMs };
+      const marks = this.chance(0.5) ? 0 : this.below(TRAVELS + 1);
+      const span = { bytes: value, from: 0, to: value.length };
+      return entryWrite("k".repeat(this.below(300)), write.version, { flags, marks, value: span, ...times });
+    });
+  }
+}
+
+Deno.test("readMessage() reads 5,000 messages made by chance as they were written", () => {
+  const messages = new RandomMessages(seeded(20261126));
+  const writer = new MessageWriter();
+  const types = new Set<number>();
+  for (let i = 0; i < 5000; i++) {
+    const message = messages.next();
+    types.add(message.type);
+    assertEquals(comparable(readMessage(writer.write(message))), comparable(message), `message ${i}`);
+  }
+  assertEquals(types.size, Object.keys(MESSAGE).length);
+});
+
+Deno.test("readMessage() reads a message that lies in the middle of other bytes", () => {
+  for (const [name, message] of EXAMPLES) {
+    const bytes = written(message);
+    const around = new Uint8Array(bytes.length + 20).fill(0xff);
+    around.set(bytes, 11);
+    assertEquals(comparable(readMessage(around.subarray(11, 11 + bytes.length))), comparable(message), name);
+  }
+});
+
+Deno.test("readMessage() refuses every example when it is truncated, at every length", () => {
+  for (const [, message] of EXAMPLES) {
+    const bytes = written(message);
+    for (let length = 0; length < bytes.length; length++) assertRefused(bytes.slice(0, length), "truncated");
+  }
+});
+
+Deno.test("readMessage() refuses every example when a byte follows it", () => {
+  for (const [, message] of EXAMPLES) {
+    const bytes = written(message);
+    for (const byte of [0, 1, 0xff]) assertRefused(Uint8Array.of(...bytes, byte), "bytes after a peer's message");
+  }
+});
+
+Deno.test("readMessage() refuses every example with a ProtocolError or reads it when any byte is another", () => {
+  let refused = 0;
+  for (const [name, message] of EXAMPLES) {
+    const whole = written(message);
+    for (let at = 0; at < whole.length; at++) {
+      for (const byte of [0, 1, 7, 0x7f, 0x80, 0xfe, 0xff]) {
+        const bytes = whole.slice();
+        bytes[at] = byte;
+        try {
+          readMessage(bytes);
+        } catch (error) {
+          assert(error instanceof ProtocolError, `${name}, ${byte} at ${at}: ${error}`);
+          refused++;
+        }
+      }
+    }
+  }
+  assert(refused > 1000, `${refused} refused`);
+});
+
+Deno.test("readMessage() refuses a type that is none", () => {
+  const bytes = written(PEER_MESSAGES.sync);
+  for (const type of [0, 11, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
+});
+
+/** A count as messages hold it. */
+function count(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes.push(value % 0x80 | 0x80);
+  return [...bytes, value];
+}
+
+/** The bytes of a message of a type, from the end of its head on as they are given. */
+function raw(type: number, ...rest: number[]): Uint8Array {
+  const head = written({ ...HEAD, type: MESSAGE.news, origin: 0, last: 0 }).subarray(1, 21);
+  return Uint8Array.of(type, ...head, ...rest);
+}
+
+const ID = [0, 0, 0, 101];
+const NOTHING = [0];
+const VERSION_0 = Array<number>(8).fill(0);
+/** What stands before each list of each kind of message that has one. */
+const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: number[]]>> = {
+  "what is known": [MESSAGE.known, 0],
+  "what is known of a pull": [MESSAGE.pull, ...NOTHING],
+  "what is known of a page": [MESSAGE.page, ...ID, ...NOTHING, 0],
+  "what a page gives": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING],
+  "what was forgotten of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING],
+  "origins of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING],
+  "adopted writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, 1, ...ID],
+  "writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, 1, ...ID, ...NOTHING],
+  "what is known of a verify": [MESSAGE.verify, ...NOTHING],
+  "writes of a verify": [MESSAGE.verify, ...NOTHING, ...NOTHING, 1, ...ID, ...NOTHING],
+  "what is verified": [MESSAGE.verified, ...ID, ...NOTHING],
+  "who has been told of a push": [MESSAGE.push, ...ID, ...VERSION_0, ...VERSION_0],
+  "writes of a push": [MESSAGE.push, ...ID, ...VERSION_0, ...VERSION_0, ...NOTHING, 1, ...ID, ...NOTHING],
+  "who has been told of a touch": [MESSAGE.touch],
+  "writes of a touch": [MESSAGE.touch, ...NOTHING, 1, ...ID, ...NOTHING],
+};
+
+for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
+  Deno.test(`readMessage() refuses a hostile count of ${list}`, () => {
+    for (const items of [MAX_ITEMS + 1, 2 ** 31, 2 ** 32, 2 ** 52]) {
+      assertRefused(raw(type, ...before, ...count(items)), `${items} items in a peer's message`);
+      assertRefused(raw(type, ...before, ...count(items), ...Array(1000).fill(0)), `${items} items`);
+    }
+    for (const items of [1, MAX_ITEMS]) assertRefused(raw(type, ...before, ...count(items)), "truncated");
+    for (const bytes of [8, 9, 20]) {
+      assertRefused(raw(type, ...before, ...Array(bytes).fill(0xff)), "a number without end");
+    }
+  });
+}
+
+Deno.test("readMessage() reads as many items as there may be, and refuses one more", () => {
+  const known = (size: number) => new Map(Array.from({ length: size }, (_, i): [number, number] => [i, 1]));
+  const sentTo = (size: number) => Array.from({ length: size }, (_, i) => i);
+  const read = readMessage(written({ ...HEAD, type: MESSAGE.known, turn: 0, known: known(MAX_ITEMS) }));
+  assertEquals(read.type === MESSAGE.known && read.known.size, MAX_ITEMS);
+  const touch = (size: number) => written({ ...HEAD, type: MESSAGE.touch, sentTo: sentTo(size), writes: [] });
+  assertEquals(readMessage(touch(MAX_ITEMS)).type, MESSAGE.touch);
+  assertRefused(touch(MAX_ITEMS + 1), "8193 items");
+});
+
+/** A page of one write, by its bytes, of two origins of which the second has been adopted. */
+function pageWith(...write: number[]): Uint8Array {
+  const lists = [2, ...ID, 0, 0, 0, 102, 1, 1, 0, 0, 0, 77];
+  return raw(MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...lists, 1, ...write);
+}
+
+Deno.test("readMessage() refuses a write that is none", () => {
+  const key = [1, 107];
+  const read = readMessage(pageWith(TOMB, 1, 5, ...key));
+  assert(read.type === MESSAGE.page);
+  assertEquals(read.writes[0].version, { h: 5, origin: 77, by: 102 });
+  assertRefused(pageWith(TOMB, 2, 5, ...key), "a write without an origin");
+  for (const kind of [NAME, 2, TOUCH, 6, 7]) {
+    assertRefused(pageWith(kind, 0, 5, ...key), `a kind that is none: ${kind}`);
+  }
+  assertRefused(pageWith(TOMB, 0, 5, ...count(MAX_KEY_BYTES + 1), 107), "4097 bytes in a peer's message");
+  assertRefused(pageWith(TOMB, 0, 5, ...count(MAX_KEY_BYTES), 107), "truncated");
+  const tooLong = MAX_VALUE_BYTES + STAMP_BYTES + 1;
+  assertRefused(pageWith(ENTRY, 0, 5, ...key, ...count(tooLong)), `${tooLong} bytes in a peer's message`);
+  assertRefused(pageWith(ENTRY, 0, 5, ...key, ...count(tooLong - 1)), "truncated");
+  const stampless = [ENTRY | 0x80, MARK.stamped, 0, 5, ...key, STAMP_BYTES - 1, ...Array(STAMP_BYTES - 1).fill(0)];
+  assertRefused(pageWith(...stampless), "a stamped value without a stamp");
+});
+
+Deno.test("readMessage() passes over marks of an entry that do not travel", () => {
+  const read = readMessage(pageWith(ENTRY | 0x80, 0xff & ~MARK.stamped, 0, 5, 1, 107, 0));
+  assert(read.type === MESSAGE.page);
+  assertEquals(read.writes[0].entry?.marks, TRAVELS & ~MARK.stamped);
+});
+
+Deno.test("readMessage() refuses versions that are none", () => {
+  const whole = written({ ...HEAD, type: MESSAGE.news, origin: 5, last: 5 });
+  for (const at of [5, 13, 25]) {
+    for (const h of [-1, 0.5, NaN, Infinity, -Infinity, 2 ** 53]) {
+      const bytes = whole.slice();
+      new DataView(bytes.buffer).setFloat64(at, h);
+      assertRefused(bytes, `a version that is none: ${h}`);
+    }
+  }
+});
+
+Deno.test("readMessage() refuses a page that gives what its sender does not know", () => {
+  const page = { to: 1, question: 1, lossy: new Map(), writes: [], more: false };
+  const bytes = (known: Known, upTo: Known) => written({ ...HEAD, type: MESSAGE.page, ...page, known, upTo });
+  assertEquals(readMessage(bytes(new Map([[7, 5]]), new Map([[7, 5]]))).type, MESSAGE.page);
+  assertRefused(bytes(new Map([[7, 5]]), new Map([[7, 6]])), "what it says it does not know");
+  assertRefused(bytes(new Map([[7, 5]]), new Map([[8, 1]])), "what it says it does not know");
+});
+
+Deno.test("readMessage() refuses a push of a write that is not in its range", () => {
+  const bytes = (h: number, origin: number) => {
+    const writes = [bareWrite("key", { h, origin }, TOMB)];
+    return written({ ...HEAD, type: MESSAGE.push, origin: 7, before: 5, last: 9, sentTo: [], writes });
+  };
+  for (const h of [6, 9]) assertEquals(readMessage(bytes(h, 7)).type, MESSAGE.push);
+  for (const h of [1, 5, 10]) assertRefused(bytes(h, 7), "not in its range");
+  assertRefused(bytes(7, 8), "not in its range");
+});
+
+Deno.test("highest() finds the highest version wherever it stands, and claimed() what is said of an origin", () => {
+  const known = new Map([[7, 30], [8, 20]]);
+  const bare = { ...HEAD, clock: 10, cleared: 9 };
+  const none = { to: 1, question: 1, upTo: new Map(), lossy: new Map(), writes: [], more: false };
+  const writes = [bareWrite("a", { h: 40, origin: 7 }, TOMB), bareWrite("b", { h: 50, origin: 9, by: 8 }, TOMB)];
+  const cases: [message: Message, most: number, of7: number, of8: number, of9: number][] = [
+    [{ ...bare, type: MESSAGE.sync, digest: 99 }, 10, 0, 0, 0],
+    [{ ...bare, cleared: 11, type: MESSAGE.same, to: 99 }, 11, 0, 0, 0],
+    [{ ...bare, type: MESSAGE.known, turn: 0, known }, 30, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.pull, question: 99, known, after: { h: 99, id: 1 } }, 30, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.verify, question: 99, known, writes: [] }, 30, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.verified, to: 1, question: 99, confirmed: [] }, 10, 0, 0, 0],
+    [{ ...bare, type: MESSAGE.push, origin: 7, before: 1, last: 60, sentTo: [], writes: [] }, 60, 60, 0, 0],
+    [{ ...bare, type: MESSAGE.news, origin: 8, last: 70 }, 70, 0, 70, 0],
+    [{ ...bare, type: MESSAGE.touch, sentTo: [99], writes: [] }, 10, 0, 0, 0],
+    [{ ...bare, type: MESSAGE.page, ...none, known }, 30, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.page, ...none, known, lossy: new Map([[5, 80]]) }, 80, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.page, ...none, known, writes }, 50, 40, 50, 50],
+  ];
+  for (const [i, [message, ...expected]] of cases.entries()) {
+    const found = [highest(message), claimed(message, 7), claimed(message, 8), claimed(message, 9)];
+    assertEquals(found, expected, `case ${i}`);
+  }
+});

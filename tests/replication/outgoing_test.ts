@@ -1,0 +1,224 @@
+/** Writes out of a store as pages: their order, where they are cut, and what is said of what is missing. */
+
+import { assert, assertEquals } from "@std/assert";
+import { seeded } from "../../bench/compare.ts";
+import { spanOf } from "../../lib/base/byte_span.ts";
+import type { Page, Place, Write } from "../../lib/replication/message.ts";
+import { isAfter, livesAt, nameAt, pageFor, placeOf, writesAt } from "../../lib/replication/outgoing.ts";
+import type { Known } from "../../lib/store/history.ts";
+import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
+import type { Store } from "../../lib/store/store.ts";
+import type { Version } from "../../lib/store/version.ts";
+import { get, key, set, START } from "../support/gossip_nodes.ts";
+import { NOW_MS, replicatingStore } from "../support/stores.ts";
+
+const KIB = 1024;
+const MOST = 256;
+
+type Out = Omit<Page, "to">;
+
+/** Applies a write of another node, of which nothing is known by that. */
+function apply(store: Store, i: number, version: Version, bytes = 0): void {
+  const entry = { flags: 0, value: spanOf(new Uint8Array(bytes)), ttlMs: Infinity, remainingMs: Infinity };
+  assert(store.apply(key(i), { version, kind: ENTRY, entry }, true));
+}
+
+/** A store with writes of some origins that are known: `[h, id]` each, under keys by their number. */
+function storeOf(writes: readonly (readonly [h: number, id: number])[], bytes = 0): Store {
+  const store = replicatingStore({ nowMs: NOW_MS });
+  for (const [i, [h, origin]] of writes.entries()) apply(store, i, { h, origin }, bytes);
+  for (const [h, origin] of writes) store.history.know({ h, origin });
+  return store;
+}
+
+function page(store: Store, known: [number, number][] = [], after: Place = START, maxWrites = MOST): Out {
+  return pageFor(store, { question: 9, known: new Map(known), after }, maxWrites);
+}
+
+function placesOf({ writes }: { writes: readonly Write[] }): [number, number][] {
+  return writes.map(({ version: { h, origin, by = origin } }) => [h, by]);
+}
+
+/** All pages that a peer is given who asks until there are no more. */
+function pagesFor(store: Store, maxWrites: number): Out[] {
+  const known: Known = new Map();
+  const pages: Out[] = [];
+  let after = START;
+  while (pages.length === 0 || pages.at(-1)!.more) {
+    assert(pages.length < 1000, "pages without end");
+    const next = pageFor(store, { question: 1, known, after }, maxWrites);
+    for (const [id, h] of next.upTo) known.set(id, h);
+    if (next.writes.length > 0) after = placeOf(next.writes.at(-1)!.version);
+    pages.push(next);
+  }
+  return pages;
+}
+
+Deno.test("pageFor() gives nothing when the peer knows all, be it more", () => {
+  const store = storeOf([[5, 7], [6, 8]]);
+  for (const known of [[[7, 5], [8, 6]], [[7, 50], [8, 60], [9, 70]]] as [number, number][][]) {
+    const { writes, upTo, lossy, more, question } = page(store, known);
+    assertEquals([writes, upTo.size, lossy.size, more, question], [[], 0, 0, false, 9]);
+  }
+  assertEquals(page(replicatingStore({ nowMs: NOW_MS })).writes, []);
+});
+
+Deno.test("pageFor() gives what a peer lacks of each origin, the oldest first, and by number where versions are equal", () => {
+  const store = storeOf([[9, 7], [5, 8], [5, 7], [7, 3], [5, 3], [6, 8]]);
+  const all = page(store);
+  assertEquals(placesOf(all), [[5, 3], [5, 7], [5, 8], [6, 8], [7, 3], [9, 7]]);
+  assertEquals(new Map([...all.upTo].sort()), new Map([[3, 7], [7, 9], [8, 6]]));
+  assertEquals([all.more, all.known], [false, store.history.known]);
+  const some = page(store, [[7, 5], [8, 6]]);
+  assertEquals(placesOf(some), [[5, 3], [7, 3], [9, 7]]);
+  assertEquals(new Map([...some.upTo].sort()), new Map([[3, 7], [7, 9]]));
+});
+
+Deno.test("pageFor() cuts by count, and makes known what it has given and nothing beyond", () => {
+  const store = storeOf([[5, 3], [5, 7], [5, 8], [6, 8], [7, 3]]);
+  const first = page(store, [], START, 2);
+  assertEquals([placesOf(first), first.more], [[[5, 3], [5, 7]], true]);
+  // Of the others: all before the cut, but not what has its version and a higher number.
+  assertEquals(new Map([...first.upTo].sort()), new Map([[3, 5], [7, 5], [8, 4]]));
+  const second = page(store, [...first.upTo], { h: 5, id: 7 }, 2);
+  assertEquals([placesOf(second), second.more], [[[5, 8], [6, 8]], true]);
+  assertEquals(new Map([...second.upTo].sort()), new Map([[3, 6], [8, 6]]));
+  const last = page(store, [...first.upTo, ...second.upTo], { h: 6, id: 8 }, 2);
+  assertEquals([placesOf(last), last.more, last.upTo], [[[7, 3]], false, new Map([[3, 7]])]);
+});
+
+Deno.test("pageFor() does not say that there is more when the last write just fits", () => {
+  const store = storeOf([[5, 3], [6, 3]]);
+  assertEquals([page(store, [], START, 2).more, page(store, [], START, 1).more], [false, true]);
+});
+
+Deno.test("pageFor() cuts before 128 KiB of keys and values", () => {
+  const bytes = 32 * KIB - "key:0".length;
+  const store = storeOf([[5, 3], [6, 3], [7, 3], [8, 3], [9, 3]], bytes);
+  const first = page(store);
+  assertEquals([placesOf(first), first.more], [[[5, 3], [6, 3], [7, 3], [8, 3]], true]);
+  const larger = page(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], bytes + 1));
+  assertEquals([larger.writes.length, larger.more], [3, true]);
+});
+
+Deno.test("pageFor() gives a write alone that is larger than a message", () => {
+  const store = storeOf([[5, 3], [6, 3]], 200 * KIB);
+  const pages = pagesFor(store, MOST);
+  assertEquals(pages.map(placesOf), [[[5, 3]], [[6, 3]]]);
+  const [{ entry }] = pages[0].writes;
+  assertEquals(entry!.value.to - entry!.value.from, 200 * KIB);
+});
+
+Deno.test("pageFor() gives each write once over all pages, in ascending order, whatever the size of a page", () => {
+  const random = seeded(20261127);
+  const below = (n: number) => Math.floor(random() * n);
+  for (let round = 0; round < 50; round++) {
+    const places = new Map<string, [number, number]>();
+    for (let i = 0; i < 60; i++) {
+      const place: [number, number] = [1 + below(40), 1 + below(6)];
+      places.set(place.join("/"), place);
+    }
+    const store = storeOf([...places.values()]);
+    const pages = pagesFor(store, 1 + below(9));
+    const expected = [...places.values()].sort(([h, id], [h2, id2]) => h - h2 || id - id2);
+    assertEquals(pages.flatMap(placesOf), expected);
+    const known = new Map(pages.flatMap(({ upTo }) => [...upTo]));
+    assertEquals(new Map([...known].sort()), new Map([...store.history.known].sort()));
+  }
+});
+
+Deno.test("pageFor() gives orphans too, each once, though they make nothing known", () => {
+  const store = storeOf([[5, 3], [9, 3]]);
+  for (const [i, h] of [6, 7, 20].entries()) apply(store, 100 + i, { h, origin: 8 });
+  const all = page(store);
+  assertEquals([placesOf(all), all.upTo], [[[5, 3], [6, 8], [7, 8], [9, 3], [20, 8]], new Map([[3, 9]])]);
+  apply(store, 103, { h: 21, origin: 3 });
+  store.history.know({ h: 21, origin: 3 });
+  const pages = pagesFor(store, 2);
+  assertEquals(pages.map(placesOf), [[[5, 3], [6, 8]], [[7, 8], [9, 3]], [[20, 8], [21, 3]]]);
+  assertEquals(pages.map(({ upTo }) => upTo), [new Map([[3, 6]]), new Map([[3, 9]]), new Map([[3, 21]])]);
+});
+
+Deno.test("pageFor() gives no orphans to a peer that lacks nothing that is known", () => {
+  const store = storeOf([[5, 3]]);
+  apply(store, 100, { h: 6, origin: 8 });
+  assertEquals(page(store, [[3, 5]]).writes, []);
+});
+
+Deno.test("pageFor() gives orphans after the place that the peer has reached, also of the same version", () => {
+  const store = storeOf([[9, 3]]);
+  for (const [i, origin] of [5, 6, 7].entries()) apply(store, 100 + i, { h: 8, origin });
+  assertEquals(placesOf(page(store, [], { h: 8, id: 5 })), [[8, 6], [8, 7], [9, 3]]);
+  assertEquals(placesOf(page(store, [], { h: 8, id: 7 })), [[9, 3]]);
+});
+
+Deno.test("pageFor() names what has been forgotten beyond what the peer knows, and since the last clear", () => {
+  const store = storeOf([[5, 3], [6, 7], [7, 8]]);
+  for (const i of [0, 1]) store.distrust(store.peek(key(i)));
+  assertEquals(page(store).lossy, new Map([[3, 5], [7, 6]]));
+  assertEquals(page(store, [[3, 5]]).lossy, new Map([[7, 6]]));
+  assertEquals(page(store, [[3, 4], [7, 6]]).lossy, new Map([[3, 5]]));
+  store.history.cleared = 5;
+  assertEquals(page(store).lossy, new Map([[7, 6]]));
+  assertEquals(placesOf(page(store)), [[7, 8]]);
+});
+
+Deno.test("pageFor() gives nothing from before a clear", () => {
+  const store = storeOf([[5, 3], [6, 3], [7, 3]]);
+  store.history.cleared = 6;
+  assertEquals(placesOf(page(store)), [[7, 3]]);
+});
+
+Deno.test("writesAt() gives entries with all that belongs to them, graves, and what has expired as a ghost", () => {
+  const clock = { nowMs: NOW_MS };
+  const store = replicatingStore(clock);
+  const marks = MARK.fixed | MARK.fetched;
+  store.set(key(1), { flags: 5, marks, value: spanOf(new TextEncoder().encode("one")), ttlMs: 1000 });
+  set(store, 2, "two", 100);
+  set(store, 3);
+  store.delete(key(3));
+  clock.nowMs += 100;
+  const positions = [...store.history.origins[0].log.after(0)];
+  const [one, two, three] = writesAt(store, positions);
+  assertEquals([one, two, three].map(({ kind }) => kind), [ENTRY, GHOST, TOMB]);
+  assertEquals([two.entry, three.entry], [undefined, undefined]);
+  const { value, ...rest } = one.entry!;
+  assertEquals(rest, { flags: 5, marks: marks & TRAVELS, ttlMs: 1000, remainingMs: 900 });
+  const text = ({ bytes, from, to }: Write["key"]) => new TextDecoder().decode(bytes.subarray(from, to));
+  assertEquals([one, two, three].map(({ key }) => text(key)), ["key:1", "key:2", "key:3"]);
+  assertEquals(text(value), "one");
+  assertEquals([one, two, three].map(({ version }) => version), positions.map((at) => store.history.version(at)));
+});
+
+Deno.test("writesAt() gives what stays as it was when the store changes", () => {
+  const store = replicatingStore({ nowMs: NOW_MS });
+  set(store, 1, "before");
+  const [write] = writesAt(store, [store.peek(key(1))]);
+  set(store, 1, "behind");
+  const { bytes, from, to } = write.entry!.value;
+  assertEquals([new TextDecoder().decode(bytes.subarray(from, to)), get(store, 1)], ["before", "behind"]);
+});
+
+Deno.test("nameAt() and livesAt() name a version of a key, and find it while it lives", () => {
+  const store = replicatingStore({ nowMs: NOW_MS });
+  set(store, 1);
+  const position = store.peek(key(1));
+  const name = nameAt(store, position);
+  assertEquals(name, { key: key(1), version: store.versionOf(key(1))! });
+  assertEquals(livesAt(store, name.key, name.version), position);
+  assertEquals(livesAt(store, key(2), name.version), 0);
+  set(store, 1);
+  assertEquals(livesAt(store, name.key, name.version), 0);
+  const { version } = nameAt(store, store.peek(key(1)));
+  store.delete(key(1));
+  assertEquals(livesAt(store, name.key, version), 0);
+});
+
+Deno.test("isAfter() orders places by version, then by the number under which a write is counted", () => {
+  assertEquals(placeOf({ h: 5, origin: 7 }), { h: 5, id: 7 });
+  assertEquals(placeOf({ h: 5, origin: 7, by: 3 }), { h: 5, id: 3 });
+  const places = [{ h: 4, id: 9 }, { h: 5, id: 3 }, { h: 5, id: 7 }, { h: 6, id: 1 }];
+  for (const [i, one] of places.entries()) {
+    for (const [j, other] of places.entries()) assertEquals(isAfter(one, other), i > j);
+  }
+});

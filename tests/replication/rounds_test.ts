@@ -1,0 +1,167 @@
+/** Rounds between two nodes: what travels, what it costs, and who is believed. */
+
+import { assert, assertEquals } from "@std/assert";
+import { MESSAGE } from "../../lib/replication/message.ts";
+import { ALL_RULES } from "../../lib/store/history.ts";
+import { TOMB } from "../../lib/store/entry.ts";
+import { get, key, pair, round, said, set, settle, STRANGER, tell } from "../support/gossip_nodes.ts";
+
+Deno.test("Gossip.round() takes at most 70 bytes when a pair knows the same", () => {
+  const all = pair();
+  for (let i = 0; i < 5000; i++) set(all.stores[i % 2], i);
+  round(all);
+  const bytes = round(all);
+  assert(bytes <= 70, `${bytes} bytes`);
+  assertEquals(said(all).slice(-2), ["sync 0>1", "same 1>0"]);
+});
+
+for (const [missing, most] of [[10, 45], [1000, 16], [20_000, 16]]) {
+  Deno.test(`Gossip brings ${missing} missing entries at ${most} bytes each at most, beside keys and values`, () => {
+    const all = pair();
+    for (let i = 0; i < 1000; i++) set(all.stores[0], i);
+    round(all);
+    let payload = 0;
+    for (let i = 1000; i < 1000 + missing; i++) {
+      set(all.stores[0], i, `value ${i}`, 60_000);
+      all.clock.nowMs += 1;
+      payload += `key:${i}value ${i}`.length;
+    }
+    const bytes = round(all);
+    for (let i = 1000; i < 1000 + missing; i++) assertEquals(get(all.stores[1], i), `value ${i}`);
+    const each = (bytes - payload) / missing;
+    assert(each <= most, `${each} bytes each`);
+    assert(round(all) <= 70);
+  });
+}
+
+Deno.test("Gossip brings writes both ways in one round, and the newer of two wins", () => {
+  const all = pair();
+  const [a, b] = all.stores;
+  set(a, 1, "old");
+  set(b, 2, "theirs");
+  all.clock.nowMs += 1;
+  set(b, 1, "new");
+  round(all);
+  for (const store of [a, b]) assertEquals([get(store, 1), get(store, 2)], ["new", "theirs"]);
+});
+
+for (const [writes, most] of [[2000, 256], [5000, 512]]) { // the first page is both given and asked for
+  Deno.test(`Gossip sends each of ${writes} writes once, and ${most} twice at most, when both nodes ask at the same time`, () => {
+    const all = pair();
+    for (let i = 0; i < writes; i++) set(all.stores[0], i);
+    for (const gossip of all.gossips) gossip.round(() => 0);
+    settle(all);
+    assertEquals([all.stores[1].stats().entries, all.gossips[1].stats.applied], [writes, writes]);
+    const { sent } = all.gossips[0].stats;
+    assert(sent <= writes + most, `${sent} writes were sent for ${writes}`);
+  });
+}
+
+Deno.test("Gossip carries deletions and clears", () => {
+  const all = pair();
+  const [a, b] = all.stores;
+  for (let i = 0; i < 10; i++) set(a, i);
+  round(all);
+  a.delete(key(1));
+  b.delete(key(2));
+  round(all);
+  for (const store of [a, b]) {
+    assertEquals([get(store, 1), get(store, 2), get(store, 3)], [undefined, undefined, "value 3"]);
+  }
+  b.clear();
+  set(b, 99);
+  round(all);
+  assertEquals([a.stats().entries, get(a, 99)], [1, "value 99"]);
+});
+
+Deno.test("Gossip carries the deletion of a key that the deleting node has evicted", () => {
+  const all = pair({ maxSize: [Infinity, 2] });
+  for (let i = 0; i < 10; i++) set(all.stores[0], i);
+  round(all);
+  assertEquals([get(all.stores[1], 1), all.stores[1].delete(key(1))], [undefined, false]);
+  round(all);
+  assertEquals(get(all.stores[0], 1), undefined);
+});
+
+Deno.test("Gossip carries what remains of a time to live", () => {
+  const all = pair();
+  const [a, b] = all.stores;
+  set(a, 1, "short", 1000);
+  all.clock.nowMs += 600;
+  round(all);
+  all.clock.nowMs += 399;
+  assertEquals(get(b, 1), "short");
+  all.clock.nowMs += 1;
+  assertEquals(get(b, 1), undefined);
+  assertEquals(b.stats().expirations, 1);
+});
+
+Deno.test("Gossip sends nothing again when a node has evicted it, however unequal they are", () => {
+  const all = pair({ maxSize: [Infinity, 50] });
+  for (let i = 0; i < 1000; i++) set(all.stores[0], i);
+  round(all);
+  assertEquals(all.stores[1].stats().entries, 50);
+  const { sent } = all.gossips[0].stats;
+  for (let i = 0; i < 10; i++) assert(round(all) <= 70);
+  assertEquals(all.gossips[0].stats.sent, sent);
+  assertEquals(all.stores[1].stats().entries, 50);
+});
+
+for (const dominance of [true, false]) {
+  Deno.test(`Gossip ${dominance ? "keeps" : "loses"} an old write when dominance is ${dominance}`, () => {
+    const all = pair({ eager: true, maxGraves: 1, rules: { ...ALL_RULES, dominance } });
+    const [a, b] = all.stores;
+    set(b, 1);
+    all.gossips[1].flush();
+    all.waiting.length = 0; // its push is lost
+    all.clock.nowMs += 10;
+    for (let i = 10; i < 20; i++) {
+      set(a, i);
+      a.delete(key(i));
+    }
+    settle(all);
+    round(all); // the write is older than graves that a has dropped; but b knows all that a knows
+    assertEquals(get(a, 1), dominance ? "value 1" : undefined);
+  });
+}
+
+Deno.test("Gossip between nodes that know too many origins to agree ends with every round", () => {
+  const all = pair({ maxGraves: [Infinity, 10] });
+  const [a, b] = all.stores;
+  set(a, 1);
+  for (let i = 0; i < 4090; i++) {
+    const version = { h: a.clock - 90_000 + i, origin: 10_000 + i };
+    if (i < 2000) a.apply(key(i), { version, kind: TOMB }, true);
+    if (i < 2000) a.history.know(version);
+    b.history.know({ h: version.h + 50_000, origin: version.origin + 10_000 });
+  }
+  for (let rounds = 0; rounds < 3; rounds++) {
+    said(all);
+    round(all);
+    const { length } = said(all);
+    assert(length < 40, `${length} messages`);
+  }
+  set(a, 9999);
+  for (let rounds = 0; rounds < 3; rounds++) round(all);
+  assertEquals(get(b, 9999), "value 9999");
+});
+
+Deno.test("Gossip goes on between two nodes when a third has told one of writes that the other has not made", () => {
+  const all = pair({ eager: true });
+  const [a, b] = all.stores;
+  set(a, 1);
+  settle(all);
+  all.gossips[1].connect(STRANGER);
+  const { digest } = a.history;
+  const last = a.clock + 30_000 * 4096;
+  const head = { from: 77, clock: 0, cleared: 0 };
+  const push = { type: MESSAGE.push, origin: 100, before: 0, last, sentTo: [], writes: [] };
+  tell(all, 1, STRANGER, { ...head, ...push });
+  all.gossips[1].disconnect(STRANGER);
+  all.gossips[1].round(() => 0);
+  settle(all);
+  assertEquals([a.history.digest, b.history.digest === digest], [b.history.digest, false]);
+  set(a, 2);
+  settle(all);
+  assertEquals([get(b, 1), get(b, 2)], ["value 1", "value 2"]);
+});

@@ -1,0 +1,63 @@
+/** Writes of many origins in one store: whose are given up, and what room they take. */
+
+import { assert, assertEquals } from "@std/assert";
+import { spanOf } from "../../lib/base/byte_span.ts";
+import { MAX_ORIGINS } from "../../lib/store/history.ts";
+import { ENTRY, TOMB } from "../../lib/store/entry.ts";
+import { applyFrom, get, join, key, PAIR, pair, set } from "../support/gossip_nodes.ts";
+import { NOW_MS, replicatingStore } from "../support/stores.ts";
+
+Deno.test("History gives up the origin that wrote last the longest ago, but none that has something here", () => {
+  const { stores: [store] } = join(PAIR);
+  const { history } = store;
+  set(store, 0);
+  const own = history.knownOf(100);
+  for (let i = 1; i < MAX_ORIGINS; i++) applyFrom(store, 1000 + i, i, 9000 - i);
+  assertEquals(history.origins.length, MAX_ORIGINS);
+  for (let i = 11; i <= 20; i++) store.distrust(store.peek(key(i))); // 1011 to 1020 have nothing here
+  for (let i = 20; i >= 11; i--) {
+    assertEquals(history.knownOf(1000 + i), 9000 - i);
+    assertEquals(applyFrom(store, 10_000 + i, 5000 + i, 9000 + i), true);
+    assertEquals([history.knownOf(1000 + i), history.knownOf(10_000 + i)], [0, 9000 + i]);
+  }
+  assertEquals([history.origins.length, history.known.size], [MAX_ORIGINS, MAX_ORIGINS]);
+  assertEquals([history.knownOf(100), get(store, 0), get(store, 10)], [own, "value 0", "value 10"]);
+  assertEquals(history.version(store.peek(key(5011))), { h: 9011, origin: 10_011 });
+  assertEquals(history.version(store.peek(key(4000))), { h: 5000, origin: 5000 });
+});
+
+for (const maxBytes of [64 * 1024, 8 * 1024 * 1024]) {
+  Deno.test(`Gossip leaves a store of ${maxBytes} bytes its room, however many origins have written`, () => {
+    const store = replicatingStore({ nowMs: NOW_MS }, { maxBytes });
+    for (let i = 0; i < 20; i++) set(store, i);
+    const { maxEntryBytes } = store;
+    const one = { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value: spanOf(new Uint8Array(9)) };
+    for (let i = 1; i <= 20_000; i++) { // of a few keys, so that few writes are held; some come in the wrong order
+      const version = { h: store.clock - 30_000 + i, origin: 1000 + i };
+      store.apply(key(1000 + i % 3), { version, kind: ENTRY, entry: one }, true);
+      store.apply(key(1003), { version: { ...version, h: version.h - i % 2 * 20_000 }, kind: ENTRY, entry: one }, true);
+      store.history.know(version);
+    }
+    assert(store.history.bytes < 2048, `${store.history.bytes} bytes`);
+    assertEquals(store.maxEntryBytes, maxEntryBytes);
+    set(store, 21);
+    assertEquals([get(store, 0), get(store, 21)], ["value 0", "value 21"]);
+  });
+}
+
+Deno.test("Gossip makes room for an origin where all that are known have writes", () => {
+  const all = pair();
+  const [store] = all.stores;
+  set(store, 1);
+  for (let i = 0; i < 5000; i++) {
+    const version = { h: store.clock - 9000 + i, origin: 1000 + i };
+    assert(store.apply(key(2 + i), { version, kind: TOMB }, true));
+    store.history.know(version);
+  }
+  assertEquals([store.history.origins.length, store.history.knownOf(5999) > 0], [4096, true]);
+  assertEquals([get(store, 1), store.history.origins[0].log.size], ["value 1", 1]);
+  assertEquals(store.versionOf(key(2)), undefined);
+  store.clear();
+  set(store, 1);
+  assertEquals(get(store, 1), "value 1");
+});
