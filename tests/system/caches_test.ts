@@ -1,0 +1,134 @@
+/** One list of test cases for every `OrmucoCache`: what stands behind a cache makes no difference to who uses it. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { MemoryCache } from "../../lib/client/memory_cache.ts";
+import { RemoteCache } from "../../lib/client/remote_cache.ts";
+import { parseAddress } from "../../lib/base/address.ts";
+import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer } from "../../mod.ts";
+
+/** What a case is given: a cache without entries, that holds 100. */
+type Case = (cache: OrmucoCache) => Promise<void>;
+
+/** Makes a cache, has it used, and gives up what stands behind it. */
+type Kind = (use: Case) => Promise<void>;
+
+const MAX_SIZE = 100;
+
+async function withServer(use: (server: OrmucoCacheServer) => Promise<void>): Promise<void> {
+  await using server = new OrmucoCacheServer({ listen: 0, maxSize: MAX_SIZE, log: () => {} });
+  await server.startServer();
+  await use(server);
+}
+
+const KINDS: Record<string, Kind> = {
+  MemoryCache: (use) => use(new MemoryCache({ maxSize: MAX_SIZE })),
+  RemoteCache: (use) =>
+    withServer(async (server) => {
+      const servers = [parseAddress(server.address!)!];
+      await using cache = new RemoteCache({ servers, timeoutMs: 5000, ttlMs: undefined, onError: undefined });
+      await use(cache);
+    }),
+  LocalCache: (use) => withServer((server) => use(server.cache)),
+  "OrmucoCacheClient without a server": (use) => use(new OrmucoCacheClient({ maxSize: MAX_SIZE })),
+  "OrmucoCacheClient with a server": (use) =>
+    withServer(async (server) => {
+      await using cache = new OrmucoCacheClient({ servers: [server.address!], timeoutMs: 5000 });
+      await use(cache);
+    }),
+};
+
+const BAD_KEYS: unknown[] = ["", "\udc00", "x".repeat(4097), "é".repeat(2049), 7, null, undefined];
+
+const CASES: Record<string, Case> = {
+  "returns what was stored, and undefined on a miss": async (cache) => {
+    assertEquals(await cache.retrieve("k"), undefined);
+    for (const value of ["text", 7, -0, 12n, true, null, [1, [2]], { a: { b: "c" } }, new Date(5), new Map([[1, 2]])]) {
+      assertEquals(await cache.store("k", value), true);
+      assertEquals(await cache.retrieve("k"), value);
+    }
+  },
+  "tells a stored undefined from a miss": async (cache) => {
+    await cache.store("k", undefined);
+    assertEquals([await cache.has("k"), await cache.retrieve("k")], [true, undefined]);
+    assertEquals(await cache.retrieveMany(["k", "none"]), new Map([["k", undefined]]));
+    const { hits, misses } = await cache.stats();
+    assertEquals([hits, misses], [2, 1]);
+  },
+  "finds many at once, each once, and leaves misses out": async (cache) => {
+    for (let i = 0; i < 50; i++) await cache.store(`key:${i}`, i);
+    const keys = Array.from({ length: 60 }, (_, i) => `key:${i}`);
+    const found = await cache.retrieveMany<number>([...keys, ...keys]);
+    assertEquals(found, new Map(Array.from({ length: 50 }, (_, i) => [`key:${i}`, i])));
+    assertEquals(await cache.retrieveMany([]), new Map());
+    const { hits, misses, stores } = await cache.stats();
+    assertEquals([hits, misses, stores], [50, 10, 50]);
+  },
+  "says whether there was something to remove": async (cache) => {
+    await cache.store("k", 1);
+    assertEquals([await cache.remove("k"), await cache.remove("k")], [true, false]);
+    assertEquals([await cache.has("k"), await cache.retrieve("k")], [false, undefined]);
+  },
+  "removes everything": async (cache) => {
+    for (let i = 0; i < 10; i++) await cache.store(`key:${i}`, i);
+    assertEquals(await cache.clear(), true);
+    assertEquals((await cache.retrieveMany(Array.from({ length: 10 }, (_, i) => `key:${i}`))).size, 0);
+    assertEquals(await cache.store("key:1", 1), true);
+  },
+  "lets the least recently used go first": async (cache) => {
+    for (let i = 0; i < MAX_SIZE; i++) await cache.store(`key:${i}`, i);
+    await cache.retrieve("key:0");
+    await cache.has("key:1"); // no use
+    await cache.store("new", 1);
+    assertEquals([await cache.has("key:0"), await cache.has("key:1"), await cache.has("key:2")], [true, false, true]);
+  },
+  "keeps keys of any text apart": async (cache) => {
+    const keys = ["a", "A", "0", "00", "é", "e\u0301", "😀", " ", "\0", "__proto__", "x".repeat(4096)];
+    for (const key of keys) await cache.store(key, key);
+    for (const key of keys) assertEquals(await cache.retrieve(key), key);
+    assertEquals([...(await cache.retrieveMany(keys)).values()].sort(), [...keys].sort());
+  },
+  "lets an entry expire by its own time to live": async (cache) => {
+    await cache.store("short", 1, { ttlMs: 1 });
+    await cache.store("never", 1, { ttlMs: 0 });
+    await cache.store("endless", 1, { ttlMs: Infinity });
+    for (let looks = 0; await cache.has("short"); looks++) {
+      assert(looks < 5000, "it does not expire");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assertEquals([await cache.retrieve("short"), await cache.has("never"), await cache.has("endless")], [
+      undefined,
+      true,
+      true,
+    ]);
+  },
+  "rejects a key that is none, in every call": async (cache) => {
+    for (const key of BAD_KEYS as string[]) {
+      await assertRejects(() => cache.store(key, 1), RangeError, "Cannot use key");
+      await assertRejects(() => cache.retrieve(key), RangeError, "Cannot use key");
+      await assertRejects(() => cache.retrieveMany(["fine", key]), RangeError, "Cannot use key");
+      await assertRejects(() => cache.has(key), RangeError, "Cannot use key");
+      await assertRejects(() => cache.remove(key), RangeError, "Cannot use key");
+    }
+    const { hits, misses, stores } = await cache.stats();
+    assertEquals([hits, misses, stores], [0, 0, 0]);
+  },
+  "rejects a ttl out of range and a promise": async (cache) => {
+    for (const ttlMs of [-1, NaN, 2 ** 53, "7" as unknown as number]) {
+      await assertRejects(() => cache.store("k", 1, { ttlMs }), RangeError, "ttlMs");
+    }
+    await assertRejects(() => cache.store("k", Promise.resolve(1)), TypeError, "Cannot store a Promise");
+    assertEquals(await cache.has("k"), false);
+  },
+  "may be closed twice": async (cache) => {
+    await cache.store("k", 1);
+    await cache.close();
+    await cache.close();
+    await cache[Symbol.asyncDispose]();
+  },
+};
+
+for (const [kind, withCache] of Object.entries(KINDS)) {
+  for (const [name, use] of Object.entries(CASES)) {
+    Deno.test(`${kind} ${name}`, () => withCache(use));
+  }
+}
