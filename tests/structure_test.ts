@@ -117,6 +117,16 @@ Deno.test("files of pure rooms use no socket, timer, clock, randomness or promis
   }
 });
 
+Deno.test("only lib/store touches records, and only replication and simulation beside it the history", () => {
+  for (const [file, text] of sources) {
+    const code = withoutComments(text);
+    const room = roomOf(file);
+    if (room !== "store") assert(!/\.records\b|\{[^}\n]*\brecords\b[^}\n]*\} = /.test(code), `${file} touches records`);
+    if (["store", "replication", "simulation"].includes(room)) continue;
+    assert(!/\.history\b|\{[^}\n]*\bhistory\b[^}\n]*\} = /.test(code), `${file} touches the history`);
+  }
+});
+
 Deno.test("every source file opens with its job", () => {
   for (const [file, text] of sources) assert(/^\/\*\*[\s*]+\w/.test(text), file);
 });
