@@ -14,7 +14,9 @@ import { MAX_GOSSIP_BYTES } from "../../lib/base/limits.ts";
 import { readGreeting, writeGreeting, writeHello } from "../../lib/wire/hello.ts";
 import { versionAt } from "../../lib/store/version.ts";
 import { run, serve, type ServeProcess } from "../support/processes.ts";
-import { freePort, Proxy, until } from "../support/proxy.ts";
+import { freePort } from "../support/ports.ts";
+import { Proxy } from "../support/proxy.ts";
+import { nextMoment, turn, until } from "../support/waiting.ts";
 
 /** Rounds so far apart that none passes while a test runs. */
 const NO_ROUNDS = 60_000;
@@ -83,17 +85,6 @@ async function held(caches: Cache[], keys: string[]): Promise<string[]> {
 async function agree(caches: Cache[], keys: string[]): Promise<boolean> {
   const [first, ...others] = await held(caches, keys);
   return others.every((other) => other === first);
-}
-
-/** Lets everything else have a turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** Waits for the next millisecond: which of two writes on two servers is newer is not left to chance. */
-async function nextMoment(): Promise<void> {
-  const nowMs = performance.now();
-  while (performance.now() < nowMs + 1) await turn();
 }
 
 const text = (letter: string, bytes: number): string => letter.repeat(bytes);
@@ -584,7 +575,7 @@ Deno.test("a peer behind a slow link holds up no other, and no more waits for it
   await using proxy = new Proxy(Number(slow.address.split(":")[1]));
   await using node = await started({ peers: [proxy.address, fast.address], maxBytes: 64 * 1024 * 1024 });
   await until("both are connected", () => connected(node.server).length === 2);
-  proxy.pace = { chunkBytes: 256, delayMs: 2 };
+  proxy.rateBytesPerSecond = 100_000;
   const value = text("v", 16_000);
   const last = async (i: number) => await fast.cache.has(`key:${i}`);
   const row = () => node.server.stats().peers[0];
@@ -609,7 +600,7 @@ Deno.test("a large value that takes many rounds to arrive is sent once", async (
   await using proxy = new Proxy(Number(node.address.split(":")[1]));
   await using other = await started({ peers: [proxy.address] });
   await until("they are connected", () => connected(other.server).length === 1);
-  proxy.pace = { chunkBytes: 16 * 1024, delayMs: 10 }; // 1 MB in some thirty rounds
+  proxy.rateBytesPerSecond = 1_500_000; // 1 MB in some thirty rounds
   await node.cache.store("large", new Uint8Array(1_000_000));
   await until("it is there", () => other.cache.has("large"));
   assertEquals(node.server.stats().gossip.sent, 1);

@@ -7,7 +7,7 @@ import { MAX_BODY_BYTES } from "../../lib/base/limits.ts";
 import { writeKeyed } from "../../lib/wire/calls.ts";
 import { writeAll } from "../../lib/platform/socket.ts";
 import { denoArguments } from "../support/processes.ts";
-import { until } from "../support/proxy.ts";
+import { until } from "../support/waiting.ts";
 
 const quiet = { listen: "127.0.0.1:0", log: () => {} };
 
