@@ -33,7 +33,7 @@ const REAL_TIME: ProxyTime = {
 };
 
 /** Listens on a port of its own and forwards to another server. */
-export class Proxy implements AsyncDisposable {
+export class TcpProxy implements AsyncDisposable {
   /** The port where connections go; it may be set late. */
   target: number;
   /** For bytes that are read from now on; see {@linkcode ProxyOptions}. */
@@ -153,7 +153,7 @@ interface Chunk {
 
 /** One direction of one connection: chunks on their way. It reads on while others wait for their time. */
 class Lane {
-  readonly #proxy: Proxy;
+  readonly #proxy: TcpProxy;
   readonly #time: ProxyTime;
   readonly #queue: Chunk[] = [];
   /** When the last byte that was read has set out. */
@@ -163,7 +163,7 @@ class Lane {
   #isLost = false;
   bytes = 0;
 
-  constructor(proxy: Proxy, time: ProxyTime) {
+  constructor(proxy: TcpProxy, time: ProxyTime) {
     this.#proxy = proxy;
     this.#time = time;
   }

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { portOf } from "./ports.ts";
-import { Proxy, type ProxyOptions, type ProxyTime } from "./proxy.ts";
+import { type ProxyOptions, type ProxyTime, TcpProxy } from "./proxy.ts";
 import { turn, until } from "./waiting.ts";
 
 /** Time that passes when a test says so. */
@@ -30,7 +30,7 @@ class OwnTime implements ProxyTime {
 /** A proxy between two ends, with a time of its own. */
 class Line implements AsyncDisposable {
   readonly time: OwnTime;
-  readonly proxy: Proxy;
+  readonly proxy: TcpProxy;
   readonly near: Deno.TcpConn;
   readonly far: Deno.TcpConn;
   /** What has arrived at the far end. */
@@ -38,7 +38,7 @@ class Line implements AsyncDisposable {
   isEnded = false;
   readonly #reading: Promise<void>;
 
-  private constructor(proxy: Proxy, time: OwnTime, near: Deno.TcpConn, far: Deno.TcpConn) {
+  private constructor(proxy: TcpProxy, time: OwnTime, near: Deno.TcpConn, far: Deno.TcpConn) {
     [this.proxy, this.time, this.near, this.far] = [proxy, time, near, far];
     this.#reading = this.#read();
   }
@@ -46,7 +46,7 @@ class Line implements AsyncDisposable {
   static async open(options: ProxyOptions): Promise<Line> {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const time = new OwnTime();
-    const proxy = new Proxy(listener.addr.port, { time, ...options });
+    const proxy = new TcpProxy(listener.addr.port, { time, ...options });
     const [near, far] = await Promise.all([connect(proxy), listener.accept()]);
     return new Line(proxy, time, near, far);
   }
@@ -80,11 +80,11 @@ class Line implements AsyncDisposable {
   }
 }
 
-function connect(proxy: Proxy): Promise<Deno.TcpConn> {
+function connect(proxy: TcpProxy): Promise<Deno.TcpConn> {
   return Deno.connect({ hostname: "127.0.0.1", port: portOf(proxy.address) });
 }
 
-Deno.test("Proxy has two chunks in flight at once when they are sent 10 ms apart, and each arrives a delay later", async () => {
+Deno.test("TcpProxy has two chunks in flight at once when they are sent 10 ms apart, and each arrives a delay later", async () => {
   await using line = await Line.open({ delayMs: 100 });
   await line.send("a");
   await line.hasInFlight(1);
@@ -102,7 +102,7 @@ Deno.test("Proxy has two chunks in flight at once when they are sent 10 ms apart
   await line.hasInFlight(0);
 });
 
-Deno.test("Proxy delays replies as long as requests", async () => {
+Deno.test("TcpProxy delays replies as long as requests", async () => {
   await using line = await Line.open({ delayMs: 100 });
   await line.far.write(new TextEncoder().encode("reply"));
   await line.hasInFlight(1);
@@ -114,7 +114,7 @@ Deno.test("Proxy delays replies as long as requests", async () => {
   assertEquals([await reading, new TextDecoder().decode(reply)], [5, "reply"]);
 });
 
-Deno.test("Proxy lets bytes set out at its rate, whether they are sent together or not", async () => {
+Deno.test("TcpProxy lets bytes set out at its rate, whether they are sent together or not", async () => {
   await using line = await Line.open({ delayMs: 50, rateBytesPerSecond: 1000 });
   await line.send("a".repeat(100)); // sets out until 100 ms
   await line.hasInFlight(1);
@@ -136,7 +136,7 @@ Deno.test("Proxy lets bytes set out at its rate, whether they are sent together 
   await line.hasArrived(`${"a".repeat(100)}${"b".repeat(100)}c`);
 });
 
-Deno.test("Proxy reads no more than may be in flight", async () => {
+Deno.test("TcpProxy reads no more than may be in flight", async () => {
   await using line = await Line.open({ delayMs: 100, maxBytesInFlight: 1000 });
   await line.send("x".repeat(2500));
   await until("it is full", () => line.proxy.bytesInFlight === 1000);
@@ -148,7 +148,7 @@ Deno.test("Proxy reads no more than may be in flight", async () => {
   await line.hasArrived("x".repeat(2500));
 });
 
-Deno.test("Proxy.hold() keeps bytes and connections until heal()", async () => {
+Deno.test("TcpProxy.hold() keeps bytes and connections until heal()", async () => {
   await using line = await Line.open({ delayMs: 100 });
   await line.send("a");
   await line.hasInFlight(1);
@@ -161,7 +161,7 @@ Deno.test("Proxy.hold() keeps bytes and connections until heal()", async () => {
   await line.hasArrived("ab");
 });
 
-Deno.test("Proxy.cut() loses what is in flight and lets no connection live until heal()", async () => {
+Deno.test("TcpProxy.cut() loses what is in flight and lets no connection live until heal()", async () => {
   await using line = await Line.open({ delayMs: 100 });
   await line.send("a");
   await line.hasInFlight(1);
@@ -182,7 +182,7 @@ Deno.test("Proxy.cut() loses what is in flight and lets no connection live until
   assertEquals([await other.read(byte), byte[0]], [1, 7]);
 });
 
-Deno.test("Proxy passes the end of one direction on, behind what was sent before it, and leaves the other", async () => {
+Deno.test("TcpProxy passes the end of one direction on, behind what was sent before it, and leaves the other", async () => {
   await using line = await Line.open({ delayMs: 100 });
   await line.send("last");
   await line.near.closeWrite();
