@@ -153,3 +153,40 @@ Deno.test(`no function has more than ${MAX_FUNCTION_LINES} lines of code`, () =>
     });
   }
 });
+
+interface Configuration {
+  readonly imports: Readonly<Record<string, string>>;
+  readonly tasks: Readonly<Record<string, string>>;
+}
+
+/** What a package is imported as: the first two words of a path under a scope, else the first. */
+function packageOf(specifier: string): string {
+  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+Deno.test("deno.npm.json is deno.json with stand-ins for what only JSR has, repeats no task, and cannot be published", () => {
+  const [jsr, npm] = ["deno.json", "deno.npm.json"].map((file): Configuration => JSON.parse(read(file)));
+  assertEquals(Object.keys(npm).sort(), ["imports", "lock", "tasks"], "what else it had would be said twice");
+  const ofStandIns = [...filesBelow("npm")].flatMap((file) =>
+    [...read(file).matchAll(/ from "([^.][^"]*)"/g)].map(([, name]) => packageOf(name))
+  );
+  for (const [name, target] of Object.entries(jsr.imports)) {
+    if (!target.startsWith("jsr:")) assertEquals(npm.imports[name], target, name);
+    else assert(Object.keys(npm.imports).some((other) => packageOf(other) === name), `${name} has no stand-in`);
+  }
+  for (const [name, target] of Object.entries(npm.imports)) {
+    if (jsr.imports[packageOf(name)]?.startsWith("jsr:")) assert(sourceExists(target), `${name} is ${target}`);
+    else if (!Object.hasOwn(jsr.imports, name)) {
+      assert(ofStandIns.includes(name) && target.startsWith("npm:"), `${name} is for no stand-in`);
+    }
+  }
+  for (const [name, line] of Object.entries(npm.tasks)) {
+    const [, forwardedTo] = /^CONFIG='-c deno\.npm\.json' deno task -c deno\.json (\S+)$/.exec(line) ?? [];
+    assert(Object.hasOwn(jsr.tasks, forwardedTo), `the task ${name} is ${line}`);
+    assert(name === forwardedTo || name === "ok", `the task ${name} runs ${forwardedTo}`);
+  }
+});
+
+function sourceExists(path: string): boolean {
+  return path.startsWith("./npm/") && [...filesBelow("npm")].includes(path.slice(2));
+}

@@ -52,15 +52,16 @@ class Pair {
     const taken = this.pipeline.output.taken();
     this.#carry(taken.slice(), (bytes) => {
       this.session.input.push(bytes);
-      let state;
-      do {
-        state = this.session.run();
+      for (let writes = 0;; writes++) {
+        assert(writes < 100_000, "the session has more and more to say");
+        const state = this.session.run();
         this.#carry(this.session.output.taken().slice(), (reply) => {
           this.pipeline.input.push(reply);
           this.pipeline.receive(nowMs);
         });
         this.session.output.reset();
-      } while (state === "output-full");
+        if (state !== "output-full") return;
+      }
     });
     this.pipeline.output.sent(taken.length);
   }

@@ -1,32 +1,19 @@
 /** The client's methods on the entries of a server in the same process: what a client gives, without a socket. */
 
 import { assert, assertEquals } from "@std/assert";
-import { FLAGS } from "../../lib/wire/values.ts";
-import { FrameReader, FrameWriter } from "../../lib/wire/frame.ts";
-import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
+import type { OrmucoCacheClient } from "../../mod.ts";
+import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { writeSet } from "../../lib/wire/calls.ts";
-import { writeHello } from "../../lib/wire/hello.ts";
-import { OrmucoCacheClient, OrmucoCacheServer, type ServerOptions } from "../../mod.ts";
+import { FLAGS } from "../../lib/wire/values.ts";
+import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
+import { clientOf, madeServer, startedServer } from "../support/servers.ts";
+import { stillTime } from "../support/still_time.ts";
 
 /** What a client can be asked, but for ending its connection. */
 type Methods = Omit<OrmucoCacheClient, "close" | typeof Symbol.asyncDispose>;
 
-function made(options: ServerOptions = {}): OrmucoCacheServer {
-  return new OrmucoCacheServer({ listen: "127.0.0.1:0", log: () => {}, ...options });
-}
-
-async function started(options: ServerOptions = {}): Promise<OrmucoCacheServer> {
-  const server = made(options);
-  await server.startServer();
-  return server;
-}
-
-function clientOf(server: OrmucoCacheServer): OrmucoCacheClient {
-  return new OrmucoCacheClient({ servers: [server.address!], timeoutMs: 10_000 });
-}
-
 Deno.test("server.cache has the client's methods, started or not", async () => {
-  const server = made();
+  const server = madeServer();
   const cache: Methods = server.cache;
   for (const state of ["before", "during", "after"]) {
     if (state === "during") await server.startServer();
@@ -46,7 +33,7 @@ Deno.test("server.cache has the client's methods, started or not", async () => {
 });
 
 Deno.test("server.cache gives back values of all kinds, as copies", async () => {
-  const { cache } = made();
+  const { cache } = madeServer();
   const values: unknown[] = [
     ...[null, undefined, true, false, 0, -0, 1.5, NaN, -Infinity, 12345678901234567890n],
     ...["", "text", "\ufeffé€😀", "\ud800", "x".repeat(511), "é".repeat(40_000), "y".repeat(1_000_000)],
@@ -93,7 +80,7 @@ Deno.test("server.cache gives back values of all kinds, as copies", async () => 
 });
 
 Deno.test("server.cache rejects misuse as a client does, and goes on", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using client = clientOf(server);
   const cycle: unknown[] = [];
   cycle.push(cycle);
@@ -126,7 +113,7 @@ Deno.test("server.cache rejects misuse as a client does, and goes on", async () 
 });
 
 Deno.test("server.cache and a client see what the other stores, removes and clears", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using client = clientOf(server);
   for (const [one, other] of [[client, server.cache], [server.cache, client]] as [Methods, Methods][]) {
     for (const value of ["text", { a: [1] }, Uint8Array.of(1, 2), new Map([[1, 2]])]) {
@@ -140,7 +127,7 @@ Deno.test("server.cache and a client see what the other stores, removes and clea
 });
 
 Deno.test("server.cache counts hits, misses and stores of its own, and tells the server's", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using client = clientOf(server);
   const { cache } = server;
   await cache.store("a", 1);
@@ -159,7 +146,7 @@ Deno.test("server.cache counts hits, misses and stores of its own, and tells the
 });
 
 Deno.test("server.cache stores up to 16 MiB, and what is larger not: what was there stays", async () => {
-  const { cache } = made();
+  const { cache } = madeServer();
   const largest = new Uint8Array(MAX_VALUE_BYTES).fill(1);
   assertEquals(await cache.store("k", largest), true);
   assertEquals(await cache.store("k", new Uint8Array(MAX_VALUE_BYTES + 1)), false);
@@ -170,50 +157,36 @@ Deno.test("server.cache stores up to 16 MiB, and what is larger not: what was th
 });
 
 Deno.test("server.cache stores nothing that is over the server's limit", async () => {
-  const { cache } = made({ maxBytes: 64 * 1024 });
+  const { cache } = madeServer({ maxBytes: 64 * 1024 });
   assertEquals([await cache.store("k", new Uint8Array(65_536)), await cache.has("k")], [false, false]);
   assertEquals([await cache.store("k", new Uint8Array(10_000)), await cache.has("k")], [true, true]);
 });
 
 Deno.test("server.cache expires by the call's ttl, else the server's, and renews on hit as the server does", async () => {
-  const RealDate = Date;
-  let nowMs = RealDate.now();
-  globalThis.Date = class extends RealDate {
-    static override now = () => nowMs;
-  } as DateConstructor;
-  try {
-    for (const renewOnHit of [true, false]) {
-      const { cache } = made({ ttlMs: 1000, renewOnHit });
-      await cache.store("server's", 1);
-      await cache.store("call's", 1, { ttlMs: 2000 });
-      await cache.store("never", 1, { ttlMs: 0 });
-      await cache.store("nor this", 1, { ttlMs: Infinity });
-      nowMs += 999;
-      assertEquals([await cache.retrieve("server's"), await cache.has("call's")], [1, true]);
-      nowMs += 1;
-      assertEquals([await cache.has("server's"), await cache.has("call's")], [renewOnHit, true]);
-      nowMs += 1000;
-      assertEquals((await cache.retrieveMany(["server's", "call's", "never", "nor this"])).size, 2);
-    }
-  } finally {
-    globalThis.Date = RealDate;
+  using time = stillTime();
+  for (const renewOnHit of [true, false]) {
+    const { cache } = madeServer({ ttlMs: 1000, renewOnHit });
+    await cache.store("server's", 1);
+    await cache.store("call's", 1, { ttlMs: 2000 });
+    await cache.store("never", 1, { ttlMs: 0 });
+    await cache.store("nor this", 1, { ttlMs: Infinity });
+    time.nowMs += 999;
+    assertEquals([await cache.retrieve("server's"), await cache.has("call's")], [1, true]);
+    time.nowMs += 1;
+    assertEquals([await cache.has("server's"), await cache.has("call's")], [renewOnHit, true]);
+    time.nowMs += 1000;
+    assertEquals((await cache.retrieveMany(["server's", "call's", "never", "nor this"])).size, 2);
   }
 });
 
 Deno.test("server.cache makes a miss of a value that cannot be read, and finds the others", async () => {
-  await using server = await started();
-  using socket = await Deno.connect({ hostname: "127.0.0.1", port: Number(server.address!.split(":")[1]) });
-  const output = new FrameWriter();
-  writeHello(output, "other");
-  writeSet(output, "broken", { flags: FLAGS.json, payload: "{not JSON" }, undefined);
-  writeSet(output, "foreign", { flags: 12345, payload: Uint8Array.of(1) }, undefined);
-  await socket.write(output.taken());
-  const input = new FrameReader();
-  input.maxBodyBytes = MAX_BODY_BYTES;
-  for (let replies = 0; replies < 3;) {
-    if (input.next()) replies++;
-    else input.received(await socket.read(input.space()) ?? 0);
-  }
+  await using server = await startedServer();
+  using socket = await NativeSocket.to(server);
+  await socket.write(greetingAnd((output) => {
+    writeSet(output, "broken", { flags: FLAGS.json, payload: "{not JSON" }, undefined);
+    writeSet(output, "foreign", { flags: 12345, payload: Uint8Array.of(1) }, undefined);
+  }));
+  for (let replies = 0; replies < 3; replies++) await socket.next();
   const { cache } = server;
   await cache.store("fine", 1);
   assertEquals(await cache.retrieve("broken"), undefined);

@@ -33,10 +33,15 @@ function environment(env: Record<string, string> = {}): { env: Record<string, st
 }
 
 /** Runs a file of this project to its end. */
-export async function run(file: string, args: string[], options: ProcessOptions = {}): Promise<Ended> {
-  const { input, env, cwd, permissions } = options;
+export function run(file: string, args: string[], options: ProcessOptions = {}): Promise<Ended> {
+  return runDeno([...denoArguments(file, options.permissions), ...args], options);
+}
+
+/** Runs Deno to its end. */
+export async function runDeno(args: string[], options: Omit<ProcessOptions, "permissions"> = {}): Promise<Ended> {
+  const { input, env, cwd } = options;
   const command = new Deno.Command(Deno.execPath(), {
-    args: [...denoArguments(file, permissions), ...args],
+    args,
     ...environment(env),
     cwd,
     stdin: input === undefined ? "null" : "piped",

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { COMMANDS } from "../../lib/cli/commands.ts";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
 import { VERSION } from "../../lib/base/software.ts";
+import { COMMANDS } from "../../lib/cli/commands.ts";
 import { denoArguments, type Ended, type ProcessOptions, run, serve } from "../support/processes.ts";
+import { clientOf } from "../support/servers.ts";
+import { until } from "../support/waiting.ts";
 
 function cli(args: string[], options?: ProcessOptions): Promise<Ended> {
   return run("cli.ts", args, options);
@@ -120,7 +122,8 @@ Deno.test("cli bench ends with an error when the server goes away or refuses", a
   const refused = await cli(["bench", "--server", server.address, "--value-size", "70000"]);
   assertEquals([refused.status, refused.out], [4, ""]);
   const bench = cli(["bench", "--server", server.address, "--duration", "60"]);
-  while ((await cli(["stats", "--json", "--server", server.address])).out.includes('"hits":0,')) { /* not begun yet */ }
+  await using client = clientOf(server);
+  await until("it has begun", async () => Number((await client.stats()).server?.hits) > 0);
   await server.stop("SIGKILL");
   const { status, out } = await bench;
   assertEquals([status, out], [3, ""]);
@@ -268,7 +271,7 @@ Deno.test("cli peers shows peers that are there and that are not", async () => {
     const { out } = await cli(["peers", "--json", "--server", address]);
     return JSON.parse(out).map(({ state }: { state: string }) => state);
   };
-  for (let seen: string[] = []; seen[0] !== "connected";) seen = await states(server.address);
+  await until("they are connected", async () => (await states(server.address))[0] === "connected");
   assertEquals(await states(other.address), ["connected"]);
   assertEquals((await states(server.address)).length, 2);
   const { status, out } = await cli(["peers", "--server", server.address]);

@@ -1,7 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Client } from "memjs";
 import { OrmucoCacheClient } from "../../client.ts";
+import { freePort } from "../support/ports.ts";
 import { serve } from "../support/processes.ts";
+import { exchange } from "../support/text_socket.ts";
+import { until } from "../support/waiting.ts";
 
 /** Clients of others, unmodified, from Debian's packages: what is missing is left out, and said. */
 
@@ -47,20 +50,11 @@ async function serving<T>(
   return await use(host, port);
 }
 
-/** A port that nobody listens on. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** Runs a process of another's while it is used, and ends it. */
 async function beside(command: string, args: string[], port: number, use: () => Promise<void>): Promise<void> {
   const child = new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
   try {
-    for (let tries = 0; !await answers(port); tries++) {
-      if (tries === 200) throw new Error(`${command} does not listen`);
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
+    await until(`${command} listens`, () => answers(port));
     await use();
   } finally {
     child.kill("SIGTERM");
@@ -268,7 +262,7 @@ Deno.test({
         keys.map((key) => `get ${key}\r\n`).join("");
       const answer = keys.map(() => "STORED\r\n").join("") +
         keys.map((key) => `VALUE ${key} 0 ${key.length}\r\n${key}\r\nEND\r\n`).join("");
-      assertEquals(await exchange(port, asked, answer.length), answer);
+      assertEquals(await exchange(port, asked, (reply) => reply.length >= answer.length), answer);
     });
     for (const address of servers) {
       await using client = new OrmucoCacheClient({ servers: [address] });
@@ -278,17 +272,3 @@ Deno.test({
     await Deno.remove(folder, { recursive: true });
   },
 });
-
-async function exchange(port: number, asked: string, length: number): Promise<string> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  const bytes = new TextEncoder().encode(asked);
-  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
-  let text = "";
-  const buffer = new Uint8Array(65536);
-  while (text.length < length) {
-    const count = await conn.read(buffer);
-    if (count === null) break;
-    text += new TextDecoder("latin1").decode(buffer.subarray(0, count));
-  }
-  return text;
-}

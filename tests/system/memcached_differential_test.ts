@@ -43,6 +43,7 @@ import {
   type Sides,
   textOf,
 } from "../support/memcached_oracle.ts";
+import { until } from "../support/waiting.ts";
 
 const COMMANDS_OF_TRANSCRIPT = 400;
 const MOST_OF_BATCH = 40;
@@ -128,9 +129,7 @@ const SHORT_SECONDS = 2;
 /** Waits until an entry has expired on a side, by that side's clock. */
 async function untilGone(key: string, { side }: Sides[number]): Promise<void> {
   const question = { bytes: bytesOf(`mg ${key}\r\nmn\r\n`), end: bytesOf("MN\r\n") };
-  while (!textOf((await side.ask(question)).reply).startsWith("EN")) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await until(`${key} is gone`, async () => textOf((await side.ask(question)).reply).startsWith("EN"));
 }
 
 Deno.test({

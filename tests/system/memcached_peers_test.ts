@@ -1,35 +1,27 @@
 import { assertEquals } from "@std/assert";
-import { OrmucoCacheServer } from "../../server.ts";
+import type { OrmucoCacheServer } from "../../server.ts";
+import { portOf } from "../support/ports.ts";
+import { startedServer } from "../support/servers.ts";
+import { exchange } from "../support/text_socket.ts";
+import { until } from "../support/waiting.ts";
 
-/** A memcached client by hand: a line, and the reply up to a word that ends it. */
-async function ask(server: OrmucoCacheServer, text: string, end: string): Promise<string> {
-  const [hostname, port] = server.address!.split(":");
-  using socket = await Deno.connect({ hostname, port: Number(port) });
-  await socket.write(new TextEncoder().encode(text));
-  const buffer = new Uint8Array(65536);
-  let reply = "";
-  while (!reply.endsWith(end)) {
-    const count = await socket.read(buffer);
-    if (count === null) break;
-    reply += new TextDecoder().decode(buffer.subarray(0, count));
-  }
-  return reply;
+/** A line, and the reply up to a word that ends it. */
+function ask(server: OrmucoCacheServer, text: string, end: string): Promise<string> {
+  return exchange(portOf(server.address!), text, (reply) => reply.endsWith(end));
 }
 
-/** Asks until the reply is what it should become: peers hear within a round trip, not at once. */
+/** Waits until the reply is what it should become: peers hear within a round trip, not at once. */
 async function becomes(server: OrmucoCacheServer, text: string, expected: string): Promise<void> {
-  for (let tries = 0; await ask(server, text, "END\r\n") !== expected; tries++) {
-    if (tries === 500) assertEquals(await ask(server, text, "END\r\n"), expected);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await until(
+    `${text.trim()} is answered with ${expected}`,
+    async () => await ask(server, text, "END\r\n") === expected,
+  );
 }
 
 Deno.test("what memcached clients store, compare, delete and flush on one server is so on its peers, and for our client", async () => {
-  const options = { listen: 0, maxSize: 100, gossipIntervalMs: 50, log: () => {} };
-  await using one = new OrmucoCacheServer(options);
-  await one.startServer();
-  await using other = new OrmucoCacheServer({ ...options, peers: [one.address!] });
-  await other.startServer();
+  const options = { maxSize: 100, gossipIntervalMs: 50 };
+  await using one = await startedServer(options);
+  await using other = await startedServer({ ...options, peers: [one.address!] });
 
   assertEquals(await ask(one, "set k 7 100 2\r\nhi\r\n", "\r\n"), "STORED\r\n");
   await becomes(other, "get k\r\n", "VALUE k 7 2\r\nhi\r\nEND\r\n");

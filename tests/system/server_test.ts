@@ -1,53 +1,16 @@
+/** A server by its public methods, with clients and raw connections. */
+
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { encode } from "@std/msgpack";
 import { OrmucoCacheClient, OrmucoCacheServer, type ServerOptions } from "../../mod.ts";
-import { FrameReader, FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
-import { MESSAGE, type MessageBody, MessageWriter } from "../../lib/replication/message.ts";
-import { MAX_BODY_BYTES } from "../../lib/base/limits.ts";
 import { writeKeyed } from "../../lib/wire/calls.ts";
-import { writeAll } from "../../lib/platform/socket.ts";
+import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
 import { denoArguments } from "../support/processes.ts";
-import { until } from "../support/proxy.ts";
-
-const quiet = { listen: "127.0.0.1:0", log: () => {} };
-
-async function started(options: ServerOptions = {}): Promise<OrmucoCacheServer> {
-  const server = new OrmucoCacheServer({ ...quiet, ...options });
-  await server.startServer();
-  return server;
-}
-
-function clientOf(server: OrmucoCacheServer): OrmucoCacheClient {
-  return new OrmucoCacheClient({ servers: [server.address!], timeoutMs: 10_000 });
-}
-
-async function rawConnection(server: OrmucoCacheServer): Promise<Deno.TcpConn> {
-  return await Deno.connect({ port: Number(server.address!.split(":")[1]) });
-}
-
-function requests(write: (output: FrameWriter) => void): Uint8Array {
-  const output = new FrameWriter();
-  output.begin(REQUEST.hello);
-  output.bytes(encode({ protocol: 1 }));
-  output.end();
-  write(output);
-  return output.taken();
-}
-
-/** Codes of all replies until the server closes. */
-async function codesUntilClosed(socket: Deno.Conn): Promise<number[]> {
-  const reader = new FrameReader();
-  reader.maxBodyBytes = MAX_BODY_BYTES;
-  const codes: number[] = [];
-  for (let count = await socket.read(reader.space()); count !== null; count = await socket.read(reader.space())) {
-    reader.received(count);
-    while (reader.next()) codes.push(reader.code);
-  }
-  return codes;
-}
+import { clientOf, madeServer, startedServer } from "../support/servers.ts";
+import { until } from "../support/waiting.ts";
 
 Deno.test("OrmucoCacheServer gives one client what another stored", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using writer = clientOf(server);
   await using reader = clientOf(server);
   assertEquals(await writer.store("my-key", [1, 2, 3]), true);
@@ -57,7 +20,7 @@ Deno.test("OrmucoCacheServer gives one client what another stored", async () => 
 
 Deno.test("OrmucoCacheServer says what it will do when it starts", async () => {
   const lines: string[] = [];
-  await using server = await started({
+  await using server = await startedServer({
     log: (line) => lines.push(line),
     maxSize: 5000,
     maxBytes: 1_000_000,
@@ -76,7 +39,7 @@ Deno.test("OrmucoCacheServer says what it will do when it starts", async () => {
 Deno.test("OrmucoCacheServer warns when others than this machine may connect", async () => {
   const lines: string[] = [];
   // Loopback all the same, but not by a name that the server knows.
-  await using _server = await started({ listen: "[::ffff:127.0.0.1]:0", log: (line) => lines.push(line) });
+  await using _server = await startedServer({ listen: "[::ffff:127.0.0.1]:0", log: (line) => lines.push(line) });
   assertStringIncludes(lines.join("\n"), "Warning: whoever reaches [::ffff:127.0.0.1]:");
 });
 
@@ -96,12 +59,12 @@ Deno.test("OrmucoCacheServer refuses options out of range, naming them", () => {
       [{ maxConnections: 0 }, "maxConnections must be"],
     ] as [ServerOptions, string][]
   ) {
-    assertThrows(() => new OrmucoCacheServer({ ...quiet, ...options }), RangeError, words);
+    assertThrows(() => madeServer(options), RangeError, words);
   }
 });
 
 Deno.test("OrmucoCacheServer holds no more than maxSize and maxBytes", async () => {
-  await using server = await started({ maxSize: 100, maxBytes: 100_000 });
+  await using server = await startedServer({ maxSize: 100, maxBytes: 100_000 });
   await using client = clientOf(server);
   const limits: string[] = [];
   for (const valueBytes of [100, 2000]) {
@@ -116,22 +79,22 @@ Deno.test("OrmucoCacheServer holds no more than maxSize and maxBytes", async () 
 });
 
 Deno.test("OrmucoCacheServer lets maxBytes alone decide when maxSize is not given", async () => {
-  await using server = await started({ maxBytes: 10_000_000 });
+  await using server = await startedServer({ maxBytes: 10_000_000 });
   await using client = clientOf(server);
   await Promise.all(Array.from({ length: 1000 }, (_, i) => client.store(`key:${i}`, i)));
   assertEquals(server.stats().entries, 1000);
 });
 
 Deno.test("OrmucoCacheServer.startServer() rejects when started, and when the port is taken", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await assertRejects(() => server.startServer(), Error, "started already");
-  const second = new OrmucoCacheServer({ ...quiet, listen: server.address! });
+  const second = madeServer({ listen: server.address! });
   await assertRejects(() => second.startServer(), Deno.errors.AddrInUse, `Cannot listen on ${server.address}`);
   assertEquals(second.address, undefined);
 });
 
 Deno.test("OrmucoCacheServer starts and stops in the order asked, however close together", async () => {
-  const server = new OrmucoCacheServer(quiet);
+  const server = madeServer();
   const [first, second] = await Promise.allSettled([server.startServer(), server.startServer()]);
   assertEquals([first.status, second.status], ["fulfilled", "rejected"]);
   await using client = new OrmucoCacheClient({ servers: [server.address!] });
@@ -143,7 +106,7 @@ Deno.test("OrmucoCacheServer starts and stops in the order asked, however close 
 });
 
 Deno.test("OrmucoCacheServer is not disturbed by a log that throws", async () => {
-  await using server = await started({
+  await using server = await startedServer({
     log: () => {
       throw new Error("mine");
     },
@@ -154,7 +117,7 @@ Deno.test("OrmucoCacheServer is not disturbed by a log that throws", async () =>
 
 Deno.test("OrmucoCacheServer welcomes others at once after connections that were reset before it looked", async () => {
   const lines: string[] = [];
-  await using server = await started({ log: (line) => lines.push(line) });
+  await using server = await startedServer({ log: (line) => lines.push(line) });
   const said = lines.length;
   const port = server.address!.split(":")[1];
   const resets = `import socket, struct
@@ -164,7 +127,7 @@ for i in range(300):
     s.close()`;
   // Deno cannot reset a connection; where there is no Python, this test makes connections that just close.
   await new Deno.Command("python3", { args: ["-c", resets] }).output().catch(async () => {
-    for (let i = 0; i < 300; i++) (await rawConnection(server)).close();
+    for (let i = 0; i < 300; i++) (await NativeSocket.to(server)).close();
   });
   await using client = clientOf(server);
   assertEquals(await client.store("k", 1), true);
@@ -172,7 +135,7 @@ for i in range(300):
 });
 
 Deno.test("OrmucoCacheServer.stop() keeps the entries for the next start", async () => {
-  const server = await started();
+  const server = await startedServer();
   {
     await using client = clientOf(server);
     await client.store("k", "v");
@@ -187,62 +150,62 @@ Deno.test("OrmucoCacheServer.stop() keeps the entries for the next start", async
 });
 
 Deno.test("OrmucoCacheServer.stop() answers what has arrived, says that it stops, and closes", async () => {
-  const server = await started();
-  using busy = await rawConnection(server);
-  using idle = await rawConnection(server);
-  await idle.write(requests(() => {}));
-  await idle.read(new Uint8Array(1000)); // its greeting: now it waits
-  await busy.write(requests((output) => {
+  const server = await startedServer();
+  using busy = await NativeSocket.to(server);
+  using idle = await NativeSocket.to(server);
+  await idle.write(greetingAnd());
+  await idle.next(); // its greeting: now it waits
+  await busy.write(greetingAnd((output) => {
     for (let i = 0; i < 500; i++) writeKeyed(output, REQUEST.get, "missing");
   }));
-  const [codes, idleCodes] = await Promise.all([codesUntilClosed(busy), codesUntilClosed(idle), server.stop()]);
+  const [codes, idleCodes] = await Promise.all([busy.codesUntilClosed(), idle.codesUntilClosed(), server.stop()]);
   assertEquals(codes, [REPLY.data, ...Array(500).fill(REPLY.miss), REPLY.closing]);
   assertEquals(idleCodes, [REPLY.closing]);
 });
 
 Deno.test("OrmucoCacheServer closes the connection of a client that sends rubbish, and no other", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using good = clientOf(server);
   await good.store("k", "v");
   // memcached's text protocol, which any letter or byte above chooses, has no last words.
   const rubbish: [Uint8Array, number | undefined][] = [
     [new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"), undefined],
     [new Uint8Array(100_000).fill(0xff), undefined],
-    [requests((output) => output.bytes(new Uint8Array(8).fill(0xee))), REPLY.closing],
+    [greetingAnd((output) => output.bytes(new Uint8Array(8).fill(0xee))), REPLY.closing],
     [new Uint8Array(8), REPLY.closing],
   ];
   for (const [bytes, last] of rubbish) {
-    using socket = await rawConnection(server);
+    using socket = await NativeSocket.to(server);
     await socket.write(bytes);
-    assertEquals((await codesUntilClosed(socket)).at(-1), last);
+    assertEquals((await socket.codesUntilClosed()).at(-1), last);
   }
   assertEquals(await good.retrieve("k"), "v");
   assertEquals(server.stats().protocolErrors, rubbish.length);
 });
 
 Deno.test("OrmucoCacheServer outlives clients that vanish at any moment", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using good = clientOf(server);
   await good.store("large", new Uint8Array(1_000_000));
   for (let i = 0; i < 50; i++) {
-    const socket = await rawConnection(server);
+    const socket = await NativeSocket.to(server);
     await socket.write(
-      requests((output) => {
+      greetingAnd((output) => {
         for (let n = 0; n < 20; n++) writeKeyed(output, REQUEST.get, "large");
-      }).subarray(0, 30 + 13 * i),
+      }).subarray(0, greetingAnd().length + 10 + 13 * i),
     );
-    if (i % 2 === 0) await socket.read(new Uint8Array(10));
+    if (i % 2 === 0) await socket.socket.read(new Uint8Array(10));
     socket.close();
   }
   assertEquals((await good.retrieve<Uint8Array>("large"))?.length, 1_000_000);
 });
 
 Deno.test("OrmucoCacheServer does not let a client that does not read hold up another, or its memory", async () => {
-  await using server = await started();
+  await using server = await startedServer();
   await using good = clientOf(server);
   await good.store("large", new Uint8Array(1_000_000));
-  using stuck = await rawConnection(server);
-  await stuck.write(requests((output) => {
+  using stuck = await NativeSocket.to(server);
+  await stuck.write(greetingAnd((output) => {
     for (let n = 0; n < 1000; n++) writeKeyed(output, REQUEST.get, "large");
   }));
   for (let i = 0; i < 200; i++) assertEquals(await good.store("k", i), true);
@@ -250,17 +213,17 @@ Deno.test("OrmucoCacheServer does not let a client that does not read hold up an
 });
 
 Deno.test("OrmucoCacheServer answers a client that has closed its sending half", async () => {
-  await using server = await started();
-  using socket = await rawConnection(server);
-  await socket.write(requests((output) => {
+  await using server = await startedServer();
+  using socket = await NativeSocket.to(server);
+  await socket.write(greetingAnd((output) => {
     for (let i = 0; i < 3; i++) output.empty(REQUEST.ping);
   }));
-  await socket.closeWrite();
-  assertEquals(await codesUntilClosed(socket), [REPLY.data, REPLY.ok, REPLY.ok, REPLY.ok]);
+  await socket.socket.closeWrite();
+  assertEquals(await socket.codesUntilClosed(), [REPLY.data, REPLY.ok, REPLY.ok, REPLY.ok]);
 });
 
 Deno.test("OrmucoCacheServer turns away connections beyond maxConnections, saying so", async () => {
-  await using server = await started({ maxConnections: 1 });
+  await using server = await startedServer({ maxConnections: 1 });
   await using first = clientOf(server);
   assertEquals(await first.store("k", 1), true);
   const errors: string[] = [];
@@ -282,10 +245,10 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     try {
       const path = `${folder}/cache.sock`;
-      const server = await started({ listen: `unix:${path}` });
+      const server = await startedServer({ listen: `unix:${path}` });
       assertEquals(server.address, `unix:${path}`);
       assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
-      const other = new OrmucoCacheServer({ ...quiet, listen: `unix:${path}` });
+      const other = new OrmucoCacheServer({ listen: `unix:${path}` });
       await assertRejects(() => other.startServer(), Deno.errors.AddrInUse);
       {
         await using client = clientOf(server);
@@ -294,18 +257,18 @@ Deno.test({
       await server.stop();
       await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
       // A successor takes the place while the old server still drains a client that does not read.
-      const old = await started({ listen: `unix:${path}` });
+      const old = await startedServer({ listen: `unix:${path}` });
       using stuck = await Deno.connect({ transport: "unix", path });
       {
         await using client = clientOf(old);
         await client.store("large", new Uint8Array(5_000_000));
       }
-      await stuck.write(requests((output) => {
+      await stuck.write(greetingAnd((output) => {
         for (let i = 0; i < 20; i++) writeKeyed(output, REQUEST.get, "large");
       }));
       const stopped = old.stop();
-      while (await Deno.stat(path).then(() => true, () => false));
-      const successor = await started({ listen: `unix:${path}` });
+      await until("its place is free", () => Deno.stat(path).then(() => false, () => true));
+      const successor = await startedServer({ listen: `unix:${path}` });
       await stopped;
       assertEquals((await Deno.stat(path)).isSocket, true, "the successor's file stays");
       await successor.stop();
@@ -337,14 +300,18 @@ Deno.test({
     }).spawn();
     const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let out = "";
-    const until = async (words: string) => {
-      while (!out.includes(words)) out += (await reader.read()).value ?? "";
+    const says = async (words: string) => {
+      while (!out.includes(words)) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error(`The server has ended: ${out}`);
+        out += value;
+      }
     };
-    await until("  clients");
+    await says("  clients");
     const port = Number(/port (\d+)/.exec(out)![1]);
     const sockets: Deno.Conn[] = [];
     for (let i = 0; i < 80; i++) sockets.push(await Deno.connect({ port }));
-    await until("Cannot accept a connection");
+    await says("Cannot accept a connection");
     for (const socket of sockets) socket.close();
     await using client = new OrmucoCacheClient({ servers: [`127.0.0.1:${port}`], timeoutMs: 10_000 });
     assertEquals([await client.store("k", 1), await client.retrieve("k")], [true, 1]);
@@ -352,94 +319,4 @@ Deno.test({
     await reader.cancel();
     await child.status;
   },
-});
-
-const PEER = 77;
-
-async function peerConnection(server: OrmucoCacheServer, id = PEER): Promise<Deno.TcpConn> {
-  const socket = await rawConnection(server);
-  const output = new FrameWriter();
-  output.begin(REQUEST.hello);
-  output.bytes(encode({ protocol: 1, peer: id, gossip: 1 }));
-  output.end();
-  await writeAll(socket, output.taken());
-  return socket;
-}
-
-/** Sends one message so many times. */
-async function sendAsPeer(socket: Deno.Conn, message: MessageBody, times = 1): Promise<void> {
-  const output = new FrameWriter();
-  const bytes = new MessageWriter().write({ ...message, from: PEER, clock: 0, cleared: 0 });
-  for (let i = 0; i < times; i++) {
-    output.begin(GOSSIP);
-    output.bytes(bytes);
-    output.end();
-  }
-  await writeAll(socket, output.taken());
-}
-
-Deno.test("OrmucoCacheServer answers clients while a peer asks more than it reads, and cuts it off", async () => {
-  await using server = await started({ maxSize: 5000, gossipIntervalMs: 100 });
-  await using client = clientOf(server);
-  for (let i = 0; i < 2000; i++) client.store(`key:${i}`, "v".repeat(500));
-  await client.store("last", 1);
-  const socket = await peerConnection(server);
-  await sendAsPeer(socket, { type: MESSAGE.pull, question: 1, known: new Map(), after: { h: 0, id: 0 } }, 1500);
-  assertEquals(await client.retrieve("last"), 1); // a miss, had it been kept waiting for a second
-  const talk = setInterval(() => sendAsPeer(socket, { type: MESSAGE.same, to: 1 }).catch(() => {}), 200);
-  await until("it is cut off", () => server.stats().peers.length === 0);
-  clearInterval(talk);
-  socket.close();
-});
-
-Deno.test("OrmucoCacheServer keeps its connection to a peer when another comes that bears the peer's number", async () => {
-  const interval = { gossipIntervalMs: 50 };
-  for (let times = 0; times < 20; times++) {
-    await using listed = await started(interval);
-    await using server = await started({ ...interval, peers: [listed.address!] });
-    await until("they are connected", () => listed.stats().peers[0]?.lastRoundMs !== undefined);
-    const [{ id: own }, { id }] = [listed.stats().peers[0], server.stats().peers[0]];
-    if (own < id) continue; // of two connections, the one that it had made would have stayed anyway
-    const socket = await peerConnection(server, id);
-    await until("the other is there", () => server.stats().connections === 1);
-    await listed.cache.store("key", 1);
-    await until("the entry is there", () => server.cache.has("key"));
-    assertEquals(server.stats().peers[0].entriesReceived, 1);
-    socket.close();
-    return;
-  }
-});
-
-Deno.test("OrmucoCacheServer tells a client its statistics however many peers have connected", async () => {
-  await using server = await started();
-  await using client = clientOf(server);
-  await client.store("key", 1);
-  const sockets = await Promise.all(Array.from({ length: 300 }, (_, i) => peerConnection(server, 1000 + i)));
-  await until("many are there", () => server.stats().peers.length === 64);
-  assertEquals((await client.stats()).server?.peers?.length, 64);
-  for (const socket of sockets) socket.close();
-});
-
-Deno.test("OrmucoCacheServer takes longer and longer to come back to a peer that greets it and hangs up", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const visits: number[] = [];
-  const serving = (async () => {
-    for await (const socket of listener) {
-      visits.push(performance.now());
-      await socket.read(new Uint8Array(1024));
-      const output = new FrameWriter();
-      output.begin(REPLY.data);
-      output.bytes(encode({ protocol: 1, server: "other/1", peer: PEER, gossip: 1 }));
-      output.end();
-      await writeAll(socket, output.taken());
-      socket.close();
-    }
-  })();
-  await using server = await started({ peers: [`127.0.0.1:${(listener.addr as Deno.NetAddr).port}`] });
-  await until("it has come four times", () => visits.length === 4);
-  // Pauses of 125, 250 and 500 ms at the least; without the doubling, of 750 at the most, and the machine's delays.
-  assert(visits[3] - visits[0] > 850);
-  await server.stop();
-  listener.close();
-  await serving;
 });

@@ -1,0 +1,145 @@
+/** Arguments of commands: what is read from them, what is refused, and how they rank beside the environment. */
+
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  type Arguments,
+  clientSettings,
+  numberFlag,
+  readArguments,
+  settings,
+  UsageError,
+  wholeFlag,
+} from "../../lib/cli/arguments.ts";
+import { COMMANDS } from "../../lib/cli/commands.ts";
+import { SETTING_NAMES } from "../../lib/base/settings.ts";
+
+/** Reads the words of a command line. */
+function read(...words: string[]): Arguments {
+  const [name, ...args] = words;
+  return readArguments(COMMANDS.find((command) => command.name === name)!, args);
+}
+
+function flagsOf(...words: string[]): Record<string, string> {
+  return Object.fromEntries(read(...words).flags);
+}
+
+/** Runs where no file and only these variables configure the cache, and puts all back. */
+async function withEnvironment(env: Record<string, string>, run: () => void): Promise<void> {
+  const before = new Map(SETTING_NAMES.map((name) => [name, Deno.env.get(name)]));
+  const [folder, home] = [await Deno.makeTempDir(), Deno.cwd()];
+  try {
+    for (const name of SETTING_NAMES) Deno.env.delete(name);
+    for (const [name, text] of Object.entries(env)) Deno.env.set(name, text);
+    Deno.chdir(folder);
+    run();
+  } finally {
+    Deno.chdir(home);
+    for (const [name, text] of before) text === undefined ? Deno.env.delete(name) : Deno.env.set(name, text);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("readArguments() returns operands and options in whatever order they come", () => {
+  const expected = { command: "store", positional: ["k", "v"], flags: new Map([["ttl", "5"]]), json: true };
+  assertEquals(read("store", "k", "v", "--ttl", "5", "--json"), expected);
+  assertEquals(read("store", "--json", "--ttl=5", "k", "v"), expected);
+  assertEquals(read("store", "k", "--ttl", "5", "v", "--json"), expected);
+});
+
+Deno.test("readArguments() leaves operands the text that they are", () => {
+  for (const text of ["007", "1e3", "0x10", "", "-", "true", "null", "a=b", "a b", "é"]) {
+    assertEquals(read("store", text, text).positional, [text, text]);
+  }
+  assertEquals(read("store", "--", "--json", "-5").positional, ["--json", "-5"]);
+  assertStrictEquals(read("store", "--", "k", "--json").json, false);
+});
+
+Deno.test("readArguments() takes the last value when an option is given twice", () => {
+  assertEquals(flagsOf("serve", "--max-size", "1", "--max-size=2"), { "max-size": "2" });
+});
+
+Deno.test("readArguments() returns no option that was not given", () => {
+  for (const { name, operands } of COMMANDS) {
+    const { flags, json, command } = read(name, ...operands);
+    assertEquals([[...flags], json, command], [[], false, name]);
+  }
+});
+
+Deno.test("readArguments() reads a switch that can be negated, with a value and without", () => {
+  assertEquals(flagsOf("serve", "--renew-on-hit"), { "renew-on-hit": "true" });
+  assertEquals(flagsOf("serve", "--renew-on-hit=true"), { "renew-on-hit": "true" });
+  assertEquals(flagsOf("serve", "--renew-on-hit=false"), { "renew-on-hit": "false" });
+  assertEquals(flagsOf("serve", "--no-renew-on-hit"), { "renew-on-hit": "false" });
+});
+
+Deno.test("readArguments() throws a UsageError that names command and fault when the arguments are wrong", () => {
+  const wrong: [string[], string][] = [
+    [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
+    [["store", "a", "b", "c"], "Cannot run store: it takes KEY VALUE: received a b c"],
+    [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],
+    [["serve", "now"], "Cannot run serve: it takes no operands: received now"],
+    [["serve", "--colour"], "Cannot run serve: unknown option --colour"],
+    [["serve", "-x"], "Cannot run serve: unknown option -x"],
+    [["retrieve", "k", "--ttl", "5"], "Cannot run retrieve: unknown option --ttl"],
+    [["retrieve", "k", "--no-json"], "Cannot run retrieve: unknown option --no-json"],
+    [["store", "k", "-5"], "unknown option -5; put -- before a value that starts with -"],
+    [["serve", "--max-size"], "Cannot run serve: --max-size needs a value"],
+    [["serve", "--max-size="], "Cannot run serve: --max-size needs a value"],
+  ];
+  for (const [words, message] of wrong) assertThrows(() => read(...words), UsageError, message);
+});
+
+Deno.test("numberFlag() returns the number, or the default when there is none", () => {
+  for (const [text, value] of [["0", 0], ["5", 5], ["0.25", 0.25], ["007", 7], ["1000000000000", 1e12]] as const) {
+    assertStrictEquals(numberFlag(read("bench", "--duration", text), "duration", 9), value);
+  }
+  assertStrictEquals(numberFlag(read("bench"), "duration", 9, 10, 20), 9);
+});
+
+Deno.test("numberFlag() throws a UsageError that shows bounds and text when the text is no number within them", () => {
+  for (const text of ["1", "21", "x", "1e1", "-15", "+15", "0x10", " 15", "15s", "15.", ".5", "NaN", "Infinity"]) {
+    const args = read("bench", `--duration=${text}`);
+    assertThrows(
+      () => numberFlag(args, "duration", 15, 10, 20),
+      UsageError,
+      `Cannot run bench: --duration must be a number from 10 to 20: received "${text}"`,
+    );
+  }
+});
+
+Deno.test("wholeFlag() returns a whole number, and throws a UsageError when it is none", () => {
+  assertStrictEquals(wholeFlag(read("bench", "--keys", "20"), "keys", 1, 1, 20), 20);
+  assertStrictEquals(wholeFlag(read("bench", "--keys", "2.0"), "keys", 1, 1, 20), 2);
+  assertStrictEquals(wholeFlag(read("bench"), "keys", 7, 1, 20), 7);
+  assertThrows(() => wholeFlag(read("bench", "--keys", "1.5"), "keys", 1, 1, 20), UsageError, "a whole number");
+  assertThrows(() => wholeFlag(read("bench", "--keys", "21"), "keys", 1, 1, 20), UsageError, "from 1 to 20");
+});
+
+Deno.test("settings() ranks options above the environment, and tells where each text is from", () =>
+  withEnvironment({ CACHE_MAX_SIZE: "33", CACHE_EXPIRATION: "22" }, () => {
+    const found = settings(read("serve", "--max-size", "44", "--no-renew-on-hit"));
+    assertEquals(Object.fromEntries(found), {
+      CACHE_EXPIRATION: { text: "22", from: "environment" },
+      CACHE_MAX_SIZE: { text: "44", from: "--max-size" },
+      CACHE_RENEW_ON_HIT: { text: "false", from: "--renew-on-hit" },
+    });
+  }));
+
+Deno.test("clientSettings() names the server of the option, else of the environment, else of this machine", async () => {
+  const serversOf = (...words: string[]) => clientSettings(read(...words)).servers;
+  await withEnvironment({}, () => {
+    assertEquals(serversOf("stats"), ["127.0.0.1:11142"]);
+    assertEquals(serversOf("stats", "--server", "a,b:7"), ["a:11142", "b:7"]);
+  });
+  await withEnvironment({ SERVER_PORT: "9" }, () => assertEquals(serversOf("stats"), ["127.0.0.1:9"]));
+  await withEnvironment({ SERVER_HOST: "c", SERVER_PORT: "9" }, () => {
+    assertEquals(serversOf("stats"), ["c:9"]);
+    assertEquals(serversOf("stats", "--server", "a"), ["a:9"]);
+  });
+});
+
+Deno.test("clientSettings() reads the time-out as seconds", () =>
+  withEnvironment({ NETWORK_TIMEOUT: "3" }, () => {
+    assertStrictEquals(clientSettings(read("stats")).timeoutMs, 3000);
+    assertStrictEquals(clientSettings(read("stats", "--timeout", "0.5")).timeoutMs, 500);
+  }));

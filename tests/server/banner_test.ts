@@ -1,0 +1,84 @@
+/** What a server says when it has started: where it listens, what it keeps, who may use it. */
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { type Address, parseAddress } from "../../lib/base/address.ts";
+import { type ServerFacts, serverLines } from "../../lib/server/banner.ts";
+
+function linesOf(facts: Partial<ServerFacts> = {}): string[] {
+  return serverLines({
+    address: at("127.0.0.1:5"),
+    maxSize: 128,
+    maxBytes: undefined,
+    ttlMs: 3_600_000,
+    renewOnHit: true,
+    peers: [],
+    ...facts,
+  });
+}
+
+function at(text: string): Address {
+  return parseAddress(text)!;
+}
+
+/** What a line says of something. */
+function said(word: string, facts: Partial<ServerFacts>): string | undefined {
+  const start = `  ${word} `;
+  return linesOf(facts).find((line) => line.startsWith(start))?.slice(start.length).trimStart();
+}
+
+Deno.test("serverLines() says where, what, how long and for whom when only this machine reaches the server", () => {
+  assertEquals(linesOf(), [
+    "Server listens on port 5",
+    "  address     127.0.0.1:5",
+    "  limits      128 entries; the least recently used leave first",
+    "  expiration  after 3600 s without a hit",
+    "  clients     any user of this machine, without a token",
+  ]);
+});
+
+Deno.test("serverLines() names the file, and whose it is, when the server listens on a unix socket", () => {
+  const lines = linesOf({ address: at("unix:/run/c.sock") });
+  assertEquals([lines[0], lines[1]], ["Server listens on unix:/run/c.sock", "  address     unix:/run/c.sock"]);
+  assertStrictEquals(lines.at(-1), "  clients     this user's processes only (file mode 600)");
+});
+
+Deno.test("serverLines() warns in its last line when others than this machine may reach the server", () => {
+  for (const where of ["0.0.0.0:7", "[::]:7", "10.0.0.1:7", "cache.example.com:7"]) {
+    const lines = linesOf({ address: at(where) });
+    assertStrictEquals(lines.at(-2), "  clients     anyone who reaches this address, without a token");
+    assertStrictEquals(
+      lines.at(-1),
+      `Warning: whoever reaches ${where} may read, change and clear this cache. ` +
+        "Listen on 127.0.0.1 or keep the port behind a firewall.",
+    );
+  }
+  for (const where of ["localhost:7", "[::1]:7", "unix:/x"]) {
+    assertEquals(linesOf({ address: at(where) }).filter((line) => line.startsWith("Warning")), [], where);
+  }
+});
+
+Deno.test("serverLines() names each limit there is, and the largest memory when there is none", () => {
+  const limits = (maxSize: number, maxBytes?: number) => said("limits", { maxSize, maxBytes })!.split(";")[0];
+  assertStrictEquals(limits(5000), "5,000 entries");
+  assertStrictEquals(limits(5000, 1_000_000), "5,000 entries and 1,000,000 bytes");
+  assertStrictEquals(limits(Infinity, 65_536), "65,536 bytes");
+  assertStrictEquals(limits(Infinity), "17,179,869,184 bytes");
+});
+
+Deno.test("serverLines() says when entries expire, and whether a hit renews them", () => {
+  assertStrictEquals(said("expiration", { ttlMs: 1500 }), "after 1.5 s without a hit");
+  assertStrictEquals(
+    said("expiration", { ttlMs: 90_000, renewOnHit: false }),
+    "after 90 s (a hit does not renew it)",
+  );
+  for (const ttlMs of [0, Infinity]) {
+    for (const renewOnHit of [true, false]) {
+      assertStrictEquals(said("expiration", { ttlMs, renewOnHit }), "never, unless a client says when");
+    }
+  }
+});
+
+Deno.test("serverLines() lists peers when there are some", () => {
+  assertStrictEquals(said("peers", {}), undefined);
+  assertStrictEquals(said("peers", { peers: [at("a"), at("[::1]:99")] }), "a:11142, [::1]:99");
+});
