@@ -1,7 +1,8 @@
 /** One function to be run later: when it is, when it is not, and that no process waits for it. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { MAX_TIMER_MS, Timer } from "../../lib/platform/timer.ts";
+import { MAX_TIMER_MS } from "../../lib/base/limits.ts";
+import { Timer } from "../../lib/platform/timer.ts";
 
 /** Timers of a test's own, in place of the machine's until this is disposed of. */
 class OwnTimers implements Disposable {

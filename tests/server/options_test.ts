@@ -2,10 +2,13 @@
 
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { DEFAULT_PORT, formatAddress } from "../../lib/base/address.ts";
-import { MAX_ITEM_BYTES, MIN_ITEM_BYTES } from "../../lib/base/limits.ts";
-import { checkAtLeast, checkedItemBytes, checkedListen, checkedPeer } from "../../lib/server/options.ts";
+import { MAX_ITEM_BYTES, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "../../lib/base/limits.ts";
+import { resolveServerOptions, type ServerOptions } from "../../lib/server/options.ts";
 
-Deno.test("checkedListen() returns an address when it is given a port, a host, both or a file", () => {
+const listenOf = (listen: string | number) => resolveServerOptions({ listen }).listen;
+const peerOf = (peer: string) => resolveServerOptions({ peers: [peer] }).peers[0];
+
+Deno.test("resolveServerOptions() listens at an address when it is given a port, a host, both or a file", () => {
   const cases: [string | number, string][] = [
     [0, "127.0.0.1:0"],
     [65535, "127.0.0.1:65535"],
@@ -15,15 +18,15 @@ Deno.test("checkedListen() returns an address when it is given a port, a host, b
     ["[::1]:2", "[::1]:2"],
     ["unix:/run/x", "unix:/run/x"],
   ];
-  for (const [listen, address] of cases) assertStrictEquals(formatAddress(checkedListen(listen)), address);
+  for (const [listen, address] of cases) assertStrictEquals(formatAddress(listenOf(listen)), address);
 });
 
-Deno.test("checkedListen() throws a RangeError that shows what it received when that is no place to listen", () => {
+Deno.test("resolveServerOptions() throws a RangeError that shows what it received when listen is no place to listen", () => {
   for (
     const listen of [-1, 1.5, 65536, 1e21, NaN, Infinity, "", " ", "65536", "-1", "a:65536", "a b", "::1", "unix:"]
   ) {
     assertThrows(
-      () => checkedListen(listen),
+      () => listenOf(listen),
       RangeError,
       `Cannot create server: listen must be a port (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path": ` +
         `received "${listen}"`,
@@ -31,36 +34,67 @@ Deno.test("checkedListen() throws a RangeError that shows what it received when 
   }
 });
 
-Deno.test("checkedPeer() returns an address when it is given a host, with a port or without", () => {
-  assertEquals(checkedPeer("a"), { transport: "tcp", hostname: "a", port: DEFAULT_PORT });
-  assertEquals(checkedPeer("10.0.0.1:5"), { transport: "tcp", hostname: "10.0.0.1", port: 5 });
-  assertEquals(checkedPeer("[::1]:5"), { transport: "tcp", hostname: "::1", port: 5 });
+Deno.test("resolveServerOptions() knows a peer by its address when it is given a host, with a port or without", () => {
+  assertEquals(peerOf("a"), { transport: "tcp", hostname: "a", port: DEFAULT_PORT });
+  assertEquals(peerOf("10.0.0.1:5"), { transport: "tcp", hostname: "10.0.0.1", port: 5 });
+  assertEquals(peerOf("[::1]:5"), { transport: "tcp", hostname: "::1", port: 5 });
 });
 
-Deno.test("checkedPeer() throws a RangeError when nobody can be reached there", () => {
+Deno.test("resolveServerOptions() throws a RangeError when nobody can be reached where a peer is said to be", () => {
   for (const peer of ["", "5", "a:0", "a:65536", "a b", "::1", "unix:/x", "a,b"]) {
-    assertThrows(() => checkedPeer(peer), RangeError, `"[ipv6]:port": received "${peer}"`);
+    assertThrows(() => peerOf(peer), RangeError, `"[ipv6]:port": received "${peer}"`);
   }
 });
 
-Deno.test("checkAtLeast() takes both bounds and what lies between", () => {
-  for (const value of [1, 1.5, 10]) checkAtLeast("maxSize", value, 1, 10);
-  for (const value of [1, 1e300, Infinity]) checkAtLeast("maxSize", value, 1);
+Deno.test("resolveServerOptions() has a default for everything", () => {
+  const { log, ...options } = resolveServerOptions({});
+  assertEquals(options, {
+    listen: { transport: "tcp", hostname: "127.0.0.1", port: DEFAULT_PORT },
+    peers: [],
+    maxSize: 128,
+    maxBytes: undefined,
+    ttlMs: 3_600_000,
+    renewOnHit: true,
+    gossipIntervalMs: 1000,
+    maxConnections: 1000,
+    maxItemBytes: 1024 * 1024,
+  });
+  assertStrictEquals(typeof log, "function");
 });
 
-Deno.test("checkAtLeast() throws a RangeError that names option, bounds and value when the value is outside", () => {
-  for (const value of [0, 0.999, 10.001, -Infinity, Infinity, NaN]) {
-    const words = `Cannot create server: maxSize must be 1 to 10: received ${value}`;
-    assertThrows(() => checkAtLeast("maxSize", value, 1, 10), RangeError, words);
-  }
-  assertThrows(() => checkAtLeast("ttlMs", -1, 0), RangeError, "ttlMs must be 0 or more: received -1");
+Deno.test("resolveServerOptions() limits entries by number only where memory is not limited", () => {
+  assertStrictEquals(resolveServerOptions({ maxBytes: 1e6 }).maxSize, Infinity);
+  assertStrictEquals(resolveServerOptions({ maxBytes: 1e6, maxSize: 5 }).maxSize, 5);
 });
 
-Deno.test("checkedItemBytes() returns 1 MiB when no size is given, and a size within its bounds", () => {
-  assertStrictEquals(checkedItemBytes(), 1024 * 1024);
-  assertStrictEquals(checkedItemBytes(undefined), 1024 * 1024);
-  for (const bytes of [MIN_ITEM_BYTES, MAX_ITEM_BYTES]) assertStrictEquals(checkedItemBytes(bytes), bytes);
-  for (const bytes of [0, MIN_ITEM_BYTES - 1, MAX_ITEM_BYTES + 1, NaN]) {
-    assertThrows(() => checkedItemBytes(bytes), RangeError, `maxItemBytes must be 1024 to 16777216: received ${bytes}`);
-  }
+Deno.test("resolveServerOptions() makes a log that never throws", () => {
+  const lines: string[] = [];
+  const { log } = resolveServerOptions({
+    log: (line) => {
+      lines.push(line);
+      throw new Error("no");
+    },
+  });
+  log("one");
+  assertEquals(lines, ["one"]);
 });
+
+const BOUNDS: [option: keyof ServerOptions, least: number, most: number, allowed: string][] = [
+  ["maxBytes", MIN_STORE_BYTES, MAX_STORE_BYTES, `${MIN_STORE_BYTES} to ${MAX_STORE_BYTES}`],
+  ["maxItemBytes", MIN_ITEM_BYTES, MAX_ITEM_BYTES, `${MIN_ITEM_BYTES} to ${MAX_ITEM_BYTES}`],
+  ["gossipIntervalMs", 10, 2 ** 31 - 1, `10 to ${2 ** 31 - 1}`],
+  ["maxConnections", 1, Infinity, "1 or more"],
+];
+
+for (const [option, least, most, allowed] of BOUNDS) {
+  Deno.test(`resolveServerOptions() takes ${option} within its bounds and names it with them otherwise`, () => {
+    for (const value of [least, Math.min(most, 2 * least), most]) {
+      assertStrictEquals(resolveServerOptions({ [option]: value })[option], value);
+    }
+    for (const value of [least - 1, most + 1, NaN, -Infinity]) {
+      if (value >= least && value <= most) continue;
+      const words = `Cannot create server: ${option} must be ${allowed}: received ${value}`;
+      assertThrows(() => resolveServerOptions({ [option]: value }), RangeError, words);
+    }
+  });
+}
