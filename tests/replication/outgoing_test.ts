@@ -190,6 +190,18 @@ Deno.test("writesAt() gives entries with all that belongs to them, graves, and w
   assertEquals([one, two, three].map(({ version }) => version), positions.map((at) => store.history.version(at)));
 });
 
+Deno.test("writesAt() gives an entry of which a part of a millisecond is left, and a ghost of one that has none", () => {
+  const clock = { nowMs: NOW_MS };
+  const store = replicatingStore(clock);
+  set(store, 1, "value", 100);
+  const positions = [store.peek(key(1))];
+  const kinds = [99.5, 100].map((elapsedMs) => {
+    clock.nowMs = NOW_MS + elapsedMs;
+    return writesAt(store, positions)[0].kind;
+  });
+  assertEquals(kinds, [ENTRY, GHOST]);
+});
+
 Deno.test("writesAt() gives what stays as it was when the store changes", () => {
   const store = replicatingStore({ nowMs: NOW_MS });
   set(store, 1, "before");

@@ -184,6 +184,37 @@ Deno.test("Invariants.takes() finds a write that a node with room has lost, thou
   assertEquals(ahead.found, []);
 });
 
+Deno.test("Invariants.takes() passes over what a node had dealt with, has cleared, holds, or has not taken", () => {
+  const one = write(1, { h: 5, origin: 101 });
+  const page = pageFor(100, one);
+  const isFound = (prepare: (store: Store) => void, take?: (store: Store) => void) => {
+    const all = court();
+    const [{ store, gossip }] = all.nodes;
+    prepare(store);
+    all.invariants.takes(0, page, () => {
+      gossip.stats.applied++;
+      take?.(store);
+    });
+    return all.found.length > 0;
+  };
+  assertEquals(isFound(() => {}), true);
+  assertEquals([4, 5].map((h) => isFound(({ history }) => history.know({ h, origin: 101 }))), [true, false]);
+  assertEquals([4, 5].map((h) => isFound(({ history }) => void (history.cleared = h))), [true, false]);
+  const orphan = write(2, { h: 5, origin: 101 });
+  assertEquals(
+    isFound((store) => {
+      store.apply(orphan.key, orphan, true);
+      store.distrust(store.peek(orphan.key)); // it leaves no trace
+    }),
+    false,
+  );
+  assertEquals(isFound(() => {}, (store) => void store.apply(one.key, one, true)), false);
+  const all = court();
+  all.nodes[0].gossip.stats.applied = all.nodes[0].gossip.stats.repeated = 3;
+  all.invariants.takes(0, page, () => {});
+  assertEquals(all.found, [], "a late page");
+});
+
 Deno.test("Invariants.look() finds an entry that nobody brought", () => {
   const all = court();
   const one = write(1, { h: 5, origin: 101 });

@@ -47,10 +47,12 @@ function through(network: SimulatedNetwork<string>): string[] {
 const ALL = ["01", "02", "10", "12", "20", "21"];
 
 Deno.test("SimulatedNetwork.send() brings a message to the other end of the link, which has the sender's number there", () => {
-  const network = scripted(...CALM, ...CALM);
+  const network = scripted(...CALM, ...CALM, ...CALM);
   network.send(NOW_MS, 0, 2, "by the first link");
   network.send(NOW_MS, 1, 2 + NODES, "by the second");
-  const [one, other] = arrive(network);
+  network.send(NOW_MS, 2, NODES, "by the second, to node 0");
+  const [one, other, third] = arrive(network);
+  assertEquals([third.from, third.to, third.link], [2, 0, 2 + NODES]);
   assertEquals([one.from, one.to, one.link, one.content], [0, 2, 0, "by the first link"]);
   assertEquals([other.from, other.to, other.link, other.content], [1, 2, 1 + NODES, "by the second"]);
   assert(one.way !== other.way);

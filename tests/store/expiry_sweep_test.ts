@@ -91,6 +91,18 @@ Deno.test("ExpirySweep.run() looks at so many places, tells whether it stopped w
   assertEquals(all.sweep.run(1, 5), false); // its end
 });
 
+Deno.test("ExpirySweep.run() tells that it stopped within a segment when it is at the first record of any", () => {
+  const all = fixture();
+  const positions = fill(all, 6, () => 5);
+  const used = 1 + (positions.at(-1)! >>> all.records.slab.shift);
+  const begun: boolean[] = [];
+  for (let segment = 0; segment < used; segment++) {
+    begun.push(all.sweep.run(1, 5));
+    for (let places = 0; all.sweep.run(1, 5); places++) assert(places < 1000, "a segment without end");
+  }
+  assertEquals([begun, all.expired.length], [Array(used).fill(true), positions.length]);
+});
+
 Deno.test("ExpirySweep.run() walks through no segment where nothing is due", () => {
   const all = fixture();
   fill(all, 4, () => 1000);

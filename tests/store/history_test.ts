@@ -5,6 +5,7 @@ import { spanOf } from "../../lib/base/byte_span.ts";
 import { ALL_RULES, exceeds, History, type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
 import { Records } from "../../lib/store/records.ts";
 import type { Version } from "../../lib/store/version.ts";
+import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
 
 const SEGMENT_BYTES = 8 * 1024;
 const ME = 100;
@@ -113,6 +114,22 @@ Deno.test("History.digest tells apart who knows how much of whom", () => {
   assertEquals(new Set(all.map((facts) => digestOf(...facts))).size, all.length);
 });
 
+Deno.test("History.digest is the number that peers reckon, too: another goes with raising GOSSIP_VERSION", () => {
+  const { history } = fixture();
+  const digests = [{ h: 1, origin: 1 }, { h: 258_539_520_000_000, origin: 2 ** 32 - 1 }, { h: 5, origin: 7 }].map(
+    (fact) => {
+      history.know(fact);
+      return history.digest;
+    },
+  );
+  const expected = [2_037_810_992_093_367, 3_502_572_337_823_291, 3_336_148_175_005_295];
+  assertEquals([digests, GOSSIP_VERSION], [expected, 1]);
+});
+
+Deno.test("ALL_RULES are in force", () => {
+  assertEquals(new Set(Object.values(ALL_RULES)), new Set([true]));
+});
+
 Deno.test("History.version() gives back the version of each write, adopted or not", () => {
   const all = fixture();
   const versions = [
@@ -142,6 +159,7 @@ Deno.test("History.recognizes() a version that is held, and counts an orphan und
   add(all, { h: 5, origin: 7 });
   assertEquals([history.recognizes({ h: 5, origin: 7 }), history.recognizes({ h: 6, origin: 7 })], [true, false]);
   assertEquals(history.recognizes({ h: 5, origin: 8 }), false);
+  assertEquals(history.recognizes({ h: 6, origin: 7, by: 70 }), false);
   assertEquals([history.recognizes({ h: 5, origin: 7, by: 70 }), heldBy(all, 7)], [true, []]);
   assertEquals(heldBy(all, 70), [{ h: 5, origin: 7, by: 70 }]);
 });
@@ -239,6 +257,24 @@ Deno.test("History.adopt() moves what is beyond the known, so many at a time, an
   assertEquals(heldBy(all, 70), [4, 5, 6, 7, 8, 9, 10].map((h) => ({ h, origin: 7, by: 70 })));
   const [seven, seventy] = [7, 70].map((id) => history.origins.find((origin) => origin.id === id)!);
   assertEquals([history.knownOf(7), seven.forgotten, seventy.forgotten, history.orphaned], [3, 3, 20, []]);
+});
+
+Deno.test("History.adopt() moves what is forgotten beyond the known, where nothing is held of it", () => {
+  const { history } = fixture();
+  history.know({ h: 3, origin: 7 });
+  history.forget({ h: 20, origin: 7 });
+  assertEquals([history.adopt(7, 70, 10), history.knownOf(7), history.knownOf(70)], [0, 3, 20]);
+  assertEquals([sorted(history.dealt), history.orphaned], [[[7, 3], [70, 20]], []]);
+});
+
+Deno.test("History.adopt() still knows which orphans of the writer have left no trace", () => {
+  const all = fixture();
+  const { history } = all;
+  add(all, { h: 5, origin: 7 });
+  history.forgetAt(add(all, { h: 6, origin: 7 }));
+  history.adopt(7, 70, 10);
+  assertEquals([history.covers({ h: 6, origin: 7 }), history.covers({ h: 7, origin: 7 })], [true, false]);
+  assertEquals([history.knownOf(7), history.knownOf(70)], [0, 6]);
 });
 
 Deno.test("History.adopt() does nothing for an origin that is not met", () => {
