@@ -48,7 +48,7 @@ for (const [quiet, loud] of QUIET) LOUD[quiet] = loud;
 /** Flags and expiry. */
 const STORE_EXTRAS_BYTES = 8;
 
-/** A conversation in memcached's binary protocol. */
+/** Answers one client in memcached's binary protocol. */
 export class BinaryHandler implements ProtocolHandler {
   readonly #host: MemcachedHost;
   readonly #input: InputBuffer;

@@ -17,7 +17,7 @@ const LEAST_BYTES = 7;
 /** Bytes between the key of a `set` and the end of its line, at most: three numbers take 36. */
 const MAX_NUMBERS_BYTES = 64;
 
-// What is seen is of use until the end of a run, so all conversations share the room for it: it stays in the processor's cache.
+// What is seen is of use until the end of a run, so all connections share the room for it: it stays in the processor's cache.
 /** Where commands begin. */
 const froms = new Int32Array(MAX_PREFETCHED);
 /** Where their keys end, 0 for those of `set`. */

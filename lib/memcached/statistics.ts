@@ -10,7 +10,7 @@ export const MEMCACHED_VERSION = "1.6.18-ormuco";
 export interface MemcachedHost {
   /** memcached's commands on the store. */
   readonly memcached: MemcachedCommands;
-  /** Counters that all conversations share. */
+  /** Counters that all connections share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
   /** Number of the server's process. */
   readonly pid: number;

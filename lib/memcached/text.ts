@@ -29,7 +29,7 @@ const MAX_INDENT = 100;
 /** Words of a line that memcached looks at. */
 const MAX_WORDS = 23;
 
-/** A conversation in memcached's text protocol. */
+/** Answers one client in memcached's text protocol. */
 export class TextHandler implements ProtocolHandler {
   readonly #host: MemcachedHost;
   readonly #input: InputBuffer;

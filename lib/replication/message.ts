@@ -1,5 +1,5 @@
 /**
- * What peers say to each other, and how it is written as bytes; lib/gossip_reader.ts reads them. It knows the fields of
+ * What peers say to each other, and how it is written as bytes; message_reader.ts reads them. It knows the fields of
  * messages, not when they are sent or what follows. The tables are in docs/replication.md.
  */
 
@@ -240,7 +240,7 @@ export class MessageWriter {
       this.#count(write.version.h - h);
       h = write.version.h;
       this.#span(write.key);
-      if (write.kind === TOUCH) this.#count(Math.max(0, Math.ceil(write.remainingMs!)));
+      if (write.kind === TOUCH) this.#count(Math.min(MAX_TTL_MS, Math.max(0, Math.ceil(write.remainingMs!))));
       if (entry === undefined) continue;
       if (flagCode === OTHER_FLAGS) this.#uint32(entry.flags);
       if (isTimed) {

@@ -194,7 +194,9 @@ class MessageReader {
     for (let scale = 1; scale < 2 ** 53; scale *= 0x80) {
       const byte = this.#uint8();
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
+      if (byte >= 0x80) continue;
+      if (value > Number.MAX_SAFE_INTEGER) throw new ProtocolError("a number that is too large in a peer's message");
+      return value;
     }
     throw new ProtocolError("a number without end in a peer's message");
   }

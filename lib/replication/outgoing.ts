@@ -1,7 +1,7 @@
 /** Writes out of a store as messages carry them. It knows records and history, not peers. */
 
 import type { Page, Place, Pull, Write } from "./message.ts";
-import { exceeds, type Known, type Origin } from "../store/history.ts";
+import type { Known, Origin } from "../store/history.ts";
 import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
@@ -33,7 +33,6 @@ function missingWrites(
 ): { writes: Write[]; cut?: Place } {
   const { reader, history } = store;
   const heads: { position: number; h: number; id: number; rest: Iterator<number> }[] = [];
-  if (!exceeds(history.known, theirs)) return { writes: [] };
   for (const origin of history.origins) {
     const { id } = origin;
     const rest = missingOf(store, origin, theirs.get(id) ?? 0, after);

@@ -27,7 +27,7 @@ export interface NativeHost {
   readonly id: number;
   /** The statistics for `STATS`. */
   stats(): ServerStats;
-  /** Counters that all conversations share. */
+  /** Counters that all connections share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
 }
 
@@ -43,7 +43,7 @@ class Refusal extends Error {
   }
 }
 
-/** A conversation in the native protocol. */
+/** Answers one client in the native protocol. */
 export class NativeHandler implements ProtocolHandler {
   /** Set once the client has turned out to be a peer. */
   peer: PeerHello | undefined;

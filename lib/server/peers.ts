@@ -1,6 +1,6 @@
 /**
  * A server's peers: connects to those listed and takes those that connect, one connection to each, and moves the gossip's
- * messages. It knows sockets and timers; what messages say is lib/gossip.ts's.
+ * messages. It knows sockets and timers; what messages say is lib/replication's.
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
@@ -95,6 +95,8 @@ export class Peers implements Part {
   readonly #turns = new Turns();
   #numbers = 0;
   #stop: AbortController | undefined;
+  /** Ends once nobody on the list is connected to any more. */
+  #keeping: Promise<void>[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Peers that were refused because their messages are not understood here, by address. */
   readonly #incompatible = new Map<string, Incompatible>();
@@ -123,7 +125,8 @@ export class Peers implements Part {
   /** Begins to connect, and the rounds. */
   start(): void {
     this.#stop = new AbortController();
-    for (const listed of this.#listed) this.#keep(listed, this.#stop.signal);
+    const { signal } = this.#stop;
+    this.#keeping = this.#listed.map((listed) => this.#keep(listed, signal));
     this.#round();
   }
 
@@ -135,6 +138,7 @@ export class Peers implements Part {
     const links = [...this.#connections.values()].map(({ link }) => link);
     await within(limitMs, Promise.all(links.map((link) => link.finish())));
     for (const link of links) link.close();
+    await within(limitMs, Promise.all(this.#keeping));
   }
 
   /** Goes on with a connection that a peer has made, until it ends. */

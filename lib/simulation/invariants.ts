@@ -1,5 +1,5 @@
 /**
- * What must never happen in a cluster, whatever it has to bear: a judge who sees all nodes and every message. The
+ * What must never happen in a cluster, whatever it has to bear, judged by all nodes and every message. The
  * invariants are listed in docs/replication.md.
  */
 
@@ -20,7 +20,7 @@ export interface CheckedNode {
   readonly origin: number;
 }
 
-/** What the judge remembers of a node's life. */
+/** What is remembered of a node's life. */
 interface Life {
   /** By key, the newest version that has been held as an entry or a grave. */
   readonly held: Map<number, Version>;
@@ -45,7 +45,7 @@ const HEAD_BYTES = 64;
 const ORIGIN_BYTES = 4 * 12 + 4;
 const WRITE_BYTES = 48;
 
-/** A invariants. */
+/** Checks what must never happen, message by message and look by look. */
 export class Invariants {
   /** The keys that are in use. */
   readonly keys: readonly ByteSpan[];

@@ -241,7 +241,7 @@ export class Records implements EntryReader {
     this.#set(position, KEY_BYTES, rest | marks << MARKS_SHIFT);
   }
 
-  /** Place among the writes of its origin, as lib/write_log.ts counts. */
+  /** Place among the writes of its origin, as write_log.ts counts. */
   place(position: number): number {
     return this.#get(position, PLACE) >>> 0;
   }

@@ -51,7 +51,7 @@ const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 const NO_VERSION: Version = { h: 0, origin: 0 };
 const NO_BYTES = new Uint8Array(0);
-/** RetiredRecords entries that a `maintain` erases. */
+/** Cleared entries that a `maintain` erases. */
 const ERASE_PLACES = 500;
 /** So many entries and graves are erased one by one where all are: leaving a segment behind for each few would be dear. */
 const FEW = 500;

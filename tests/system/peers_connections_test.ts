@@ -161,3 +161,32 @@ Deno.test("cli stats --json and peers --json show all that is known of each peer
     }
   }
 });
+
+Deno.test("OrmucoCacheServer.stop() leaves nothing under way when a listed peer has taken a connection and says nothing", async () => {
+  await using silent = new FakeServer(() => {}, { greets: false });
+  const node = await startedNode({ peers: [silent.address] });
+  await until("it has connected", () => silent.connections === 1);
+  const { setTimeout: start, clearTimeout: stop } = globalThis;
+  const waiting = new Set<unknown>();
+  globalThis.setTimeout = ((run: () => void, ms?: number) => {
+    const timer = start(() => {
+      waiting.delete(timer);
+      run();
+    }, ms);
+    waiting.add(timer);
+    return timer;
+  }) as typeof setTimeout;
+  globalThis.clearTimeout = (timer) => {
+    waiting.delete(timer);
+    stop(timer);
+  };
+  try {
+    await node.server.stop();
+    await node.server.startServer();
+    await until("it has connected again", () => silent.connections === 2);
+    await node.server.stop();
+    assertEquals(waiting.size, 0);
+  } finally {
+    Object.assign(globalThis, { setTimeout: start, clearTimeout: stop });
+  }
+});

@@ -1,0 +1,82 @@
+/** Builds that speak different messages: they part at the greeting, and say so. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { encode } from "@std/msgpack";
+import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
+import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { writeControl, writeError } from "../../lib/wire/control.ts";
+import { type Node, startedNode } from "../support/cluster.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { frameOf, NativeSocket } from "../support/native_socket.ts";
+import { until } from "../support/waiting.ts";
+
+const OTHER = GOSSIP_VERSION + 1;
+
+/** The greeting of a peer of another build. */
+function helloOf(gossip: number | undefined): Uint8Array {
+  const version: { gossip?: number } = gossip === undefined ? {} : { gossip };
+  return frameOf(REQUEST.hello, encode({ protocol: 1, client: "other/2", features: [], peer: 7, port: 7, ...version }));
+}
+
+for (const gossip of [OTHER, undefined]) {
+  const name = gossip === undefined ? "names no version" : "speaks another version";
+  Deno.test(`a peer that ${name} of gossip gets one CLOSING and nothing else, and is shown`, async () => {
+    await using node = await startedNode();
+    await node.cache.store("k", 1);
+    using socket = await NativeSocket.to(node);
+    await socket.write(helloOf(gossip));
+    assertEquals(await socket.codesUntilClosed(), [REPLY.closing]);
+    using again = await NativeSocket.to(node);
+    await again.write(helloOf(gossip));
+    assertEquals(await again.codesUntilClosed(), [REPLY.closing]);
+    const rows = node.server.stats().peers;
+    assertEquals(rows.map(({ state, id, address }) => [state, id, address]), [["incompatible", 7, "127.0.0.1:7"]]);
+    assertMatch(rows[0].error, /gossip \d is spoken here: received (\d|none); peers must run builds that agree/);
+    assertEquals(node.lines.filter((line) => line.includes("cannot be used")).length, 1, "it is told once");
+  });
+}
+
+/** Waits until a node has given up its only listed peer as incompatible. */
+async function rowOf(node: Node) {
+  await until("it is incompatible", () => node.server.stats().peers[0].state === "incompatible");
+  const [row] = node.server.stats().peers;
+  return row;
+}
+
+Deno.test("a listed peer whose reply names another version of gossip is incompatible, and hears nothing", async () => {
+  const heard: number[] = [];
+  const greet = { protocol: 1, server: "other/2", features: [], peer: 9, gossip: OTHER };
+  await using other = new FakeServer((code, output) => {
+    heard.push(code);
+    writeControl(output, REPLY.data, greet);
+  }, { greets: false });
+  await using node = await startedNode({ peers: [other.address] });
+  const { error, id } = await rowOf(node);
+  assertMatch(error, new RegExp(`gossip ${GOSSIP_VERSION} is spoken here: received ${OTHER}`));
+  assertEquals([id, heard], [9, [REQUEST.hello]]);
+});
+
+Deno.test("a listed peer that refuses this server's version of gossip is incompatible", async () => {
+  await using other = new FakeServer((_code, output, hangUp) => {
+    writeError(output, REPLY.closing, { code: "unsupported-gossip", message: "gossip 5 is spoken here: received 1" });
+    hangUp();
+  }, { greets: false });
+  await using node = await startedNode({ peers: [other.address] });
+  const { error } = await rowOf(node);
+  assertEquals(error, "gossip 5 is spoken here: received 1");
+  assertEquals(node.lines.filter((line) => line.includes("cannot be used")), [
+    `Peer ${other.address} cannot be used: ${error}`,
+  ]);
+});
+
+Deno.test("many incompatible peers are shown up to a limit", async () => {
+  await using node = await startedNode();
+  for (let port = 1; port <= 40; port++) {
+    using socket = await NativeSocket.to(node);
+    const hello = { protocol: 1, client: "other/2", peer: 1000 + port, port, gossip: OTHER };
+    await socket.write(frameOf(REQUEST.hello, encode(hello)));
+    assertEquals(await socket.codesUntilClosed(), [REPLY.closing]);
+  }
+  const ids = node.server.stats().peers.map(({ id }) => id);
+  assert(ids.length <= 16 && ids.includes(1040) && !ids.includes(1001), ids.join());
+});
