@@ -11,7 +11,6 @@ import type { HashKey } from "./keyed_hash.ts";
 import { ALL_RULES, History, type Rules } from "./history.ts";
 import { CAUSE, type Cause, type StoreListener } from "./listener.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
-import type { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { StoreStats } from "../base/stats.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
@@ -183,7 +182,7 @@ export class Store {
 
   /** Marks the entry at a position as fetched, and takes note of when it was, if no hit renews it: no write. */
   fetched(position: number): void {
-    const records = this.#records;
+    const { records } = this.#entries;
     const marks = records.marks(position);
     if ((marks & MARK.fetched) === 0) records.setMarks(position, marks | MARK.fetched);
     if ((marks & MARK.fixed) !== 0) records.setTold(position, this.#recent());
@@ -191,12 +190,12 @@ export class Store {
 
   /** Takes note that the entry at a position, which no hit renews, is used now: no write. */
   noteUse(position: number): void {
-    this.#records.setTold(position, this.#now());
+    this.#entries.records.setTold(position, this.#now());
   }
 
   /** Marks the replacement of the entry at a position as promised to somebody: no write. */
   promise(position: number): void {
-    this.#records.setMarks(position, this.#records.marks(position) | MARK.promised);
+    this.#entries.records.setMarks(position, this.#entries.records.marks(position) | MARK.promised);
   }
 
   /** Position of the entry of a key, or 0, without using it. */
@@ -224,7 +223,7 @@ export class Store {
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
-    const bytes = this.#records.entryBytes(key.to - key.from, value.to - value.from);
+    const bytes = this.#entries.records.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
       if (isLive) this.#entomb(known, nowMs);
       this.#tell(CAUSE.deleted, key);
@@ -240,7 +239,7 @@ export class Store {
       entries.setVersion(known, version);
     } else {
       if (known !== 0) entries.erase(known);
-      this.#cleared.makeRoomFor(bytes, this.#records);
+      this.#cleared.makeRoomFor(bytes, this.#entries.records);
       entries.add(hash, key, version, entry, nowMs);
     }
     this.#know(version);
@@ -254,7 +253,7 @@ export class Store {
   touch(key: ByteSpan, ttlMs: number | undefined): boolean {
     const position = this.peek(key);
     if (position === 0) return false;
-    this.revise(position, { ttlMs: ttlMs ?? this.#records.ttlMs(position) });
+    this.revise(position, { ttlMs: ttlMs ?? this.#entries.records.ttlMs(position) });
     this.use(position);
     return true;
   }
@@ -262,7 +261,7 @@ export class Store {
   /** Gives the entry at a position another time to live, marks or both: a write like others. */
   revise(position: number, { ttlMs, marks }: { ttlMs?: number; marks?: number }): void {
     const nowMs = this.#now();
-    if (marks !== undefined) this.#records.setMarks(position, marks);
+    if (marks !== undefined) this.#entries.records.setMarks(position, marks);
     if (ttlMs !== undefined) {
       const ttl = ttlMs === 0 ? Infinity : ttlMs;
       this.#entries.setTimes(position, nowMs + ttl, ttl, nowMs);
@@ -283,12 +282,12 @@ export class Store {
     const isThat = position !== 0 && compareVersions(this.#history.version(position), version) === 0;
     if (!isThat && (this.#rules.touch || position === 0)) return false;
     const nowMs = this.#now();
-    const ttlMs = this.#records.ttlMs(position);
+    const ttlMs = this.#entries.records.ttlMs(position);
     const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
-    if (!(deadlineMs > this.#records.deadlineMs(position))) return false;
-    const isNews = deadlineMs - this.#records.deadlineMs(position) > ttlMs / 8;
-    this.#records.setDeadlineMs(position, deadlineMs);
-    this.#records.setTold(position, nowMs);
+    if (!(deadlineMs > this.#entries.records.deadlineMs(position))) return false;
+    const isNews = deadlineMs - this.#entries.records.deadlineMs(position) > ttlMs / 8;
+    this.#entries.records.setDeadlineMs(position, deadlineMs);
+    this.#entries.records.setTold(position, nowMs);
     return isNews;
   }
 
@@ -339,7 +338,7 @@ export class Store {
     if (known !== 0) entries.erase(known);
     const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
     const bytes = records.entryBytes(key.to - key.from, valueBytes);
-    this.#cleared.makeRoomFor(bytes, this.#records);
+    this.#cleared.makeRoomFor(bytes, this.#entries.records);
     if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
       const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
       entries.add(hash, key, version, living, nowMs);
@@ -386,8 +385,8 @@ export class Store {
    */
   maintain(): boolean {
     const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // read in any case, for `recentMs`
-    if (this.#entries.size === 0 && this.#records.slab.heldBytes > 0) this.#abandon();
-    const isTidying = this.#records.slab.tidy(TIDY_BYTES);
+    if (this.#entries.size === 0 && this.#entries.records.slab.heldBytes > 0) this.#abandon();
+    const isTidying = this.#entries.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
     const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
     return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
@@ -416,7 +415,7 @@ export class Store {
    * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
    */
   #isCurrent(position: number): boolean {
-    const records = this.#records;
+    const { records } = this.#entries;
     if (this.#entries.isDoomed(position)) {
       this.#entries.eraseCleared(position);
       return false;
@@ -433,7 +432,7 @@ export class Store {
   }
 
   #renew(position: number, nowMs: number): void {
-    const records = this.#records;
+    const { records } = this.#entries;
     const ttlMs = records.ttlMs(position);
     records.setDeadlineMs(position, nowMs + ttlMs);
     if ((this.#heard & CAUSE.renewed) === 0 || records.toldMs(position, nowMs) < ttlMs / 2) return;
@@ -481,12 +480,8 @@ export class Store {
   /** Same, of the entry at a position. */
   #tellOf(cause: Cause, position: number): void {
     if ((this.#heard & cause) === 0) return;
-    this.#records.leadToKey(position, this.#leaving);
+    this.#entries.records.leadToKey(position, this.#leaving);
     this.#tell(cause, this.#leaving);
-  }
-
-  get #records(): Records {
-    return this.#entries.records;
   }
 
   #dropAll(): void {
