@@ -1,11 +1,11 @@
-/** Base64 (RFC 4648, section 4) of keys, as lenient as memcached: what is no letter of it is passed over. */
+/** Base64 (RFC 4648, section 4) of keys, as lenient as memcached: bytes that are not base64 letters are passed over. */
 
 import type { ByteSpan } from "../base/byte_span.ts";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PAD = 0x3d;
 
-/** Decodes into an array that has room for it. Returns how many bytes there are; 0 if they are none. */
+/** Decodes into an array that has room for the result. Returns its length in bytes; 0 if the text is not base64. */
 export function bytesOfBase64({ bytes, from, to }: ByteSpan, target: Uint8Array): number {
   const letters: number[] = [];
   for (let i = from; i < to; i++) if (isLetter(bytes[i])) letters.push(bytes[i]);
@@ -23,7 +23,7 @@ export function bytesOfBase64({ bytes, from, to }: ByteSpan, target: Uint8Array)
   return length;
 }
 
-/** Encodes. */
+/** Encodes bytes as base64. */
 export function base64Of({ bytes, from, to }: ByteSpan): string {
   return btoa(String.fromCharCode(...bytes.subarray(from, to)));
 }

@@ -1,6 +1,6 @@
 /**
- * memcached's binary protocol: commands in packets that tell their length. It answers as memcached does, byte for byte but for
- * what docs/memcached.md lists. It knows where packets end; what they say is for the commands.
+ * memcached's binary protocol: commands in packets that state their length. It answers as memcached does, byte for byte
+ * except as docs/memcached.md lists. It knows where packets end; binary_commands.ts knows what they say.
  */
 
 import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
@@ -20,11 +20,11 @@ import type { ByteSpan } from "../base/byte_span.ts";
 
 export { REQUEST_MAGIC };
 
-/** Commands that are always answered … */
+/** Commands that are always answered. */
 const [GET, SET, ADD, REPLACE, DELETE, INCREMENT, DECREMENT, QUIT, FLUSH] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const [NOOP, VERSION, GETK, APPEND, PREPEND, STAT] = [0x0a, 0x0b, 0x0c, 0x0e, 0x0f, 0x10];
 const [TOUCH, GAT, SASL_MECHANISMS, SASL_AUTH, SASL_STEP, GATK] = [0x1c, 0x1d, 0x20, 0x21, 0x22, 0x23];
-/** … and those that are not always, each with the one that does the same. */
+/** Commands that are answered only in some cases, each with the one that does the same and is always answered. */
 const QUIET: readonly (readonly [number, number])[] = [
   [0x09, GET],
   [0x0d, GETK],
@@ -41,11 +41,11 @@ const QUIET: readonly (readonly [number, number])[] = [
   [0x1e, GAT],
   [0x24, GATK],
 ];
-/** The command that is always answered, for every opcode. */
+/** For every opcode, the command of equal effect that is always answered. */
 const LOUD: Uint8Array = Uint8Array.from({ length: 256 }, (_, opcode) => opcode);
 for (const [quiet, loud] of QUIET) LOUD[quiet] = loud;
 
-/** Flags and expiry. */
+/** Bytes of flags and expiry. */
 const STORE_EXTRAS_BYTES = 8;
 
 /** Answers one client in memcached's binary protocol. */
@@ -76,10 +76,10 @@ export class BinaryHandler implements ProtocolHandler {
     }
   }
 
-  /** There are no last words in this protocol. */
+  /** Does nothing: this protocol announces no end of a connection. */
   close(): void {}
 
-  /** Answers a command, if all of it is there. Returns what is to be done before the next, if anything. */
+  /** Answers a command that has arrived whole. Returns what must happen before the next command, if anything. */
   #command(): HandlerState | undefined {
     const input = this.#input;
     const request = this.#request;
@@ -170,7 +170,7 @@ export class BinaryHandler implements ProtocolHandler {
     return hasForm ? undefined : this.#refuse();
   }
 
-  /** Gives up on a client that does not keep to the protocol. */
+  /** Refuses a packet that breaks the protocol, and ends the connection. */
   #refuse(status: Failure = STATUS.invalid): HandlerState {
     this.#commands.fail(status);
     this.#host.counters.protocolErrors++;

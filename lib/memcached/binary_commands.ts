@@ -1,6 +1,6 @@
 /**
- * memcached's commands in packets. It knows requests, entries and replies, not when a packet has arrived or what follows
- * one that is no command.
+ * memcached's commands in packets. It knows requests, entries and replies, not when a packet has arrived or what happens
+ * after a packet that is no command.
  */
 
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
@@ -11,10 +11,10 @@ import type { OutputBuffer } from "../wire/output_buffer.ts";
 import { type ByteSpan, copySpan, spanOf } from "../base/byte_span.ts";
 
 const [DELTA_EXTRAS_BYTES, EXPIRY_BYTES, FLAGS_BYTES] = [20, 4, 4];
-/** An expiry of an addition that makes no entry where there is none. */
+/** An expiry by which `increment` and `decrement` create no entry. */
 const NO_CREATION = 0xffff_ffff;
 
-/** What a storage command says when it fails; `add` and `replace` have their own words for "not stored". */
+/** Statuses of storage commands that failed; `add` and `replace` have other statuses for "not stored". */
 const FAILURES: Record<Exclude<Stored, "stored">, Failure> = {
   "not-stored": STATUS.notStored,
   "exists": STATUS.exists,
@@ -23,16 +23,16 @@ const FAILURES: Record<Exclude<Stored, "stored">, Failure> = {
   "no-memory": STATUS.noMemory,
 };
 
-/** memcached's commands in packets. Those that return a boolean tell whether the packet has the form of such a command. */
+/** memcached's commands in packets. Methods that return a boolean tell whether the packet has the form of the command. */
 export class BinaryCommands {
-  /** Whether success, or a miss, is not to be told. */
+  /** Whether the command gets no reply to its usual result: a success or, for retrievals, a miss. */
   isQuiet = false;
   readonly #host: MemcachedHost;
   readonly #memcached: MemcachedCommands;
   readonly #request: BinaryRequest;
   readonly #replies: BinaryReplies;
   readonly #output: OutputBuffer;
-  /** What is to be stored, once its value is there. */
+  /** The storage command under way, until its value has arrived. */
   readonly #store: StoreRequest = { mode: "set", flags: 0, value: spanOf(new Uint8Array(0)), ttlMs: 0, cas: 0 };
 
   constructor(host: MemcachedHost, request: BinaryRequest, output: OutputBuffer) {
@@ -43,23 +43,23 @@ export class BinaryCommands {
     this.#output = output;
   }
 
-  /** Says that a command failed. */
+  /** Replies that a command failed. */
   fail(status: Failure): void {
     this.#replies.fail(status);
   }
 
-  /** Says that a command has been carried out, unless it is a quiet one. */
+  /** Replies that a command has succeeded, unless it is a quiet one. */
   succeed(): void {
     if (!this.isQuiet) this.#replies.head(STATUS.ok);
   }
 
-  /** Whether there is a key, with extras of so many bytes and nothing after it. */
+  /** Whether the request has a key, extras of `extrasBytes` bytes and no value. */
   #isKeyed(extrasBytes: number): boolean {
     const request = this.#request;
     return request.keyBytes > 0 && request.extrasBytes === extrasBytes && request.valueBytes === 0;
   }
 
-  /** `get`, and `getk` that repeats the key. */
+  /** `get`, and `getk`, which repeats the key. */
   get(withKey: boolean): boolean {
     if (!this.#isKeyed(0)) return false;
     const position = this.#memcached.get(this.#request.key);
@@ -93,7 +93,7 @@ export class BinaryCommands {
     if (withValue) reader.copyValue(position, buffer, at);
   }
 
-  /** `touch`, `gat` and `gatk` give an entry another time to live; what is told of it is what it was before. */
+  /** `touch`, `gat` and `gatk`: gives an entry another time to live. The reply shows the entry as it was before. */
   touch(withKey: boolean, withValue: boolean): boolean {
     const { key, keyBytes, extrasBytes } = this.#request;
     if (keyBytes === 0 || extrasBytes !== EXPIRY_BYTES) return false;
@@ -114,7 +114,7 @@ export class BinaryCommands {
     return true;
   }
 
-  /** Takes note of a storage command, the whole value of which is to come. Returns whether it is small enough. */
+  /** Prepares a storage command whose value has yet to arrive. Returns whether the item is small enough. */
   prepareSet(mode: Mode): boolean {
     const { keyBytes, extrasBytes, valueBytes, cas } = this.#request;
     const memcached = this.#memcached;
@@ -131,7 +131,7 @@ export class BinaryCommands {
     return false;
   }
 
-  /** Stores, after `prepareSet`. */
+  /** Stores the value, after `prepareSet`. */
   set(mode: Mode, value: ByteSpan): void {
     const { key } = this.#request;
     this.#store.value = value;
@@ -151,7 +151,7 @@ export class BinaryCommands {
     this.#replies.fail(isAbsent ? STATUS.notFound : isPresent ? STATUS.exists : FAILURES[stored]);
   }
 
-  /** The state of an entry that was just written; 0 if it has expired already. */
+  /** The CAS of an entry that was just written; 0 if the entry has expired already. */
   #casOf(key: ByteSpan): Unsigned {
     const position = this.#memcached.store.peek(key);
     return position === 0 ? 0 : this.#memcached.casOf(position);
@@ -187,7 +187,7 @@ export class BinaryCommands {
     else this.#replies.fail(delta === "non-numeric" ? STATUS.nonNumeric : FAILURES[delta]);
   }
 
-  /** An addition to nothing: the entry begins with the number that the client wants. */
+  /** Creates the entry of an addition with the initial number that the client has sent. */
   #create(): void {
     const request = this.#request;
     const { key } = request;
@@ -213,7 +213,7 @@ export class BinaryCommands {
     this.#replies.text(MEMCACHED_VERSION);
   }
 
-  /** `stat`: packets with a name and a value, and one with neither. */
+  /** `stat`: replies with a packet per statistic, and then one without name and value. */
   stat(): boolean {
     const { key, extrasBytes } = this.#request;
     if (extrasBytes > 0) return false;

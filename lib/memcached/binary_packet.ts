@@ -1,4 +1,4 @@
-/** The packets of memcached's binary protocol: where things lie in them. It knows no command. */
+/** The packets of memcached's binary protocol, and where their fields lie. It knows no command. */
 
 import type { InputBuffer } from "../wire/input_buffer.ts";
 import { type Unsigned, unsignedOf } from "./c_numbers.ts";
@@ -8,7 +8,7 @@ import { type ByteSpan, copySpan } from "../base/byte_span.ts";
 
 /** First byte of a request. */
 export const REQUEST_MAGIC = 0x80;
-/** Bytes of a packet before extras, key and value, in this order. */
+/** Bytes of a packet's header; extras, key and value follow in this order. */
 export const HEADER_BYTES = 24;
 const REPLY_MAGIC = 0x81;
 
@@ -41,11 +41,11 @@ const TEXTS: Record<Failure, string> = {
 
 /** A request whose header has arrived; the next one is read into the same object. */
 export class BinaryRequest {
-  /** What is asked for. */
+  /** The command. */
   opcode = 0;
-  /** What the reply has to repeat. */
+  /** A number of the client's that the reply repeats. */
   opaque = 0;
-  /** The state that an entry has to be in; 0 is any. */
+  /** The CAS that an entry must have; 0 is any. */
   cas: Unsigned = 0;
   /** Length of the extras. */
   extrasBytes = 0;
@@ -53,7 +53,7 @@ export class BinaryRequest {
   keyBytes = 0;
   /** Length of extras, key and value. */
   bodyBytes = 0;
-  /** The key, as long as the input stays where it is. */
+  /** The key, valid until the input moves. */
   readonly key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #input: InputBuffer;
   /** Where the extras begin. */
@@ -63,7 +63,7 @@ export class BinaryRequest {
     this.#input = input;
   }
 
-  /** Length of what comes before the value. */
+  /** Length of header, extras and key, which come before the value. */
   get headBytes(): number {
     return HEADER_BYTES + this.extrasBytes + this.keyBytes;
   }
@@ -73,7 +73,7 @@ export class BinaryRequest {
     return this.bodyBytes - this.extrasBytes - this.keyBytes;
   }
 
-  /** Reads the header at the beginning of the input, all of which is there. */
+  /** Reads the header at the beginning of the input, which must have arrived whole. */
   read(): void {
     const input = this.#input;
     const { from } = input;
@@ -125,7 +125,7 @@ export class BinaryReplies {
     this.#output = output;
   }
 
-  /** Writes a header and makes room for what follows it. Returns the place of that; the caller writes it. */
+  /** Writes a header and makes room for the body. Returns where the body begins; the caller writes it. */
   head(status: number, parts: ReplyParts = {}): number {
     const { cas = 0, extrasBytes = 0, keyBytes = 0, valueBytes = 0 } = parts;
     const output = this.#output;
@@ -144,31 +144,31 @@ export class BinaryReplies {
     return at + HEADER_BYTES;
   }
 
-  /** Says that a command failed, in memcached's words unless there are better ones. */
+  /** Replies that a command failed, with memcached's text for the status unless another is given. */
   fail(status: Failure, text: string = TEXTS[status]): void {
     const at = this.head(status, { valueBytes: text.length });
     writeText(this.#output.buffer, at, text);
   }
 
-  /** A success that comes with text. */
+  /** Replies with a success and a text. */
   text(text: string): void {
     const at = this.head(STATUS.ok, { valueBytes: text.length });
     writeText(this.#output.buffer, at, text);
   }
 
-  /** A success that comes with a number. */
+  /** Replies with a success and a number. */
   number(value: Unsigned, cas: Unsigned): void {
     const at = this.head(STATUS.ok, { cas, valueBytes: 8 });
     writeUnsigned(this.#output.view, at, value);
   }
 
-  /** Nothing found, in a reply that repeats the key instead of saying so. */
+  /** Replies that nothing was found, with the key in place of the text. */
   missingKey(key: ByteSpan): void {
     const at = this.head(STATUS.notFound, { keyBytes: key.to - key.from });
     copySpan(key, this.#output.buffer, at);
   }
 
-  /** A statistic. */
+  /** Replies with a statistic. */
   statistic(name: string, value: string): void {
     const at = this.head(STATUS.ok, { keyBytes: name.length, valueBytes: value.length });
     writeText(this.#output.buffer, writeText(this.#output.buffer, at, name), value);

@@ -5,19 +5,19 @@
 
 import type { ByteSpan } from "../base/byte_span.ts";
 
-/** A whole number of 64 bits: a bigint only where a number would not be exact, so that equal ones are `===`. */
+/** A whole number of 64 bits: a bigint only where a number would not be exact, so that equal values are `===`. */
 export type Unsigned = number | bigint;
 
 const [NUL, SPACE, PLUS, MINUS, ZERO, NINE] = [0, 0x20, 0x2b, 0x2d, 0x30, 0x39];
-/** So many digits are exact in a double. */
+/** Decimal digits that are exact in a double. */
 const SAFE_DIGITS = 15;
 
-/** What stands for a bigint of 64 bits. */
+/** Converts a bigint of 64 bits: to a number where that is exact. */
 export function unsignedOf(value: bigint): Unsigned {
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }
 
-/** A number of 64 bits without sign, as C's `strtoull`: a negative one counts from 2⁶⁴ down, up to the half. */
+/** Reads an unsigned number of 64 bits as C's `strtoull` does: a negative one wraps from 2⁶⁴ and must end below 2⁶³. */
 export function readUnsigned(bytes: Uint8Array, from: number, to: number): Unsigned | undefined {
   const number = read(bytes, from, to);
   if (number === undefined) return undefined;
@@ -28,14 +28,14 @@ export function readUnsigned(bytes: Uint8Array, from: number, to: number): Unsig
   return BigInt.asIntN(64, value) < 0n ? undefined : unsignedOf(value);
 }
 
-/** The lower 32 bits of a number, without sign. */
+/** Reads the lower 32 bits of a number, without sign. */
 export function readUint32(bytes: Uint8Array, from: number, to: number): number | undefined {
   const value = readUnsigned(bytes, from, to);
   if (value === undefined) return undefined;
   return typeof value === "number" ? value % 2 ** 32 : Number(BigInt.asUintN(32, value));
 }
 
-/** The lower 32 bits of a number, with a sign. */
+/** Reads the lower 32 bits of a number, with a sign. */
 export function readInt32(bytes: Uint8Array, from: number, to: number): number | undefined {
   const number = read(bytes, from, to);
   if (number === undefined) return undefined;
@@ -45,7 +45,7 @@ export function readInt32(bytes: Uint8Array, from: number, to: number): number |
   return BigInt.asIntN(64, value) === value ? Number(BigInt.asIntN(32, value)) : undefined;
 }
 
-/** A number in text after an addition or a subtraction, or `undefined` if there is none. */
+/** Adds to a number in text, or subtracts from it. Returns `undefined` if the text is not a number. */
 export function addDelta({ bytes, from, to }: ByteSpan, by: Unsigned, isDown: boolean): Unsigned | undefined {
   const value = readUnsigned(bytes, from, to);
   if (value === undefined) return undefined;

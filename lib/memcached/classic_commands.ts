@@ -1,6 +1,6 @@
 /**
- * memcached's classic commands: `get`, `set`, `incr` and the like. It knows words and entries, not where a line ends or a value
- * begins.
+ * memcached's classic commands: `get`, `set`, `incr` and the like. It knows words and entries, not where a line ends or a
+ * value begins.
  */
 
 import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
@@ -29,11 +29,11 @@ const BAD_FORMAT = "CLIENT_ERROR bad command line format";
 /** A retrieval under way: its line may ask for more than one write can hold. */
 interface Retrieval {
   readonly bytes: Uint8Array;
-  /** Where the next key is looked for, and where the line ends. */
+  /** Where the next key is looked for; `end` is where the line ends. */
   at: number;
   readonly end: number;
   readonly withCas: boolean;
-  /** What to make of the entries' time to live, if anything. */
+  /** The time to live that the entries are given, if any. */
   readonly ttlMs: number | undefined;
 }
 
@@ -43,10 +43,10 @@ export class ClassicCommands {
   readonly #memcached: MemcachedCommands;
   readonly #output: OutputBuffer;
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
-  /** What is to be stored, once its value is there. */
+  /** The storage command under way, until its value has arrived. */
   readonly #request: StoreRequest = { mode: "set", flags: 0, value: this.#key, ttlMs: 0, cas: 0 };
   #retrieval: Retrieval | undefined;
-  /** Whether the command under way is not to be answered. */
+  /** Whether the command under way gets no reply. */
   #isQuiet = false;
 
   constructor(host: MemcachedHost, output: OutputBuffer) {
@@ -55,7 +55,7 @@ export class ClassicCommands {
     this.#output = output;
   }
 
-  /** Whether a retrieval is under way: `retrieve` goes on with it. */
+  /** Whether a retrieval is under way, which `retrieve` continues. */
   get isRetrieving(): boolean {
     return this.#retrieval !== undefined;
   }
@@ -67,7 +67,7 @@ export class ClassicCommands {
     this.#end();
   }
 
-  /** `get` and its kin: `first` is the place of the first key, after a time to live if there is one. */
+  /** `get`, `gets`, `gat` and `gats`; `first` is the index of the first key, 2 if a time to live comes before. */
   get(line: TextLine, first: number, withCas: boolean): undefined {
     this.#isQuiet = false;
     if (line.count < 2) return this.say("ERROR");
@@ -86,7 +86,7 @@ export class ClassicCommands {
     this.#retrieval = retrieval;
   }
 
-  /** Looks for a key that is too long; those before it have been asked for all the same. */
+  /** Whether the line has a key that is too long; keys before that one are looked up nevertheless, without a reply. */
   #hasLongKey(retrieval: Retrieval): boolean {
     const { at, ttlMs } = retrieval;
     const key = this.#key;
@@ -101,7 +101,7 @@ export class ClassicCommands {
     return true;
   }
 
-  /** Leads to the next key of a line; false if there is none. */
+  /** Points to the next key of a line; returns false if there is none. */
   #nextKey(retrieval: Retrieval): boolean {
     const { bytes, end } = retrieval;
     let { at } = retrieval;
@@ -114,7 +114,7 @@ export class ClassicCommands {
     return key.from < at;
   }
 
-  /** Has what the lookups of the next keys read fetched for all of them at once. Returns how many keys that are. */
+  /** Prefetches what the lookups of the next keys will read. Returns the number of those keys. */
   #fetchAhead(retrieval: Retrieval): number {
     const { at } = retrieval;
     const keys = this.#memcached.listedKeys;
@@ -125,7 +125,7 @@ export class ClassicCommands {
     return keys.count;
   }
 
-  /** Goes on with a retrieval. */
+  /** Continues the retrieval under way. */
   retrieve(): void {
     const retrieval = this.#retrieval!;
     const { withCas, ttlMs } = retrieval;
@@ -159,7 +159,7 @@ export class ClassicCommands {
     this.#memcached.touch(key, position, ttlMs);
   }
 
-  /** `VALUE` with an entry. */
+  /** Writes a `VALUE` reply with an entry. */
   #writeEntry(key: ByteSpan, position: number, withCas: boolean): void {
     const output = this.#output;
     const { reader } = this.#memcached.store;
@@ -183,7 +183,7 @@ export class ClassicCommands {
     output.length = at;
   }
 
-  /** Reads the line of a storage command. Returns the bytes of its value, or a reply instead of it, if any. */
+  /** Reads the line of a storage command. Returns the length of its value in bytes, or an error to reply. */
   lengthOf(mode: Mode, line: TextLine): number | string {
     this.#isQuiet = false;
     const least = mode === "cas" ? 6 : 5;
@@ -204,7 +204,7 @@ export class ClassicCommands {
     return length;
   }
 
-  /** Whether a value of so many bytes can be stored; returns the error if not, in which case it is not to be taken. */
+  /** Returns an error if a value of `length` bytes cannot be stored, in which case the caller must skip the value. */
   prepareSet(length: number): string | undefined {
     const memcached = this.#memcached;
     const key = this.#key;
@@ -214,7 +214,7 @@ export class ClassicCommands {
     return REPLIES["too-large"];
   }
 
-  /** Stores, after `lengthOf` and `prepareSet`. */
+  /** Stores the value, after `lengthOf` and `prepareSet`. */
   set(value: ByteSpan): void {
     this.#request.value = value;
     this.say(REPLIES[this.#memcached.set(this.#key, this.#request)]);
@@ -301,7 +301,7 @@ export class ClassicCommands {
     return this.say("END");
   }
 
-  /** Writes a reply, unless the command wants none; the next one says so itself. */
+  /** Writes a reply, unless the command asked for none. Clears that request, which holds for one command only. */
   say(reply: string): undefined {
     const isQuiet = this.#isQuiet;
     this.#isQuiet = false;

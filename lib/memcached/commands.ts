@@ -9,10 +9,10 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { Store } from "../store/store.ts";
 
-/** How a storage command treats what is there. */
+/** How a storage command treats an entry that its key has. */
 export type Mode = "set" | "add" | "replace" | "append" | "prepend" | "cas";
 
-/** How it ended. */
+/** How a storage command ended. */
 export type Stored = "stored" | "not-stored" | "exists" | "not-found" | "too-large" | "no-memory";
 
 /** A storage command. */
@@ -20,24 +20,24 @@ export interface StoreRequest {
   mode: Mode;
   flags: number;
   value: ByteSpan;
-  /** As {@linkcode ttlOf} makes it. */
+  /** Time to live in milliseconds, as returned by `ttlOf`. */
   ttlMs: number;
-  /** The state that the entry must be in; 0 is any. */
+  /** The CAS that the entry must have; 0 is any. */
   cas: Unsigned;
-  /** The state that it is to be in, instead of a new one; 0 is a new one. */
+  /** The CAS that the entry is given; 0 is a new one. */
   newCas?: Unsigned;
   /** Whether a `cas` lower than the entry's stores a stale value. */
   invalidates?: boolean;
   /** Whether the key came as base64. */
   hasBinaryKey?: boolean;
-  /** Time to live for `append` and `prepend` to make an entry where there is none. */
+  /** Time to live of the entry that `append` and `prepend` create if the key has none. */
   vivifyTtlMs?: number;
 }
 
-/** How an addition ended: what the value is now, and where the entry. */
+/** How an addition ended: the entry's position and its new value, or why it failed. */
 export type DeltaResult = { position: number; value: Unsigned } | "non-numeric" | "not-found" | "exists" | "no-memory";
 
-/** An addition. */
+/** A request to add to a number or subtract from it. */
 export interface DeltaRequest {
   by: Unsigned;
   isDown: boolean;
@@ -50,37 +50,37 @@ export interface MemcachedOptions {
   readonly store: Store;
   /** Bytes of an item at most, counted as memcached does. */
   readonly maxItemBytes: number;
-  /** Runs a function after a time, in place of the one that waits. */
+  /** Runs a function after `ms` milliseconds; a function that still waits is dropped. */
   readonly later: (ms: number, run: () => void) => void;
 }
 
-/** A time to live of an entry that has expired as soon as it is stored. */
+/** Time to live of an entry that has expired as soon as it is stored. */
 export const EXPIRED = -1;
-/** Longest number of seconds that is a time from now; a larger one is a time since 1970. */
+/** Largest number of seconds that is counted from now; a larger one is a time since 1970. */
 const MAX_RELATIVE_SECONDS = 60 * 60 * 24 * 30;
-/** memcached's time begins so long before it starts; to clear what was there before that is to clear nothing. */
+/** Milliseconds before the server's start at which memcached's time begins: a `flush_all` of an earlier time clears nothing. */
 const EPOCH_BEFORE_START_MS = 61_000;
-/** What memcached adds to a value: the item's head and state, the end of the key, and a line end. */
+/** Bytes that memcached adds to key and value: the item's head and CAS, the end of the key, and a line end. */
 const ITEM_BYTES = 48 + 8 + 1 + 2;
 const FLAGS_BYTES = 4;
-/** Values longer than this are no numbers to memcached. */
+/** Bytes of a number's text, at most: memcached takes no longer value for a number. */
 const MAX_NUMBER_BYTES = 512 * 1024;
 const SPACE = 0x20;
-/** Marks of a new entry: it expires when its client said. */
+/** Marks of a new entry: it expires when its client has asked, and no hit renews it. */
 const NEW = MARK.fixed;
 
 /** memcached's commands on a store. */
 export class MemcachedCommands {
   readonly store: Store;
   readonly maxItemBytes: number;
-  /** Counts under memcached's names. */
+  /** Counters under memcached's names. */
   readonly counters: MemcachedCounters = new MemcachedCounters();
-  /** Keys of one command that are looked up next, and those of the commands after it: a run uses them, and no two runs at once. */
+  /** The next keys of one command; `nextKeys` are those of the next commands. No two runs use them at once. */
   readonly listedKeys: KeyBatch;
   readonly nextKeys: KeyBatch;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
-  /** For values that are put together; what is stored is a copy. */
+  /** Reused bytes in which values are put together; the store keeps a copy. */
   #scratch = new Uint8Array(256);
 
   constructor({ store, maxItemBytes, later }: MemcachedOptions) {
@@ -92,7 +92,7 @@ export class MemcachedCommands {
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
   }
 
-  /** Looks an entry up, as a use of it. Returns its position, or 0. */
+  /** Looks an entry up, which counts as a use of it. Returns its position, or 0. */
   get(key: ByteSpan, hash?: number): number {
     const position = this.store.get(key, hash);
     this.counters.cmd_get++;
@@ -105,7 +105,7 @@ export class MemcachedCommands {
     return position;
   }
 
-  /** The number that stands for the state that an entry is in: one that it had is never another's of the same key. */
+  /** An entry's CAS, a number that stands for its state: no other state of the key has the same number. */
   casOf(position: number): Unsigned {
     const { reader } = this.store;
     if ((reader.marks(position) & MARK.stamped) === 0) return reader.h(position);
@@ -132,7 +132,7 @@ export class MemcachedCommands {
     return Math.max(0, Math.floor(idleMs / 1000));
   }
 
-  /** Milliseconds to live, out of memcached's seconds: 0 is for ever, below 0 is over, above 30 days a time since 1970. */
+  /** Converts memcached's seconds to milliseconds to live: 0 is never, below 0 expired, above 30 days a time since 1970. */
   ttlOf(seconds: number): number {
     if (seconds === 0) return Infinity;
     if (seconds < 0) return EXPIRED;
@@ -141,12 +141,12 @@ export class MemcachedCommands {
     return ttlMs <= 0 ? EXPIRED : ttlMs;
   }
 
-  /** Whether an item is small enough. */
+  /** Whether an item is at most `maxItemBytes` long. */
   fits(keyBytes: number, valueBytes: number, flags: number): boolean {
     return ITEM_BYTES + keyBytes + valueBytes + (flags === 0 ? 0 : FLAGS_BYTES) <= this.maxItemBytes;
   }
 
-  /** Stores, if what is there allows it. */
+  /** Stores a value, if the entry that the key has allows it. */
   set(key: ByteSpan, request: StoreRequest): Stored {
     this.counters.cmd_set++;
     const { store } = this;
@@ -183,12 +183,12 @@ export class MemcachedCommands {
     }
     this.counters.cas_hits++;
     if (request.cas === here) return this.#put(key, request, NEW);
-    // The value is replaced, but not when it expires nor who is to renew it.
+    // The value is replaced, but neither its deadline nor the promise of its replacement.
     const marks = reader.marks(position) & (MARK.promised | MARK.fixed) | MARK.stale;
     return this.#put(key, request, marks, position);
   }
 
-  /** Adds to the value of an entry. */
+  /** Appends or prepends to the value of an entry. */
   #extend(key: ByteSpan, position: number, request: StoreRequest): Stored {
     const { reader } = this.store;
     const { mode, value, cas } = request;
@@ -210,11 +210,11 @@ export class MemcachedCommands {
     return vivifyTtlMs === undefined ? "not-stored" : this.#put(key, { ...request, ttlMs: vivifyTtlMs }, NEW);
   }
 
-  /** Writes an entry; one that replaces another's value alone goes on to expire when that one would have. */
+  /** Writes an entry. If it `replaces` the value of the entry at a position, it keeps the deadline of that entry. */
   #put(key: ByteSpan, request: StoreRequest, marks: number, replaces = 0): Stored {
     const { store } = this;
     if (request.ttlMs < 0 && replaces === 0) {
-      store.delete(key); // stored, and gone at once
+      store.delete(key); // stored, and expired at once
       return "stored";
     }
     const { newCas = 0 } = request;
@@ -229,17 +229,17 @@ export class MemcachedCommands {
       this.counters.store_no_memory++;
       return "no-memory";
     }
-    // The store reckons the time of use from a time to live that is not exact.
+    // The store computes the time of use from a time to live that is not exact.
     if (replaces !== 0 && (marks & MARK.fixed) !== 0) store.noteUse(store.peek(key));
     return "stored";
   }
 
-  /** Removes what a storage command that could not be carried out should have replaced. */
+  /** Removes the entry that a storage command has failed to replace. */
   drop(key: ByteSpan): void {
     if (this.store.has(key)) this.store.delete(key);
   }
 
-  /** Adds to a number, or subtracts: upwards it wraps at 2⁶⁴, downwards it stops at 0. */
+  /** Adds to a number, which wraps at 2⁶⁴, or subtracts from it, which stops at 0. */
   delta(key: ByteSpan, { by, isDown, cas, newCas = 0 }: DeltaRequest): DeltaResult {
     const { store } = this;
     const position = store.peek(key);
@@ -274,9 +274,9 @@ export class MemcachedCommands {
   }
 
   /**
-   * Gives an entry another time to live; its state stays the same.
+   * Gives an entry another time to live; its CAS stays the same.
    *
-   * @returns Where it is now, or 0 if that was the end of it.
+   * @returns The entry's new position, or 0 if the entry has expired by this.
    */
   touch(key: ByteSpan, position: number, ttlMs: number): number {
     const { store } = this;
@@ -290,14 +290,14 @@ export class MemcachedCommands {
       store.revise(position, { ttlMs });
       return position;
     }
-    // The version changes with every write, and with it what stands for the state: it is kept beside the value.
+    // Every write changes the version, which is the CAS unless a stamp beside the value keeps the old one.
     const length = reader.valueBytes(position);
     const value = this.#stamp(length, reader.h(position), (bytes) => reader.copyValue(position, bytes, 0));
     store.set(key, { flags: reader.flags(position), marks: marks | MARK.stamped, value, ttlMs });
     return store.peek(key);
   }
 
-  /** Marks an entry as stale, in a new state, for the next who asks to replace; with another time to live if there is one. */
+  /** Marks an entry as stale, for the next client that asks to replace it, with a new CAS and, if given, time to live. */
   invalidate(key: ByteSpan, position: number, { ttlMs, newCas = 0 }: Change): void {
     const { store } = this;
     const { reader } = store;
@@ -317,7 +317,7 @@ export class MemcachedCommands {
     else this.#put(key, { ...request, ttlMs }, marks);
   }
 
-  /** Puts an entry without a value, flags or, if none is given, an end in the place of one, whose state it keeps. */
+  /** Replaces an entry by one without value and flags, which keeps the CAS unless another is given. */
   empty(key: ByteSpan, position: number, { ttlMs = Infinity, newCas = 0 }: Change): void {
     const cas = newCas === 0 ? this.casOf(position) : newCas;
     this.#put(key, { mode: "set", flags: 0, value: spanOf(new Uint8Array(0)), ttlMs, cas: 0, newCas: cas }, NEW);
@@ -331,8 +331,8 @@ export class MemcachedCommands {
   }
 
   /**
-   * Removes all entries, now or later; none if the time is one since 1970 and this server was not there yet. The last of
-   * these calls counts.
+   * Removes all entries, now or later; none if `seconds` is a time since 1970 that is more than a minute before this
+   * server's start. A later call replaces one that waits.
    */
   flush(seconds: number): void {
     this.counters.cmd_flush++;
@@ -342,7 +342,7 @@ export class MemcachedCommands {
     if (seconds <= 0 || 1000 * seconds > this.#epochMs) this.store.clear();
   }
 
-  /** Sets what counts from the beginning back to it. */
+  /** Sets all counters back to 0. */
   resetCounters(): void {
     Object.assign(this.counters, new MemcachedCounters());
   }
@@ -351,7 +351,7 @@ export class MemcachedCommands {
     return this.#stamp(to - from, cas, (target) => target.set(bytes.subarray(from, to)));
   }
 
-  /** A value of so many bytes, which `copy` writes, with a stamp. */
+  /** A value of `length` bytes, which `copy` writes, followed by a stamp. */
   #stamp(length: number, cas: Unsigned, copy: (target: Uint8Array) => void): ByteSpan {
     const bytes = new Uint8Array(length + STAMP_BYTES);
     copy(bytes);
@@ -365,13 +365,13 @@ export class MemcachedCommands {
   }
 }
 
-/** What changes of an entry beside its value, if anything. */
+/** What a command changes of an entry beside its value. */
 export interface Change {
   ttlMs?: number;
   newCas?: Unsigned;
 }
 
-/** Counts under memcached's names. */
+/** Counters under memcached's names. */
 export class MemcachedCounters {
   cmd_get = 0;
   cmd_set = 0;

@@ -1,6 +1,6 @@
 /**
- * What follows in memcached's text protocol: keys of commands `get` and `set` that have arrived together, so that what their
- * lookups read is fetched for all of them at once. It answers nothing, and whatever is not as usual it leaves alone.
+ * Looks ahead in memcached's text protocol: finds the keys of `get` and `set` commands that have arrived together, so that
+ * what their lookups read is prefetched for all at once. It answers no command, and leaves unusual ones to the caller.
  */
 
 import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
@@ -12,38 +12,38 @@ const [CR, LF, SPACE, ZERO] = [13, 10, 0x20, 0x30];
 /** "get " and "set " as numbers. */
 const GET_ = 0x67657420;
 const SET_ = 0x73657420;
-/** Bytes of the shortest such command. */
+/** Bytes of the shortest `get`. */
 const LEAST_BYTES = 7;
 /** Bytes between the key of a `set` and the end of its line, at most: three numbers take 36. */
 const MAX_NUMBERS_BYTES = 64;
 
-// What is seen is of use until the end of a run, so all connections share the room for it: it stays in the processor's cache.
+// What is found is needed within a run only, so all connections share these arrays, which stay in the processor's cache.
 /** Where commands begin. */
 const froms = new Int32Array(MAX_PREFETCHED);
-/** Where their keys end, 0 for those of `set`. */
+/** Where the keys of commands end; 0 for `set`. */
 const ends = new Int32Array(MAX_PREFETCHED);
 
-/** Commands that are about to be answered, in their order. */
+/** Commands that are about to be answered, in the order of their arrival. */
 export class Lookahead {
   readonly #keys: KeyBatch;
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   #count = 0;
   #next = 0;
-  /** Whether something else came than was seen: then nothing is sought far ahead, or a client could have it sought in vain. */
+  /** Whether a prediction was wrong: then one command is looked at a time, or a client could make most of it be in vain. */
   #isMistaken = false;
 
-  /** @param keys Takes the keys that are seen. */
+  /** @param keys Receives the keys that are found. */
   constructor(keys: KeyBatch) {
     this.#keys = keys;
   }
 
-  /** Forgets what was seen: bytes may have moved. */
+  /** Forgets what was found: the bytes may have moved. */
   clear(): void {
     this.#count = this.#next = 0;
     this.#isMistaken = false;
   }
 
-  /** Where the key ends of a `get` with one key that begins at `from`, of the bytes up to `to`; 0 if something else does. */
+  /** Where the key of a `get` with one key ends, if that command begins at `from` and lies before `to`; else 0. */
   get(bytes: Uint8Array, from: number, to: number): number {
     if (this.#next < this.#count && froms[this.#next] !== from) {
       this.#isMistaken = true;
@@ -86,12 +86,12 @@ export class Lookahead {
   }
 }
 
-/** Where the command after a `get` begins whose key ends at `at`; -1 if it goes on. */
+/** Where the command after a `get` begins, if the key of the `get` ends at `at`; -1 if the line does not end there. */
 function afterGet(bytes: Uint8Array, at: number, to: number): number {
   return at + 1 < to && bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : -1;
 }
 
-/** The same of a `set`, by the number at the end of its line. */
+/** Where the command after a `set` begins, by the length at the end of its line; -1 if there is no such length. */
 function afterSet(bytes: Uint8Array, at: number, to: number): number {
   const limit = Math.min(to, at + MAX_NUMBERS_BYTES);
   while (at < limit && bytes[at] !== LF) at++;

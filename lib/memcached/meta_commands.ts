@@ -16,7 +16,7 @@ import type { ByteSpan } from "../base/byte_span.ts";
 
 const BAD_FORMAT = "CLIENT_ERROR bad command line format";
 const TOO_MANY = "CLIENT_ERROR options flags too long";
-/** `md` and `ma` say no more than this of a flag that is wrong. */
+/** The only error that `md` and `ma` report of a wrong flag. */
 const BAD_FLAG = "CLIENT_ERROR invalid or duplicate flag";
 const LONG_OPAQUE = "CLIENT_ERROR opaque token too long";
 
@@ -45,7 +45,7 @@ export class MetaCommands {
     return this.#reader.flags;
   }
 
-  /** `mg`: looks an entry up, and may make it, or promise its replacement. */
+  /** `mg`: looks an entry up, and may create it or promise its replacement. */
   get(line: TextLine): undefined {
     const error = lineError(line, "CLIENT_ERROR options flags are too long") ?? this.#reader.read(line, 2);
     if (error !== undefined) return this.#error(error);
@@ -60,7 +60,7 @@ export class MetaCommands {
     this.#hit(line, position, { ...before, isMade });
   }
 
-  /** Of an entry, what its use will change. */
+  /** What is known of an entry's use before this lookup changes it. */
   #seen(flags: MetaFlags): { wasFetched: boolean; idleSeconds: number } {
     const position = flags.has("h") || flags.has("l") ? this.#memcached.store.peek(this.#key) : 0;
     if (position === 0) return { wasFetched: false, idleSeconds: 0 };
@@ -69,7 +69,7 @@ export class MetaCommands {
     return { wasFetched, idleSeconds: this.#memcached.idleSeconds(position) };
   }
 
-  /** Makes an empty entry, for one who will replace it. */
+  /** Creates an empty entry for a client that will replace it. */
   #vivify(): number {
     const { vivifyTtlMs, newCas } = this.#flags;
     const memcached = this.#memcached;
@@ -93,7 +93,7 @@ export class MetaCommands {
     const isPromised = (marks & MARK.promised) !== 0;
     let isWon = seen.isMade || ((marks & MARK.stale) !== 0 && !isPromised);
     this.#text(withValue ? `VA ${length}` : "HD");
-    // An entry just made expires once its N has been passed.
+    // Of an entry just made, `t` shows the time to live only after `N`.
     let ttl = seen.isMade ? -1 : memcached.ttlSeconds(found);
     for (let word = 2; word < line.count; word++) {
       switch (String.fromCharCode(line.first(word))) {
@@ -158,7 +158,7 @@ export class MetaCommands {
     this.#tail(line, 2);
   }
 
-  /** Bytes of the value that follows an `ms`, or what is wrong with the line. */
+  /** Length in bytes of the value that follows an `ms`, or what is wrong with the line. */
   lengthOf(line: TextLine): number | string {
     const error = line.count === 2 ? BAD_FORMAT : lineError(line, TOO_MANY);
     if (error !== undefined) return error;
@@ -166,7 +166,7 @@ export class MetaCommands {
     return length === undefined || length < 0 || length > MAX_MEMCACHED_ANNOUNCED_BYTES ? BAD_FORMAT : length;
   }
 
-  /** Reads the flags of an `ms`. Returns what is wrong with them, in which case the value is not to be taken. */
+  /** Reads the flags of an `ms`. Returns what is wrong with them, in which case the caller must skip the value. */
   prepareSet(line: TextLine, length: number): string | undefined {
     const error = this.#reader.read(line, 3);
     if (error !== undefined) return error;
@@ -180,7 +180,7 @@ export class MetaCommands {
     return "SERVER_ERROR object too large for cache";
   }
 
-  /** `ms`: stores, after `prepareSet`. */
+  /** `ms`: stores the value, after `prepareSet`. */
   set(line: TextLine, value: ByteSpan): undefined {
     const memcached = this.#memcached;
     const flags = this.#flags;
@@ -215,7 +215,7 @@ export class MetaCommands {
     return position === 0 ? value.to - value.from : this.#memcached.store.reader.valueBytes(position);
   }
 
-  /** `md`: removes an entry, marks it as stale, or takes its value out. */
+  /** `md`: removes an entry, marks it as stale, or empties its value. */
   delete(line: TextLine): undefined {
     const error = lineError(line, TOO_MANY) ?? (this.#reader.read(line, 2) && BAD_FLAG);
     if (error !== undefined) return this.#error(error);
@@ -247,7 +247,7 @@ export class MetaCommands {
     return "HD";
   }
 
-  /** `ma`: adds to a number, and may make it. */
+  /** `ma`: adds to a number, and may create it. */
   arithmetic(line: TextLine): undefined {
     const error = lineError(line, TOO_MANY) ?? (this.#reader.read(line, 2) && BAD_FLAG);
     if (error !== undefined) return this.#error(error);
@@ -303,7 +303,7 @@ export class MetaCommands {
     this.#text(flags.has("v") ? `\r\n${digits}\r\n` : "\r\n");
   }
 
-  /** `me`: tells what is known of an entry, for people. */
+  /** `me`: describes an entry, for debugging. */
   debug(line: TextLine): undefined {
     const memcached = this.#memcached;
     memcached.counters.cmd_meta++;
@@ -322,13 +322,13 @@ export class MetaCommands {
     this.#text(` fetch=${(marks & MARK.fetched) === 0 ? "no" : "yes"} cls=1 size=${size}\r\n`);
   }
 
-  /** The end of a reply that is not about an entry. */
+  /** Writes the end of a reply that is not about an entry. */
   #tail(line: TextLine, first: number): undefined {
     for (let word = first; word < line.count; word++) this.#echo(line, word, this.#flags.has("b"));
     this.#text("\r\n");
   }
 
-  /** Opaque and key go back as they came. */
+  /** Returns opaque and key as they came. */
   #echo(line: TextLine, word: number, isBinary: boolean): void {
     switch (line.first(word)) {
       case 0x4f: // O

@@ -1,4 +1,4 @@
-/** What follows the key of a meta command: its flags, and what comes with them. It knows words, not what is done with them. */
+/** What follows the key of a meta command: flags and their tokens. It knows words, not what a command does with them. */
 
 import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { bytesOfBase64 } from "./base64.ts";
@@ -13,12 +13,12 @@ const MAX_OPAQUE_BYTES = 32;
 const BAD_FORMAT = "CLIENT_ERROR bad command line format";
 const BAD_TOKEN = "CLIENT_ERROR bad token in command line format";
 
-/** What may follow a command's key. */
+/** Flags that may follow a command's key. */
 const FLAGS = "bNTRlOPLkstcfvhuqFCMJDIEx";
 
-/** Flags of a command, and what comes with them. */
+/** Flags of a command, and their tokens. */
 export class MetaFlags {
-  /** Which there are: bit by place in `FLAGS`. */
+  /** The flags that are present, one bit each, by their place in `FLAGS`. */
   #bits = 0;
   mode = "";
   ttlMs: number | undefined;
@@ -30,12 +30,12 @@ export class MetaFlags {
   delta: Unsigned = 1;
   initial: Unsigned = 0;
 
-  /** Whether a flag is there. */
+  /** Whether a flag is present. */
   has(flag: string): boolean {
     return (this.#bits >>> FLAGS.indexOf(flag) & 1) === 1;
   }
 
-  /** Takes note of a flag. Returns whether it is the first of its kind. */
+  /** Adds a flag. Returns whether it was absent before. */
   add(flag: string): boolean {
     const bit = 1 << FLAGS.indexOf(flag);
     const isNew = (this.#bits & bit) === 0;
@@ -44,21 +44,21 @@ export class MetaFlags {
   }
 }
 
-/** Reads them, one command's after another's. */
+/** Reads the flags of one command after another. */
 export class MetaFlagReader {
-  /** Those read last. */
+  /** Flags of the command read last. */
   flags: MetaFlags = new MetaFlags();
   readonly #memcached: MemcachedCommands;
   readonly #key: ByteSpan;
   readonly #decoded = new Uint8Array(MAX_MEMCACHED_KEY_BYTES);
 
-  /** @param key Leads to the key of the command read last. */
+  /** @param key Is pointed to the key of the command read last. */
   constructor(memcached: MemcachedCommands, key: ByteSpan) {
     this.#memcached = memcached;
     this.#key = key;
   }
 
-  /** Reads key and flags. Returns what is wrong with them. */
+  /** Reads a line's key and flags. Returns what is wrong with them, if anything. */
   read(line: TextLine, first: number): string | undefined {
     line.span(1, this.#key);
     const flags = this.flags = new MetaFlags();
@@ -69,13 +69,13 @@ export class MetaFlagReader {
       if (!FLAGS.includes(flag)) return "CLIENT_ERROR invalid flag";
       if (!flags.add(flag)) return "CLIENT_ERROR duplicate flag";
       const wrong = this.#readFlag(flag, line, word);
-      // Of what is wrong the last is told; F has nothing of its own to say.
+      // The last error is reported, but an error of F replaces no earlier one.
       error = flag === "F" ? error ?? wrong : wrong ?? error;
     }
     return error;
   }
 
-  /** Reads what comes with a flag. Returns what is wrong with it. */
+  /** Reads a flag's token. Returns what is wrong with it, if anything. */
   #readFlag(flag: string, line: TextLine, word: number): string | undefined {
     const flags = this.flags;
     switch (flag) {
@@ -126,7 +126,7 @@ export class MetaFlagReader {
     }
   }
 
-  /** Turns the key from base64 into its bytes; false if it is none. */
+  /** Decodes the key from base64; returns false if it is not base64. */
   decodeKey(): boolean {
     const key = this.#key;
     const length = bytesOfBase64(key, this.#decoded);
@@ -137,14 +137,14 @@ export class MetaFlagReader {
   }
 }
 
-/** What is wrong with a command's line, whatever its flags are. */
+/** What is wrong with a command's line, if anything, whatever its flags are. */
 export function lineError(line: TextLine, tooMany: string): string | undefined {
   if (line.count < 2) return "ERROR";
   if (line.length(1) > MAX_MEMCACHED_KEY_BYTES) return BAD_FORMAT;
   return line.count > MAX_WORDS ? tooMany : undefined;
 }
 
-/** Whether a command's opaque is longer than may be. */
+/** Whether a command's opaque is longer than `MAX_OPAQUE_BYTES`. */
 export function hasLongOpaque(line: TextLine): boolean {
   for (let word = 2; word < line.count; word++) {
     if (line.first(word) === 0x4f && line.length(word) > MAX_OPAQUE_BYTES) return true;

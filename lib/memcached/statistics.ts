@@ -1,9 +1,9 @@
-/** Statistics under memcached's names, where the value is ours to know. It knows what is counted, not who asks. */
+/** Statistics under memcached's names, where this server has such a value. It knows what is counted, not who asks. */
 
 import type { ServerStats } from "../base/stats.ts";
 import type { MemcachedCommands } from "./commands.ts";
 
-/** What `version` answers: memcached's whose commands these are, and whose server this is. */
+/** What `version` answers: the version of memcached whose commands are spoken, and whose server this is. */
 export const MEMCACHED_VERSION = "1.6.18-ormuco";
 
 /** What memcached's protocols need from the server. */
@@ -12,13 +12,13 @@ export interface MemcachedHost {
   readonly memcached: MemcachedCommands;
   /** Counters that all connections share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
-  /** Number of the server's process. */
+  /** Id of the server's process. */
   readonly pid: number;
   /** Connections at most. */
   readonly maxConnections: number;
   /** The server's own statistics. */
   stats(): ServerStats;
-  /** Addresses of those connected now. */
+  /** Addresses of the clients connected now. */
   connected(): string[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * memcached's text protocol: commands in lines, values in blocks. It answers as memcached does, byte for byte but for what
- * docs/memcached.md lists. It knows where lines and blocks end; what they say is for the classic and the meta commands.
+ * memcached's text protocol: commands in lines, values in blocks. It answers as memcached does, byte for byte except as
+ * docs/memcached.md lists. It knows where lines and blocks end; classic_commands.ts and meta_commands.ts know what they say.
  */
 
 import {
@@ -20,13 +20,13 @@ import type { OutputBuffer } from "../wire/output_buffer.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 const [CR, LF, SPACE] = [13, 10, 0x20];
-/** A line that has not ended after this many bytes is none, unless it asks for many keys … */
+/** Bytes after which a line must have ended, unless it is a `get` or `gets`. */
 const MAX_LINE_BYTES = 2048;
-/** … and then this many. */
+/** Bytes after which the line of a `get` or `gets` must have ended. */
 const MAX_KEYS_LINE_BYTES = 1024 * 1024;
-/** Spaces that may come before such a line. */
+/** Spaces that may come before a `get` or `gets` of more than `MAX_LINE_BYTES`. */
 const MAX_INDENT = 100;
-/** Words of a line that memcached looks at. */
+/** Words of a line that memcached looks at, at most. */
 const MAX_WORDS = 23;
 
 /** Answers one client in memcached's text protocol. */
@@ -39,7 +39,7 @@ export class TextHandler implements ProtocolHandler {
   readonly #line = new TextLine();
   readonly #span: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #ahead: Lookahead;
-  /** Bytes of the line that is arriving that have been searched for its end. */
+  /** Bytes of the arriving line that have been searched for its end. */
   #searched = 0;
 
   constructor(host: MemcachedHost, { input, output }: ConnectionContext) {
@@ -69,10 +69,10 @@ export class TextHandler implements ProtocolHandler {
     }
   }
 
-  /** There are no last words in this protocol. */
+  /** Does nothing: this protocol announces no end of a connection. */
   close(): void {}
 
-  /** `get` with one key, in as few steps as can be. Returns whether that is what came. */
+  /** Answers a `get` with one key in as few steps as possible. Returns whether such a `get` was next. */
   #getOne(): boolean {
     const input = this.#input;
     const { bytes, from, to } = input;
@@ -89,7 +89,7 @@ export class TextHandler implements ProtocolHandler {
     return true;
   }
 
-  /** Answers a command, if a whole one is there. Returns what is to be done before the next, if anything. */
+  /** Answers a command that has arrived whole. Returns what must happen before the next command, if anything. */
   #command(): HandlerState | undefined {
     const input = this.#input;
     const { bytes, from, to } = input;
@@ -110,7 +110,7 @@ export class TextHandler implements ProtocolHandler {
     return state;
   }
 
-  /** Whether what has come may yet become a line. */
+  /** Whether the `length` bytes that have arrived may still become a line. */
   #isLineStill(length: number): boolean {
     if (length <= MAX_LINE_BYTES) return true;
     const { bytes, from } = this.#input;
@@ -189,7 +189,7 @@ export class TextHandler implements ProtocolHandler {
       case "shutdown":
         return this.#say("ERROR: shutdown not enabled");
       default:
-        // A browser, or somebody who makes one speak to this port.
+        // A browser, or somebody who makes a browser connect to this port.
         if (/^[^gsacidt]/.test(name) && line.text(Math.min(line.count, MAX_WORDS) - 1).startsWith("HTTP/")) {
           return this.#refuse();
         }
@@ -230,7 +230,7 @@ export class TextHandler implements ProtocolHandler {
     return value === "not-yet" ? "needs-input" : meta.set(line, value);
   }
 
-  /** The block after a line: "none" if it does not end where it should. */
+  /** The block of `length` bytes after a line; "none" if the block does not end there. */
   #value(length: number): ByteSpan | "not-yet" | "none" {
     const input = this.#input;
     const { bytes, from } = input;

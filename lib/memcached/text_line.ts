@@ -3,14 +3,14 @@
 import { readInt32, readUint32, readUnsigned, type Unsigned } from "./c_numbers.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
-/** Words that a line is cut into; of what is longer, the first. */
+/** Words that a line is cut into, at most; the rest of a longer line is left out. */
 const MAX_WORDS = 64;
 const MAX_TEXT_BYTES = 64;
 const [NUL, SPACE, ZERO] = [0, 0x20, 0x30];
 
 /** Words of a line, by their places in the buffer that it lies in. */
 export class TextLine {
-  /** How many there are. */
+  /** Number of words. */
   count = 0;
   bytes: Uint8Array = new Uint8Array(0);
   #lastText = "";
@@ -32,17 +32,17 @@ export class TextLine {
     this.count = count;
   }
 
-  /** Where a word begins … */
+  /** Where a word begins. */
   from(word: number): number {
     return this.#from[word];
   }
 
-  /** … and ends. */
+  /** Where a word ends. */
   to(word: number): number {
     return this.#to[word];
   }
 
-  /** Bytes of a word. */
+  /** Length of a word, in bytes. */
   length(word: number): number {
     return this.#to[word] - this.#from[word];
   }
@@ -52,7 +52,7 @@ export class TextLine {
     return this.bytes[this.#from[word]];
   }
 
-  /** A word as text, of a long one the beginning. The same words come again and again, so the last is remembered. */
+  /** A word as text, or the beginning of a long word. Words repeat often, so the last text is remembered. */
   text(word: number): string {
     if (this.is(word, this.#lastText)) return this.#lastText;
     const from = this.#from[word];
@@ -71,7 +71,7 @@ export class TextLine {
     return true;
   }
 
-  /** Leads a span to a word. */
+  /** Points a span to a word. */
   span(word: number, span: ByteSpan): ByteSpan {
     span.bytes = this.bytes;
     span.from = this.#from[word];
@@ -79,17 +79,17 @@ export class TextLine {
     return span;
   }
 
-  /** A word, after so many bytes of it, as a number of 32 bits with a sign … */
+  /** A word without its first `skip` bytes, as a number of 32 bits with a sign. */
   int32(word: number, skip = 0): number | undefined {
     return this.#digits(word, skip) ?? readInt32(this.bytes, this.#from[word] + skip, this.#to[word]);
   }
 
-  /** … or without … */
+  /** A word without its first `skip` bytes, as a number of 32 bits without sign. */
   uint32(word: number, skip = 0): number | undefined {
     return this.#digits(word, skip) ?? readUint32(this.bytes, this.#from[word] + skip, this.#to[word]);
   }
 
-  /** … or of 64 bits without. */
+  /** A word without its first `skip` bytes, as a number of 64 bits without sign. */
   unsigned(word: number, skip = 0): Unsigned | undefined {
     return this.#digits(word, skip) ?? readUnsigned(this.bytes, this.#from[word] + skip, this.#to[word]);
   }

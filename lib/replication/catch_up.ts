@@ -1,7 +1,7 @@
 /**
- * Catching up with a peer: page after page of the writes that this node lacks, and before them the verification of what
- * lives here where the peer has forgotten some of those. One peer at a time, so that nothing is sent twice. It knows what
- * to ask, not how messages travel.
+ * Catching up with a peer: page after page of the writes that this node lacks; where the peer has forgotten some of them,
+ * the entries that live here are verified first. One peer at a time, so that nothing is sent twice. It knows what to ask,
+ * not how messages travel.
  */
 
 import { MAX_ORIGIN_ID } from "../base/limits.ts";
@@ -25,16 +25,16 @@ import { compareVersions } from "../store/version.ts";
 export interface CatchUpOptions {
   readonly store: Store;
   readonly rules: Rules;
-  /** Writes in a message at most. */
+  /** Writes in a message, at most. */
   readonly maxWrites: number;
   readonly send: (peer: number, message: MessageBody) => void;
   /** Applies a write; `isDominated` is whether its sender knows all that this node knows. */
   readonly apply: (peer: number, write: Write, isDominated: boolean) => void;
-  /** Which start of which peer a peer leads to, if that has spoken. */
+  /** The origin of a peer, if it has sent a message. */
   readonly originOf: (peer: number) => number | undefined;
 }
 
-/** What lives here is at least as new as any write that the peer knew, of those up to a version. */
+/** A finished comparison: entries here of versions up to `upTo` are as new as any write that the peer knew, by `known`. */
 interface Compared {
   readonly known: Known;
   readonly upTo: number;
@@ -42,89 +42,89 @@ interface Compared {
 
 /** A verification under way. */
 interface Verification extends Compared {
-  /** Versions after this are to be verified. */
+  /** Versions after this one are to be verified. */
   readonly from: number;
-  /** Of which origin, by index, and after which version the next are. */
+  /** Index of the origin whose writes come next; `after` is the version after which they come. */
   index: number;
   after: number;
-  /** What has been asked last, and by which question. */
+  /** The writes asked about last; `question` is the number of that question. */
   asked: Write[];
   question: number;
 }
 
-/** How far a peer has brought a catch-up: where it breaks off, it goes on from here with the same start of the same peer. */
+/** How far a catch-up with one start of one peer has come; if it breaks off, it is continued from here. */
 interface Progress {
-  /** What the pages have brought: it is known with the last of them. */
+  /** How far the pages have given writes, which are known with the last page. */
   readonly given: Known;
-  /** What the peer said it had forgotten. */
+  /** How far the peer has said that it has forgotten writes. */
   readonly lossy: Known;
-  /** Turns that were not enough. */
+  /** Turns that ended before the catch-up was complete. */
   turns: number;
 }
 
 interface CatchUpRun extends Progress {
   readonly peer: number;
   readonly origin: number | undefined;
-  /** Rounds since it began, and since anything was heard of the peer. */
+  /** Rounds since the run began; `idleRounds` are those since anything was heard of the peer. */
   rounds: number;
   idleRounds: number;
-  /** What the peer was asked last. */
+  /** Number of the question that the peer was asked last. */
   question: number;
-  /** The last write of the last page: pages ascend, or there would be no end to them. */
+  /** Place of the last page's last write: pages must ascend, or they could go on without end. */
   reached: Place;
   verified?: Compared;
   verification?: Verification;
 }
 
-/** Rounds that a catch-up waits for its peer; and what one has left, for anyone who knows of it. */
+/** Rounds that a catch-up waits for its silent peer, and that orphans wait for a peer that knows of them. */
 const PATIENCE = 3;
 /**
- * Rounds that it may take while another peer waits: one peer, slow or worse, must not keep all others out. Twice as many
- * the next time, some times over, for one that has too much to give.
+ * Rounds that a catch-up may take while another peer waits: one slow or malicious peer must not keep all others out. Each
+ * further turn of that peer has twice as many, since it may have much to give.
  */
 const TURN_ROUNDS = 300;
 const MAX_DOUBLINGS = 6;
-/** Peers whose progress is kept. */
+/** Peers whose progress is kept after a catch-up broke off, at most. */
 const MAX_UNFINISHED = 8;
-/** Writes that a round adopts at most: a millisecond's worth. */
+/** Writes that a round adopts, at most: they take about a millisecond. */
 const ADOPT_WRITES = 2000;
 
 /** The catch-up under way, if any. */
 export class CatchUp {
-  /** Verifications begun, and entries dropped by them. */
+  /** Counts of verifications begun, and of entries that they dropped. */
   readonly stats: { verifications: number; unconfirmed: number } = { verifications: 0, unconfirmed: 0 };
   readonly #options: CatchUpOptions;
   #run: CatchUpRun | undefined;
   /** A peer that waits for its turn. */
   #next: number | undefined;
   #questions = 0;
-  /** Of catch-ups that broke off, by the origin of the peer. */
+  /** Progress of catch-ups that broke off, by the origin of the peer. */
   readonly #unfinished = new Map<number, Progress>();
   /** Rounds without a catch-up since one broke off. */
   #alone = 0;
-  /** What is being adopted, and under which number. */
+  /** The origin whose writes are being adopted, and the number under which. */
   #adopting: { id: number; by: number } | undefined;
-  /** How often what was left has been adopted. */
+  /** How many times an origin's orphans have been adopted. */
   adoptions = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
   }
 
-  /** With which peer, if there is one. */
+  /** The peer of the catch-up under way, if any. */
   get peer(): number | undefined {
     return this.#run?.peer;
   }
 
-  /** Whether something has been verified, or is: it stays so only if nothing comes from elsewhere meanwhile. */
+  /** Whether entries have been or are being verified, which holds only if no writes come from elsewhere meanwhile. */
   get isExclusive(): boolean {
     return (this.#run?.verification ?? this.#run?.verified) !== undefined;
   }
 
-  /** Begins with a peer; if there is another, it waits for its turn. Returns whether it is this one's. */
+  /** Begins a catch-up with a peer, which waits if one with another is under way. Returns whether it is the peer's turn. */
   begin(peer: number): boolean {
     const origin = this.#options.originOf(peer);
-    // A peer that has started again since it was asked knows nothing of that.
+    // A peer that has started again since it was asked knows nothing of the question.
     if (this.#run?.peer === peer && this.#run.origin !== origin) this.#breakOff(this.#run);
     if (this.#run === undefined) {
       const progress = this.#unfinished.get(origin ?? 0) ?? { given: new Map(), lossy: new Map(), turns: 0 };
@@ -138,18 +138,18 @@ export class CatchUp {
     return this.#run.peer === peer;
   }
 
-  /** Gives a peer up. */
+  /** Ends a catch-up with a peer, or the peer's waiting for one. */
   end(peer: number): void {
     if (this.#next === peer) this.#next = undefined;
     if (this.#run?.peer === peer) this.#breakOff(this.#run);
   }
 
-  /** A peer is in the middle of saying something long. */
+  /** Takes note that a message of a peer is arriving, so that the peer is not taken for silent. */
   heard(peer: number): void {
     if (this.#run?.peer === peer) this.#run.idleRounds = 0;
   }
 
-  /** A round has passed: a peer that says nothing is given up, and one that takes long while another waits. */
+  /** Takes note of a round: a peer that is silent is given up, as is one that takes long while another waits. */
   wait(random: () => number): void {
     const run = this.#run;
     if (run === undefined) return this.#adopt(random);
@@ -159,7 +159,7 @@ export class CatchUp {
     if (++run.idleRounds > PATIENCE || isLong) this.#breakOff(run);
   }
 
-  /** Gives a catch-up up before its end: what its pages have brought is kept, and not known. */
+  /** Ends a catch-up that is incomplete: the writes that its pages have brought are kept, but are not known. */
   #breakOff({ origin, given, lossy, turns, idleRounds }: CatchUpRun): void {
     if (origin !== undefined && (turns > 0 || exceeds(given, this.#options.store.history.known))) {
       this.#unfinished.set(origin, { given, lossy, turns });
@@ -171,7 +171,7 @@ export class CatchUp {
     this.#finish();
   }
 
-  /** Adopts what is left of a peer that has not come back, and that no other has made known: else nobody would hear of it. */
+  /** Adopts orphans whose peer has not come back and that no other has made known: else nobody would hear of them. */
   #adopt(random: () => number): void {
     const { store: { history }, rules } = this.#options;
     const orphaned = history.orphaned;
@@ -199,14 +199,14 @@ export class CatchUp {
   }
 
   /**
-   * Takes writes.
+   * Applies a page of writes.
    *
-   * @returns Whether they were the last.
+   * @returns Whether the page was taken and was the last.
    */
   takePage(peer: number, page: Page & Head): boolean {
     const { store: { history }, rules, apply } = this.#options;
     const run = this.#run;
-    // Another's, one that has come twice, or one of before a verification.
+    // A page of another peer, one that has come twice, or one from before a verification.
     if (run?.peer !== peer || run.verification !== undefined || run.question !== page.question) {
       return false;
     }
@@ -222,7 +222,7 @@ export class CatchUp {
     const isDominated = rules.dominance && !exceeds(history.dealt, page.known);
     for (const write of page.writes) apply(peer, write, isDominated);
     for (const [origin, h] of page.upTo) {
-      history.know({ origin, h: rules.pages ? 0 : h }); // met, and no more than that
+      history.know({ origin, h: rules.pages ? 0 : h }); // an origin is met by this, but nothing of it is known yet
       if (run.given.size < MAX_ORIGINS || !page.more) run.given.set(origin, h);
     }
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
@@ -230,13 +230,13 @@ export class CatchUp {
     const isAscending = last !== undefined && isAfter(placeOf(last.version), run.reached);
     if (last !== undefined) run.reached = placeOf(last.version);
     if (page.more && isAscending) this.#pull(run);
-    // Of what the peer itself has had only in part, it may have forgotten what nobody can name.
+    // The peer has forgotten orphans of its own: nobody can say which writes those had replaced.
     else if (page.more || exceeds(page.lossy, page.known)) this.#breakOff(run);
     else this.#complete(run);
     return !page.more;
   }
 
-  /** What the pages have brought is known with the last of them, since by then whatever has replaced a write is here too. */
+  /** Makes known what the pages have given: with the last page, whatever has replaced a write is here too. */
   #complete({ given, lossy }: CatchUpRun): void {
     const { history } = this.#options.store;
     for (const [origin, h] of given) history.know({ origin, h });
@@ -244,7 +244,7 @@ export class CatchUp {
     this.#finish();
   }
 
-  /** Takes the answer to a verification: what was not confirmed may have been deleted, and is dropped. */
+  /** Takes the answer to a verification: an entry that was not confirmed may have been deleted, and is dropped. */
   takeVerified(peer: number, { question, confirmed }: Verified): void {
     const { store } = this.#options;
     const run = this.#run;
@@ -269,8 +269,8 @@ export class CatchUp {
   }
 
   /**
-   * Whether the sender has forgotten writes that this node does not know: if one of them was a deletion, what it deleted
-   * may live here. A verification is prepared then, of no more than has not been verified yet.
+   * Whether the sender has forgotten writes that this node does not know: if one of them was a deletion, the deleted entry
+   * may live here. A verification is prepared then, of entries that have not been verified yet.
    */
   #isUnsafe(run: CatchUpRun, { lossy, known }: Page): boolean {
     const { verified } = run;
@@ -290,7 +290,7 @@ export class CatchUp {
     return true;
   }
 
-  /** Asks the peer about the next live entries; false, with the verification done, if there are none. */
+  /** Asks the peer about the next live entries; if there are none, ends the verification and returns false. */
   #verify(run: CatchUpRun): boolean {
     const { store, maxWrites, send } = this.#options;
     const { history, reader } = store;
@@ -317,7 +317,7 @@ export class CatchUp {
   }
 }
 
-/** A number that no origin bears that is met here. */
+/** A random number that no origin met here has. */
 function unmet(random: () => number, isMet: (id: number) => boolean): number {
   let id = 1 + Math.floor(random() * MAX_ORIGIN_ID);
   while (isMet(id)) id = id % MAX_ORIGIN_ID + 1;

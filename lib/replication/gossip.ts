@@ -1,6 +1,6 @@
 /**
- * How peers come to know the same writes: messages in, messages out. The rules are in docs/replication.md. It knows the
- * store and its history, not how messages travel, and it reads no clock but the store's.
+ * How peers come to know the same writes: it takes messages and sends messages. The rules are in docs/replication.md. It
+ * knows the store and its history, not how messages travel, and it reads no clock but the store's.
  */
 
 import { CatchUp } from "./catch_up.ts";
@@ -30,13 +30,13 @@ import { compareVersions, type Version } from "../store/version.ts";
 /** What gossip needs. */
 export interface GossipOptions {
   readonly store: Store;
-  /** Who this node is: the store's origin. */
+  /** This node's number: the store's origin. */
   readonly origin: number;
   /** Sends a message to a peer; the bytes are valid during the call. */
   readonly send: (peer: number, message: Uint8Array) => void;
-  /** Told that there is something to `flush`, once until that is done. */
+  /** Called when there is something to `flush`, once until the next `flush`. */
   readonly onWaiting?: () => void;
-  /** Writes in a message at most. */
+  /** Writes in a message, at most. */
   readonly maxWrites?: number;
   /** Whether to tell peers of writes at once. */
   readonly eager?: boolean;
@@ -45,19 +45,19 @@ export interface GossipOptions {
 }
 
 const MAX_WRITES = 256;
-/** A larger value is not pushed: peers are told that there is something, and ask for it. */
+/** Bytes of a value that is pushed, at most: of a larger one peers are told that there is something, and ask for it. */
 const MAX_PUSH_BYTES = 16 * 1024;
-/** Peers that a message names as told; a longer list would be refused. */
+/** Peers that a message names as told, at most; a receiver refuses a much longer list. */
 const MAX_TOLD = 4096;
-/** Peers that are asked in every round; of more, so many by chance. */
+/** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */
 const ALL_PEERS = 8;
 const SOME_PEERS = 3;
-/** Renewals that wait to be told; of more, peers hear when half the time to live has passed again. */
+/** Renewals that wait to be told, at most; peers hear of others when half the time to live has passed again. */
 const MAX_RENEWALS = 4096;
 
-/** One node's part in the gossip. A peer is one that can be reached, under any number that the caller likes. */
+/** One node's part in the gossip. The caller names each connected peer by a number of its choice. */
 export class Gossip implements StoreListener {
-  /** Writes made here, and renewals, are for peers to know. */
+  /** Peers are told of writes made here and of renewals. */
   readonly causes: number = CAUSE.written | CAUSE.deleted | CAUSE.cleared | CAUSE.renewed;
   /** Counters. */
   readonly stats: Omit<GossipTotals, keyof CatchUp["stats"]> = {
@@ -79,7 +79,7 @@ export class Gossip implements StoreListener {
   #told = 0;
   /** The last clear that peers were told of. */
   #toldClear = 0;
-  /** Entries whose renewal peers are to be told of. */
+  /** Entries of whose renewal peers are to be told. */
   #renewals: { key: ByteSpan; version: Version }[] = [];
   #isWaiting = false;
 
@@ -98,44 +98,44 @@ export class Gossip implements StoreListener {
     options.store.listen(this);
   }
 
-  /** Verifications of live entries begun, and entries dropped by them. */
+  /** Counts of verifications of live entries begun, and of entries that they dropped. */
   get verified(): Readonly<CatchUp["stats"]> {
     return this.#catchUp.stats;
   }
 
-  /** How often what a catch-up that broke off had left was adopted. */
+  /** How many times orphans of a catch-up that broke off have been adopted. */
   get adoptions(): number {
     return this.#catchUp.adoptions;
   }
 
-  /** Takes a peer into use, under a number. */
+  /** Adds a peer, under a number. */
   connect(peer: number): void {
-    if (this.#peers.size === 0) this.flush(); // what nobody was there to hear is for catching up
+    if (this.#peers.size === 0) this.flush(); // writes made without peers are left to catching up
     this.#peers.set(peer, newPeerState());
   }
 
-  /** Takes a peer out of use. */
+  /** Removes a peer. */
   disconnect(peer: number): void {
     this.#peers.delete(peer);
     this.#catchUp.end(peer);
   }
 
-  /** The peer that this node catches up with, if there is one. */
+  /** The peer that this node is catching up with, if any. */
   get catchingUpWith(): number | undefined {
     return this.#catchUp.peer;
   }
 
-  /** Takes note that a message of a peer is arriving, and has not yet. */
+  /** Takes note that a message of a peer is arriving, and is incomplete yet. */
   heard(peer: number): void {
     this.#catchUp.heard(peer);
   }
 
-  /** What is known of a peer in use. */
+  /** What is known of a connected peer. */
   peer(peer: number): Readonly<PeerState> | undefined {
     return this.#peers.get(peer);
   }
 
-  /** One round: asks every peer whether it knows the same; of many, some by chance. */
+  /** Does one round: asks every peer, or of many some by chance, whether it knows the same writes as this node. */
   round(random: () => number): void {
     this.flush();
     this.#catchUp.wait(random);
@@ -147,13 +147,13 @@ export class Gossip implements StoreListener {
     for (const peer of peers) this.ask(peer);
   }
 
-  /** Asks one peer whether it knows the same. */
+  /** Asks one peer whether it knows the same writes as this node. */
   ask(peer: number): void {
     asked(this.#peers.get(peer)!, this.#options.store.nowMs);
     this.#send([peer], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
   }
 
-  /** Takes note of a write here, or that a hit has renewed an entry: peers hear of it with the next `flush`. */
+  /** Takes note of a write here or of a renewal by a hit: peers hear of it with the next `flush`. */
   changed(cause: Cause, key: ByteSpan | undefined): void {
     if (this.#peers.size === 0) return;
     if (cause === CAUSE.renewed && key !== undefined && this.#renewals.length < MAX_RENEWALS) {
@@ -168,7 +168,7 @@ export class Gossip implements StoreListener {
     this.#options.onWaiting?.();
   }
 
-  /** Tells peers of the writes and renewals since the last time. */
+  /** Tells peers of the writes and renewals since the last `flush`. */
   flush(): void {
     this.#isWaiting = false;
     this.#tellClear();
@@ -176,7 +176,7 @@ export class Gossip implements StoreListener {
     if (this.#renewals.length > 0) this.#tellRenewals();
   }
 
-  /** Every message tells of the last clear. */
+  /** Tells peers of a clear, by asking whether they know the same writes: every message carries the last clear. */
   #tellClear(): void {
     const { cleared } = this.#options.store.history;
     if (cleared === this.#toldClear) return;
@@ -217,8 +217,8 @@ export class Gossip implements StoreListener {
   /**
    * Takes a message from a peer.
    *
-   * @returns Whether it was taken, or else refused because its clock is too far ahead.
-   * @throws {ProtocolError} If it is none.
+   * @returns False if the message was refused because its clock is too far ahead.
+   * @throws {ProtocolError} If the bytes are not a message.
    */
   receive(peer: number, bytes: Uint8Array): boolean {
     const message = readMessage(bytes);
@@ -226,15 +226,15 @@ export class Gossip implements StoreListener {
     const state = this.#peers.get(peer);
     if (state === undefined) return true;
     if (message.from === origin) {
-      this.#catchUp.end(peer); // which leads back here: a life before this one may have been heard by it
+      this.#catchUp.end(peer); // the peer is this node itself, and a message of an earlier start may have begun this
       return true;
     }
     if (!store.seeClock(highest(message))) {
       this.stats.fromFuture++;
       return false;
     }
-    if (this.#isWaiting) this.flush(); // own writes are told before another's newer ones take their place
-    // More of this node's writes than it has made: somebody else has lied. The next write comes after.
+    if (this.#isWaiting) this.flush(); // own writes are told before newer ones of another node replace them
+    // If this claims more writes of this node than it has made, a peer has lied. The next write is newer than the claim.
     store.history.know({ h: claimed(message, origin), origin });
     state.origin = message.from;
     store.clearUpTo(message.cleared);
@@ -257,7 +257,7 @@ export class Gossip implements StoreListener {
         return this.#sendPage(peer, state, message);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
-        // Once a round: two that cannot keep what the other gives would never come to rest.
+        // Once a round: two nodes that cannot keep what the other gives would never come to rest.
         if (!this.#catchUp.takePage(peer, message) || state.isOffered) return;
         state.isOffered = this.#offer(peer, TURN.take, message.known);
         return;
@@ -286,7 +286,7 @@ export class Gossip implements StoreListener {
   }
 
   /**
-   * Lets the peer take what it lacks, or else asks for what it has beyond. Not both at once: the one that has taken all
+   * Lets the peer take what it lacks, or else asks for what this node lacks. Not both at once: the node that has taken all
    * gives in turn, and is believed more, since it then knows everything that the other knows.
    */
   #compare(peer: number, state: PeerState, turn: number, theirs: Known): void {
@@ -296,7 +296,7 @@ export class Gossip implements StoreListener {
     if (turn === TURN.offer) this.#offer(peer, TURN.take, theirs);
   }
 
-  /** Tells a peer what is known here, if that is more than it knows. */
+  /** Tells a peer what is known here, if the peer lacks any of it. Returns whether it does. */
   #offer(peer: number, turn: number, theirs: Known): boolean {
     const { known } = this.#options.store.history;
     if (!exceeds(known, theirs)) return false;
@@ -305,8 +305,8 @@ export class Gossip implements StoreListener {
   }
 
   /**
-   * Whether a peer knows what this node should have heard by now: what it says of itself, since it has told that before;
-   * but not of another peer that answers, whose own words may be on their way.
+   * Whether a peer knows writes that this node should have received by now. Writes of another peer that answers do not
+   * count, since that peer's own messages may be on their way.
    */
   #lacks(state: PeerState, theirs: Known): boolean {
     const { known } = this.#options.store.history;
@@ -337,7 +337,7 @@ export class Gossip implements StoreListener {
     if (isNews) this.#push(push, peer);
   }
 
-  /** Sends writes to the peers that have not had them yet. */
+  /** Sends writes to the peers that have not been sent them yet. */
   #push(push: Push, exceptPeer?: number): void {
     const [peers, sentTo] = this.#others(push.sentTo, exceptPeer);
     if (peers.length === 0) return;
@@ -354,7 +354,7 @@ export class Gossip implements StoreListener {
     }
   }
 
-  /** Peers that are not among those told, and all that are told then. */
+  /** Peers that are not in `sentTo`, and the origins of all nodes that have been told once those peers are. */
   #others(sentTo: number[], exceptPeer?: number): [number[], number[]] {
     const peers: number[] = [];
     const all = new Set(sentTo).add(this.#options.origin);
@@ -380,7 +380,7 @@ export class Gossip implements StoreListener {
     return isNews;
   }
 
-  /** Says of versions that live at a peer whether they are the newest that this node has known of their keys. */
+  /** Tells a peer of each of its living versions whether that is the newest of its key that this node has known. */
   #confirm(peer: number, { from: to, question, known: theirs, writes }: Verify & { from: number }): void {
     const { store } = this.#options;
     let forgotten = 0;

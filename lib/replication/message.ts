@@ -1,6 +1,6 @@
 /**
- * What peers say to each other, and how it is written as bytes; message_reader.ts reads them. It knows the fields of
- * messages, not when they are sent or what follows. The tables are in docs/replication.md.
+ * The messages of peers, and how they are written as bytes; message_reader.ts reads them. It knows the fields of messages,
+ * not when they are sent or what follows. The tables are in docs/replication.md.
  */
 
 import { FLAGS } from "../wire/values.ts";
@@ -23,23 +23,23 @@ export const MESSAGE = {
   touch: 10,
 } as const;
 
-/** What a `known` is: the answer to a `sync`, the offer to take first, or the answer to that. */
+/** What a `known` message is: the answer to a `sync`, an offer to take first, or the answer to that offer. */
 export const TURN = { answer: 0, offer: 1, take: 2 } as const;
 
-/** Kinds of writes beside those of records: a key and its version alone, and a use that has put a deadline off. */
+/** A kind of write beside those of records: a key and its version alone. `TOUCH` is a use that has put off a deadline. */
 export const NAME = 0;
 export const TOUCH = 5;
 
-/** A write on its way. */
+/** A write in a message. */
 export interface Write extends RemoteWrite {
   key: ByteSpan;
-  /** Of a touch: what is left of the time to live. */
+  /** What remains of the time to live, in milliseconds; only of a touch. */
   remainingMs?: number;
 }
 
 /** Fields of every message. */
 export interface Head {
-  /** Who sends: its origin, new for each start. */
+  /** The sender's origin, new for each start. */
   from: number;
   /** The sender's clock. */
   clock: number;
@@ -49,15 +49,15 @@ export interface Head {
 
 /** A question for the oldest writes that the asker lacks. */
 export interface Pull {
-  /** Which question this is: a late answer must not be taken for another's. */
+  /** The question's number, so that a late answer is not taken for another question's. */
   question: number;
-  /** What the asker knows, or has been given by this peer. */
+  /** How far the asker knows writes, or has been given them by this peer. */
   known: Known;
-  /** Version and number of the last write that it has been given. */
+  /** Place of the last write that the asker has been given. */
   after: Place;
 }
 
-/** Place of a write among all that a peer has: by version, and by the number under which it is counted. */
+/** Place of a write in the order of pages: by version, then by the number under which the write is counted. */
 export interface Place {
   h: number;
   id: number;
@@ -65,49 +65,49 @@ export interface Place {
 
 /** Writes that the receiver lacks. */
 export interface Page {
-  /** For whom it was made, and which question it answers. */
+  /** Origin of the asker; `question` is the number of the question that the page answers. */
   to: number;
   question: number;
-  /** What the sender knows. */
+  /** How far the sender knows writes. */
   known: Known;
-  /** What the receiver knows once it has applied this. */
+  /** How far the page gives writes; the receiver knows them so far with the last page. */
   upTo: Known;
-  /** What the sender has forgotten beyond what the receiver knows. */
+  /** How far the sender has forgotten writes beyond what the receiver knows. */
   lossy: Known;
   writes: Write[];
   /** Whether more writes are to be asked for. */
   more: boolean;
 }
 
-/** Versions that live at one who asks whether they are the newest. */
+/** Versions that live at the asker, with the question whether they are the newest. */
 export interface Verify {
-  /** Which question this is. */
+  /** The question's number. */
   question: number;
-  /** What the asker knows. */
+  /** How far the asker knows writes. */
   known: Known;
   writes: Write[];
 }
 
-/** What is said of them, in the same order. */
+/** The answer to a `Verify`: one boolean per write, in its order. */
 export interface Verified {
-  /** Who asked. */
+  /** Origin of the asker. */
   to: number;
   question: number;
   confirmed: boolean[];
 }
 
-/** Writes of one origin, told at once. */
+/** New writes of one origin, sent without having been asked for. */
 export interface Push {
   origin: number;
-  /** Version before the first and of the last: all that is held between them is here. */
+  /** Version before the first write; `last` is that of the last. All writes held between them are in `writes`. */
   before: number;
   last: number;
-  /** Origins of those who are being told. */
+  /** Origins of the nodes that have been sent this. */
   sentTo: number[];
   writes: Write[];
 }
 
-/** A message, but for the fields that all have. */
+/** A message without the fields of its head. */
 export type MessageBody =
   | { type: typeof MESSAGE.sync; digest: number }
   | { type: typeof MESSAGE.same; to: number }
@@ -125,16 +125,16 @@ export type Message = Head & MessageBody;
 
 /** Flags that take no bytes of their own in a message, by code. */
 export const FLAG_CODES: readonly number[] = [FLAGS.bytes, FLAGS.text, FLAGS.json, FLAGS.msgpack];
-/** The code of others. */
+/** The code of flags that have none in `FLAG_CODES`. */
 export const OTHER_FLAGS = 7;
 
-/** Puts a message together. */
+/** Writes messages as bytes. */
 export class MessageWriter {
   #bytes = new Uint8Array(1024);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  /** Writes a message. The result is valid until the next. */
+  /** Writes a message. The result is valid until the next call. */
   write(message: Message): Uint8Array {
     this.#length = 0;
     this.#uint8(message.type);
@@ -210,8 +210,8 @@ export class MessageWriter {
   }
 
   /**
-   * Writes in ascending order: each says how far it is from the one before, and its origin by a number of this list; where
-   * they have been adopted, another list tells who wrote.
+   * Writes a list of writes in ascending order: each holds its distance from the one before, and an index into a list of
+   * origins. A second list names the writers of origins that are numbers of adopted writes.
    */
   #writes(writes: readonly Write[]): void {
     const indexes = new Map<number, number>();
@@ -276,7 +276,7 @@ export class MessageWriter {
     this.#length += 8;
   }
 
-  /** A whole number in groups of 7 bits, the lowest first. */
+  /** Writes a whole number in groups of 7 bits, the lowest first. */
   #count(value: number): void {
     this.#ensure(8);
     for (; value >= 0x80; value = Math.floor(value / 0x80)) this.#bytes[this.#length++] = value % 0x80 | 0x80;

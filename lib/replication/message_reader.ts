@@ -1,4 +1,4 @@
-/** What peers say to each other, read from bytes and checked as far as a message by itself can be. */
+/** Reads peers' messages from bytes, and checks what can be checked by a message alone. */
 
 import { ProtocolError } from "../base/errors.ts";
 import {
@@ -20,15 +20,15 @@ import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
-/** Items in a list at most: one more than any list that a peer has reason to send would be a way to keep this node busy. */
+/** Items in a list, at most: no peer has reason to send a longer list, which would only keep this node busy. */
 const MAX_ITEMS = 2 * MAX_ORIGINS;
-/** Kinds of writes that change something. */
+/** Kinds of writes that change the store. */
 const WRITES = [ENTRY, TOMB, GHOST];
 
 /**
- * Reads a message. Keys and values in it are parts of the bytes given.
+ * Reads a message. Its keys and values are parts of `bytes`.
  *
- * @throws {ProtocolError} If the bytes are none.
+ * @throws {ProtocolError} If the bytes are not a message.
  */
 export function readMessage(bytes: Uint8Array): Message {
   return new MessageReader(bytes).read();
@@ -79,7 +79,7 @@ class MessageReader {
     }
   }
 
-  /** A page that its sender can have made: it makes nothing known that it does not know. */
+  /** Reads a page, and checks that it makes nothing known that its sender does not know. */
   #page(): Page {
     const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8() === 1];
     const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
@@ -143,7 +143,7 @@ class MessageReader {
     });
   }
 
-  /** A counted list of items of so many bytes at least: a count alone allocates nothing. */
+  /** Reads a counted list of items of `leastBytes` bytes or more; a count without those bytes allocates nothing. */
   #list<T>(leastBytes: number, item: () => T): T[] {
     const count = this.#count();
     if (count > MAX_ITEMS) throw new ProtocolError(`${count} items in a peer's message, of ${MAX_ITEMS} at most`);
@@ -206,7 +206,7 @@ class MessageReader {
   }
 }
 
-/** The highest version in a message: one from the far future, wherever it stands, would hide all writes until then. */
+/** The highest version anywhere in a message: if it is from the far future, it would hide all writes until then. */
 export function highest(message: Message): number {
   let h = Math.max(message.clock, message.cleared);
   if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
@@ -214,7 +214,7 @@ export function highest(message: Message): number {
   return "last" in message ? Math.max(h, message.last) : h;
 }
 
-/** How many writes of an origin a message says there are. */
+/** The highest version of an origin that a message says there is. */
 export function claimed(message: Message, origin: number): number {
   if (message.type === MESSAGE.page) {
     const own = message.writes.findLast(({ version }) => version.origin === origin || version.by === origin);

@@ -1,4 +1,4 @@
-/** Writes out of a store as messages carry them. It knows records and history, not peers. */
+/** Takes writes out of a store in the form that messages carry. It knows records and history, not peers. */
 
 import type { Page, Place, Pull, Write } from "./message.ts";
 import type { Known, Origin } from "../store/history.ts";
@@ -7,10 +7,10 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
 
-/** Keys and values in a message, in bytes; one write alone may be larger. */
+/** Bytes of keys and values in a message, at most; one write alone may be larger. */
 const MAX_MESSAGE_BYTES = 128 * 1024;
 
-/** What a peer lacks, or the oldest of it, and what was forgotten of that. */
+/** A page of the oldest writes that a peer lacks, and how far such writes have been forgotten here. */
 export function pageFor(store: Store, { question, known: theirs, after }: Pull, maxWrites: number): Omit<Page, "to"> {
   const { writes, cut } = missingWrites(store, theirs, after, maxWrites);
   const upTo: Known = new Map();
@@ -24,7 +24,7 @@ export function pageFor(store: Store, { question, known: theirs, after }: Pull, 
   return { question, known: store.history.known, upTo, lossy, writes, more: cut !== undefined };
 }
 
-/** The oldest writes that a peer lacks, in ascending order, and the last of them if they had to be cut off there. */
+/** The oldest writes that a peer lacks, in ascending order; `cut` is the last one's place if there are more. */
 function missingWrites(
   store: Store,
   theirs: Known,
@@ -63,8 +63,8 @@ function missingWrites(
 }
 
 /**
- * Positions of an origin's writes that a peer lacks. Orphans are among them, though they make nothing known: one may have
- * taken the place of a write that is. But only those after a place, or every page would bring them again.
+ * Positions of an origin's writes that a peer lacks. Orphans are among them, though they make nothing known: an orphan may
+ * have replaced a write that is known. Only orphans after the place `after` are given, or every page would bring them again.
  */
 function* missingOf(
   { reader, history: { cleared } }: Store,
@@ -82,17 +82,17 @@ function* missingOf(
   }
 }
 
-/** Place of the write of a version. */
+/** Place of the write with a version. */
 export function placeOf({ h, origin, by = origin }: Version): Place {
   return { h, id: by };
 }
 
-/** Whether one place comes after another. */
+/** Whether `place` comes after `other`. */
 export function isAfter(place: Place, other: Place): boolean {
   return place.h > other.h || (place.h === other.h && place.id > other.id);
 }
 
-/** Writes with their values, for one message: their bytes lie in one array. */
+/** Writes with their keys and values, for one message: the bytes lie in one array. */
 export function writesAt({ reader, history, nowMs }: Store, positions: readonly number[]): Write[] {
   let size = 0;
   for (const position of positions) size += reader.keyBytes(position) + reader.storedBytes(position);
@@ -125,7 +125,7 @@ export function nameOf(store: Store, { bytes, from, to }: ByteSpan): { key: Byte
   return { key, version: store.versionOf(key)! };
 }
 
-/** Position where this very version of a key lives, or 0. */
+/** Position of a key's living entry if it has this very version, or 0. */
 export function livesAt(store: Store, key: ByteSpan, version: Version): number {
   const position = store.peek(key);
   return position !== 0 && compareVersions(store.history.version(position), version) === 0 ? position : 0;

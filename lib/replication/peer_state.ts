@@ -1,26 +1,26 @@
-/** What a node knows of a peer that it is linked with. */
+/** What a node knows of a peer that it is connected to. */
 
 /** What is known of a peer. */
 export interface PeerState {
-  /** Its origin, once it has spoken. */
+  /** The peer's origin, once it has sent a message. */
   origin: number | undefined;
-  /** Writes received from it and applied, and sent to it. */
+  /** Writes received from the peer and applied; `sent` are those sent to it. */
   applied: number;
   sent: number;
-  /** Writes held here that the peer lacked when it was last heard. */
+  /** Writes held here that the peer lacked by its last message. */
   lag: number;
   /** Milliseconds from a question to its answer; `undefined` before the first. */
   roundTripMs: number | undefined;
-  /** When it last answered a round. */
+  /** When the peer last answered a round. */
   lastRoundMs: number | undefined;
-  /** When it was asked and has not answered yet, and how often since. */
+  /** When the peer was first asked without having answered since; `unanswered` is how often it has been asked since. */
   askedMs: number | undefined;
   unanswered: number;
-  /** Whether it has been offered what it lacks, after a catch-up, since the last round. */
+  /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
   isOffered: boolean;
 }
 
-/** What is known at first. */
+/** What is known of a peer at first. */
 export function newPeerState(): PeerState {
   return {
     origin: undefined,
@@ -35,13 +35,13 @@ export function newPeerState(): PeerState {
   };
 }
 
-/** Takes note that the peer has been asked whether it knows the same. */
+/** Takes note that the peer has been asked whether it knows the same writes as this node. */
 export function asked(state: PeerState, nowMs: number): void {
   state.askedMs ??= nowMs;
   state.unanswered++;
 }
 
-/** Takes note that it has answered. */
+/** Takes note that the peer has answered. */
 export function answered(state: PeerState, nowMs: number): void {
   if (state.askedMs !== undefined) state.roundTripMs = Math.max(0, nowMs - state.askedMs);
   state.askedMs = undefined;

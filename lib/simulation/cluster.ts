@@ -1,6 +1,6 @@
 /**
- * A simulated cluster: nodes with the product's own store and gossip, the network between them, time, and the invariants. It
- * does what it is told; who uses it and what befalls it is lib/simulator.ts's.
+ * A simulated cluster: nodes with the product's own store and gossip, the network between them, time, and the invariants.
+ * It knows no clients and chooses no faults: simulator.ts does.
  */
 
 import { Gossip } from "../replication/gossip.ts";
@@ -13,15 +13,15 @@ import { type Packet, SimulatedNetwork } from "./network.ts";
 import { Store } from "../store/store.ts";
 import { START_MS, type Trace } from "./trace.ts";
 
-/** What has happened, in numbers: a fault that never happens has not been borne. */
+/** Counts of what has happened: a fault that never happened has not been tested. */
 export interface Counts {
   evictions: number;
-  /** Starts with nothing in memory, and those in the middle of catching up after another. */
+  /** Starts with nothing in memory; `restartsInJoin` are those during the first catch-up after another start. */
   restarts: number;
   restartsInJoin: number;
   /** Times that a node was dead for a while. */
   deaths: number;
-  /** Partitions both ways and one way. */
+  /** Partitions both ways; `oneWay` are those one way. */
   partitions: number;
   oneWay: number;
   /** Answers that came to a node after it had started again. */
@@ -33,25 +33,25 @@ export interface Counts {
   clears: number;
   /** Deadlines that peers put off. */
   extended: number;
-  /** Verifications of live entries, and entries dropped by them. */
+  /** Verifications of live entries; `unconfirmed` are the entries that they dropped. */
   verifications: number;
   unconfirmed: number;
-  /** Times that what a catch-up had left was adopted. */
+  /** Times that orphans of a catch-up were adopted. */
   adoptions: number;
 }
 
-/** A node of it. */
+/** A node of a cluster. */
 export interface Node {
   store: Store;
   gossip: Gossip;
   origin: number;
-  /** How far its clock is wrong, in milliseconds. */
+  /** How far the node's clock is wrong, in milliseconds. */
   skewMs: number;
-  /** Pages of its first catch-up after which it is started again; 0 if it is not. */
+  /** Pages of the node's first catch-up after which it is started again; 0 if it is not. */
   pages: number;
 }
 
-/** A message as it was sent, to several at once perhaps. */
+/** A message as it was sent, perhaps to several nodes at once. */
 interface Sent {
   source: Uint8Array;
   bytes: Uint8Array;
@@ -65,14 +65,14 @@ export class Cluster {
   readonly invariants: Invariants;
   /** Nodes that are dead. */
   readonly down = new Set<number>();
-  /** What should never happen, and has. */
+  /** Descriptions of violated invariants. */
   readonly violations: string[] = [];
-  /** The key that the first of them was about. */
+  /** The key that the first violation was about. */
   key: number | undefined;
   nowMs = 1000;
-  /** Everything that happened, as one number. */
+  /** A hash of all messages delivered. */
   fingerprint = 0;
-  /** What has happened, but for what the nodes that live count themselves. */
+  /** Counts of what has happened, without what living nodes count themselves. */
   readonly counts: Counts = {
     evictions: 0,
     restarts: 0,
@@ -151,7 +151,7 @@ export class Cluster {
     if (this.#random() < 0.5) this.nodes[i].pages = 1 + Math.floor(this.#random() * 4);
   }
 
-  /** Adds what a life was to what has happened. */
+  /** Adds what a node has counted since its start to `counts`. */
   count({ store, gossip }: Node): void {
     this.counts.evictions += store.stats().evictions;
     this.counts.fromFuture += gossip.stats.fromFuture;
@@ -170,7 +170,7 @@ export class Cluster {
     this.network.send(this.nowMs, i, link, this.#sent);
   }
 
-  /** Lets time pass, and messages arrive. */
+  /** Lets `ms` milliseconds pass, and delivers the messages that arrive meanwhile. */
   pass(ms: number): void {
     const endMs = this.nowMs + ms;
     for (let packet = this.network.next(endMs); packet !== undefined; packet = this.network.next(endMs)) {
@@ -206,7 +206,7 @@ export class Cluster {
     for (const number of numbers) this.fingerprint = (Math.imul(this.fingerprint, 31) + number) | 0;
   }
 
-  /** Takes note of what should never happen. */
+  /** Takes note of a violated invariant. */
   violate(what: string, key?: number): void {
     if (this.violations.length === 0) {
       this.key = key;
@@ -215,7 +215,7 @@ export class Cluster {
     this.violations.push(`${this.nowMs} ms: ${what}`);
   }
 
-  /** Takes note of what happens, and to which key. */
+  /** Takes note of an event, and of the key that the event is about. */
   note(what: () => string, key?: number): void {
     this.#trace?.note(this.nowMs, what(), key);
   }

@@ -1,6 +1,6 @@
 /**
- * What must never happen in a cluster, whatever it has to bear, judged by all nodes and every message. The
- * invariants are listed in docs/replication.md.
+ * What must never happen in a cluster under any faults, checked by all nodes and every message. The invariants are listed
+ * in docs/replication.md.
  */
 
 import type { Gossip } from "../replication/gossip.ts";
@@ -13,39 +13,39 @@ import type { Store } from "../store/store.ts";
 import { keyName, keyOf, showVersion } from "./trace.ts";
 import { compareVersions, type Version } from "../store/version.ts";
 
-/** A node as it is judged. */
+/** A node that is checked. */
 export interface CheckedNode {
   readonly store: Store;
   readonly gossip: Gossip;
   readonly origin: number;
 }
 
-/** What is remembered of a node's life. */
+/** What is remembered of a node since its start. */
 interface Life {
-  /** By key, the newest version that has been held as an entry or a grave. */
+  /** For each key, the newest version that the node has held as an entry or a grave. */
   readonly held: Map<number, Version>;
-  /** Versions that have lived here. */
+  /** Versions that have lived at the node. */
   readonly lived: Set<string>;
-  /** How far each origin was known … */
+  /** How far the node knew each origin's writes. */
   readonly known: Map<number, number>;
-  /** … and the highest of its versions that came in a message. */
+  /** The highest version of each origin that came to the node in a message. */
   readonly told: Map<number, number>;
 }
 
-/** What lives under a key: its version, and when it expires. */
+/** The living entry of a key: its version, and when it expires. */
 interface Living {
   readonly key: number;
   readonly name: string | undefined;
   readonly deadlineMs: number;
 }
 
-/** Bytes of a message beside lists … */
+/** Bytes of a message beside its lists, at most. */
 const HEAD_BYTES = 64;
-/** … and at most of an origin in one, and of a write with the keys and values of a simulation. */
+/** Bytes that an origin takes in a message, at most; `WRITE_BYTES` are those of a write in a simulation. */
 const ORIGIN_BYTES = 4 * 12 + 4;
 const WRITE_BYTES = 48;
 
-/** Checks what must never happen, message by message and look by look. */
+/** Checks what must never happen: with every message, and whenever the simulation looks at a node. */
 export class Invariants {
   /** The keys that are in use. */
   readonly keys: readonly ByteSpan[];
@@ -53,9 +53,9 @@ export class Invariants {
   readonly #nodes: readonly CheckedNode[];
   readonly #violate: (what: string, key?: number) => void;
   readonly #lives: Life[] = [];
-  /** By key, the newest version that any node ever gave, be it lost … */
+  /** For each key, the newest version that any node ever gave, even if it was lost. */
   readonly #made = new Map<number, Version>();
-  /** … and by version, the value that was stored. */
+  /** For each version, the value that was stored. */
   readonly #values = new Map<string, number>();
   readonly #hasRoomForEntries: boolean;
 
@@ -68,12 +68,12 @@ export class Invariants {
     this.#hasRoomForEntries = typeof maxSize === "number" && maxSize >= keys;
   }
 
-  /** A node starts, with nothing in memory. */
+  /** Takes note that a node starts with nothing in memory. */
   started(i: number): void {
     this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map() };
   }
 
-  /** A client has used a key of a node; `value` is what it has stored, if anything. */
+  /** Checks a node after a client has used a key there; `value` is what the client has stored, if anything. */
   used(i: number, key: number, value?: number): void {
     const { name } = this.#living(i, key);
     if (name !== undefined) {
@@ -86,7 +86,7 @@ export class Invariants {
     if (held !== undefined && (made === undefined || compareVersions(held, made) > 0)) this.#made.set(key, held);
   }
 
-  /** A node sends a message: it is bounded. */
+  /** Checks that a message that a node sends is bounded. */
   sent(i: number, message: Message, bytes: number): void {
     const { maxWrites } = this.#scenario;
     const writes = "writes" in message ? message.writes : [];
@@ -97,7 +97,7 @@ export class Invariants {
     }
   }
 
-  /** A node takes a message. */
+  /** Checks a node while it takes a message, by calling `take`. */
   takes(i: number, message: Message, take: () => void): void {
     const { store, gossip, origin } = this.#nodes[i];
     const changes = message.type === MESSAGE.page || message.type === MESSAGE.push || message.type === MESSAGE.touch;
@@ -116,7 +116,7 @@ export class Invariants {
     this.#checkKnown(i);
   }
 
-  /** A look at all that a node holds. */
+  /** Checks everything that a node holds. */
   look(i: number): void {
     const { store: { history, reader } } = this.#nodes[i];
     for (let key = 0; key < this.keys.length; key++) {
@@ -131,7 +131,7 @@ export class Invariants {
     if (graves > this.#scenario.maxGraves) this.#violate(`node ${i} has ${graves} graves`);
   }
 
-  /** No node takes in again a version that has left it, nor does a message move a deadline that is not its business. */
+  /** Checks that a write brings back no version that has left the node, and that only a version's touch moves its deadline. */
   #checkWrite(i: number, { version }: Write, before: Living, isTouch: boolean): void {
     const { key } = before;
     const { name, deadlineMs } = this.#living(i, key);
@@ -150,7 +150,7 @@ export class Invariants {
     this.#checkHeld(i, key);
   }
 
-  /** No node serves an older version of a key than it has held before, be it as a grave. */
+  /** Checks that a node serves no older version of a key than it has held before, as an entry or a grave. */
   #checkHeld(i: number, key: number): void {
     const { store } = this.#nodes[i];
     const { held } = this.#lives[i];
@@ -163,7 +163,7 @@ export class Invariants {
     }
   }
 
-  /** A node forgets nothing that it has neither known nor been told, and knows no less than before. */
+  /** Checks that a node forgets nothing that it has neither known nor been told, and knows no less than before. */
   #checkKnown(i: number): void {
     const { known: before, told } = this.#lives[i];
     let missing = before.size;
@@ -180,8 +180,8 @@ export class Invariants {
   }
 
   /**
-   * With room, a node loses nothing of what is told by one who knows all that it knows: but what may have been an orphan
-   * here whose grave has been dropped.
+   * Checks that a node with room for all loses no write of a page whose sender knows all that the node knows, other than
+   * one that may have been an orphan here whose grave has been dropped.
    */
   #checkTaken(i: number, { writes }: Page, mine: Known): void {
     const { history } = this.#nodes[i].store;
@@ -200,8 +200,8 @@ export class Invariants {
   }
 
   /**
-   * Writes that may be sent at most until all know the same. A node asks one peer at a time, and each write but once, or
-   * twice where it verifies first; but before it has begun, each of its peers may give it a page.
+   * Writes that may be sent, at most, until all nodes know the same writes. A node asks one peer at a time, and for each
+   * write once, or twice where it verifies first; but before it has begun, each of its peers may send it a page.
    */
   get mostSent(): number {
     const { maxWrites } = this.#scenario;
@@ -218,7 +218,7 @@ export class Invariants {
     return most;
   }
 
-  /** At rest: every live copy is the newest version that any node has held, and no clear left any. */
+  /** Checks at rest that every live copy is the newest version that any node has held, and none is from before a clear. */
   atRest(): void {
     const newest = new Map<number, Version>();
     for (const { held } of this.#lives) {
@@ -237,7 +237,7 @@ export class Invariants {
         if (position === 0) continue;
         const version = store.history.version(position);
         const name = nameOf(key, version);
-        // Of an older one, whose successor was lost with all who held it, some may have dealt with more than others.
+        // Of an older version, whose successor was lost with all nodes that held it, not every node need have a copy.
         if (compareVersions(version, this.#made.get(key)!) === 0) live.push(name);
         const best = newest.get(key)!;
         if (compareVersions(version, best) < 0) this.#violate(`node ${i} keeps ${name}, not ${showVersion(best)}`, key);

@@ -1,12 +1,12 @@
 /**
- * The network of a simulated cluster: messages on their way, lost, repeated, delayed, reordered, blocked one way or both,
- * and too many for a link. It knows nodes, not what is said.
+ * The network of a simulated cluster: it loses, repeats, delays and reorders messages, blocks them one way or both ways,
+ * and drops those that are too many for a link. It knows nodes, not what messages say.
  *
  * Nodes that are peers have two links: numbers below the number of nodes are the first, to the node of that number, and
  * those above are the second. The receiver has the same link under the sender's number.
  */
 
-/** Messages on their way through one link in one direction; what comes beyond is dropped, as a server does. */
+/** Messages on their way through one link in one direction, at most; further ones are dropped, as a server does. */
 export const LINK_PACKETS = 12;
 
 const LOSS = 0.1;
@@ -16,7 +16,7 @@ const LONG_MS = 3000;
 const USUAL_MS = 20;
 const SLOW_MS = 1500;
 
-/** A message on its way. */
+/** A message on its way through a link. */
 export interface Packet<T> {
   readonly atMs: number;
   readonly from: number;
@@ -40,7 +40,7 @@ export class SimulatedNetwork<T> {
   readonly #random: () => number;
   readonly #blocked = new Set<number>();
   readonly #onTheWay: number[];
-  /** The last to arrive first. */
+  /** Messages on their way, in descending order of arrival. */
   readonly #packets: Packet<T>[] = [];
 
   constructor(nodes: number, random: () => number) {
@@ -83,7 +83,7 @@ export class SimulatedNetwork<T> {
     }
   }
 
-  /** The next message to arrive until a time, if there is one. */
+  /** The next message to arrive up to a time, if any. */
   next(endMs: number): Packet<T> | undefined {
     for (let packet = this.#packets.at(-1); packet !== undefined; packet = this.#packets.at(-1)) {
       if (packet.atMs > endMs) return undefined;
@@ -93,7 +93,7 @@ export class SimulatedNetwork<T> {
     }
   }
 
-  /** Of those that arrive at the same time, the first sent is the first. */
+  /** Adds a message; messages that arrive at one time keep the order in which they were sent. */
   #add(packet: Packet<T>): void {
     let [low, high] = [0, this.#packets.length];
     while (low < high) {

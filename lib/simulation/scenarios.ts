@@ -1,14 +1,14 @@
-/** The clusters that a simulation goes through, and what each has to bear beside the faults that all have. */
+/** The clusters that a simulation goes through, and the conditions of each beside the faults that all have. */
 
 import { ALL_RULES, type Rules } from "../store/history.ts";
 
 /** Names of the rules that a scenario can switch off. */
 export const RULE_NAMES = Object.keys(ALL_RULES) as readonly (keyof Rules)[];
 
-/** Who is a peer of whom. */
+/** Which nodes are peers of each other. */
 export type Topology = "mesh" | "line" | "ring" | "star";
 
-/** A cluster and what it has to bear. */
+/** A cluster and its conditions. */
 export interface Scenario {
   name: string;
   nodes: number;
@@ -20,13 +20,13 @@ export interface Scenario {
   steps: number;
   /** Whether writes are pushed at once. */
   eager: boolean;
-  /** Writes in a page at most. */
+  /** Writes in a page, at most. */
   maxWrites: number;
   /** Steps of one long partition; 0 leaves partitions to chance. */
   partitionSteps: number;
-  /** Whether every node is its own peer too, and every other peer twice. */
+  /** Whether every node has itself as a peer too, and every other peer twice. */
   hasAliases: boolean;
-  /** Whether clocks are two minutes ahead for a while. */
+  /** Whether single clocks are two minutes ahead for a while. */
   isFuture: boolean;
   /** Rules switched off. */
   without?: keyof Rules;
@@ -75,7 +75,7 @@ export function linksOf(node: number, scenario: Scenario): number {
   return scenario.hasAliases ? 2 * peers + 1 : peers;
 }
 
-/** Links between the two nodes that are farthest from each other. */
+/** Number of links between the two nodes that are farthest from each other. */
 export function diameterOf({ nodes, topology }: Scenario): number {
   return { mesh: 1, star: 2, line: nodes - 1, ring: Math.floor(nodes / 2) }[topology];
 }

@@ -1,6 +1,6 @@
-/** Numbers by chance that come again with the same seed. */
+/** Pseudo-random numbers that are repeated by an equal seed. */
 
-/** Numbers from 0 to 1, the same for the same seed (a finaliser of MurmurHash3 over a Weyl sequence). */
+/** Returns a generator of numbers from 0 to 1, determined by `seed` (MurmurHash3's finalizer over a Weyl sequence). */
 export function generator(seed: number): () => number {
   let state = Math.imul(seed, 0x9e3779b1) | 0;
   return () => {

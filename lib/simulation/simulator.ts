@@ -1,5 +1,6 @@
 /**
- * Clusters in one process: clients that use them, faults that befall them, and then rest. One seed, one course of events.
+ * Runs clusters in one process: clients use them, faults happen to them, and then they rest. One seed gives one course of
+ * events.
  */
 
 import { Cluster, type Counts, type Node } from "./cluster.ts";
@@ -9,31 +10,31 @@ import { spanOf } from "../base/byte_span.ts";
 import { Trace } from "./trace.ts";
 import { versionAt } from "../store/version.ts";
 
-/** What came of a run. */
+/** The outcome of a run. */
 export interface Outcome {
   seed: number;
-  /** What should never happen, with the time it did; none if all is well. */
+  /** Violated invariants, with the time of each; none if all is well. */
   violations: string[];
-  /** What led to the first of them. */
+  /** The events that led to the first violation. */
   trace: string[];
-  /** Rounds until all knew the same, once the network was whole. */
+  /** Rounds until all nodes knew the same writes, once the network was whole. */
   rounds: number;
   counts: Counts;
-  /** Everything that happened, as one number: the same for the same seed. */
+  /** A hash of all messages delivered: equal runs have equal hashes. */
   fingerprint: number;
 }
 
-/** What came of many runs of a scenario: the most rounds, and the sums of all that is counted. */
+/** The outcome of many runs of a scenario: the most rounds, and the sums of all counts. */
 export interface Summary extends Partial<Counts> {
   scenario: string;
   seeds: number;
-  /** Runs with violations, and the first of them. */
+  /** Runs with violations; `first` is the first of them. */
   bad: number;
   first?: Outcome;
   rounds: number;
 }
 
-/** Something that lasts until a step. */
+/** A fault that lasts until a step. */
 interface Lasting {
   until: number;
   end: () => void;
@@ -44,14 +45,14 @@ const ROUND_MS = 1000;
 const MAX_ROUNDS = 100;
 /** Rounds that a node may still wait for an answer that was lost before the network was whole. */
 const PATIENCE = 3;
-/** A node with more links asks some of them by chance. */
+/** Links of a node up to which it asks all of them in a round; with more, it asks some by chance. */
 const ALL_LINKS = 8;
 const FUTURE_MS = 120_000;
-/** Until all has arrived that was on its way, and all has expired that can, by clocks that are right. */
+/** Milliseconds until all messages on their way have arrived, and all entries that can expire have, by right clocks. */
 const EXPIRY_MS = 5000;
 const LONG_PARTITION_FROM = 60;
 
-/** Runs a scenario with a seed; what goes wrong is run again, to tell what led to it. */
+/** Runs a scenario with a seed; a run with violations is repeated, to record what led to them. */
 export function simulate(scenario: Scenario, seed: number): Outcome {
   const simulation = new Simulation(scenario, seed);
   const outcome = simulation.run();
@@ -61,7 +62,7 @@ export function simulate(scenario: Scenario, seed: number): Outcome {
   return { ...outcome, trace: trace.lines };
 }
 
-/** Runs a scenario with many seeds; `onRun` is told of each. */
+/** Runs a scenario with `seeds` seeds from `first` on; `onRun` is called after each run. */
 export function simulateAll(scenario: Scenario, first: number, seeds: number, onRun: (run: Outcome) => void): Summary {
   const summary: Summary = { scenario: scenario.name, seeds, bad: 0, rounds: 0 };
   for (let seed = first; seed < first + seeds; seed++) {
@@ -112,7 +113,7 @@ class Simulation {
     return { seed: this.#seed, violations, trace: [], rounds, counts: { ...cluster.counts, overflows }, fingerprint };
   }
 
-  /** A few operations on a node, by its clients. */
+  /** Lets clients do a few operations on a node. */
   #use(i: number): void {
     const { store, gossip } = this.cluster.nodes[i];
     for (let left = this.#below(4); left > 0; left--) {
@@ -144,7 +145,7 @@ class Simulation {
     else gossip.flush();
   }
 
-  /** In most steps, nothing befalls the cluster. */
+  /** Lets a fault happen by chance; in most steps there is none. */
   #fault(): void {
     const { partitionSteps, isFuture } = this.#scenario;
     if (partitionSteps > 0 && this.#step === LONG_PARTITION_FROM) {
@@ -194,7 +195,7 @@ class Simulation {
     this.cluster.pass(FUTURE_MS);
   }
 
-  /** A node hears and says nothing for a while, and then comes back with its memory or without. */
+  /** Lets a node neither receive nor send for a while, and then come back with its memory or without. */
   #die(i: number): void {
     if (this.cluster.down.has(i)) return;
     this.cluster.down.add(i);
@@ -229,7 +230,7 @@ class Simulation {
     }
   }
 
-  /** Makes the network whole, and waits until nothing more is sent. Returns the rounds until all knew the same. */
+  /** Makes the network whole, and waits until no writes are sent. Returns the rounds until all nodes agreed. */
   #settle(): number {
     this.#endLasting(Infinity);
     this.#heal();
@@ -256,7 +257,7 @@ class Simulation {
     return rounds;
   }
 
-  /** Whether all would believe all: a clock that was far ahead is believed once time has come near it. */
+  /** Whether no node's clock is ahead of any node's time: one that was far ahead is believed once time has caught up. */
   #isBelievable(): boolean {
     const most = Math.max(...this.cluster.nodes.map(({ store }) => store.clock));
     return this.cluster.nodes.every(({ store }) => most <= versionAt(store.nowMs));
@@ -270,7 +271,7 @@ class Simulation {
     this.cluster.pass(ROUND_MS);
   }
 
-  /** Whether all know the same, and nobody holds what cannot be known: that is adopted before long. */
+  /** Whether all nodes know the same writes, and none holds orphans, which are adopted before long. */
   #agree(): boolean {
     if (this.cluster.nodes.some(({ store }) => store.history.orphaned.length > 0)) return false;
     const known = ({ store }: Node) =>

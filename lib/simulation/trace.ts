@@ -1,11 +1,11 @@
-/** What happens in a simulated cluster, in words. */
+/** Describes in words what happens in a simulated cluster. */
 
 import { MESSAGE, type Message, type Write } from "../replication/message.ts";
 import type { Known } from "../store/history.ts";
 import { ENTRY, GHOST, TOMB } from "../store/entry.ts";
 import { type Version, versionAt } from "../store/version.ts";
 
-/** When simulated time begins. */
+/** When simulated time begins, in milliseconds since 1970. */
 export const START_MS = 1_767_225_600_000;
 
 const PER_MS = versionAt(START_MS + 1) - versionAt(START_MS);
@@ -15,12 +15,12 @@ const KEY_PREFIX = "key:";
 const TURNS = ["as an offer", "to be taken"];
 const MAX_LINES = 60;
 
-/** A key's name by its number … */
+/** The name of the key with a number. */
 export function keyName(key: number): Uint8Array {
   return new TextEncoder().encode(`${KEY_PREFIX}${key}`);
 }
 
-/** … and the number of the key of a write. */
+/** The number of the key of a write. */
 export function keyOf({ key: { bytes, from, to } }: Write): number {
   let number = 0;
   for (let i = from + KEY_PREFIX.length; i < to; i++) number = 10 * number + bytes[i] - 48;
@@ -37,7 +37,7 @@ function showTime(h: number): string {
   return h === 0 ? "0" : `${ms}${h % PER_MS === 0 ? "" : `.${h % PER_MS}`}`;
 }
 
-/** A message, with the writes of one key or, without one, how many there are. */
+/** Describes a message with the number of its writes and, if a key is given, the writes of that key. */
 export function describe(message: Message, key: number | undefined): string {
   const parts = [NAMES.get(message.type)!];
   if ("to" in message) parts.push(`for ${message.to}`);
@@ -64,9 +64,9 @@ function showKnown(known: Known): string {
   return [...known].map(([origin, h]) => showVersion({ h, origin })).join(" ") || "nothing";
 }
 
-/** The last of what happened, as far as it is about a key or about none. */
+/** The last events, without those about other keys than the given one. */
 export class Trace {
-  /** What happened. */
+  /** The events noted, the oldest first. */
   readonly lines: string[] = [];
   readonly #key: number | undefined;
   #hasEnded = false;
@@ -75,19 +75,19 @@ export class Trace {
     this.#key = key;
   }
 
-  /** Takes note of something, and of which key it was about. */
+  /** Takes note of an event, and of the key that the event was about. */
   note(atMs: number, what: string, key?: number): void {
     if (this.#hasEnded) return;
     if (key !== undefined && this.#key !== undefined && key !== this.#key) return;
     if (this.lines.push(`${atMs} ms: ${what}`) > MAX_LINES) this.lines.shift();
   }
 
-  /** What happens from now on does not matter. */
+  /** Ends the trace: later events are left out. */
   end(): void {
     this.#hasEnded = true;
   }
 
-  /** Takes note of a message: where a key matters, of those that change something, or ask about that key. */
+  /** Takes note of a message; if a key is given, only of pages and of messages with a write of that key. */
   heard(atMs: number, what: string, message: Message): void {
     const key = this.#key;
     if (key !== undefined) {

@@ -8,14 +8,14 @@
 
 import { giveBack } from "../base/memory.ts";
 
-/** A region has as many blocks as are in use before it; with more bytes in use than this it is mapped by itself. */
+/** Bytes in use below which a new region only doubles the blocks; from here on it is large enough to be mapped by itself. */
 const MAX_HEAP_BYTES = 4 * 1024 * 1024;
-/** A region has at most about this many bytes. */
+/** Bytes of a region, at most. */
 const MAX_REGION_BYTES = 64 * 1024 * 1024;
-/** A region is worth leaving with so many blocks more that are not in use than are. */
+/** A region is worth leaving if at least this many more of its used blocks have been returned than are in use. */
 const WORTH_LEAVING = 4;
 
-/** A block: so many bytes of a buffer from here on, with anything in it. */
+/** A block: part of a buffer, from `byteOffset` on, with arbitrary content. */
 export interface Block {
   readonly buffer: ArrayBuffer;
   readonly byteOffset: number;
@@ -24,7 +24,7 @@ export interface Block {
 interface Region {
   readonly buffer: ArrayBuffer;
   readonly blocks: number;
-  /** Where blocks begin that have been used and are not in use: they hold memory. */
+  /** Byte offsets of blocks that have been used and are not in use now: they still take memory. */
   readonly returned: number[];
   /** Blocks that have been used; those behind them take no memory. */
   used: number;
@@ -36,22 +36,23 @@ export class Blocks {
   readonly #regions: Region[] = [];
   /** Blocks that have been used, of all regions. */
   #used = 0;
-  /** A region most of whose memory is in no use: it is to be left, so that it goes back. */
+  /** A region most of whose memory is unused: its blocks are to be given back, so that it goes back to the system. */
   #leaving: Region | undefined;
 
   constructor(blockBytes: number) {
     this.#blockBytes = blockBytes;
   }
 
-  /** Memory that blocks take, in use or not. */
+  /** Memory that blocks take, in use or not, in bytes. */
   get bytes(): number {
     return this.#used * this.#blockBytes;
   }
 
   /**
-   * Lends a block: of the first region that has one, so that the last ones become free.
+   * Lends a block of the first region that has one, so that the last regions become free.
    *
-   * @param toLeave Whether it is to take what lies in a region that is left; else that one lends before there is another.
+   * @param toLeave Whether the block is to hold what moves out of the region being left. If not, that region lends a block
+   * before a new region is added, and stays.
    */
   take(toLeave = false): Block {
     let region = this.#regions.find((region) => region !== this.#leaving && hasRoom(region));
@@ -66,7 +67,7 @@ export class Blocks {
     return { buffer, byteOffset: this.#blockBytes * region.used++ };
   }
 
-  /** Takes a block back, by any view that begins with it. A region none of whose blocks is in use goes back to the system. */
+  /** Takes back the block at which a view begins. A region none of whose blocks is in use goes back to the system. */
   giveBack({ buffer, byteOffset }: ArrayBufferView): void {
     const i = this.#regions.findIndex((region) => region.buffer === buffer);
     const region = this.#regions[i];
@@ -78,13 +79,13 @@ export class Blocks {
     giveBack(region);
   }
 
-  /** Whether there is a region worth leaving: it goes back once those who use the blocks that `isLeft` names give them back. */
+  /** Whether there is a region worth leaving: it goes back once every block for which `isLeft` is true is given back. */
   leave(): boolean {
     this.#leaving ??= this.#regions.find((region) => region.returned.length >= inUse(region) + WORTH_LEAVING);
     return this.#leaving !== undefined;
   }
 
-  /** Whether a block, by any view of it, is to be given back. */
+  /** Whether a view's block lies in the region being left, and is to be given back. */
   isLeft({ buffer }: ArrayBufferView): boolean {
     return this.#leaving?.buffer === buffer;
   }

@@ -20,32 +20,32 @@ export interface EntriesOptions {
   readonly maxSize: number;
   /** Whether writes have versions, and what is deleted becomes a grave. */
   readonly replicates: boolean;
-  /** Whether what is evicted or expires becomes one too. */
+  /** Whether an entry that is evicted or expires becomes a grave too. */
   keepsGhosts: boolean;
   /** Graves held at most. */
   readonly maxGraves: number;
   /** Memory held at most, in bytes. */
   readonly limitBytes: number;
   readonly hashKey: HashKey;
-  /** Told of an entry that is about to leave by itself, or because a clear has doomed it, and why. */
+  /** Called before an entry expires, is evicted, or is erased after a clear; `cause` says which. */
   readonly onLeave: (position: number, cause: Cause) => void;
 }
 
-/** Segments are of this size, and smaller where the limit would be fewer than `LEAST_SEGMENTS` of them. */
+/** Bytes of a segment; fewer where the memory limit is below `LEAST_SEGMENTS` segments of this size. */
 const SEGMENT_BYTES = 512 * 1024;
 const SMALLEST_SEGMENT_BYTES = 8 * 1024;
 const LEAST_SEGMENTS = 128;
 /** Part of the memory that graves may take. */
 const GRAVES_SHARE = 1 / 8;
-/** Entries that are fetched ahead at a time, at most. */
+/** Entries that are prefetched at a time, at most. */
 export const MAX_PREFETCHED = 32;
 const NOTHING: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
 
 /** Entries and graves. A position is valid until anything is added or removed, or holes are closed. */
 export class Entries {
-  /** Where they lie. */
+  /** The records in which entries and graves lie. */
   readonly records: Records;
-  /** In which order they were written. */
+  /** The order in which entries and graves were written. */
   readonly history: History;
   /** Entries in order of use. */
   readonly order: RecordList;
@@ -80,7 +80,7 @@ export class Entries {
     return this.records.slab.liveBytes + this.#tableBytes;
   }
 
-  /** Memory held, in bytes, with the room between. */
+  /** Memory held, in bytes, the room between entries included. */
   get heldBytes(): number {
     return this.records.slab.heldBytes + this.#tableBytes;
   }
@@ -103,7 +103,7 @@ export class Entries {
     return position;
   }
 
-  /** Reads what uses of the entries of so many hashes read: loads that do not wait for each other. */
+  /** Reads what uses of the entries of the first `count` hashes will read: loads that do not wait for each other. */
   prefetch(hashes: Int32Array, count: number): void {
     const { records } = this;
     const table = this.#table;
@@ -121,17 +121,17 @@ export class Entries {
       seen ^= records.near(position);
     }
     for (let i = 0; i < 2 * count; i++) if (beside[i] !== 0) seen ^= records.hash(beside[i]);
-    found[0] = seen; // or the loads would be left out
+    found[0] = seen; // `seen` must be used, or the compiler leaves the loads out
   }
 
-  /** Same, but that an entry that has expired becomes a grave first, which may be dropped at once. */
+  /** Position of a key's entry or grave, or 0. An expired entry becomes a grave first, which may be dropped at once. */
   settled(hash: number, key: ByteSpan, nowMs: number): number {
     const position = this.lookup(hash, key);
     if (position === 0 || this.records.kind(position) !== ENTRY || this.isLive(position, nowMs)) return position;
     return this.lookup(hash, key);
   }
 
-  /** Whether there is an entry at a position, not a grave, that has not expired; an expired one leaves here. */
+  /** Whether there is a living entry at a position, not a grave; an expired or cleared entry is removed. */
   isLive(position: number, nowMs: number): boolean {
     if (this.records.kind(position) !== ENTRY) return false;
     if (this.isDoomed(position)) {
@@ -148,32 +148,32 @@ export class Entries {
     return this.doomed !== 0 && this.records.h(position) <= this.doomed;
   }
 
-  /** Adds an entry as the most recently used; others leave for it. There is none of its key. */
+  /** Adds an entry as the most recently used, dropping others to make room. Its key must have no entry or grave. */
   add(hash: number, key: ByteSpan, version: Version, entry: NewEntry, nowMs: number): void {
     while (this.order.size >= this.#options.maxSize) this.#dropOldest(nowMs);
     const position = this.#insert(hash, key, version, entry.value, nowMs);
     this.fill(position, entry, nowMs);
   }
 
-  /** Adds a grave. There is no entry or grave of its key. */
+  /** Adds a grave. Its key must have no entry or grave. */
   addGrave(hash: number, key: ByteSpan, version: Version, kind: number, nowMs: number): void {
     this.bury(this.#insert(hash, key, version, NOTHING, nowMs), kind);
     this.limitGraves();
   }
 
-  /** Writes an entry's fields, but for key and value. */
+  /** Writes an entry's fields other than key and value. */
   fill(position: number, { flags, marks, deadlineMs, ttlMs }: NewEntry, nowMs: number): void {
     this.records.setFlags(position, flags);
     this.records.setMarks(position, marks);
     this.setTimes(position, deadlineMs, ttlMs, nowMs);
   }
 
-  /** Writes when an entry expires. */
+  /** Writes an entry's time to live and deadline. */
   setTimes(position: number, deadlineMs: number, ttlMs: number, nowMs: number): void {
     if (ttlMs !== Infinity) this.isTimed = true;
     this.records.setTtlMs(position, ttlMs);
     this.records.setDeadlineMs(position, deadlineMs);
-    // Not later than now, be it by a rounding: it would count as long ago.
+    // Not later than now, even by a rounding: a later time would count as long ago.
     this.records.setTold(position, ttlMs === Infinity ? nowMs : Math.min(nowMs, deadlineMs - ttlMs));
     this.#sweep.note(position, deadlineMs);
   }
@@ -185,7 +185,7 @@ export class Entries {
     this.history.add(position, version);
   }
 
-  /** Lets an entry go whose time has come. */
+  /** Removes an entry that has expired. */
   expire(position: number): void {
     this.#leave(position, CAUSE.expired);
   }
@@ -198,7 +198,7 @@ export class Entries {
     this.limitGraves();
   }
 
-  /** Makes a grave of an entry, in its place; `limitGraves` has to follow. */
+  /** Turns an entry into a grave in its place; the caller must then call `limitGraves`. */
   bury(position: number, kind: number): void {
     this.order.remove(position);
     this.records.bury(position, kind);
@@ -206,7 +206,7 @@ export class Entries {
     this.#graveBytes += this.#graveBytesOf(position);
   }
 
-  /** The oldest graves go where they are too many, and leave no trace but that there were some. */
+  /** Drops the oldest graves beyond the limits; only that their versions are forgotten is remembered. */
   limitGraves(): void {
     const { maxGraves } = this.#options;
     const graves = this.#graves;
@@ -214,13 +214,13 @@ export class Entries {
     while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.forget(graves.oldest);
   }
 
-  /** Removes an entry or grave, and remembers only that there was something. */
+  /** Removes an entry or grave, and remembers only that its version is forgotten. */
   forget(position: number): void {
     this.history.forgetAt(position);
     this.erase(position);
   }
 
-  /** Removes an entry or grave, without a trace. */
+  /** Removes an entry or grave and remembers nothing of it. */
   erase(position: number): void {
     const { records } = this;
     if (records.kind(position) === ENTRY) {
@@ -241,16 +241,16 @@ export class Entries {
     this.doomed = 0;
   }
 
-  /** Erases what has been cleared. */
+  /** Erases the cleared entry or grave at a position. */
   eraseCleared(position: number): void {
     if (this.records.kind(position) === ENTRY) this.#options.onLeave(position, CAUSE.cleared);
     this.erase(position);
   }
 
   /**
-   * Erases cleared entries at so many places.
+   * Erases up to `places` cleared entries and graves.
    *
-   * @returns How many there were; with as many as asked for there may be more.
+   * @returns How many were erased; if `places`, there may be more.
    */
   eraseDoomed(places: number): number {
     const found: number[] = [];
@@ -265,12 +265,12 @@ export class Entries {
     return found.length;
   }
 
-  /** Looks for expired entries at so many places. Returns whether there may be more close by. */
+  /** Looks for expired entries at up to `places` places. Returns whether there may be more close by. */
   sweep(places: number, nowMs: number): boolean {
     return this.isTimed && this.#sweep.run(places, nowMs);
   }
 
-  /** Gives the table's memory back; the records' is for `records.slab.abandon`. Nothing else may be used then. */
+  /** Gives the table's memory back; `records.slab.abandon` does so for the records. Nothing else may be called afterwards. */
   abandon(): void {
     this.#table.abandon();
   }
@@ -283,7 +283,7 @@ export class Entries {
     return this.records.entryBytes(this.records.keyBytes(position), 0);
   }
 
-  /** The table and the order of writes count against the limit like the records. */
+  /** Limits the records' memory to what the table and the order of writes leave. */
   #limit(): void {
     const { history } = this;
     const table = this.#table;
@@ -300,20 +300,20 @@ export class Entries {
     return position;
   }
 
-  /** Drops the least recently used until there is room for one more record. */
+  /** Drops the least recently used entries until there is room for one more record. */
   #makeRoom(bytes: number, nowMs: number): void {
     const { slab } = this.records;
     this.#limit();
     slab.cleanAhead(bytes);
     while (this.size > 0 && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
     while (!slab.reserve(bytes) && this.size > 0) {
-      // Holes too small to be worth closing: they must become larger.
+      // The holes are too small to be worth closing: they must become larger.
       const target = slab.liveBytes - slab.segmentBytes / 8;
       while (this.size > 0 && slab.liveBytes > target) this.#dropOldest(nowMs);
     }
   }
 
-  /** Entries and graves. */
+  /** Number of entries and graves. */
   get size(): number {
     return this.order.size + this.#graves.size;
   }
@@ -324,7 +324,7 @@ export class Entries {
     this.#leave(this.order.oldest, CAUSE.evicted);
   }
 
-  /** Leads to an entry or grave that has moved. */
+  /** Updates whatever refers to an entry or grave that has moved. */
   #moved(from: number, to: number): void {
     const { records } = this;
     const isEntry = records.kind(to) === ENTRY;

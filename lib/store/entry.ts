@@ -1,21 +1,21 @@
-/** What an entry is: its kinds and marks, the shapes in which it comes and goes, and what may be seen of it. It holds none. */
+/** What an entry is: its kinds and marks, the types that describe it, and the interface that reads it. It holds no entries. */
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { Version } from "./version.ts";
 
-/** Kinds of records. */
+/** Kind of a record that holds an entry. */
 export const ENTRY = 1;
-/** A deletion, itself a write. */
+/** Kind of a record that stands for a deletion, which is itself a write. */
 export const TOMB = 3;
-/** What was evicted or has expired here. */
+/** Kind of a record that stands for an entry that was evicted or has expired here. */
 export const GHOST = 4;
 
 /**
  * Marks of an entry. Those of `TRAVELS` belong to the write and go wherever it goes; the others are this node's own.
  *
- * `fixed`: a hit does not renew it. `stale`: it is to be replaced, and may be used meanwhile. `stamped`: the last 8 bytes of what
- * is stored are no value but its stamp, a number that stands for its state. `binaryKey`: its key came as base64.
- * `promised`: somebody has been told to replace it. `fetched`: it has been used.
+ * `fixed`: a hit does not renew the entry. `stale`: the entry is to be replaced, and may be used meanwhile. `stamped`: the
+ * last 8 bytes stored are not part of the value but its stamp, a number that stands for its state. `binaryKey`: the key
+ * came as base64. `promised`: a client has been told to replace the entry. `fetched`: the entry has been used.
  */
 export const MARK = { fixed: 1, stale: 2, stamped: 4, binaryKey: 8, promised: 16, fetched: 32 } as const;
 /** Marks that go with a write. */
@@ -26,64 +26,64 @@ export const STAMP_BYTES = 8;
 /** What is to be stored under a key. */
 export interface EntryInput {
   flags: number;
-  /** Of {@linkcode MARK}; none by default. */
+  /** Bits of {@linkcode MARK}; none by default. */
   marks?: number;
   /** The value's bytes; they are copied. */
   value: ByteSpan;
-  /** Milliseconds until it expires, 0 or `Infinity` for never; `undefined` is the store's default. */
+  /** Milliseconds until the entry expires, 0 or `Infinity` for never; `undefined` is the store's default. */
   ttlMs: number | undefined;
-  /** When it expires, if that is not a whole time to live from now. */
+  /** When the entry expires, in milliseconds since 1970, if that is not one time to live from now. */
   deadlineMs?: number;
 }
 
 /** What an entry holds beside its key. */
 export interface NewEntry {
   flags: number;
-  /** Of {@linkcode MARK}. */
+  /** Bits of {@linkcode MARK}. */
   marks: number;
   value: ByteSpan;
-  /** Milliseconds, `Infinity` for ever. */
+  /** Time to live in milliseconds; `Infinity` if the entry never expires. */
   ttlMs: number;
   deadlineMs: number;
 }
 
-/** A write of another node. */
+/** A write made by another node. */
 export interface RemoteWrite {
   version: Version;
   /** `ENTRY`, `TOMB` or `GHOST`. */
   kind: number;
-  /** Of an entry: what it holds; `remainingMs` is what is left of its time to live. */
+  /** What an entry holds; `remainingMs` is what remains of its time to live. Absent for other kinds. */
   entry?: { flags: number; marks?: number; value: ByteSpan; ttlMs: number; remainingMs: number };
 }
 
-/** What may be seen of an entry or a grave by its position: a number that is valid until the store is told to change anything. */
+/** Reads an entry or a grave by its position: a number that is valid until the store is changed. */
 export interface EntryReader {
   /** `ENTRY`, `TOMB` or `GHOST`. */
   kind(position: number): number;
-  /** The number that orders its version; memcached's clients see it as the entry's CAS. */
+  /** The number that orders the entry's version; memcached's clients see it as the entry's CAS. */
   h(position: number): number;
-  /** Its marks: bits of {@linkcode MARK}. */
+  /** The entry's marks: bits of {@linkcode MARK}. */
   marks(position: number): number;
-  /** Its flags. */
+  /** The entry's flags. */
   flags(position: number): number;
-  /** When it expires, in milliseconds; `Infinity` is never. */
+  /** When the entry expires, in milliseconds; `Infinity` is never. */
   deadlineMs(position: number): number;
-  /** Its time to live, in milliseconds. */
+  /** The entry's time to live, in milliseconds. */
   ttlMs(position: number): number;
-  /** Milliseconds since peers were told of its use, or, of a fixed entry, since its last use; up to 49 days. */
+  /** Milliseconds since peers were told of the entry's use or, for a fixed entry, since its last use; up to 49 days. */
   toldMs(position: number, nowMs: number): number;
-  /** Bytes of its key. */
+  /** Bytes of the key. */
   keyBytes(position: number): number;
-  /** Copies its key to a place in an array. Returns where it ends. */
+  /** Copies the key to a place in an array. Returns where the key ends. */
   copyKey(position: number, target: Uint8Array, at: number): number;
-  /** Bytes of its value. */
+  /** Bytes of the value. */
   valueBytes(position: number): number;
-  /** Copies its value to a place in an array that has room for it. */
+  /** Copies the value to a place in an array that has room for it. */
   copyValue(position: number, target: Uint8Array, at: number): void;
-  /** Bytes of its value and, if it has one, its stamp. */
+  /** Bytes of the value and, if there is one, its stamp. */
   storedBytes(position: number): number;
-  /** Copies its value and, if it has one, its stamp. */
+  /** Copies the value and, if there is one, its stamp. */
   copyStored(position: number, target: Uint8Array, at: number): void;
-  /** Bytes of memory that an entry with a key and a value of such lengths takes at most. */
+  /** Bytes of memory that an entry with a key and a value of these lengths takes at most. */
   entryBytes(keyBytes: number, valueBytes: number): number;
 }

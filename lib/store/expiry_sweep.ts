@@ -2,20 +2,20 @@
  * Finds expired entries without being asked for them, a few places at a time. It knows records and deadlines, not keys
  * or recency.
  *
- * Of each segment it remembers the earliest deadline, so it walks only where something is due; entries whose deadline
- * has been put off since are found then, and wait for another walk.
+ * It remembers the earliest deadline of each segment, so it walks only through segments where an entry is due. Entries
+ * whose deadline has been put off since wait for another walk.
  */
 
 import type { Records } from "./records.ts";
 
-/** A sweep that goes round the segments for ever. */
+/** A sweep that goes round the segments without end. */
 export class ExpirySweep {
   readonly #records: Records;
   readonly #expire: (position: number) => void;
-  /** By segment: no entry in it expires before this. */
+  /** For each segment, the time in milliseconds before which none of its entries expires. */
   readonly #earliest: number[] = [];
   #segment = 0;
-  /** Where the walk through a segment stands, or -1 between segments. */
+  /** Byte offset of the walk within its segment, or -1 between segments. */
   #at = -1;
   /** How often the segment had been opened when the walk began. */
   #opened = 0;
@@ -37,9 +37,9 @@ export class ExpirySweep {
   }
 
   /**
-   * Looks at so many places: segments, or records of a segment where something is due.
+   * Looks at up to `places` places: segments, or records of a segment where an entry is due.
    *
-   * @returns Whether it stopped within a segment.
+   * @returns Whether the sweep stopped within a segment.
    */
   run(places: number, nowMs: number): boolean {
     for (; places > 0 && this.#earliest.length > 0; places--) {

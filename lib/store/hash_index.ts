@@ -1,5 +1,5 @@
 /**
- * Hash → positions of entries that may have the key. It knows neither keys nor entries.
+ * Maps a hash to the positions of entries that may have the key. It knows neither keys nor entries.
  *
  * Extendible hashing (Fagin, Nievergelt, Pippenger, Strong, 1979): pages of fixed size under a directory indexed by the
  * hash's upper bits. A full page is split alone, so the table never stands still to grow, and two that have become
@@ -12,18 +12,18 @@
 
 import { Blocks } from "./blocks.ts";
 
-/** Pairs a page holds before it is split. */
+/** Part of a page's pairs that may be in use before the page is split. */
 const FULL = 0.75;
-/** A page emptier than this looks whether its buddy is as empty, to merge … */
+/** Part of a page's pairs: with fewer in use, the page looks whether it can merge with its buddy. */
 const SPARSE = 0.15;
-/** … and after that both fill one page to twice that at most. */
+/** Part of a page's pairs that two pages may have in use together to be merged. */
 const MERGED = 2 * SPARSE;
 const MAX_PAIRS = 1024;
-/** After a page's pairs of hash and position: how many there are, … */
+/** Field after a page's pairs of hash and position: how many pairs are in use. */
 const COUNT = 0;
-/** … how many upper bits of the hash they share, … */
+/** Field: how many upper bits of the hash the pairs share. */
 const DEPTH = 1;
-/** … and which bits these are: where the page's part of the directory begins, at whatever depth that is. */
+/** Field: the bits that the pairs share, which say where the page's part of the directory begins at any depth. */
 const PREFIX = 2;
 const TRAILER = 3;
 
@@ -46,7 +46,7 @@ export class HashIndex {
   #at = 0;
   #hash = 0;
 
-  /** @param chunkBytes Memory is taken in pieces of about this size; below 16 KiB pages are smaller than 1,024 pairs. */
+  /** @param chunkBytes Size of the pieces in which memory is taken, about; below 16 KiB pages are smaller than 1,024 pairs. */
   constructor(chunkBytes = 512 * 1024) {
     this.#pairs = Math.min(MAX_PAIRS, 2 ** Math.floor(Math.log2(chunkBytes / 16)));
     this.#pageWords = 2 * this.#pairs + TRAILER;
@@ -62,12 +62,12 @@ export class HashIndex {
     return 4 * (this.#pages * this.#pageWords + this.#directory.length);
   }
 
-  /** What the next `insert` may add to that. */
+  /** Bytes that the next `insert` may add to `bytes`. */
   get growthBytes(): number {
     return 4 * (this.#pageWords + this.#directory.length);
   }
 
-  /** The first position stored under a hash, or 0. For the others, `findNext`. */
+  /** The first position stored under a hash, or 0. `findNext` returns the others. */
   find(hash: number): number {
     this.#goTo(this.#directory[this.#index(hash)]);
     this.#hash = hash;
@@ -75,7 +75,7 @@ export class HashIndex {
     return this.#probe();
   }
 
-  /** What lies where the search for a hash begins. */
+  /** The word that lies where the search for a hash begins. */
   home(hash: number): number {
     this.#goTo(this.#directory[this.#index(hash)]);
     return this.#chunk[this.#base + 2 * (hash & (this.#pairs - 1))];
@@ -93,7 +93,7 @@ export class HashIndex {
     this.#put(this.#pageOf(hash), hash, position);
   }
 
-  /** Puts another position in the place of one. */
+  /** Replaces the position `from` under a hash by `to`. */
   move(hash: number, from: number, to: number): void {
     for (let position = this.find(hash); position !== from;) {
       if (position === 0) throw new RangeError(`Cannot move position ${from}: it is not in the table`);
@@ -110,7 +110,7 @@ export class HashIndex {
     if (count < SPARSE * this.#pairs && this.#depth > 0) this.#merge(this.#pageOf(hash));
   }
 
-  /** Gives all memory back. The table is of no use then. */
+  /** Gives all memory back; the table must not be used afterwards. */
   abandon(): void {
     while (this.#chunks.length > 0) this.#blocks.giveBack(this.#chunks.pop()!);
     this.#pages = 0;
@@ -155,7 +155,7 @@ export class HashIndex {
     this.#at = (this.#at + 2) & (2 * this.#pairs - 1);
   }
 
-  /** Closes the gap at the pair found: a later one that would now be looked for in vain moves in, and leaves the next. */
+  /** Closes the gap at the pair found: a later pair that a search would now miss moves in, and leaves the next gap. */
   #shiftBack(): void {
     const chunk = this.#chunk;
     const base = this.#base;
@@ -197,7 +197,7 @@ export class HashIndex {
     return page;
   }
 
-  /** Leads a page's part of the directory to it. */
+  /** Points a page's part of the directory to the page. */
   #direct(page: number): void {
     const span = 2 ** (this.#depth - this.#trailer(page, DEPTH));
     const first = this.#trailer(page, PREFIX) * span;
@@ -222,7 +222,7 @@ export class HashIndex {
     this.#distribute();
   }
 
-  /** Empties a page into the scratch. */
+  /** Moves a page's pairs to the scratch array. */
   #take(page: number): void {
     this.#goTo(page);
     const end = this.#base + 2 * this.#pairs;
@@ -230,7 +230,7 @@ export class HashIndex {
     this.#chunk.fill(0, this.#base, end + COUNT + 1);
   }
 
-  /** Puts what is in the scratch where the directory says. */
+  /** Puts the pairs in the scratch array into the pages that the directory names. */
   #distribute(): void {
     for (let at = 0; at < this.#scratch.length; at += 2) {
       const hash = this.#scratch[at];
@@ -254,7 +254,7 @@ export class HashIndex {
     this.#drop(buddy);
   }
 
-  /** The last page moves into the place of one that nothing leads to. */
+  /** Moves the last page into the place of one that the directory no longer names. */
   #drop(page: number): void {
     const last = --this.#pages;
     if (last !== page) {
@@ -264,7 +264,7 @@ export class HashIndex {
       this.#chunk.set(words, this.#base);
       this.#direct(page);
     }
-    // One chunk is kept, lest a table on the brink take and give back memory in turn.
+    // One chunk is kept spare, or a table at a chunk's edge would take memory and give it back in turn.
     if (this.#pages <= (this.#chunks.length - 2) << this.#chunkShift) this.#blocks.giveBack(this.#chunks.pop()!);
   }
 }

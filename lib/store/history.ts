@@ -15,7 +15,7 @@ export interface Rules {
   cover: boolean;
   /** What is at or below the floor is accepted only from those who know everything that this node knows. */
   floor: boolean;
-  /** And from those it is. */
+  /** What is at or below the floor is accepted from senders who know everything that this node knows. */
   dominance: boolean;
   /** Entries that may have been deleted elsewhere are verified. */
   verify: boolean;
@@ -51,22 +51,22 @@ export const ALL_RULES: Rules = {
 /** What is known of one origin's writes. */
 export interface Origin {
   id: number;
-  /** Who made the writes: itself, or where they have been adopted, another. */
+  /** Origin that made the writes: `id` itself or, where they have been adopted, another. */
   writer: number;
-  /** All its writes up to this have been dealt with. */
+  /** All writes of the origin up to this version have been dealt with. */
   known: number;
-  /** The highest of its versions whose grave has been dropped. */
+  /** The highest version counted under `id` whose grave has been dropped. */
   forgotten: number;
-  /** The highest of its versions whose grave has been dropped here, under whatever number it was counted. */
+  /** The highest version that the origin wrote whose grave has been dropped here, under whatever number it was counted. */
   dropped: number;
-  /** Its writes that are held as an entry or a grave. */
+  /** The origin's writes that are held as an entry or a grave. */
   log: WriteLog;
 }
 
 /** How far the writes of origins are known: id → h. */
 export type Known = Map<number, number>;
 
-/** Whether one knows anything that the other does not. */
+/** Whether `one` knows any write that `other` does not. */
 export function exceeds(one: Known, other: Known): boolean {
   for (const [id, h] of one) if (h > (other.get(id) ?? 0)) return true;
   return false;
@@ -79,7 +79,7 @@ export const MAX_ORIGINS = 4096;
 export class History {
   /** Origins by index; the first is this node's own. */
   readonly origins: Origin[] = [];
-  /** The highest of all that is forgotten. */
+  /** The highest `forgotten` of all origins. */
   floor = 0;
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
@@ -95,7 +95,7 @@ export class History {
     this.#drop = drop;
   }
 
-  /** Goes on with other records, of which there are none yet: what is known, forgotten and cleared stays. */
+  /** Continues with other records, still empty; what is known, forgotten and cleared stays. */
   attach(records: Records): void {
     this.#records = records;
     this.#chunks = new Chunks(records);
@@ -103,17 +103,17 @@ export class History {
     if (this.origins.length === 0) this.indexOf(this.#ownId);
   }
 
-  /** Memory of the order of writes, in bytes … */
+  /** Memory of the order of writes, in bytes. */
   get bytes(): number {
     return this.#chunks.bytes;
   }
 
-  /** … and what the next write may add to it. */
+  /** Bytes that the next write may add to `bytes`. */
   get growthBytes(): number {
     return this.#chunks.growthBytes;
   }
 
-  /** Index of an origin; one not met before gets the next, or in the end that of one that has least here. */
+  /** Index of an origin. A new origin gets the next index or, if none is left, that of the one with the fewest writes here. */
   indexOf(id: number): number {
     const known = this.#indexes.get(id);
     if (known !== undefined) return known;
@@ -125,7 +125,7 @@ export class History {
     return index;
   }
 
-  /** Gives up the origin with the fewest writes here; of those with none, the one that wrote last the longest ago. */
+  /** Gives up the origin with the fewest writes here; of those with equally few, the one whose last known write is oldest. */
   #retire(): number {
     let least = 1;
     for (let i = 2; i < this.origins.length; i++) {
@@ -151,8 +151,8 @@ export class History {
   }
 
   /**
-   * Whether a write of this version is held here. An orphan that comes as adopted by another is one no longer: it is
-   * counted under that number from now on.
+   * Whether a write of this version is held here. An orphan that comes again as an adopted write is an orphan no longer:
+   * from now on it is counted under the number of its adoption.
    */
   recognizes(version: Version): boolean {
     const { h, origin, by } = version;
@@ -171,8 +171,8 @@ export class History {
   }
 
   /**
-   * Whether a write is not to be accepted of whose key nothing lives here: it is known, or may be older than what has been
-   * forgotten, and then it is forgotten too.
+   * Whether to refuse a write whose key has no living entry here: the write is known, or it may be older than what has been
+   * forgotten, and is then forgotten too.
    */
   refuses(version: Version, isDominated: boolean, rules: Rules): boolean {
     if (rules.cover && this.covers(version)) return true;
@@ -182,8 +182,8 @@ export class History {
   }
 
   /**
-   * Whether a version has been dealt with: it is known, by one number or the other, or it may have been an orphan that has
-   * left no trace.
+   * Whether a version has been dealt with: it is known under its origin or under the number of its adoption, or it may have
+   * been an orphan that has left no trace.
    */
   covers({ h, origin, by = origin }: Version): boolean {
     if (Math.max(this.knownOf(origin), this.knownOf(by)) >= h) return true;
@@ -207,7 +207,7 @@ export class History {
     this.origins[index].log.add(position);
   }
 
-  /** Index of the number under which an adopted write is counted: each stands for one writer. */
+  /** Index of the number under which an adopted write is counted: each number stands for one writer. */
   #adopted({ origin }: Version, by: number): number {
     const writer = this.indexOf(origin);
     const index = this.indexOf(by);
@@ -224,10 +224,10 @@ export class History {
   }
 
   /**
-   * Adopts what is held of an origin's writes beyond what is known of it: it is counted under a number of its own, of
-   * which all is known once all has been moved there.
+   * Adopts the writes of an origin that are held beyond what is known of it: they are counted under the number `by`, of
+   * which all is known once all of them have been moved there.
    *
-   * @returns How many were moved; with as many as asked for there may be more.
+   * @returns How many writes were moved; if `most`, there may be more.
    */
   adopt(id: number, by: number, most: number): number {
     const index = this.#indexes.get(id);
@@ -262,7 +262,7 @@ export class History {
     this.#chunks.remove(position);
   }
 
-  /** Leads to a record that has moved. */
+  /** Updates the place of a record that has moved to position `to`. */
   moved(to: number): void {
     this.#chunks.moved(to);
   }
@@ -274,7 +274,7 @@ export class History {
     return known;
   }
 
-  /** A number that two nodes share when they know the same: a sum, which does not depend on the order of origins. */
+  /** A number that is equal on nodes that know the same writes: a sum, which does not depend on the order of origins. */
   get digest(): number {
     let sum = 0;
     for (const { id, known } of this.origins) if (known > 0) sum = (sum + mixed(id, known)) % 2 ** 52;
@@ -291,7 +291,7 @@ export class History {
     return dealt;
   }
 
-  /** How many of the writes known here are not known to one who knows so much. */
+  /** How many of the writes known here are beyond what `theirs` knows. */
   countBeyond(theirs: Known): number {
     let count = 0;
     for (const { id, known, log } of this.origins) {
@@ -306,7 +306,7 @@ export class History {
     this.#forget(this.origins[this.indexOf(by)], h);
   }
 
-  /** Same, of the write at a position. */
+  /** Takes note that the write at a position has left no trace here. */
   forgetAt(position: number): void {
     const origin = this.origins[this.#records.origin(position)];
     const h = this.#records.h(position);
@@ -327,7 +327,7 @@ export class History {
   }
 }
 
-/** 52 bits out of an origin and how far it is known: multiplication and shifts of two halves (after MurmurHash3's end). */
+/** Mixes an origin and how far it is known into 52 bits: multiplications and shifts, after MurmurHash3's finalizer. */
 function mixed(id: number, h: number): number {
   const [high, low] = [Math.floor(h / 2 ** 32), h >>> 0];
   const a = scramble(Math.imul(id, 0x9e3779b1) ^ low);

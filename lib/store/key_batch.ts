@@ -1,4 +1,4 @@
-/** Keys that are about to be looked up together: what their lookups read is fetched for all of them at once. */
+/** Keys that are about to be looked up together: the memory that their lookups read is prefetched for all at once. */
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import { MAX_PREFETCHED } from "./entries.ts";
@@ -16,17 +16,17 @@ export class KeyBatch {
     this.#store = store;
   }
 
-  /** Whether no further key may be added. */
+  /** Whether the batch holds as many keys as it can. */
   get isFull(): boolean {
     return this.count === MAX_PREFETCHED;
   }
 
-  /** Adds a key, which must not be one too many. */
+  /** Adds a key; the batch must not be full. */
   add(key: ByteSpan): void {
     this.hashes[this.count++] = this.#store.hash(key);
   }
 
-  /** Fetches what the lookups of the keys will read; of a single key that would be no gain. */
+  /** Prefetches what the lookups of the keys will read; for a single key this would gain nothing. */
   prefetch(): void {
     if (this.count > 1) this.#store.prefetch(this.hashes, this.count);
   }

@@ -8,7 +8,7 @@ export class RecordList {
   newest = 0;
   /** Position of the oldest; 0 if there is none. */
   oldest = 0;
-  /** Records in it. */
+  /** Number of records in the list. */
   size = 0;
   readonly #records: Records;
 
@@ -46,7 +46,7 @@ export class RecordList {
     this.add(position);
   }
 
-  /** Leads to a record that has moved. */
+  /** Updates the links to a record that has moved to position `to`. */
   moved(to: number): void {
     const records = this.#records;
     const newer = records.newer(to);

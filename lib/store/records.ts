@@ -53,27 +53,27 @@ const PIECE_BEFORE = 1;
 const PIECE_NEXT = 2;
 const PIECE_BYTES = 3;
 
-/** Less than this part of a record is not worth a piece at the end of a segment. */
+/** Part of the largest record: with less room than this, the end of a segment is not used for a piece. */
 const SMALLEST_PIECE = 1 / 4;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Told when an entry has moved. */
+/** Called when an entry or grave has moved. */
 export type EntryMoved = (from: number, to: number) => void;
 
-/** A float as the integer that has the same bits. */
+/** A float whose bits `floatBits` reads and writes as an integer. */
 const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
 
 /** Entries by position: a number above 0 that stays the same until room is made or an entry leaves. */
 export class Records implements EntryReader {
-  /** Where they are. */
+  /** The slab in which the records lie. */
   readonly slab: Slab;
   readonly #entryMoved: EntryMoved;
   readonly #shift: number;
   readonly #mask: number;
   readonly #words: Int32Array[];
-  /** A part of a value on its way. */
+  /** The part of a value that is being copied. */
   readonly #part: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
 
   constructor(segmentBytes: number, entryMoved: EntryMoved) {
@@ -94,7 +94,7 @@ export class Records implements EntryReader {
     return whole + (full + atEnds) * (PIECE_HEAD_BYTES + 8);
   }
 
-  /** Whether another value of so many bytes fits into the place of the entry's. */
+  /** Whether a value of `valueBytes` bytes fits into the place of the entry's value. */
   fits(position: number, valueBytes: number): boolean {
     const words = this.#words[position >>> this.#shift];
     const at = (position & this.#mask) << 1;
@@ -132,19 +132,19 @@ export class Records implements EntryReader {
     return position;
   }
 
-  /** Writes another value, that `fits`, into the place of the entry's. */
+  /** Writes a value, for which `fits` is true, into the place of the entry's value. */
   replace(position: number, value: ByteSpan): void {
     this.#set(position, VALUE_BYTES, value.to - value.from);
     this.#writeWhole(position, value);
   }
 
-  /** Removes an entry or grave, which nothing leads to any more. */
+  /** Removes an entry or grave that nothing refers to any more. */
   remove(position: number): void {
     this.#removePieces(position);
     this.slab.release(position);
   }
 
-  /** Makes a grave of an entry, in its place: its value dies. */
+  /** Turns an entry into a grave in its place, without its value. */
   bury(position: number, kind: number): void {
     this.#removePieces(position);
     this.#set(position, VALUE_BYTES, 0);
@@ -159,7 +159,7 @@ export class Records implements EntryReader {
     return this.#copyPart(position >>> this.#shift, from, this.keyBytes(position), target, at);
   }
 
-  /** Leads a span to an entry's key where it lies; valid until the entry moves or leaves. */
+  /** Points a span to where an entry's key lies; valid until the entry moves or is removed. */
   leadToKey(position: number, key: ByteSpan): void {
     key.bytes = this.slab.bytes[position >>> this.#shift];
     key.from = ((position & this.#mask) << 3) + HEAD_BYTES;
@@ -193,7 +193,7 @@ export class Records implements EntryReader {
     target.set(stored.subarray(0, -STAMP_BYTES), at);
   }
 
-  /** Same, with its stamp if it has one. */
+  /** Copies an entry's value and, if there is one, its stamp. */
   copyStored(position: number, target: Uint8Array, at: number): void {
     const segment = position >>> this.#shift;
     const words = this.#words[segment];
@@ -209,7 +209,7 @@ export class Records implements EntryReader {
     }
   }
 
-  /** What a record is: an entry or a grave. */
+  /** Kind of a record: `ENTRY`, `TOMB` or `GHOST`. */
   kind(position: number): number {
     return this.#get(position, 0) & KIND_MASK;
   }
@@ -266,7 +266,7 @@ export class Records implements EntryReader {
     return this.#get(position, HASH);
   }
 
-  /** Something from behind an entry's head, where its value is likely to be. */
+  /** A word from behind an entry's head, where its value is likely to be. */
   near(position: number): number {
     return this.#words[position >>> this.#shift][((position + NEAR) & this.#mask) << 1];
   }
@@ -312,7 +312,7 @@ export class Records implements EntryReader {
     return (this.marks(position) & MARK.stamped) === 0 ? stored : stored - STAMP_BYTES;
   }
 
-  /** Same, with its stamp if it has one. */
+  /** Bytes of an entry's value and, if there is one, its stamp. */
   storedBytes(position: number): number {
     return this.#get(position, VALUE_BYTES);
   }
@@ -349,7 +349,7 @@ export class Records implements EntryReader {
     return at + (this.#words[segment][at >> 2] & ~KIND_MASK);
   }
 
-  /** Leads to a record that the slab has moved. */
+  /** Updates whatever refers to a record that the slab has moved. */
   moved(from: number, to: number): void {
     if ((this.#get(to, 0) & KIND_MASK) === PIECE) {
       this.#linkPieces(this.#get(to, PIECE_BEFORE), to);
@@ -392,7 +392,7 @@ export class Records implements EntryReader {
     part.bytes = NO_BYTES;
   }
 
-  /** Size for a record of a fixed part and as much of a value as goes with it; the segment's end is used if it is worth it. */
+  /** Size for a record of a fixed part and as much of a value as fits; the end of a segment is used if it is large enough. */
   #pieceBytes(fixed: number, valueBytes: number): number {
     const { maxRecordBytes, roomBytes } = this.slab;
     const most = Math.max(maxRecordBytes, align(fixed));

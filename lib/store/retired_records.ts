@@ -1,30 +1,30 @@
-/** Records of before a clear, whose memory goes back to the system in slices, or sooner where it is needed. */
+/** Records from before a clear, whose memory goes back to the system in slices, or sooner where it is needed. */
 
 import type { Records } from "./records.ts";
 
-/** Memory that is held and of no more use. */
+/** Records that are no longer used and still hold memory. */
 export class RetiredRecords {
   #all: Records[] = [];
 
-  /** Bytes of memory. */
+  /** Memory of all retired records, in bytes. */
   get bytes(): number {
     return this.#all.reduce((sum, { slab }) => sum + slab.takenBytes, 0);
   }
 
-  /** Takes records that nothing leads to any more. */
+  /** Takes over records that nothing refers to any more. */
   add(records: Records): void {
     if (records.slab.heldBytes > 0) this.#all.push(records);
   }
 
-  /** Gives back the memory of so many segments. */
+  /** Gives back the memory of up to `segments` segments. */
   giveBack(segments: number): void {
     const [first] = this.#all;
     if (first !== undefined && !first.slab.abandon(segments)) this.#all.shift();
   }
 
   /**
-   * What comes in must not be held beside what was cleared: each segment may end with some waste, and three more are
-   * needed beside.
+   * Gives retired memory back until new entries of `bytes` bytes fit within the limit beside it: each segment may end with
+   * some waste, and three more are needed.
    */
   makeRoomFor(bytes: number, { slab }: Records): void {
     if (this.#all.length === 0) return;

@@ -30,32 +30,32 @@ export interface SlabOptions {
 /** Records start at multiples of this, and positions count in it. */
 const UNIT_BYTES = 8;
 
-/** A record is at most this part of a segment: it bounds what the end of a segment leaves unused. */
+/** Number of largest records in a segment; it bounds how much the end of a segment leaves unused. */
 const RECORDS_PER_SEGMENT = 16;
 /** A segment with more than this part alive is not worth cleaning: a sixteenth may be lost again at the end of another. */
 const WORTH_CLEANING = 1 - 1.2 / RECORDS_PER_SEGMENT;
-/** While room is not short, this part of the memory may be holes, and these segments beside. */
+/** While room is not short, holes may take this part of the memory in use and `HOLE_SEGMENTS` segments more. */
 const HOLES = 0.15;
 const HOLE_SEGMENTS = 3;
-/** One free segment is the cleaner's: what lives in another must have somewhere to go. */
+/** Free segments kept for the cleaner: records that it moves must have somewhere to go. */
 const RESERVE = 1;
-/** Where room is short, segments are cleaned ahead until so many more are free. */
+/** Free segments beyond the reserve: with fewer, segments are cleaned ahead. */
 const FREE_AHEAD = 1;
-/** Part of the memory that may live: with less to spare, cleaning would move everything again and again … */
+/** Part of the memory that living records may take: with less to spare, cleaning would move everything again and again. */
 const LIVE = 0.88;
-/** … and of few segments, these cannot be full: the cleaner's, the one ahead, and the two that are being filled. */
+/** Segments that are never full, which counts where there are few: the cleaner's, the one ahead, and two being filled. */
 const NOT_FULL = 4;
-/** Bytes of records looked at for each byte allocated, while cleaning goes on: it is done before room runs out. */
+/** Bytes of records that cleaning looks at for each byte allocated, so that it is done before room runs out. */
 const CLEANING_PACE = 24;
 const CLEANING_STEP_BYTES = 2048;
-/** Segments cleaned on end for one allocation, before the owner is told to drop something. */
+/** Segments cleaned in a row for one allocation, before the owner is told to drop something. */
 const MAX_CLEANED = 32;
-/** Segments cleaned without one more being free, after which holes are left alone. */
+/** Segments cleaned in a row without one becoming free, after which holes are left alone. */
 const MAX_FRUITLESS = 32;
-/** Free segments whose memory is kept for the next need. */
+/** Free segments whose memory is kept for reuse, at most. */
 const SPARES = 2;
 
-/** Where segments are filled: records of new entries and records that were moved age apart. */
+/** Indexes of the open segments: new records and moved ones fill separate segments, since they differ in age. */
 const FOR_NEW = 0;
 const FOR_MOVED = 1;
 
@@ -71,9 +71,9 @@ export class Slab {
   readonly segmentBytes: number;
   /** Longest record. */
   readonly maxRecordBytes: number;
-  /** A position's upper bits are its segment … */
+  /** Bits to shift a position right by to get its segment. */
   readonly shift: number;
-  /** … and its lower bits the place in it, in units of 8 bytes. */
+  /** Mask of a position's lower bits: the place in its segment, in units of 8 bytes. */
   readonly mask: number;
   /** Segments as 32-bit words; without memory, an empty array. */
   readonly words: Int32Array[] = [];
@@ -83,7 +83,7 @@ export class Slab {
   readonly bytes: Uint8Array[] = [];
   /** Where the records of each segment end, in bytes. */
   readonly ends: number[] = [];
-  /** How often each segment has been opened: a walk that finds another number has lost its way. */
+  /** How often each segment has been opened: a walk that finds another number than it began with must stop. */
   readonly opened: number[] = [];
   /** Bytes of living records. */
   liveBytes = 0;
@@ -92,19 +92,19 @@ export class Slab {
 
   readonly #owner: SlabOwner;
   readonly #blocks: Blocks;
-  /** Bytes alive by segment. */
+  /** Bytes of living records in each segment. */
   readonly #live: number[] = [];
   readonly #states: State[] = [];
   readonly #open = [-1, -1];
-  /** Free segments: those with memory and those without. */
+  /** Free segments with memory; `#bare` are those without. */
   readonly #spare: number[] = [];
   readonly #bare: number[] = [];
-  /** Segments with memory, and those of them that are not free. */
+  /** Segments with memory; `#used` are those of them that are not free. */
   #held = 0;
   #used = 0;
-  /** Segments cleaned in vain since a record last died: what is left are the unused ends of segments of long records. */
+  /** Segments cleaned in vain since a record last died: the holes left are unused ends of segments of long records. */
   #fruitless = 0;
-  /** Segments in use when cleaning began, or 0 if it is not for the holes. */
+  /** Segments in use when the victim was chosen for its holes; 0 if it was chosen to leave a block's region. */
   #usedBefore = 0;
   #victim = -1;
   #victimAt = 0;
@@ -123,7 +123,7 @@ export class Slab {
     return this.#held * this.segmentBytes;
   }
 
-  /** Memory taken, in bytes: that of segments that have been given back may have to wait for that of others. */
+  /** Memory taken, in bytes, with that of segments given back whose memory waits for the rest of its region. */
   get takenBytes(): number {
     return this.#blocks.bytes;
   }
@@ -133,19 +133,19 @@ export class Slab {
     return this.words.length;
   }
 
-  /** Bytes at the end of the open segment: a record up to this size wastes nothing. */
+  /** Bytes free at the end of the open segment: a record up to this size wastes nothing. */
   get roomBytes(): number {
     const open = this.#open[FOR_NEW];
     return open < 0 ? 0 : this.segmentBytes - this.ends[open];
   }
 
-  /** Bytes of records that may live at once: beyond it the owner drops some first. */
+  /** Bytes of records that may live at once; beyond this the owner drops some first. */
   get capacityBytes(): number {
     const most = this.#mostSegments;
     return Math.max(0, Math.min(LIVE * most, most - NOT_FULL)) * this.segmentBytes;
   }
 
-  /** Makes room for records of so many bytes in all. Returns false if that takes dropping something first. */
+  /** Makes room for records of `bytes` bytes in all. Returns false if the owner must drop something first. */
   reserve(bytes: number): boolean {
     for (let cleaned = 0; this.#freeSegments < this.#segmentsFor(bytes) + RESERVE; cleaned++) {
       if (cleaned >= MAX_CLEANED || !this.#clean(Infinity)) return false;
@@ -160,8 +160,8 @@ export class Slab {
   }
 
   /**
-   * Closes holes, and moves what keeps memory in no use from going back: looks at records of so many bytes at most. Returns
-   * whether there is more to do.
+   * Closes holes, and moves records that keep unused memory from going back to the system, looking at `bytes` bytes of
+   * records at most. Returns whether there is more to do.
    */
   tidy(bytes: number): boolean {
     if (this.#hasHoles && this.#clean(bytes)) return true;
@@ -181,7 +181,7 @@ export class Slab {
     return this.#append(bytes, kind, FOR_NEW);
   }
 
-  /** Lets a record die. */
+  /** Marks a record as dead. */
   release(position: number): void {
     const segment = position >>> this.shift;
     const words = this.words[segment];
@@ -194,7 +194,7 @@ export class Slab {
     if (this.#live[segment] === 0 && this.#states[segment] === "closed") this.#free(segment);
   }
 
-  /** Makes a record smaller, and of another kind; the rest of it dies. */
+  /** Makes a record smaller, and of another kind; the rest of the record becomes a hole. */
   shrink(position: number, bytes: number, kind: number): void {
     const segment = position >>> this.shift;
     const words = this.words[segment];
@@ -207,7 +207,7 @@ export class Slab {
   }
 
   /**
-   * Gives the memory of some segments back, after which nothing of this slab may be used but this.
+   * Gives back the memory of up to `segments` segments. Only `abandon` may be called afterwards.
    *
    * @returns Whether there is more to give back.
    */
@@ -222,7 +222,7 @@ export class Slab {
     return this.#held > 0;
   }
 
-  /** Where the first record of a segment is, in bytes: position 0 is none. */
+  /** Byte offset of a segment's first record: in the first segment not 0, since position 0 means none. */
   firstAt(segment: number): number {
     return segment === 0 ? UNIT_BYTES : 0;
   }
@@ -245,7 +245,7 @@ export class Slab {
     return holes > HOLES * held + HOLE_SEGMENTS * this.segmentBytes && this.#fruitless < MAX_FRUITLESS;
   }
 
-  /** Segments to open for records of so many bytes, if each ends with the largest possible waste. */
+  /** Segments to open for records of `bytes` bytes, if each ends with the largest possible waste. */
   #segmentsFor(bytes: number): number {
     const room = this.roomBytes;
     if (bytes <= room) return 0;
@@ -312,7 +312,7 @@ export class Slab {
     this.#held--;
   }
 
-  /** Moves living records out of the victim, looking at records of so many bytes. Returns whether there was one. */
+  /** Moves living records out of the victim, looking at `bytes` bytes of records. Returns whether there was a victim. */
   #clean(bytes: number): boolean {
     if (this.#victim < 0 && !this.#chooseVictim()) return false;
     const victim = this.#victim;
@@ -354,7 +354,7 @@ export class Slab {
     this.#victimAt = this.firstAt(victim);
   }
 
-  /** Gives back blocks that keep much more memory from going back. Returns whether there is a segment to be cleaned first. */
+  /** Gives back free segments in the region being left. Returns whether there is a segment to be cleaned first. */
   #leaveBlocks(): boolean {
     const isLeft = (segment: number) => segment >= 0 && this.#blocks.isLeft(this.words[segment]);
     for (const purpose of [FOR_NEW, FOR_MOVED]) if (isLeft(this.#open[purpose])) this.#close(purpose);

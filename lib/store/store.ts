@@ -17,21 +17,21 @@ import { compareVersions, HybridClock, type Version } from "./version.ts";
 
 /** Options of {@linkcode Store}; the names are those of the server's options. */
 export interface StoreOptions {
-  /** Entries held at most; `Infinity` leaves it to `maxBytes`. */
+  /** Entries held at most; `Infinity` leaves the limit to `maxBytes`. */
   maxSize: number;
-  /** Memory held at most, in bytes: 64 KiB to 16 GiB, which is what is taken without it. */
+  /** Memory held at most, in bytes: 64 KiB to 16 GiB (16 GiB). */
   maxBytes?: number;
-  /** Milliseconds until an entry expires that comes without a time to live; 0 or `Infinity` is never. */
+  /** Milliseconds until an entry stored without a time to live expires; 0 or `Infinity` is never. */
   ttlMs: number;
   /** Whether a hit restarts the entry's time to live. */
   renewOnHit: boolean;
-  /** Two random numbers, against keys chosen to collide. */
+  /** Two random numbers that protect against keys chosen to collide. */
   hashKey: HashKey;
-  /** Who writes here: a random 32-bit number, new for each start. */
+  /** The origin of writes made here: a random 32-bit number, new for each start. */
   origin?: number;
-  /** Whether writes have versions, and what leaves becomes a grave, as replication needs it (false). */
+  /** Whether writes have versions, and entries that leave become graves, as replication needs it (false). */
   replicates?: boolean;
-  /** Whether what is evicted or expires leaves a ghost (true): without peers nobody would ask for it. */
+  /** Whether an entry that is evicted or expires leaves a ghost (true): without peers nobody would ask for the ghost. */
   keepsGhosts?: boolean;
   /** Graves kept at most (65,536). */
   maxGraves?: number;
@@ -41,25 +41,25 @@ export interface StoreOptions {
   clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
 }
 
-/** Places where a `set` looks for expired entries: more than one, or they could grow faster than they are found. */
+/** Places where a `set` looks for expired entries: more than one, or such entries could come faster than they are found. */
 const SWEEP_STEPS = 4;
-/** Bytes of records among which a `maintain` closes holes. */
+/** Bytes of records that a `maintain` looks at to close holes. */
 const TIDY_BYTES = 128 * 1024;
 /** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 const NO_VERSION: Version = { h: 0, origin: 0 };
 const NO_BYTES = new Uint8Array(0);
-/** Cleared entries that a `maintain` erases. */
+/** Cleared entries that a `maintain` erases, at most. */
 const ERASE_PLACES = 500;
-/** So many entries and graves are erased one by one where all are: leaving a segment behind for each few would be dear. */
+/** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
 const FEW = 500;
-/** Segments whose memory a `maintain` gives back after a `clear`. */
+/** Segments whose memory a `maintain` gives back after a `clear`, at most. */
 const GIVE_BACK = 16;
 
 /**
- * Bounded entries in memory outside the garbage-collected heap. A position that it returns is valid until it is told to
- * change anything.
+ * Bounded entries in memory outside the garbage-collected heap. A position that the store returns is valid until the
+ * store is changed.
  */
 export class Store {
   /** Entries held at most. */
@@ -76,14 +76,14 @@ export class Store {
   readonly #listeners: StoreListener[] = [];
   /** The causes that any listener wants to hear of. */
   #heard = 0;
-  /** Leads to the key of an entry that a listener is told of. */
+  /** The key of an entry that listeners are told of. */
   readonly #leaving: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
   readonly #clock = new HybridClock();
   readonly #history: History;
   readonly #counters = { deletions: 0, evictions: 0, expirations: 0 };
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
-  /** Records of before a `clear`, whose memory is still to be given back. */
+  /** Records from before a `clear`, whose memory is still to be given back. */
   readonly #cleared = new RetiredRecords();
   #hits = 0;
   #misses = 0;
@@ -121,7 +121,7 @@ export class Store {
     return this.#history;
   }
 
-  /** What may be seen of the entries and graves that positions lead to. */
+  /** Reads entries and graves by position. */
   get reader(): EntryReader {
     return this.#entries.records;
   }
@@ -142,13 +142,13 @@ export class Store {
     return this.#now();
   }
 
-  /** The same, up to half a second late where `maintain` is called: it costs nothing. */
+  /** Time, in milliseconds, up to half a second late where `maintain` is called: reading it costs nothing. */
   get recentMs(): number {
     return this.#recent();
   }
 
   /**
-   * Looks an entry up, as a use of it.
+   * Looks an entry up, which counts as a use of it.
    *
    * @returns Its position, or 0 on a miss.
    */
@@ -170,7 +170,7 @@ export class Store {
     return this.#entries.hash(key);
   }
 
-  /** Has the processor fetch what `get` will read for so many hashes: it waits for all at once, not for one after another. */
+  /** Prefetches what `get` will read for the first `count` hashes: the processor waits for all at once, not one by one. */
   prefetch(hashes: Int32Array, count: number): void {
     this.#entries.prefetch(hashes, count);
   }
@@ -180,7 +180,7 @@ export class Store {
     this.#entries.order.toFront(position);
   }
 
-  /** Marks the entry at a position as fetched, and takes note of when it was, if no hit renews it: no write. */
+  /** Marks the entry at a position as fetched and, if the entry is fixed, notes the time of this use. This is no write. */
   fetched(position: number): void {
     const { records } = this.#entries;
     const marks = records.marks(position);
@@ -188,12 +188,12 @@ export class Store {
     if ((marks & MARK.fixed) !== 0) records.setTold(position, this.#recent());
   }
 
-  /** Takes note that the entry at a position, which no hit renews, is used now: no write. */
+  /** Notes that the entry at a position, which must be fixed, is used now. This is no write. */
   noteUse(position: number): void {
     this.#entries.records.setTold(position, this.#now());
   }
 
-  /** Marks the replacement of the entry at a position as promised to somebody: no write. */
+  /** Marks the replacement of the entry at a position as promised to a client. This is no write. */
   promise(position: number): void {
     this.#entries.records.setMarks(position, this.#entries.records.marks(position) | MARK.promised);
   }
@@ -216,7 +216,7 @@ export class Store {
     return position === 0 ? undefined : this.#history.version(position);
   }
 
-  /** Stores an entry as the most recently used. Returns false, with no entry left, if it alone is over the limit. */
+  /** Stores an entry as the most recently used. Returns false, with no entry left, if the entry alone is over the limit. */
   set(key: ByteSpan, { flags, marks = 0, value, ttlMs = this.#ttlMs, deadlineMs }: EntryInput): boolean {
     const entries = this.#entries;
     const nowMs = this.#now();
@@ -273,9 +273,9 @@ export class Store {
   }
 
   /**
-   * Puts the deadline of an entry off, as another node has: not if it has another version here, or none.
+   * Puts off an entry's deadline, as another node has done, if the entry lives here in this very version.
    *
-   * @returns Whether that was news: by more than an eighth of its time to live.
+   * @returns Whether that was news: the deadline moved by more than an eighth of the time to live.
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
     const position = this.peek(key);
@@ -301,7 +301,7 @@ export class Store {
     if (isLive) {
       this.#entomb(known, nowMs);
     } else if (this.#replicates) {
-      // Evicted here, it may live elsewhere.
+      // The entry may live elsewhere, if it was evicted here.
       if (known !== 0) entries.erase(known);
       const version = this.#nextVersion(nowMs);
       entries.addGrave(hash, key, version, TOMB, nowMs);
@@ -328,7 +328,7 @@ export class Store {
     const entries = this.#entries;
     const { history, records } = entries;
     const nowMs = this.#now();
-    // Of each version there is one write, or there would be no place to cut a page.
+    // There is one write of each version, or there would be no place to cut a page.
     if ((this.#rules.clear && version.h <= history.cleared) || history.recognizes(version)) return false;
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
@@ -349,29 +349,29 @@ export class Store {
     return true;
   }
 
-  /** Applies a clear of another node: drops everything up to a version. Returns whether it was news. */
+  /** Applies a clear of another node: drops everything up to a version. Returns whether the clear was news. */
   clearUpTo(h: number): boolean {
     const { history } = this.#entries;
     if (h <= history.cleared) return false;
     history.cleared = h;
-    // Beside newer ones they are erased in slices, and no longer found.
+    // Where newer writes remain, cleared entries are erased in slices, and are no longer found.
     if (history.origins.some(({ log }) => log.countAfter(h) > 0)) this.#entries.doomed = h;
     else this.#dropAll();
     this.#tell(CAUSE.cleared, undefined);
     return true;
   }
 
-  /** From now on what is evicted or expires leaves a ghost: there is somebody to ask for it. */
+  /** Makes entries that are evicted or expire leave a ghost from now on, since a peer may ask for it. */
   keepGhosts(): void {
     this.#entriesOptions.keepsGhosts = this.#rules.ghosts;
   }
 
-  /** Takes note of another node's clock; false if that is too far in the future. */
+  /** Takes note of another node's clock; returns false if that is too far in the future. */
   seeClock(h: number): boolean {
     return this.#clock.see(h, this.#now());
   }
 
-  /** Drops what lives at a position and has not been confirmed: it may have been deleted elsewhere. */
+  /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
   distrust(position: number): void {
     this.#tellOf(CAUSE.applied, position);
     this.#entries.forget(position);
@@ -384,7 +384,7 @@ export class Store {
    * @returns Whether there is more to do at once.
    */
   maintain(): boolean {
-    const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // read in any case, for `recentMs`
+    const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // the clock is read in any case, for `recentMs`
     if (this.#entries.size === 0 && this.#entries.records.slab.heldBytes > 0) this.#abandon();
     const isTidying = this.#entries.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
@@ -411,8 +411,8 @@ export class Store {
   }
 
   /**
-   * Whether an entry that is being used has not expired; an expired one leaves here. A deadline that is renewed only moves
-   * away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
+   * Whether an entry that is being used has neither expired nor been cleared; if it has, it is removed. A deadline that is
+   * renewed only moves away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
    */
   #isCurrent(position: number): boolean {
     const { records } = this.#entries;
@@ -461,7 +461,7 @@ export class Store {
     if (this.#replicates) this.#history.origins[0].known = h;
   }
 
-  /** An entry is about to leave by itself, or because a clear has doomed it: the clear itself has been told of. */
+  /** Counts an entry that is about to leave, and tells listeners of it unless a clear has doomed it: they know of the clear. */
   #left(position: number, cause: Cause): void {
     if (cause === CAUSE.cleared) {
       this.#counters.deletions++;
@@ -471,13 +471,13 @@ export class Store {
     this.#tellOf(cause, position);
   }
 
-  /** Tells listeners of a change: where nobody listens it costs a comparison. */
+  /** Tells listeners of a change; where nobody listens, this costs one comparison. */
   #tell(cause: Cause, key: ByteSpan | undefined): void {
     if ((this.#heard & cause) === 0) return;
     for (const listener of this.#listeners) if ((listener.causes & cause) !== 0) listener.changed(cause, key);
   }
 
-  /** Same, of the entry at a position. */
+  /** Tells listeners of a change of the entry at a position. */
   #tellOf(cause: Cause, position: number): void {
     if ((this.#heard & cause) === 0) return;
     this.#entries.records.leadToKey(position, this.#leaving);
@@ -491,7 +491,7 @@ export class Store {
     else this.#abandon();
   }
 
-  /** Begins anew; the memory goes back bit by bit. */
+  /** Begins with new records; the memory of the old ones goes back in slices. */
   #abandon(): void {
     const old = this.#entries;
     this.#cleared.add(old.records);

@@ -9,19 +9,19 @@
 const EPOCH_MS = 1_704_067_200_000;
 /** Versions in a millisecond. */
 const PER_MS = 4096;
-/** A version this far ahead of the own wall clock is not believed. */
+/** Milliseconds that a version may be ahead of this node's wall clock; one further ahead is refused. */
 export const MAX_AHEAD_MS = 60_000;
 
-/** Version of a write. The higher `h` is newer; of equal ones, the higher origin. */
+/** Version of a write. The one with the higher `h` is newer; if both are equal, the one with the higher origin. */
 export interface Version {
   h: number;
   /** Who wrote: a random 32-bit number, taken anew at each start. */
   origin: number;
-  /** Of an adopted write: the number under which it is counted as known, in place of who wrote. */
+  /** For an adopted write, the number under which it is counted as known, in place of its origin. */
   by?: number;
 }
 
-/** Below 0 if `a` is older than `b`, 0 if they are the same, above 0 if it is newer. */
+/** Returns a number below 0 if `a` is older than `b`, 0 if they are equal, above 0 if `a` is newer. */
 export function compareVersions(a: Version, b: Version): number {
   return a.h - b.h || a.origin - b.origin;
 }
@@ -40,7 +40,7 @@ export class HybridClock {
   /**
    * Takes note of another node's version.
    *
-   * @returns False if it is too far in the future: then nothing has changed.
+   * @returns False if `h` is too far in the future; the clock is unchanged then.
    */
   see(h: number, nowMs: number): boolean {
     if (!(h <= versionAt(nowMs + MAX_AHEAD_MS))) return false;

@@ -6,14 +6,14 @@
 
 import type { Records } from "./records.ts";
 
-/** Places in a chunk, once it has grown. */
+/** Places in a chunk that has grown to its full size. */
 const CHUNK = 1024;
 const CHUNK_SHIFT = 10;
 const CHUNK_MASK = CHUNK - 1;
 const SMALLEST_CHUNK = 4;
 const GROWTH = 4;
 const PLACE_BYTES = 4;
-/** Arrays kept at most. */
+/** Arrays of closed chunks kept for reuse, at most. */
 const MAX_SPARE = 4;
 
 interface Chunk {
@@ -22,9 +22,9 @@ interface Chunk {
   least: number;
   /** Positions in ascending order of versions; 0 where one has been removed. */
   positions: Uint32Array;
-  /** Places used … */
+  /** Places used, those of removed writes included. */
   length: number;
-  /** … and those that are not 0. */
+  /** Places that are not 0. */
   live: number;
   readonly log: WriteLog;
 }
@@ -34,7 +34,7 @@ export class Chunks {
   readonly #records: Records;
   readonly #chunks: (Chunk | undefined)[] = [];
   readonly #free: number[] = [];
-  /** Arrays of closed chunks, for the next. */
+  /** Arrays of closed chunks, for reuse. */
   readonly #spare: Uint32Array[] = [];
   #places = 0;
 
@@ -42,12 +42,12 @@ export class Chunks {
     this.#records = records;
   }
 
-  /** Memory of all chunks, in bytes … */
+  /** Memory of all chunks, in bytes. */
   get bytes(): number {
     return this.#places * PLACE_BYTES;
   }
 
-  /** … and what the next write may add to it. */
+  /** Bytes that the next write may add to `bytes`. */
   get growthBytes(): number {
     return PLACE_BYTES * Math.min(CHUNK, SMALLEST_CHUNK + this.#places * (GROWTH - 1));
   }
@@ -60,13 +60,13 @@ export class Chunks {
     chunk.log.removed(chunk);
   }
 
-  /** Leads to a record that has moved. */
+  /** Updates the place of a record that has moved to position `to`. */
   moved(to: number): void {
     const place = this.#records.place(to);
     this.#chunks[place >>> CHUNK_SHIFT]!.positions[place & CHUNK_MASK] = to;
   }
 
-  /** A new chunk with so many places. */
+  /** Opens a chunk with `places` places. */
   open(log: WriteLog, least: number, places: number): Chunk {
     const id = this.#free.pop() ?? this.#chunks.length;
     const positions = (places === CHUNK ? this.#spare.pop() : undefined) ?? new Uint32Array(places);
@@ -76,7 +76,7 @@ export class Chunks {
     return chunk;
   }
 
-  /** Gives a chunk that is full more places; false if it has as many as there may be. */
+  /** Gives a full chunk more places; returns false if it has grown to its full size. */
   grow(chunk: Chunk): boolean {
     const { positions } = chunk;
     if (positions.length === CHUNK) return false;
@@ -86,7 +86,7 @@ export class Chunks {
     return true;
   }
 
-  /** Gives up a chunk. */
+  /** Closes a chunk, so that its number and array can be reused. */
   close({ id, positions }: Chunk): void {
     this.#chunks[id] = undefined;
     this.#free.push(id);
@@ -100,9 +100,9 @@ export class WriteLog {
   readonly #records: Records;
   readonly #all: Chunks;
   readonly #chunks: Chunk[] = [];
-  /** Version of the newest write that it has had. */
+  /** Version of the newest write that the log has ever held. */
   #newest = 0;
-  /** Writes in it. */
+  /** Number of writes in the log. */
   size = 0;
 
   constructor(records: Records, chunks: Chunks) {
@@ -131,7 +131,7 @@ export class WriteLog {
       this.#chunks.splice(this.#indexOf(chunk), 1);
       this.#all.close(chunk);
     } else if (chunk.live <= CHUNK / 4 && (chunk.live & (chunk.live - 1)) === 0) {
-      this.#merge(this.#indexOf(chunk)); // looked at whenever its number has halved
+      this.#merge(this.#indexOf(chunk)); // looked at whenever the number of live places has halved
     }
   }
 
@@ -200,7 +200,7 @@ export class WriteLog {
     this.#replace(i, 1, Math.min(chunk.least, h), all);
   }
 
-  /** Puts positions in the place of so many chunks. */
+  /** Replaces `count` chunks, from index `i` on, by chunks of the given positions. */
   #replace(i: number, count: number, least: number, positions: number[]): void {
     for (const chunk of this.#chunks.slice(i, i + count)) this.#all.close(chunk);
     const chunks: Chunk[] = [];
