@@ -38,6 +38,7 @@ const AMBIENT_ALLOWED: Readonly<Record<string, RegExp>> = {
 
 const MAX_CODE_LINES = 400;
 const MAX_FUNCTION_LINES = 60;
+const MAX_TEST_LINES = 500;
 
 const sources = new Map<string, string>();
 for (const file of filesBelow("lib")) sources.set(file, read(file));
@@ -135,6 +136,13 @@ Deno.test(`no source file has more than ${MAX_CODE_LINES} lines of code`, () => 
   for (const [file, text] of sources) {
     const lines = codeLines(text.split("\n"));
     assert(lines <= MAX_CODE_LINES, `${file} has ${lines}`);
+  }
+});
+
+Deno.test(`no file of tests has more than ${MAX_TEST_LINES} lines`, () => {
+  for (const file of filesBelow("tests")) {
+    const lines = read(file).split("\n").length - 1;
+    assert(lines <= MAX_TEST_LINES, `${file} has ${lines}`);
   }
 });
 
