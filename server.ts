@@ -158,7 +158,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters: this.#counters,
       uptimeMs: this.#startedAtMs === 0 ? 0 : performance.now() - this.#startedAtMs,
       connections: this.#connections.size,
-      gossip: this.#peers.totals,
+      gossip: this.#peers.gossip.totals,
       peers: this.#peers.stats(),
     });
   }

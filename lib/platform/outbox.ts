@@ -12,6 +12,8 @@ export interface OutboxOptions {
   readonly stream: ByteStream;
   /** Where they collect; a new writer by default. */
   readonly output?: FrameWriter;
+  /** Bytes that may wait; with more, `isFull` is true. No limit by default: replies are bounded by what asks for them. */
+  readonly limitBytes?: number;
   /** Told why a write that `flushSoon` or `flushNow` began has failed. */
   readonly onError: (error: unknown) => void;
   /** Told before each write and when all is written; for one who watches whether the other side takes anything. */
@@ -25,17 +27,24 @@ export class Outbox {
   /** Bytes that have been written. */
   bytesSent = 0;
   readonly #stream: ByteStream;
+  readonly #limitBytes: number;
   readonly #onError: (error: unknown) => void;
   readonly #onProgress: ((isIdle: boolean) => void) | undefined;
   #isQueued = false;
   #isHeld = false;
   #writing: Promise<void> | undefined;
 
-  constructor({ stream, output, onError, onProgress }: OutboxOptions) {
+  constructor({ stream, output, limitBytes = Infinity, onError, onProgress }: OutboxOptions) {
     this.#stream = stream;
+    this.#limitBytes = limitBytes;
     this.output = output ?? new FrameWriter();
     this.#onError = onError;
     this.#onProgress = onProgress;
+  }
+
+  /** Whether more waits than may: whoever has something to say that no request asked for leaves it out. */
+  get isFull(): boolean {
+    return this.output.length > this.#limitBytes;
   }
 
   /** The write under way that `flush` or `flushSoon` began; `undefined` if there is none. */

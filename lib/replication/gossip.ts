@@ -98,6 +98,11 @@ export class Gossip implements StoreListener {
     options.store.listen(this);
   }
 
+  /** Everything that is counted. */
+  get totals(): GossipTotals {
+    return { ...this.stats, ...this.#catchUp.stats };
+  }
+
   /** Counts of verifications of live entries begun, and of entries that they dropped. */
   get verified(): Readonly<CatchUp["stats"]> {
     return this.#catchUp.stats;

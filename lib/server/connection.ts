@@ -30,6 +30,8 @@ export interface ConnectionHost {
 
 /** Full outputs of one connection before the others have their turn. */
 const WRITES_A_TURN = 8;
+/** Bytes that may wait for one client while more is said to it that it has not asked for. */
+const MAX_PUSHED_BYTES = 1024 * 1024;
 /** Milliseconds in which a client has to finish the HELLO that it has begun. */
 const GREETING_LIMIT_MS = 5000;
 /** After its last words, a server listens this long and this much, then hangs up: unread input would cut the words off. */
@@ -49,10 +51,11 @@ export class Connection {
   constructor(stream: ByteStream, host: ConnectionHost) {
     this.#stream = stream;
     this.#host = host;
-    this.#outbox = new Outbox({ stream, onError: (error) => this.#fail(error) });
+    this.#outbox = new Outbox({ stream, limitBytes: MAX_PUSHED_BYTES, onError: (error) => this.#fail(error) });
     this.#session = new Session(host.session, {
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
+      mayPush: () => !this.#outbox.isFull,
       onPush: () => this.#outbox.flushSoon(),
     });
   }
@@ -68,8 +71,8 @@ export class Connection {
   }
 
   /** Says something that no request asked for: `write` puts it into the output. */
-  push(write: Parameters<Session["push"]>[0]): void {
-    this.#session.push(write);
+  push(write: Parameters<Session["push"]>[0]): boolean {
+    return this.#session.push(write);
   }
 
   /** Serves the client until it ends the connection, or has to be parted with. */

@@ -71,6 +71,7 @@ export class PeerConnection {
     this.#stream = stream;
     this.#outbox = new Outbox({
       stream,
+      limitBytes: OUTBOX_BYTES,
       onError: () => this.close(), // the reading side tells why
       onProgress: (isIdle) => this.#takenMs = isIdle ? Infinity : performance.now(),
     });
@@ -98,8 +99,8 @@ export class PeerConnection {
   /** Sends a message, with all others of this turn; not one that the peer would have to refuse. */
   send(message: Uint8Array): void {
     if (this.#closed) return;
-    const { output } = this.#outbox;
-    if (output.length > OUTBOX_BYTES || message.length > MAX_GOSSIP_BYTES) {
+    const { output, isFull } = this.#outbox;
+    if (isFull || message.length > MAX_GOSSIP_BYTES) {
       this.dropped++;
       return;
     }

@@ -13,7 +13,7 @@ import { type Part, within } from "./part.ts";
 import { PeerConnection, Turns } from "./peer_connection.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
 import { closeQuietly, connect, isDisconnection, type Socket } from "../platform/socket.ts";
-import type { GossipTotals, PeerStats } from "../base/stats.ts";
+import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 
 /** What peers need to know. */
@@ -88,8 +88,9 @@ interface Incompatible {
 
 /** The peers of one server. */
 export class Peers implements Part {
+  /** What this server and its peers say to each other. */
+  readonly gossip: Gossip;
   readonly #options: PeersOptions;
-  readonly #gossip: Gossip;
   readonly #listed: Listed[];
   readonly #connections = new Map<number, Connection>();
   readonly #turns = new Turns();
@@ -114,11 +115,11 @@ export class Peers implements Part {
       refusedBad: 0,
       droppedFull: 0,
     }));
-    this.#gossip = new Gossip({
+    this.gossip = new Gossip({
       store: options.store,
       origin: options.id,
       send: (number, message) => this.#connections.get(number)?.link.send(message),
-      onWaiting: () => queueMicrotask(() => this.#guard(() => this.#gossip.flush())),
+      onWaiting: () => queueMicrotask(() => this.#guard(() => this.gossip.flush())),
     });
   }
 
@@ -134,7 +135,7 @@ export class Peers implements Part {
   async stop(limitMs: number): Promise<void> {
     this.#stop?.abort();
     clearTimeout(this.#timer);
-    this.#guard(() => this.#gossip.flush());
+    this.#guard(() => this.gossip.flush());
     const links = [...this.#connections.values()].map(({ link }) => link);
     await within(limitMs, Promise.all(links.map((link) => link.finish())));
     for (const link of links) link.close();
@@ -185,13 +186,8 @@ export class Peers implements Part {
     return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
   }
 
-  /** What replication has done. */
-  get totals(): GossipTotals {
-    return { ...this.#gossip.stats, ...this.#gossip.verified };
-  }
-
   #row(address: string, connection: Connection | undefined): PeerStats {
-    const state = connection && this.#gossip.peer(connection.number);
+    const state = connection && this.gossip.peer(connection.number);
     const lastRoundMs = state?.lastRoundMs;
     return {
       address,
@@ -201,7 +197,7 @@ export class Peers implements Part {
       roundTripMs: rounded(state?.roundTripMs ?? -1),
       lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, this.#options.store.nowMs - lastRoundMs)),
       lag: state?.lag ?? 0,
-      catchingUp: connection !== undefined && this.#gossip.catchingUpWith === connection.number,
+      catchingUp: connection !== undefined && this.gossip.catchingUpWith === connection.number,
       bytesReceived: connection?.link.bytesReceived ?? 0,
       bytesSent: connection?.link.bytesSent ?? 0,
       entriesReceived: state?.applied ?? 0,
@@ -277,7 +273,7 @@ export class Peers implements Part {
     if (!this.#mayUse(id, isOwn)) return undefined;
     const number = ++this.#numbers;
     const onMessage = (message: Uint8Array) => {
-      if (this.#gossip.receive(number, message)) return;
+      if (this.gossip.receive(number, message)) return;
       if (connection.refusedFuture++ === 0) {
         this.#options.log(`Peer ${address} is not believed: its clock is more than a minute ahead of this machine's`);
       }
@@ -291,7 +287,7 @@ export class Peers implements Part {
       link: new PeerConnection({ stream, input, onMessage, turns: this.#turns }),
     };
     this.#connections.set(number, connection);
-    this.#gossip.connect(number);
+    this.gossip.connect(number);
     this.#options.store.keepGhosts();
     this.#options.log(`Peer ${address} is connected`);
     const beganMs = performance.now();
@@ -299,7 +295,7 @@ export class Peers implements Part {
       listed.error = "";
       listed.state = "connected";
     }
-    this.#gossip.ask(number);
+    this.gossip.ask(number);
     let error: unknown;
     try {
       await connection.link.run();
@@ -307,7 +303,7 @@ export class Peers implements Part {
       error = thrown;
     }
     this.#connections.delete(number);
-    this.#gossip.disconnect(number);
+    this.gossip.disconnect(number);
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
     if (listed !== undefined) {
       listed.refusedFuture += connection.refusedFuture;
@@ -346,9 +342,9 @@ export class Peers implements Part {
   #round(): void {
     const { intervalMs } = this.#options;
     for (const { link, number } of this.#connections.values()) {
-      if (link.isHearing(2 * intervalMs)) this.#gossip.heard(number);
+      if (link.isHearing(2 * intervalMs)) this.gossip.heard(number);
     }
-    this.#guard(() => this.#gossip.round(Math.random));
+    this.#guard(() => this.gossip.round(Math.random));
     const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
     for (const { link, address } of this.#connections.values()) {
       if (performance.now() - link.silentSinceMs < silentMs) continue;

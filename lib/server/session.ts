@@ -15,7 +15,9 @@ export interface SessionOptions {
   readonly output?: FrameWriter;
   /** Address of the client, for people; empty by default. */
   readonly remoteAddress?: string;
-  /** Told that there is output that no request asked for. */
+  /** Tells whether there is room for output that no request asked for; there is by default. */
+  readonly mayPush?: () => boolean;
+  /** Told that there is such output. */
   readonly onPush?: () => void;
 }
 
@@ -28,14 +30,19 @@ export class Session implements ConnectionContext {
   /** Address of the client, for people. */
   readonly remoteAddress: string;
   readonly #host: SessionHost;
+  readonly #mayPush: () => boolean;
   readonly #onPush: () => void;
   #handler: ProtocolHandler | undefined;
   #closing = false;
 
-  constructor(host: SessionHost, { output, remoteAddress = "", onPush = () => {} }: SessionOptions = {}) {
+  constructor(
+    host: SessionHost,
+    { output, remoteAddress = "", mayPush = () => true, onPush = () => {} }: SessionOptions = {},
+  ) {
     this.#host = host;
     this.output = output ?? new FrameWriter();
     this.remoteAddress = remoteAddress;
+    this.#mayPush = mayPush;
     this.#onPush = onPush;
   }
 
@@ -65,10 +72,11 @@ export class Session implements ConnectionContext {
   }
 
   /** Says something that no request asked for. */
-  push(write: (output: FrameWriter) => void): void {
-    if (this.#closing) return;
+  push(write: (output: FrameWriter) => void): boolean {
+    if (this.#closing || !this.#mayPush()) return false;
     write(this.output);
     this.#onPush();
+    return true;
   }
 
   /** Says why the connection is about to end. */

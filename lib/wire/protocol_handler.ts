@@ -24,8 +24,12 @@ export interface ConnectionContext {
   readonly output: FrameWriter;
   /** Address of the client, for people. */
   readonly remoteAddress: string;
-  /** Says something that no request asked for: `write` puts it into the output, and it leaves at the end of this turn. */
-  push(write: (output: FrameWriter) => void): void;
+  /**
+   * Says something that no request asked for: `write` puts it into the output, and it leaves at the end of this turn.
+   *
+   * @returns Whether it was said; `false` where too much waits to be written already, or the connection ends.
+   */
+  push(write: (output: FrameWriter) => void): boolean;
 }
 
 /** Output beyond this is written before more is produced: it bounds what a client that does not read can cost. */

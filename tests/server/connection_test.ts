@@ -1,6 +1,6 @@
 /** One connection of a server over a stream of the test's own: replies and pushes, and how it ends. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Connection, type ConnectionHost } from "../../lib/server/connection.ts";
 import { newCounters } from "../../lib/server/statistics.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
@@ -112,6 +112,27 @@ Deno.test("Connection.push() says nothing more once the connection has been part
   push(connection);
   await settled();
   assertEquals(lines, []);
+});
+
+Deno.test("Connection.push() says that it is too much when the client does not read", async () => {
+  const { stream, connection, done, ask } = await greeted();
+  stream.hold();
+  const say = () => connection.push((output) => (output.begin(PUSH), output.bytes(new Uint8Array(1000)), output.end()));
+  assertEquals(say(), true);
+  await settled(); // this one is being written
+  let said = 0;
+  while (said < 10_000 && say()) said++;
+  assertEquals(said, Math.ceil(1024 * 1024 / 1008));
+  stream.release();
+  for (let turns = 0; say() === false; turns++) {
+    assert(turns < 100, "there is never room again");
+    await settled();
+  }
+  ask(REQUEST.ping);
+  await settled();
+  assertEquals(codesOf(stream).filter((code) => code === PUSH).length, said + 2);
+  stream.close();
+  await done;
 });
 
 Deno.test("Connection.push() does nothing once the client has gone", async () => {

@@ -43,7 +43,7 @@ export class MemoryStream implements ByteStream {
     if (this.#isHeld) await new Promise<void>((resolve) => this.#release = resolve);
     if (this.isClosed) throw new Deno.errors.BadResource("closed");
     const part = bytes.subarray(0, this.mostBytes);
-    this.written.push(...part);
+    for (const byte of part) this.written.push(byte);
     return part.length;
   }
 
