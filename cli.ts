@@ -1,9 +1,10 @@
 /**
- * The command line: `serve`, and commands that talk to a server. It alone reads arguments.
+ * The command line: `serve` runs a server, the other commands talk to one. It alone reads arguments. Every command
+ * needs `--allow-net=HOST:PORT`, `--allow-env` and `--allow-read=.env`.
  *
  * ```sh
- * deno run -A jsr:@ormuco/cache/cli serve
- * deno run -A jsr:@ormuco/cache/cli store my-key hello
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli serve
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli store my-key hello
  * ```
  *
  * @module

@@ -1,12 +1,13 @@
 /**
- * The client: `store` and `retrieve`, in this process's memory or on a server.
+ * The client: stores and retrieves values on a server, or stand-alone in this process's memory. With options it needs
+ * `--allow-net=HOST:PORT` for each server; without, `--allow-env` and `--allow-read=.env` too.
  *
  * ```ts
  * import { OrmucoCacheClient } from "@ormuco/cache/client";
  *
- * const cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+ * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
  * await cache.store("my-key", [1, 2, 3]); // true
- * await cache.retrieve("my-key"); // [1, 2, 3]
+ * await cache.retrieve("my-key"); // [1, 2, 3]; a miss is undefined
  * ```
  *
  * @module

@@ -1,5 +1,6 @@
 /**
- * The server: keeps entries for clients in other processes.
+ * The server: keeps entries for clients in other processes. With options it needs `--allow-net=HOST:PORT` for the
+ * address that it listens on and for each peer; without, `--allow-env` and `--allow-read=.env` too.
  *
  * ```ts
  * import { OrmucoCacheServer } from "@ormuco/cache/server";
