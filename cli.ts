@@ -19,10 +19,11 @@ import { EXIT, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /**
- * Runs one command.
+ * Runs one command, and prints its results and errors. It does not exit the process.
  *
  * @param args The arguments, the command's name first.
- * @returns The exit status: 0 done or a hit, 1 a miss, 2 usage, 3 server unreachable, 4 refused.
+ * @returns The exit status: 0 done or a hit, 1 a miss (or a violation that `simulate` found), 2 usage, 3 server
+ * unreachable, 4 refused, 70 an internal error.
  */
 export async function main(args: string[]): Promise<number> {
   try {

@@ -19,8 +19,8 @@ import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
 import { turnClock } from "./base/turn_clock.ts";
 
 /**
- * Why an entry left the cache: for room (`evicted`), by time (`expired`), because `set` gave its key another value
- * (`replaced`), or because a caller removed it (`deleted`).
+ * Why an entry left the cache: to make room (`evicted`), because its time to live was over (`expired`), because `set` gave
+ * its key another value (`replaced`), or because a caller removed it with `delete` or `clear` (`deleted`).
  */
 export type EvictReason = "evicted" | "expired" | "replaced" | "deleted";
 
@@ -32,12 +32,19 @@ export interface LruCacheOptions<V, K = string> {
    * @default {128}
    */
   maxSize?: number;
-  /** Sum of all `sizeOf` results held at most; needs {@linkcode LruCacheOptions.sizeOf}. No limit by default. */
+  /**
+   * Sum of the entries' sizes at most, in the unit of {@linkcode LruCacheOptions.sizeOf}, which it needs; more than 0.
+   *
+   * @default {Infinity}
+   */
   maxTotalSize?: number;
-  /** Size of an entry, in any unit you like; called once per `set`. Must return a finite number of 0 or more. */
+  /**
+   * Returns the size of an entry, in any unit: a finite number of 0 or more. It is called once per `set`. By default
+   * entries have no size.
+   */
   sizeOf?: (value: V, key: K) => number;
   /**
-   * Milliseconds until an entry expires; 0 or `Infinity` means never.
+   * Milliseconds until an entry expires that was set without a time to live of its own; 0 or `Infinity` means never.
    *
    * @default {0}
    */
@@ -49,20 +56,21 @@ export interface LruCacheOptions<V, K = string> {
    */
   renewOnHit?: boolean;
   /**
-   * The clock, in milliseconds; read only once an entry with a time to live exists. By default one that is read once a
-   * turn of the event loop and at least every 32nd call: within one synchronous run an entry may outlive its time.
+   * Returns the time in milliseconds; it is called only once an entry with a time to live exists. The default clock is
+   * read once per turn of the event loop and at least every 32nd call, so an entry may outlive its time a little within
+   * one synchronous run.
    */
   now?: () => number;
   /**
-   * Called once the operation that made an entry leave is complete, so it may use the cache. What it throws reaches
-   * the caller of that operation; entries not told of by then are told of at the next one.
+   * Called for each entry that leaves, once the operation that removed it is complete, so it may use the cache. An error
+   * that it throws reaches the caller of that operation; the calls for other entries then follow at the next one.
    */
   onEvict?: (key: K, value: V, reason: EvictReason) => void;
 }
 
 /** Options of {@linkcode LruCache.set}. */
 export interface LruSetOptions {
-  /** Milliseconds until this entry expires, in place of the cache's `ttlMs`; 0 or `Infinity` means never. */
+  /** Milliseconds until this entry expires, instead of the cache's `ttlMs`; 0 or `Infinity` means never. */
   ttlMs?: number;
 }
 
@@ -79,9 +87,9 @@ const SWEEP_SLOTS = 2;
 const ENDS = 0;
 
 /**
- * A least-recently-used cache with expiration. Every operation takes constant time, but for `clear` and iteration.
+ * A least-recently-used cache with expiration. Every operation takes constant time, except `clear` and iteration.
  *
- * An expired entry is never returned. It leaves when it is next asked for, or within a bounded number of later `set`
+ * An expired entry is never returned. It leaves when its key is next asked for, or within a bounded number of later `set`
  * calls, each of which looks at two slots; until then `size` counts it.
  *
  * @typeParam V Type of the values; `undefined` is a value like any other (see {@linkcode LruCache.has}).
@@ -143,12 +151,12 @@ export class LruCache<V, K = string> {
     if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_CAPACITY);
   }
 
-  /** Entries held now, those that expired and were not yet swept included. */
+  /** Entries held now, including those that have expired and not left yet. */
   get size(): number {
     return this.#slots.size;
   }
 
-  /** Entries held at most. */
+  /** Entries held at most; 16,777,215 if the option was `Infinity`. */
   get maxSize(): number {
     return this.#maxSize;
   }
@@ -159,7 +167,8 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Returns the value of a key and makes the entry the most recently used; renews its time to live if the cache does.
+   * Returns the value of a key and makes its entry the most recently used. Unless `renewOnHit` is false, the entry's time
+   * to live restarts.
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
@@ -179,7 +188,7 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Returns the value of a key and leaves recency and expiration alone.
+   * Returns the value of a key without a use of its entry: the order of use and the time to live stay as they are.
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
@@ -190,7 +199,7 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Tells whether a key has an entry; recency and expiration stay.
+   * Tells whether a key has an entry. The order of use and the time to live stay as they are.
    *
    * @param key The key.
    * @returns Whether `get` would be a hit.
@@ -200,13 +209,14 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Stores a value, as the most recently used entry, and evicts the least recently used where room is short.
+   * Stores a value as the most recently used entry, and evicts the least recently used entries to make room.
    *
-   * @param key The key; an entry it already has is replaced.
+   * @param key The key; if it has an entry, the new one replaces that.
    * @param value Any value.
    * @param options The entry's own time to live.
-   * @returns `false` if the value alone is larger than `maxTotalSize`: then the key has no entry any more.
-   * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; nothing has changed then.
+   * @returns Whether the value was stored; `false` if it alone is larger than `maxTotalSize`: then the key has no entry
+   * any more.
+   * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; the cache is unchanged then.
    */
   set(key: K, value: V, options?: LruSetOptions): boolean {
     const ttlMs = options?.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
@@ -237,7 +247,7 @@ export class LruCache<V, K = string> {
    * Restarts an entry's time to live and makes it the most recently used.
    *
    * @param key The key.
-   * @param ttlMs A new time to live, in milliseconds (0 or `Infinity`: never); without it, the entry's own.
+   * @param ttlMs The entry's new time to live, in milliseconds; 0 or `Infinity` means never. By default it keeps its own.
    * @returns Whether the key has an entry.
    * @throws {RangeError} If the time to live is negative or not a number.
    */
@@ -254,7 +264,7 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Removes an entry.
+   * Removes the entry of a key.
    *
    * @param key The key.
    * @returns Whether there was an entry that had not expired.
@@ -267,7 +277,7 @@ export class LruCache<V, K = string> {
     return true;
   }
 
-  /** Removes every entry, and gives back the memory of the arrays. */
+  /** Removes every entry and frees the cache's arrays. */
   clear(): void {
     if (this.#onEvict !== undefined) this.#leaveAll();
     this.#slots.clear();
@@ -284,8 +294,8 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start,
-   * so the cache may be changed meanwhile.
+   * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start, so
+   * the cache may be changed during the iteration.
    *
    * @returns An iterator over `[key, value]` pairs.
    */
