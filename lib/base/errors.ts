@@ -4,7 +4,9 @@
  * @module
  */
 
-/** The other side of a connection sent bytes that break the protocol, or a value that is not in its announced format. */
+/**
+ * The other side of a connection sent bytes that break the protocol, or a value that is not in its announced format.
+ */
 export class ProtocolError extends Error {
   /** The class's name. */
   override name = "ProtocolError";
@@ -32,8 +34,8 @@ export interface CacheErrorOptions extends ErrorOptions {
 }
 
 /**
- * A call to a server failed. The client passes this error to its option `onError` and does not throw it: the call itself
- * resolves to a miss or to `false`.
+ * A call to a server failed. The client passes this error to its option `onError` and does not throw it: the call
+ * itself resolves to a miss or to `false`.
  */
 export class CacheError extends Error {
   /** The class's name. */

@@ -3,16 +3,16 @@
 import type { CacheErrorCode } from "./errors.ts";
 
 /**
- * One peer of a server, in {@linkcode ServerStats.peers}. For a peer in the option `peers`, counts of messages refused or
- * dropped begin when the server is made; all other figures begin with the connection.
+ * One peer of a server, in {@linkcode ServerStats.peers}. For a peer in the option `peers`, counts of messages refused
+ * or dropped begin when the server is made; all other figures begin with the connection.
  */
 export interface PeerStats {
   /** The peer's address: the one in the option `peers`, or for other peers the one that they connected from. */
   address: string;
   /**
-   * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the address
-   * is this server's own), `duplicate` (another listed address leads to this peer too), or `incompatible` (the peer's build
-   * uses another version of the messages between peers).
+   * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
+   * address is this server's own), `duplicate` (another listed address leads to this peer too), or `incompatible` (the
+   * peer's build uses another version of the messages between peers).
    */
   state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible";
   /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
@@ -133,7 +133,9 @@ export interface ClientStats {
   stores: number;
   /** Calls that failed, by the code of their error. */
   failures: Record<CacheErrorCode, number>;
-  /** Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers. */
+  /**
+   * Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers.
+   */
   entries: number | undefined;
   /** The server's own statistics; `undefined` in a stand-alone client, or if no server can be reached. */
   server: Partial<ServerStats> | undefined;
