@@ -73,13 +73,13 @@ export interface ClientOptions {
 const DEFAULT_TIMEOUT_MS = 1000;
 
 /**
- * A cache on one or several servers, or stand-alone in this process's memory. `store` and `retrieve` are the two methods
- * that matter.
+ * A cache on one or several servers, or stand-alone in this process's memory. `store` and `retrieve` are the two
+ * methods that matter.
  *
  * A stand-alone client keeps the values themselves, of any kind but promises. A client with servers sends copies: of
- * primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs, errors, array buffers
- * and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the time-out.
- * No call waits longer, and a call rejects only on misuse: a bad key, ttl or value.
+ * primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs, errors, array
+ * buffers and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
+ * time-out. No call waits longer, and a call rejects only on misuse: a bad key, ttl or value.
  *
  * A connection with no call under way does not keep the process alive.
  *
@@ -224,6 +224,6 @@ function checkedServers(servers: readonly string[]): Address[] {
 }
 
 function checkedTimeoutMs(timeoutMs: number): number {
-  if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // a timer takes 2³¹ − 1, and twice the time is needed
+  if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // timers of twice the time must fit
   throw new RangeError(`Cannot create client: timeoutMs must be more than 0 and below 2³⁰: received ${timeoutMs}`);
 }
