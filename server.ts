@@ -32,7 +32,7 @@ export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
 export type { ServerOptions } from "./lib/server/options.ts";
 
-/** Milliseconds that clients, and then peers, have to take what they were sent before a stop. */
+/** Milliseconds that a stop waits for clients, and then for peers, to read what was sent to them. */
 const STOP_LIMIT_MS = 1000;
 
 /**
@@ -54,8 +54,8 @@ const STOP_LIMIT_MS = 1000;
  */
 export class OrmucoCacheServer implements AsyncDisposable {
   /**
-   * The client's methods on this server's entries, in this process and without a socket: entries that any peer has stored
-   * are read at the speed of memory. It can be used whether the server is started or not.
+   * The client's methods on this server's entries, in this process and without a socket: entries that any peer has
+   * stored are read at the speed of memory. It can be used whether the server is started or not.
    */
   readonly cache: LocalCache;
   readonly #options: ResolvedServerOptions;
@@ -64,7 +64,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #peers: Peers;
   readonly #connections: Connections;
-  /** In the order in which they are started: what answers clients comes after what they need, and ends before it. */
+  /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
   readonly #parts: readonly Part[];
   /** The start or stop under way, or the last one. */
   #changing: Promise<void> = Promise.resolve();
@@ -83,7 +83,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const resolved = resolveServerOptions(options);
     this.#options = resolved;
     const { log, maxConnections } = resolved;
-    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 is nobody
+    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [newStore(resolved, id), this.#counters];
     this.#store = store;
     this.#listener = new Listener(resolved.listen);
@@ -139,8 +139,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   /**
-   * Refuses new connections, answers the requests that have arrived, and closes the connections, all within a few seconds.
-   * The entries stay in memory, and the server can be started again.
+   * Refuses new connections, answers the requests that have arrived, and closes the connections, all within a few
+   * seconds. The entries stay in memory, and the server can be started again.
    */
   stop(): Promise<void> {
     return this.#inTurn(() => this.#stop());
@@ -167,7 +167,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
-  /** Starts and stops one after another, in the order asked. */
+  /** Runs starts and stops one after another, in the order of the calls. */
   #inTurn(change: () => Promise<void>): Promise<void> {
     const done = this.#changing.then(change);
     this.#changing = done.catch(() => {});

@@ -1,6 +1,6 @@
 /**
- * The client's methods on the store of a server in the same process, without a socket. It knows values and keys, not
- * what a server is. Its methods return promises, as the client's do, and are done when they return.
+ * The client's methods on the store of a server in this process, without a socket. It knows values and keys, not what a
+ * server is. Its methods return promises, as the client's do, but their work is done when they return.
  */
 
 import { Buffer } from "node:buffer";
@@ -15,15 +15,15 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 
-/** What a local cache needs. */
+/** Options of {@linkcode LocalCache}. */
 export interface LocalCacheOptions {
   readonly store: Store;
-  /** The statistics of the server that it is a part of. */
+  /** Returns the statistics of the server that the cache belongs to. */
   readonly stats: () => ServerStats;
 }
 
 const utf8 = new TextEncoder();
-/** Values up to this share a buffer on their way. */
+/** Bytes up to which a value is decoded from one shared buffer. */
 const SHARED_BYTES = 64 * 1024;
 
 /**
@@ -52,8 +52,8 @@ export class LocalCache implements OrmucoCache {
    * @param data The value to store.
    * @param options The entry's own time to live, in milliseconds; 0 or `Infinity` means never.
    * @returns Whether the value was stored; `false` if it is larger than 16 MiB or than the server's limit.
-   * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a cycle,
-   * a class instance): the message names the path to it.
+   * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a
+   * cycle, a class instance): the message names the path to it.
    * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
@@ -159,7 +159,7 @@ export class LocalCache implements OrmucoCache {
     return this.#key;
   }
 
-  /** The value of a key, or `MISS`: a client can have stored bytes that are not what their flags say. */
+  /** Returns the value of a key, or `MISS`, also if a client has stored bytes that are not what their flags say. */
   #find(key: string): unknown {
     const position = this.#options.store.get(this.#keyOf(key));
     if (position === 0) return MISS;

@@ -1,6 +1,6 @@
 /**
- * A server's options: their defaults and their checks. What is out of range throws a `RangeError` that names the option, what is
- * allowed and what came.
+ * A server's options: their defaults and their checks. An option out of range throws a `RangeError` that names it, the
+ * allowed values and the value received.
  */
 
 import { type Address, DEFAULT_PORT, parseAddress } from "../base/address.ts";
@@ -25,8 +25,8 @@ export interface ServerOptions {
    */
   listen?: string | number;
   /**
-   * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of two
-   * servers, one has to list the other.
+   * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of
+   * two servers, one has to list the other.
    *
    * @default {[]}
    */
@@ -101,14 +101,14 @@ export interface ResolvedServerOptions {
   readonly gossipIntervalMs: number;
   readonly maxConnections: number;
   readonly maxItemBytes: number;
-  /** Takes a line; it does not throw. */
+  /** Passes a line to the caller's `log`; it does not throw. */
   readonly log: (line: string) => void;
 }
 
 /**
  * Completes and checks a server's options.
  *
- * @throws {RangeError} If one is out of range.
+ * @throws {RangeError} If an option is out of range.
  */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   const { maxBytes, gossipIntervalMs = DEFAULT_GOSSIP_INTERVAL_MS, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
@@ -133,16 +133,16 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   };
 }
 
-/** What a caller's `log` throws must not end a loop. */
+/** Calls `log` and ignores its errors, which must not end a loop of the server. */
 function sayTo(log: (line: string) => void, line: string): void {
   try {
     log(line);
   } catch {
-    // It has been told, in its way.
+    // There is nobody else to report to.
   }
 }
 
-/** Where to listen. */
+/** Returns the address to listen on. */
 function checkedListen(listen: string | number): Address {
   const isNone = typeof listen === "number" && !Number.isInteger(listen);
   const address = isNone ? undefined : parseAddress(String(listen), { hostname: "127.0.0.1" });
@@ -153,14 +153,14 @@ function checkedListen(listen: string | number): Address {
   );
 }
 
-/** Where a peer is. */
+/** Returns the address of a peer. */
 function checkedPeer(peer: string): Address {
   const address = parseAddress(peer);
   if (address?.transport === "tcp" && address.port > 0) return address;
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
 }
 
-/** Checks a number. */
+/** Throws a `RangeError` if an option is not from `least` to `most`. */
 function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
   if (value >= least && value <= most) return;
   const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
