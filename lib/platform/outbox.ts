@@ -1,28 +1,28 @@
 /**
- * The output of one connection: frames of whoever has something to say collect here and leave once a turn, one write at a
- * time. It knows bytes and when they leave, not what they say.
+ * The output of one connection: frames collect here and are written together at the end of a turn, one write at a time.
+ * It knows bytes and when they leave, not what they mean.
  */
 
 import { FrameWriter } from "../wire/frame.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
-/** What an outbox is made of. */
+/** Options of {@linkcode Outbox}. */
 export interface OutboxOptions {
-  /** Where bytes go. */
+  /** The stream that bytes are written to. */
   readonly stream: ByteStream;
-  /** Where they collect; a new writer by default. */
+  /** The writer in which bytes collect; a new one by default. */
   readonly output?: FrameWriter;
-  /** Told why a write that `flushSoon` or `flushNow` began has failed. */
+  /** Called with the error if a write fails that `flushSoon` or `flushNow` began. */
   readonly onError: (error: unknown) => void;
-  /** Told before each write and when all is written; for one who watches whether the other side takes anything. */
+  /** Called before each write, and with `true` when all is written, so that a reader that takes nothing is noticed. */
   readonly onProgress?: (isIdle: boolean) => void;
 }
 
 /** Collects the output of one connection and writes it. */
 export class Outbox {
-  /** Takes what is to be said. Whoever writes into it outside a reply has to call `flushSoon`. */
+  /** The writer in which output collects. Code that writes into it outside a reply has to call `flushSoon`. */
   readonly output: FrameWriter;
-  /** Bytes that have been written. */
+  /** Bytes written so far. */
   bytesSent = 0;
   readonly #stream: ByteStream;
   readonly #onError: (error: unknown) => void;
@@ -43,7 +43,7 @@ export class Outbox {
     return this.#writing;
   }
 
-  /** Writes what has been collected at the end of this turn. */
+  /** Writes the output at the end of this turn. */
   flushSoon(): void {
     if (this.#isQueued || this.#isHeld || this.#writing !== undefined) return;
     this.#isQueued = true;
@@ -53,35 +53,35 @@ export class Outbox {
     });
   }
 
-  /** Writes what has been collected, and has `onError` told if that fails. */
+  /** Begins to write the output; if that fails, `onError` is called. */
   flushNow(): void {
     if (this.#writing === undefined) this.flush().catch(this.#onError);
   }
 
-  /** Writes what has been collected, and what is added meanwhile. */
+  /** Writes the output, and what is added to it during the write. */
   flush(): Promise<void> {
     return this.#writing ??= this.#write();
   }
 
   /**
-   * Leaves all writing to the caller until `unhold`: a loop that answers requests writes its replies itself, since waiting
-   * for a function that waits is felt in every request. What others add is written with them.
+   * Leaves all writing to the caller until `unhold`: a loop that answers requests writes its replies itself, because
+   * one more asynchronous function slows every request. Output that others add is written with the replies.
    */
   hold(): void {
     this.#isHeld = true;
   }
 
-  /** Ends `hold`. */
+  /** Ends `hold`: the outbox writes by itself again. */
   unhold(): void {
     this.#isHeld = false;
   }
 
-  /** One write, for one who holds the outbox: it is followed by `sent`. */
+  /** Makes one write, for a caller that holds the outbox and then calls `sent`. */
   write(): Promise<number> {
     return this.#stream.write(this.output.taken());
   }
 
-  /** Takes note of what a `write` has sent. */
+  /** Takes note that a `write` has sent `count` bytes. */
   sent(count: number): void {
     this.bytesSent += count;
     this.output.sent(count);
