@@ -38,7 +38,7 @@ export async function main(args: string[]): Promise<number> {
     if (options.includes("--help") || options.includes("-h")) return say(commandHelp(command));
     return await run(command, readArguments(command, rest));
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // whoever read our output has had enough
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // the reader of our output has closed it
     if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) {
       console.error(error);
       return EXIT.internal;
@@ -54,7 +54,7 @@ async function run(command: Command, args: Arguments): Promise<number> {
     case "serve":
       return await serve(args);
     case "bench":
-      return await (await import("./lib/cli/bench.ts")).bench(args); // what only it needs is loaded for it alone
+      return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
     case "simulate":
       return (await import("./lib/cli/simulate.ts")).simulate(args);
     default:
@@ -65,7 +65,7 @@ async function run(command: Command, args: Arguments): Promise<number> {
 async function serve(args: Arguments): Promise<number> {
   const options = serverOptions(settings(args));
   const server = new OrmucoCacheServer(options);
-  const stop = stopSignal(); // before the start is announced: whoever reads it may signal at once
+  const stop = stopSignal(); // before the start is announced: a program that reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
@@ -78,7 +78,7 @@ async function serve(args: Arguments): Promise<number> {
   return EXIT.ok;
 }
 
-/** Resolves at the first request to stop; a second one ends the process at once. */
+/** Resolves at the first signal to stop; a second signal ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
