@@ -19,8 +19,8 @@ import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
 import { turnClock } from "./base/turn_clock.ts";
 
 /**
- * Why an entry left the cache: to make room (`evicted`), because its time to live was over (`expired`), because `set` gave
- * its key another value (`replaced`), or because a caller removed it with `delete` or `clear` (`deleted`).
+ * Why an entry left the cache: to make room (`evicted`), because its time to live was over (`expired`), because `set`
+ * gave its key another value (`replaced`), or because a caller removed it with `delete` or `clear` (`deleted`).
  */
 export type EvictReason = "evicted" | "expired" | "replaced" | "deleted";
 
@@ -62,8 +62,8 @@ export interface LruCacheOptions<V, K = string> {
    */
   now?: () => number;
   /**
-   * Called for each entry that leaves, once the operation that removed it is complete, so it may use the cache. An error
-   * that it throws reaches the caller of that operation; the calls for other entries then follow at the next one.
+   * Called for each entry that leaves, once the operation that removed it is complete, so it may use the cache. An
+   * error that it throws reaches the caller of that operation; the calls for other entries then follow at the next one.
    */
   onEvict?: (key: K, value: V, reason: EvictReason) => void;
 }
@@ -74,23 +74,23 @@ export interface LruSetOptions {
   ttlMs?: number;
 }
 
-/** The clock of caches whose options name none. */
+/** The default clock. */
 const { now: processNow } = turnClock({
   read: () => performance.timeOrigin + performance.now(),
   readReplaced: () => Date.now(),
   atEndOfTurn: queueMicrotask,
 });
 const FIRST_CAPACITY = 16;
-/** Slots that a `set` looks at for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
+/** Slots in which each `set` looks for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
 const SWEEP_SLOTS = 2;
-/** Slot 0 is the ends of both lists at once: its next is the newest entry, its previous the oldest. */
+/** The slot that is both ends of the list: its next is the newest entry, its previous the oldest. */
 const ENDS = 0;
 
 /**
  * A least-recently-used cache with expiration. Every operation takes constant time, except `clear` and iteration.
  *
- * An expired entry is never returned. It leaves when its key is next asked for, or within a bounded number of later `set`
- * calls, each of which looks at two slots; until then `size` counts it.
+ * An expired entry is never returned. It leaves when its key is next asked for, or within a bounded number of later
+ * `set` calls, each of which looks at two slots; until then `size` counts it.
  *
  * @typeParam V Type of the values; `undefined` is a value like any other (see {@linkcode LruCache.has}).
  * @typeParam K Type of the keys, compared as `Map` does.
@@ -113,17 +113,19 @@ export class LruCache<V, K = string> {
   readonly #slots = new Map<K, number>();
   #keys: (K | undefined)[] = [undefined];
   #values: (V | undefined)[] = [undefined];
-  /** Two fields a slot, previous and next: towards newer and towards older. A free slot's next is the next free one. */
+  /**
+   * Two fields per slot: previous (a newer entry) and next (an older one). A free slot's next is the next free slot.
+   */
   #links = new Int32Array(2 * FIRST_CAPACITY);
-  /** Two fields a slot: the deadline (`Infinity` when none) and the time to live that set it. */
+  /** Two fields per slot, in milliseconds: the deadline (`Infinity` if there is none) and the time to live. */
   #times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
   #sizes = new Float64Array(0);
   #free = 0;
   #sweepAt = 0;
   #totalSize = 0;
-  /** Whether any entry has had a deadline: until then the clock is not read. */
+  /** Whether any entry has had a deadline since the last `clear`: until then the clock is not read. */
   #timed = false;
-  /** Entries that have left and whom `onEvict` has not been told of. */
+  /** Entries that have left and that `onEvict` has not been called for. */
   #left: [key: K, value: V, reason: EvictReason][] = [];
 
   readonly #maxSize: number;
@@ -167,8 +169,8 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Returns the value of a key and makes its entry the most recently used. Unless `renewOnHit` is false, the entry's time
-   * to live restarts.
+   * Returns the value of a key and makes its entry the most recently used. Unless `renewOnHit` is false, the entry's
+   * time to live restarts.
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
@@ -247,7 +249,7 @@ export class LruCache<V, K = string> {
    * Restarts an entry's time to live and makes it the most recently used.
    *
    * @param key The key.
-   * @param ttlMs The entry's new time to live, in milliseconds; 0 or `Infinity` means never. By default it keeps its own.
+   * @param ttlMs The entry's new time to live, in milliseconds; 0 or `Infinity` means never. By default its own.
    * @returns Whether the key has an entry.
    * @throws {RangeError} If the time to live is negative or not a number.
    */
@@ -294,8 +296,8 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start, so
-   * the cache may be changed during the iteration.
+   * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start,
+   * so the cache may be changed during the iteration.
    *
    * @returns An iterator over `[key, value]` pairs.
    */
@@ -308,7 +310,7 @@ export class LruCache<V, K = string> {
     yield* entries;
   }
 
-  /** The slot of a key whose entry has not expired; an expired entry leaves here. */
+  /** Returns the slot of a key whose entry has not expired; removes an expired entry. */
   #find(key: K): number | undefined {
     const slot = this.#slots.get(key);
     if (slot === undefined || !this.#timed || this.#times[2 * slot] === Infinity) return slot;
@@ -343,7 +345,7 @@ export class LruCache<V, K = string> {
     if (this.#onEvict !== undefined) this.#left.push([this.#keys[slot] as K, old, expired ? "expired" : "replaced"]);
   }
 
-  /** Removes an entry found to have expired. Returns `undefined` for `get` to pass on. */
+  /** Removes an expired entry. Returns `undefined`, which `get` and `#find` return too. */
   #expire(slot: number): undefined {
     this.#remove(slot, "expired");
     this.#tell();
@@ -358,7 +360,7 @@ export class LruCache<V, K = string> {
     this.#values[slot] = undefined;
     this.#times[2 * slot] = Infinity;
     if (this.#sizeOf !== undefined) {
-      // An empty cache has size 0, whatever fractions of sizes have added up to.
+      // An empty cache has size 0, even if fractions of sizes have not added up exactly.
       this.#totalSize = this.#slots.size === 0 ? 0 : this.#totalSize - this.#sizes[slot];
     }
     this.#links[2 * slot + 1] = this.#free;
@@ -374,7 +376,7 @@ export class LruCache<V, K = string> {
     }
   }
 
-  /** Tells `onEvict`, which may use the cache: what leaves meanwhile is told of within that use. */
+  /** Calls `onEvict` for the entries that have left. It may use the cache, and is called again within that use. */
   #tell(): void {
     if (this.#left.length === 0) return;
     const left = this.#left;
@@ -387,7 +389,7 @@ export class LruCache<V, K = string> {
     }
   }
 
-  /** Looks at the next few slots and removes what has expired there, so that dead entries leave without being read. */
+  /** Removes expired entries from the next few slots, so that they leave even if their keys are never asked for. */
   #sweep(now: number): void {
     for (let looked = 0; looked < SWEEP_SLOTS; looked++) {
       this.#sweepAt = this.#sweepAt + 1 < this.#keys.length ? this.#sweepAt + 1 : 1;
