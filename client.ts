@@ -32,8 +32,8 @@ export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/ba
 export interface ClientOptions {
   /**
    * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given. When a server fails,
-   * the client goes on with the next one and its entries. Without servers the client is
-   * stand-alone: it keeps values in this process's memory.
+   * the client goes on with the next one and its entries. Without servers the client is stand-alone: it keeps values in
+   * this process's memory.
    *
    * @default {[]}
    */
@@ -127,14 +127,16 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @returns Whether the value was stored; `false` if the server failed or refused.
    * @throws {TypeError} If the value is a promise; with servers, also if it holds something that cannot be sent (a
    * function, a symbol, a cycle, a class instance): the message names the path to it.
-   * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
+   * @throws {RangeError} If the key or the time to live is out of range; with servers, also if the value is nested
+   * deeper than 256 levels or has too many parts.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     return this.#cache.store(key, data, options);
   }
 
   /**
-   * Retrieves the value of a key, as a use of its entry.
+   * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
+   * live.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
@@ -146,7 +148,7 @@ export class OrmucoCacheClient implements OrmucoCache {
   }
 
   /**
-   * Retrieves the values of many keys, as uses of their entries, with one request to the server per 1,024 keys.
+   * Retrieves the values of many keys, each as `retrieve` does, with one request to the server per 1,024 keys.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
@@ -158,7 +160,7 @@ export class OrmucoCacheClient implements OrmucoCache {
   }
 
   /**
-   * Tells whether a key has an entry. The entry counts as not used, and its time to live is not renewed.
+   * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns Whether the key has an entry; `false` if the server failed.
@@ -198,8 +200,8 @@ export class OrmucoCacheClient implements OrmucoCache {
   }
 
   /**
-   * Waits for the calls under way, `timeoutMs` at most, and ends the connection: later calls fail. On a
-   * stand-alone client it has no effect.
+   * Waits for the calls under way, `timeoutMs` at most, and ends the connection: later calls fail. On a stand-alone
+   * client it has no effect.
    */
   close(): Promise<void> {
     return this.#cache.close();

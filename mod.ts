@@ -1,7 +1,7 @@
 /**
  * Ormuco Cache keeps JavaScript values by key: in the memory of one process, or on a small server that keeps them when
  * the process that stored them is gone. The client turns every failure of a server into a miss, so a program works
- * without its cache, only more slowly. Servers that list each other as peers share their entries.
+ * without its cache, only more slowly. Servers can be peers of each other, which share their entries.
  *
  * The client, the stand-alone client and a server's `cache` are all an {@linkcode OrmucoCache}: code written for that
  * interface takes any of the three.

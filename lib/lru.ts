@@ -33,7 +33,7 @@ export interface LruCacheOptions<V, K = string> {
    */
   maxSize?: number;
   /**
-   * Sum of the entries' sizes at most, in the unit of {@linkcode LruCacheOptions.sizeOf}, which it needs; more than 0.
+   * Sum of the entries' sizes at most, more than 0, in the unit of the option `sizeOf`, which must be given too.
    *
    * @default {Infinity}
    */

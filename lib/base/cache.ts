@@ -34,12 +34,13 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param data The value to store.
    * @param options The entry's own time to live.
    * @returns Whether the value was stored; `false` if it was refused, or if a server failed.
-   * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
+   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a server.
    * @throws {TypeError} If the value is a promise, or holds something that a server cannot keep.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean>;
   /**
-   * Retrieves the value of a key, as a use of its entry.
+   * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
+   * live.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
@@ -48,7 +49,7 @@ export interface OrmucoCache extends AsyncDisposable {
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined>;
   /**
-   * Retrieves the values of many keys, as uses of their entries.
+   * Retrieves the values of many keys, each as `retrieve` does.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
@@ -57,7 +58,7 @@ export interface OrmucoCache extends AsyncDisposable {
    */
   retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>>;
   /**
-   * Tells whether a key has an entry. The entry counts as not used, and its time to live is not renewed.
+   * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns Whether the key has an entry; `false` if a server failed.

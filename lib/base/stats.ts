@@ -7,7 +7,7 @@ import type { CacheErrorCode } from "./errors.ts";
  * or dropped begin when the server is made; all other figures begin with the connection.
  */
 export interface PeerStats {
-  /** The peer's address: the one in the option `peers`, or for other peers the one that they connected from. */
+  /** The peer's address: as in the option `peers`, or else where the peer listens, or has connected from. */
   address: string;
   /**
    * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the

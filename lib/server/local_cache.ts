@@ -54,7 +54,8 @@ export class LocalCache implements OrmucoCache {
    * @returns Whether the value was stored; `false` if it is larger than 16 MiB or than the server's limit.
    * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a
    * cycle, a class instance): the message names the path to it.
-   * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
+   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested deeper than 256 levels
+   * or has too many parts.
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
@@ -67,7 +68,8 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Retrieves the value of a key, as a use of its entry.
+   * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
+   * live.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
@@ -81,7 +83,7 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Retrieves the values of many keys, as uses of their entries.
+   * Retrieves the values of many keys, each as `retrieve` does.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
@@ -101,7 +103,7 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Tells whether a key has an entry. The entry counts as not used, and its time to live is not renewed.
+   * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns Whether the key has an entry.

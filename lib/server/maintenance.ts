@@ -1,4 +1,4 @@
-/** The work of a server that no request asks for: it runs between requests, in slices, by a timer. */
+/** The work of a server that no request asks for: a timer runs it in slices, between requests. */
 
 import { forgetBuffer } from "../wire/buffer_pool.ts";
 import { Timer } from "../platform/timer.ts";

@@ -235,9 +235,7 @@ export class NativeHandler implements ProtocolHandler {
     output.end();
   }
 
-  /**
-   * Has memory that the lookups of the next keys read fetched for all of them at once. Returns the place of the first.
-   */
+  /** Prefetches the memory that lookups of a list's next keys read. Returns 0, the place of the first of them. */
   #fetchAhead(at: number, left: number): 0 {
     const key = this.#listed;
     const keys = this.#keys;
