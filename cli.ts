@@ -1,9 +1,10 @@
 /**
- * The command line: `serve`, and commands that talk to a server. It alone reads arguments.
+ * The command line: `serve` runs a server, the other commands talk to one. It alone reads arguments. Every command
+ * needs `--allow-net=HOST:PORT`, `--allow-env` and `--allow-read=.env`.
  *
  * ```sh
- * deno run -A jsr:@ormuco/cache/cli serve
- * deno run -A jsr:@ormuco/cache/cli store my-key hello
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli serve
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli store my-key hello
  * ```
  *
  * @module
@@ -18,10 +19,11 @@ import { EXIT, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /**
- * Runs one command.
+ * Runs one command, and prints its results and errors. It does not exit the process.
  *
  * @param args The arguments, the command's name first.
- * @returns The exit status: 0 done or a hit, 1 a miss, 2 usage, 3 server unreachable, 4 refused.
+ * @returns The exit status: 0 done or a hit, 1 a miss (or a violation that `simulate` found), 2 usage, 3 server
+ * unreachable, 4 refused, 70 an internal error.
  */
 export async function main(args: string[]): Promise<number> {
   try {
@@ -36,7 +38,7 @@ export async function main(args: string[]): Promise<number> {
     if (options.includes("--help") || options.includes("-h")) return say(commandHelp(command));
     return await run(command, readArguments(command, rest));
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // whoever read our output has had enough
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // the reader of our output has closed it
     if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) {
       console.error(error);
       return EXIT.internal;
@@ -52,7 +54,7 @@ async function run(command: Command, args: Arguments): Promise<number> {
     case "serve":
       return await serve(args);
     case "bench":
-      return await (await import("./lib/cli/bench.ts")).bench(args); // what only it needs is loaded for it alone
+      return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
     case "simulate":
       return (await import("./lib/cli/simulate.ts")).simulate(args);
     default:
@@ -63,7 +65,7 @@ async function run(command: Command, args: Arguments): Promise<number> {
 async function serve(args: Arguments): Promise<number> {
   const options = serverOptions(settings(args));
   const server = new OrmucoCacheServer(options);
-  const stop = stopSignal(); // before the start is announced: whoever reads it may signal at once
+  const stop = stopSignal(); // before the start is announced: a program that reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
@@ -76,7 +78,7 @@ async function serve(args: Arguments): Promise<number> {
   return EXIT.ok;
 }
 
-/** Resolves at the first request to stop; a second one ends the process at once. */
+/** Resolves at the first signal to stop; a second signal ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;

@@ -1,12 +1,13 @@
 /**
- * The client: `store` and `retrieve`, in this process's memory or on a server.
+ * The client: stores and retrieves values on a server, or stand-alone in this process's memory. With options it needs
+ * `--allow-net=HOST:PORT` for each server; without, `--allow-env` and `--allow-read=.env` too.
  *
  * ```ts
  * import { OrmucoCacheClient } from "@ormuco/cache/client";
  *
- * const cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+ * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
  * await cache.store("my-key", [1, 2, 3]); // true
- * await cache.retrieve("my-key"); // [1, 2, 3]
+ * await cache.retrieve("my-key"); // [1, 2, 3]; a miss is undefined
  * ```
  *
  * @module
@@ -30,37 +31,39 @@ export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/ba
 /** Options of {@linkcode OrmucoCacheClient}. */
 export interface ClientOptions {
   /**
-   * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given. With several, the
-   * next takes over when one fails, with the entries that it has itself, and is then kept. None: stand-alone, in this
-   * process's memory.
+   * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given. When a server fails,
+   * the client goes on with the next one and its entries. Without servers the client is stand-alone: it keeps values in
+   * this process's memory.
    *
    * @default {[]}
    */
   servers?: string[];
   /**
-   * Milliseconds after which a call to a server counts as failed.
+   * Milliseconds after which a call to a server counts as failed; more than 0 and below 2³⁰.
    *
    * @default {1000}
    */
   timeoutMs?: number;
   /**
-   * Told why calls fail: once for each call refused, timed out or not understood, once for each connection lost.
-   * What it throws is ignored.
+   * Called with the reason of each failure; one that several calls share, such as a lost connection, is passed once. An
+   * error that `onError` throws is ignored. Without this option, failures are only counted in `stats()`.
    */
   onError?: (error: CacheError) => void;
   /**
-   * Milliseconds until an entry that this client stores expires; 0 or `Infinity` means never. By default the server
-   * decides; stand-alone it is one hour.
+   * Milliseconds until an entry that this client stores expires; 0 or `Infinity` means never.
+   *
+   * @default {the server's own setting; 3600000 stand-alone}
    */
   ttlMs?: number;
   /**
-   * Stand-alone: entries held at most.
+   * Entries held at most by a stand-alone client: a whole number from 1 to 16,777,215, or `Infinity`. With servers this
+   * option has no effect.
    *
    * @default {128}
    */
   maxSize?: number;
   /**
-   * Stand-alone: whether a hit restarts the entry's time to live. A server follows its own setting.
+   * Whether a hit restarts the entry's time to live, in a stand-alone client. A server follows its own setting.
    *
    * @default {true}
    */
@@ -70,11 +73,13 @@ export interface ClientOptions {
 const DEFAULT_TIMEOUT_MS = 1000;
 
 /**
- * A cache with two methods that matter: `store` and `retrieve`.
+ * A cache on one or several servers, or stand-alone in this process's memory. `store` and `retrieve` are the two
+ * methods that matter.
  *
- * Stand-alone it keeps the values themselves, of any kind but promises. With a server it sends copies; see docs/protocol.md for the
- * kinds of values. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
- * time-out: no call hangs, and none rejects but for misuse (a bad key, ttl or value).
+ * A stand-alone client keeps the values themselves, of any kind but promises. A client with servers sends copies: of
+ * primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs, errors, array
+ * buffers and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
+ * time-out. No call waits longer, and a call rejects only on misuse: a bad key, ttl or value.
  *
  * A connection with no call under way does not keep the process alive.
  *
@@ -97,11 +102,12 @@ export class OrmucoCacheClient implements OrmucoCache {
   readonly #cache: OrmucoCache;
 
   /**
-   * Makes a client; it connects when first used.
+   * Makes a client; it connects with its first call.
    *
    * @param options Servers, time-out and defaults. Without this argument they come from the environment and `.env`
    * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `CACHE_MAX_SIZE`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
-   * @throws {RangeError} If an option or variable is out of range.
+   * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
+   * @throws {TypeError} If `servers` is not an array.
    */
   constructor(options: ClientOptions = clientOptions(readEnvironment())) {
     const { maxSize, renewOnHit, onError, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
@@ -115,75 +121,77 @@ export class OrmucoCacheClient implements OrmucoCache {
   /**
    * Stores a value.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @param data The value.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param data The value to store.
    * @param options The entry's own time to live.
-   * @returns Whether it was stored; `false` if the server failed or refused.
-   * @throws {TypeError} If the value is a promise; with a server, if it holds what cannot be sent: the message names the
-   * path in it.
-   * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
+   * @returns Whether the value was stored; `false` if the server failed or refused.
+   * @throws {TypeError} If the value is a promise; with servers, also if it holds something that cannot be sent (a
+   * function, a symbol, a cycle, a class instance): the message names the path to it.
+   * @throws {RangeError} If the key or the time to live is out of range; with servers, also if the value is nested
+   * deeper than 256 levels or has too many parts.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     return this.#cache.store(key, data, options);
   }
 
   /**
-   * Returns the value of a key.
+   * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
+   * live.
    *
-   * @typeParam T What you stored there; it is not checked.
-   * @param key 1 to 4,096 bytes of text.
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns The value, or `undefined` on a miss; a server that fails is a miss.
-   * @throws {RangeError} If the key is out of range.
+   * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined> {
     return this.#cache.retrieve(key);
   }
 
   /**
-   * Returns the values of many keys, in one request per 1,024 of them.
+   * Retrieves the values of many keys, each as `retrieve` does, with one request to the server per 1,024 keys.
    *
-   * @typeParam T What you stored there; it is not checked.
-   * @param keys The keys.
-   * @returns The values found, by key; a miss is absent.
-   * @throws {RangeError} If a key is out of range.
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
+   * @returns The values found, by key; a key without an entry is absent.
+   * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
     return this.#cache.retrieveMany(keys);
   }
 
   /**
-   * Tells whether a key has an entry, without using or renewing it.
+   * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @returns Whether it has; `false` if the server failed.
-   * @throws {RangeError} If the key is out of range.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns Whether the key has an entry; `false` if the server failed.
+   * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   has(key: string): Promise<boolean> {
     return this.#cache.has(key);
   }
 
   /**
-   * Removes an entry.
+   * Removes the entry of a key.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @returns Whether there was one; `false` if the server failed.
-   * @throws {RangeError} If the key is out of range.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns Whether there was an entry; `false` if the server failed.
+   * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   remove(key: string): Promise<boolean> {
     return this.#cache.remove(key);
   }
 
   /**
-   * Removes every entry, of the server or of this client's memory.
+   * Removes every entry of the server and its peers, or of the stand-alone client's memory.
    *
-   * @returns Whether it was done; `false` if the server failed.
+   * @returns Whether the entries were removed; `false` if the server failed.
    */
   clear(): Promise<boolean> {
     return this.#cache.clear();
   }
 
   /**
-   * Returns counters of this client and, if there is one, of the server.
+   * Returns counters of this client and, if there is a server, the server's statistics.
    *
    * @returns The statistics.
    */
@@ -192,14 +200,14 @@ export class OrmucoCacheClient implements OrmucoCache {
   }
 
   /**
-   * Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. Stand-alone
-   * there is nothing to end.
+   * Waits for the calls under way, `timeoutMs` at most, and ends the connection: later calls fail. On a stand-alone
+   * client it has no effect.
    */
   close(): Promise<void> {
     return this.#cache.close();
   }
 
-  /** Same as {@linkcode OrmucoCacheClient.close}, for `await using`. */
+  /** Calls {@linkcode OrmucoCacheClient.close}; `await using` needs it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -218,6 +226,6 @@ function checkedServers(servers: readonly string[]): Address[] {
 }
 
 function checkedTimeoutMs(timeoutMs: number): number {
-  if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // a timer takes 2³¹ − 1, and twice the time is needed
+  if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // timers of twice the time must fit
   throw new RangeError(`Cannot create client: timeoutMs must be more than 0 and below 2³⁰: received ${timeoutMs}`);
 }

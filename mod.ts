@@ -1,13 +1,59 @@
 /**
- * Ormuco Cache: an in-process LRU cache with expiration, a client with `store` and `retrieve`, and a server that keeps
- * the data when the process is gone.
+ * Ormuco Cache keeps JavaScript values by key: in the memory of one process, or on a small server that keeps them when
+ * the process that stored them is gone. The client turns every failure of a server into a miss, so a program works
+ * without its cache, only more slowly. Servers can be peers of each other, which share their entries.
+ *
+ * The client, the stand-alone client and a server's `cache` are all an {@linkcode OrmucoCache}: code written for that
+ * interface takes any of the three.
+ *
+ * ## A cache in the process
+ *
+ * {@linkcode LruCache} holds values of any type and drops the least recently used. It needs no permission.
  *
  * ```ts
- * import { OrmucoCacheClient } from "@ormuco/cache";
+ * import { LruCache } from "@ormuco/cache";
  *
- * const cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
- * await cache.store("my-key", [1, 2, 3]); // true
- * await cache.retrieve("my-key"); // [1, 2, 3]; a miss is undefined
+ * const pages = new LruCache<string>({ maxSize: 1000, ttlMs: 60_000 });
+ * pages.set("/", "<h1>Home</h1>");
+ * console.log(pages.get("/")); // <h1>Home</h1>
+ * ```
+ *
+ * ## A server
+ *
+ * {@linkcode OrmucoCacheServer} needs `--allow-net=HOST:PORT` for the address that it listens on, and for each peer.
+ *
+ * ```ts
+ * import { OrmucoCacheServer } from "@ormuco/cache"; // run with --allow-net=127.0.0.1:11142
+ *
+ * const server = new OrmucoCacheServer({ listen: "127.0.0.1:11142", maxSize: 10_000 });
+ * await server.startServer(); // prints: Server listens on port 11142
+ * await server.cache.store("greeting", "hello"); // the server's own entries, without a socket
+ * ```
+ *
+ * ## A client
+ *
+ * {@linkcode OrmucoCacheClient} needs `--allow-net=HOST:PORT` for each of its servers. Without `servers` it is
+ * stand-alone: it keeps values in this process and needs no permission.
+ *
+ * ```ts
+ * import { OrmucoCacheClient } from "@ormuco/cache"; // run with --allow-net=127.0.0.1:11142
+ *
+ * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+ * await cache.store("my-key", [1, 2, 3], { ttlMs: 60_000 });
+ * console.log(await cache.retrieve("my-key")); // [ 1, 2, 3 ], or undefined on a miss
+ * ```
+ *
+ * A client or a server that is made without any options reads them from the environment and from `.env`: it needs
+ * `--allow-env` and `--allow-read=.env` too.
+ *
+ * ## The command line
+ *
+ * The command line reads the environment and `.env` as well, so each command takes all three permissions.
+ *
+ * ```sh
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli serve
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli store my-key hello
+ * deno run --allow-net=127.0.0.1:11142 --allow-env --allow-read=.env jsr:@ormuco/cache/cli retrieve my-key
  * ```
  *
  * @module

@@ -1,5 +1,6 @@
 /**
- * The server: keeps entries for clients in other processes.
+ * The server: keeps entries for clients in other processes. With options it needs `--allow-net=HOST:PORT` for the
+ * address that it listens on and for each peer; without, `--allow-env` and `--allow-read=.env` too.
  *
  * ```ts
  * import { OrmucoCacheServer } from "@ormuco/cache/server";
@@ -31,15 +32,15 @@ export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
 export type { ServerOptions } from "./lib/server/options.ts";
 
-/** Milliseconds that clients, and then peers, have to take what they were sent before a stop. */
+/** Milliseconds that a stop waits for clients, and then for peers, to read what was sent to them. */
 const STOP_LIMIT_MS = 1000;
 
 /**
  * A cache server on a TCP port or a unix socket.
  *
- * A client that misbehaves loses its own connection and nothing else. The server binds to the loopback interface
- * unless `listen` names a host; there is no authentication yet, so a server on another interface serves anyone who
- * reaches it, and says so when it starts.
+ * A client that misbehaves loses its own connection and nothing else. The server listens on the loopback interface
+ * unless `listen` names a host. There is no authentication yet: a server on another interface serves anyone who reaches
+ * it, and prints a warning when it starts.
  *
  * @example
  * ```ts
@@ -53,8 +54,8 @@ const STOP_LIMIT_MS = 1000;
  */
 export class OrmucoCacheServer implements AsyncDisposable {
   /**
-   * The client's methods on this server's entries, in this process and without a socket: what any peer has stored is read
-   * at the speed of memory. It can be used whether the server is started or not.
+   * The client's methods on this server's entries, in this process and without a socket: entries that any peer has
+   * stored are read at the speed of memory. It can be used whether the server is started or not.
    */
   readonly cache: LocalCache;
   readonly #options: ResolvedServerOptions;
@@ -63,7 +64,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #peers: Peers;
   readonly #connections: Connections;
-  /** In the order in which they are started: what answers clients comes after what they need, and ends before it. */
+  /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
   readonly #parts: readonly Part[];
   /** The start or stop under way, or the last one. */
   #changing: Promise<void> = Promise.resolve();
@@ -71,18 +72,18 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #startedAtMs = 0;
 
   /**
-   * Makes a server; `startServer` opens its port.
+   * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
    * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
-   * @throws {RangeError} If an option or variable is out of range.
+   * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
     const resolved = resolveServerOptions(options);
     this.#options = resolved;
     const { log, maxConnections } = resolved;
-    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 is nobody
+    const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [newStore(resolved, id), this.#counters];
     this.#store = store;
     this.#listener = new Listener(resolved.listen);
@@ -122,13 +123,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#parts = [this.#listener, this.#peers, this.#connections, maintenance];
   }
 
-  /** Where the server listens, as a client's `servers` takes it; `undefined` unless started. */
+  /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */
   get address(): string | undefined {
     return this.#listener.isOpen ? formatAddress(this.#listener.address) : undefined;
   }
 
   /**
-   * Opens the port, and says so.
+   * Opens the port and begins to connect to peers. The lines that tell where the server listens go to its option `log`.
    *
    * @throws {Error} If the server is started already, or the address cannot be bound (`Deno.errors.AddrInUse` where
    * something listens there already).
@@ -137,18 +138,21 @@ export class OrmucoCacheServer implements AsyncDisposable {
     return this.#inTurn(() => this.#start());
   }
 
-  /** Stops taking connections, answers the requests that have arrived, and closes. The entries stay in memory. */
+  /**
+   * Refuses new connections, answers the requests that have arrived, and closes the connections, all within a few
+   * seconds. The entries stay in memory, and the server can be started again.
+   */
   stop(): Promise<void> {
     return this.#inTurn(() => this.#stop());
   }
 
-  /** Same as {@linkcode OrmucoCacheServer.stop}, for `await using`. */
+  /** Calls {@linkcode OrmucoCacheServer.stop}; `await using` needs it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
   /**
-   * Returns counters, and what the server holds now.
+   * Returns counters since the server was made, and what it holds now.
    *
    * @returns The statistics.
    */
@@ -163,7 +167,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
-  /** Starts and stops one after another, in the order asked. */
+  /** Runs starts and stops one after another, in the order of the calls. */
   #inTurn(change: () => Promise<void>): Promise<void> {
     const done = this.#changing.then(change);
     this.#changing = done.catch(() => {});

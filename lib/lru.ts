@@ -19,8 +19,8 @@ import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
 import { turnClock } from "./base/turn_clock.ts";
 
 /**
- * Why an entry left the cache: for room (`evicted`), by time (`expired`), because `set` gave its key another value
- * (`replaced`), or because a caller removed it (`deleted`).
+ * Why an entry left the cache: to make room (`evicted`), because its time to live was over (`expired`), because `set`
+ * gave its key another value (`replaced`), or because a caller removed it with `delete` or `clear` (`deleted`).
  */
 export type EvictReason = "evicted" | "expired" | "replaced" | "deleted";
 
@@ -32,12 +32,19 @@ export interface LruCacheOptions<V, K = string> {
    * @default {128}
    */
   maxSize?: number;
-  /** Sum of all `sizeOf` results held at most; needs {@linkcode LruCacheOptions.sizeOf}. No limit by default. */
+  /**
+   * Sum of the entries' sizes at most, more than 0, in the unit of the option `sizeOf`, which must be given too.
+   *
+   * @default {Infinity}
+   */
   maxTotalSize?: number;
-  /** Size of an entry, in any unit you like; called once per `set`. Must return a finite number of 0 or more. */
+  /**
+   * Returns the size of an entry, in any unit: a finite number of 0 or more. It is called once per `set`. By default
+   * entries have no size.
+   */
   sizeOf?: (value: V, key: K) => number;
   /**
-   * Milliseconds until an entry expires; 0 or `Infinity` means never.
+   * Milliseconds until an entry expires that was set without a time to live of its own; 0 or `Infinity` means never.
    *
    * @default {0}
    */
@@ -49,40 +56,41 @@ export interface LruCacheOptions<V, K = string> {
    */
   renewOnHit?: boolean;
   /**
-   * The clock, in milliseconds; read only once an entry with a time to live exists. By default one that is read once a
-   * turn of the event loop and at least every 32nd call: within one synchronous run an entry may outlive its time.
+   * Returns the time in milliseconds; it is called only once an entry with a time to live exists. The default clock is
+   * read once per turn of the event loop and at least every 32nd call, so an entry may outlive its time a little within
+   * one synchronous run.
    */
   now?: () => number;
   /**
-   * Called once the operation that made an entry leave is complete, so it may use the cache. What it throws reaches
-   * the caller of that operation; entries not told of by then are told of at the next one.
+   * Called for each entry that leaves, once the operation that removed it is complete, so it may use the cache. An
+   * error that it throws reaches the caller of that operation; the calls for other entries then follow at the next one.
    */
   onEvict?: (key: K, value: V, reason: EvictReason) => void;
 }
 
 /** Options of {@linkcode LruCache.set}. */
 export interface LruSetOptions {
-  /** Milliseconds until this entry expires, in place of the cache's `ttlMs`; 0 or `Infinity` means never. */
+  /** Milliseconds until this entry expires, instead of the cache's `ttlMs`; 0 or `Infinity` means never. */
   ttlMs?: number;
 }
 
-/** The clock of caches whose options name none. */
+/** The default clock. */
 const { now: processNow } = turnClock({
   read: () => performance.timeOrigin + performance.now(),
   readReplaced: () => Date.now(),
   atEndOfTurn: queueMicrotask,
 });
 const FIRST_CAPACITY = 16;
-/** Slots that a `set` looks at for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
+/** Slots in which each `set` looks for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
 const SWEEP_SLOTS = 2;
-/** Slot 0 is the ends of both lists at once: its next is the newest entry, its previous the oldest. */
+/** The slot that is both ends of the list: its next is the newest entry, its previous the oldest. */
 const ENDS = 0;
 
 /**
- * A least-recently-used cache with expiration. Every operation takes constant time, but for `clear` and iteration.
+ * A least-recently-used cache with expiration. Every operation takes constant time, except `clear` and iteration.
  *
- * An expired entry is never returned. It leaves when it is next asked for, or within a bounded number of later `set`
- * calls, each of which looks at two slots; until then `size` counts it.
+ * An expired entry is never returned. It leaves when its key is next asked for, or within a bounded number of later
+ * `set` calls, each of which looks at two slots; until then `size` counts it.
  *
  * @typeParam V Type of the values; `undefined` is a value like any other (see {@linkcode LruCache.has}).
  * @typeParam K Type of the keys, compared as `Map` does.
@@ -105,17 +113,19 @@ export class LruCache<V, K = string> {
   readonly #slots = new Map<K, number>();
   #keys: (K | undefined)[] = [undefined];
   #values: (V | undefined)[] = [undefined];
-  /** Two fields a slot, previous and next: towards newer and towards older. A free slot's next is the next free one. */
+  /**
+   * Two fields per slot: previous (a newer entry) and next (an older one). A free slot's next is the next free slot.
+   */
   #links = new Int32Array(2 * FIRST_CAPACITY);
-  /** Two fields a slot: the deadline (`Infinity` when none) and the time to live that set it. */
+  /** Two fields per slot, in milliseconds: the deadline (`Infinity` if there is none) and the time to live. */
   #times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
   #sizes = new Float64Array(0);
   #free = 0;
   #sweepAt = 0;
   #totalSize = 0;
-  /** Whether any entry has had a deadline: until then the clock is not read. */
+  /** Whether any entry has had a deadline since the last `clear`: until then the clock is not read. */
   #timed = false;
-  /** Entries that have left and whom `onEvict` has not been told of. */
+  /** Entries that have left and that `onEvict` has not been called for. */
   #left: [key: K, value: V, reason: EvictReason][] = [];
 
   readonly #maxSize: number;
@@ -143,12 +153,12 @@ export class LruCache<V, K = string> {
     if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_CAPACITY);
   }
 
-  /** Entries held now, those that expired and were not yet swept included. */
+  /** Entries held now, including those that have expired and not left yet. */
   get size(): number {
     return this.#slots.size;
   }
 
-  /** Entries held at most. */
+  /** Entries held at most; 16,777,215 if the option was `Infinity`. */
   get maxSize(): number {
     return this.#maxSize;
   }
@@ -159,7 +169,8 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Returns the value of a key and makes the entry the most recently used; renews its time to live if the cache does.
+   * Returns the value of a key and makes its entry the most recently used. Unless `renewOnHit` is false, the entry's
+   * time to live restarts.
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
@@ -179,7 +190,7 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Returns the value of a key and leaves recency and expiration alone.
+   * Returns the value of a key without a use of its entry: the order of use and the time to live stay as they are.
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
@@ -190,7 +201,7 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Tells whether a key has an entry; recency and expiration stay.
+   * Tells whether a key has an entry. The order of use and the time to live stay as they are.
    *
    * @param key The key.
    * @returns Whether `get` would be a hit.
@@ -200,13 +211,14 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Stores a value, as the most recently used entry, and evicts the least recently used where room is short.
+   * Stores a value as the most recently used entry, and evicts the least recently used entries to make room.
    *
-   * @param key The key; an entry it already has is replaced.
+   * @param key The key; if it has an entry, the new one replaces that.
    * @param value Any value.
    * @param options The entry's own time to live.
-   * @returns `false` if the value alone is larger than `maxTotalSize`: then the key has no entry any more.
-   * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; nothing has changed then.
+   * @returns Whether the value was stored; `false` if it alone is larger than `maxTotalSize`: then the key has no entry
+   * any more.
+   * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; the cache is unchanged then.
    */
   set(key: K, value: V, options?: LruSetOptions): boolean {
     const ttlMs = options?.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
@@ -237,7 +249,7 @@ export class LruCache<V, K = string> {
    * Restarts an entry's time to live and makes it the most recently used.
    *
    * @param key The key.
-   * @param ttlMs A new time to live, in milliseconds (0 or `Infinity`: never); without it, the entry's own.
+   * @param ttlMs The entry's new time to live, in milliseconds; 0 or `Infinity` means never. By default its own.
    * @returns Whether the key has an entry.
    * @throws {RangeError} If the time to live is negative or not a number.
    */
@@ -254,7 +266,7 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Removes an entry.
+   * Removes the entry of a key.
    *
    * @param key The key.
    * @returns Whether there was an entry that had not expired.
@@ -267,7 +279,7 @@ export class LruCache<V, K = string> {
     return true;
   }
 
-  /** Removes every entry, and gives back the memory of the arrays. */
+  /** Removes every entry and frees the cache's arrays. */
   clear(): void {
     if (this.#onEvict !== undefined) this.#leaveAll();
     this.#slots.clear();
@@ -285,7 +297,7 @@ export class LruCache<V, K = string> {
 
   /**
    * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start,
-   * so the cache may be changed meanwhile.
+   * so the cache may be changed during the iteration.
    *
    * @returns An iterator over `[key, value]` pairs.
    */
@@ -298,7 +310,7 @@ export class LruCache<V, K = string> {
     yield* entries;
   }
 
-  /** The slot of a key whose entry has not expired; an expired entry leaves here. */
+  /** Returns the slot of a key whose entry has not expired; removes an expired entry. */
   #find(key: K): number | undefined {
     const slot = this.#slots.get(key);
     if (slot === undefined || !this.#timed || this.#times[2 * slot] === Infinity) return slot;
@@ -333,7 +345,7 @@ export class LruCache<V, K = string> {
     if (this.#onEvict !== undefined) this.#left.push([this.#keys[slot] as K, old, expired ? "expired" : "replaced"]);
   }
 
-  /** Removes an entry found to have expired. Returns `undefined` for `get` to pass on. */
+  /** Removes an expired entry. Returns `undefined`, which `get` and `#find` return too. */
   #expire(slot: number): undefined {
     this.#remove(slot, "expired");
     this.#tell();
@@ -348,7 +360,7 @@ export class LruCache<V, K = string> {
     this.#values[slot] = undefined;
     this.#times[2 * slot] = Infinity;
     if (this.#sizeOf !== undefined) {
-      // An empty cache has size 0, whatever fractions of sizes have added up to.
+      // An empty cache has size 0, even if fractions of sizes have not added up exactly.
       this.#totalSize = this.#slots.size === 0 ? 0 : this.#totalSize - this.#sizes[slot];
     }
     this.#links[2 * slot + 1] = this.#free;
@@ -364,7 +376,7 @@ export class LruCache<V, K = string> {
     }
   }
 
-  /** Tells `onEvict`, which may use the cache: what leaves meanwhile is told of within that use. */
+  /** Calls `onEvict` for the entries that have left. It may use the cache, and is called again within that use. */
   #tell(): void {
     if (this.#left.length === 0) return;
     const left = this.#left;
@@ -377,7 +389,7 @@ export class LruCache<V, K = string> {
     }
   }
 
-  /** Looks at the next few slots and removes what has expired there, so that dead entries leave without being read. */
+  /** Removes expired entries from the next few slots, so that they leave even if their keys are never asked for. */
   #sweep(now: number): void {
     for (let looked = 0; looked < SWEEP_SLOTS; looked++) {
       this.#sweepAt = this.#sweepAt + 1 < this.#keys.length ? this.#sweepAt + 1 : 1;

@@ -1,4 +1,4 @@
-/** Where a server listens or is found, as text and as parts. */
+/** Addresses of servers, as text and as parts. */
 
 import { MAX_PORT } from "./limits.ts";
 
@@ -7,15 +7,15 @@ export type Address =
   | { transport: "tcp"; hostname: string; port: number }
   | { transport: "unix"; path: string };
 
-/** The port of Ormuco Cache. */
+/** The default port of Ormuco Cache. */
 export const DEFAULT_PORT = 11142;
 
 /**
- * Reads `host`, `host:port`, `[ipv6]:port` or `unix:/path`; and a bare `port` where the host has a default.
+ * Reads `host`, `host:port`, `[ipv6]:port` or `unix:/path`, and a bare `port` if a default host is given.
  *
  * @param text The address.
- * @param defaults Host of a bare port (without it a bare port is no address), and port of a bare host.
- * @returns The address, or `undefined` if the text is none.
+ * @param defaults The host for a bare port, without which a bare port is no address, and the port for a bare host.
+ * @returns The address, or `undefined` if the text is no address.
  */
 export function parseAddress(text: string, defaults: { hostname?: string; port?: number } = {}): Address | undefined {
   if (text.startsWith("unix:")) return text === "unix:" ? undefined : { transport: "unix", path: text.slice(5) };
@@ -36,7 +36,7 @@ export function formatAddress(address: Address): string {
   return `${address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname}:${address.port}`;
 }
 
-/** Whether only this machine reaches the address. */
+/** Whether only this machine can reach the address. */
 export function isLoopback(address: Address): boolean {
   return address.transport === "unix" || /^(localhost|127(\.\d+){3}|::1)$/.test(address.hostname);
 }

@@ -1,18 +1,19 @@
-/** What every cache of this package can do, whatever stands behind it. It holds nothing. */
+/** The interface of every cache of this package, in memory or on a server. It holds nothing itself. */
 
 import type { ClientStats } from "./stats.ts";
 
 /** Options of {@linkcode OrmucoCache.store}. */
 export interface StoreValueOptions {
-  /** Milliseconds until this entry expires, in place of the default; 0 or `Infinity` means never. */
+  /** Milliseconds until this entry expires, instead of the cache's default; 0 or `Infinity` means never. */
   ttlMs?: number;
 }
 
 /**
- * A cache of JavaScript values by key. A client, stand-alone or with servers, and a server's own `cache` are such caches, so
- * that a function which takes one works with all of them.
+ * A cache of JavaScript values by key. A client with servers, a stand-alone client and a server's own `cache` implement
+ * it, so a function that takes an `OrmucoCache` works with each of the three.
  *
- * A call whose key, ttl or value is out of range rejects; a call that fails for another reason is a miss, or `false`.
+ * A call whose key, ttl or value is out of range rejects with a `RangeError` or a `TypeError`. A call that fails for
+ * another reason resolves to a miss or to `false`.
  *
  * @example
  * ```ts
@@ -29,54 +30,61 @@ export interface OrmucoCache extends AsyncDisposable {
   /**
    * Stores a value.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @param data The value.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param data The value to store.
    * @param options The entry's own time to live.
-   * @returns Whether it was stored; `false` if it was refused, or if a server failed.
+   * @returns Whether the value was stored; `false` if it was refused, or if a server failed.
+   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a server.
+   * @throws {TypeError} If the value is a promise, or holds something that a server cannot keep.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean>;
   /**
-   * Returns the value of a key.
+   * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
+   * live.
    *
-   * @typeParam T What was stored there; it is not checked.
-   * @param key 1 to 4,096 bytes of text.
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns The value, or `undefined` on a miss.
+   * @throws {RangeError} If the key is out of range.
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined>;
   /**
-   * Returns the values of many keys.
+   * Retrieves the values of many keys, each as `retrieve` does.
    *
-   * @typeParam T What was stored there; it is not checked.
-   * @param keys The keys.
-   * @returns The values found, by key; a miss is absent.
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
+   * @returns The values found, by key; a key without an entry is absent.
+   * @throws {RangeError} If a key is out of range.
    */
   retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>>;
   /**
-   * Tells whether a key has an entry, without using or renewing it.
+   * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @returns Whether it has.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns Whether the key has an entry; `false` if a server failed.
+   * @throws {RangeError} If the key is out of range.
    */
   has(key: string): Promise<boolean>;
   /**
-   * Removes an entry.
+   * Removes the entry of a key.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @returns Whether there was one.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns Whether there was an entry; `false` if a server failed.
+   * @throws {RangeError} If the key is out of range.
    */
   remove(key: string): Promise<boolean>;
   /**
    * Removes every entry.
    *
-   * @returns Whether it was done.
+   * @returns Whether the entries were removed; `false` if a server failed.
    */
   clear(): Promise<boolean>;
   /**
-   * Returns counters of the calls made here and, if there is a server, its statistics.
+   * Returns counters of the calls made through this cache and, if there is a server, the server's statistics.
    *
    * @returns The statistics.
    */
   stats(): Promise<ClientStats>;
-  /** Waits for the calls under way and gives up what the cache holds open. */
+  /** Waits for the calls under way and ends the connection, if the cache has one. */
   close(): Promise<void>;
 }

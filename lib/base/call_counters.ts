@@ -1,4 +1,4 @@
-/** What came of the calls of a cache, counted. */
+/** Counts the results of a cache's calls. It makes no calls. */
 
 import type { CacheErrorCode } from "./errors.ts";
 import type { ClientStats } from "./stats.ts";
@@ -14,7 +14,7 @@ export class CallCounters {
   /** Calls that failed, by reason. */
   readonly failures: Record<CacheErrorCode, number> = { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 };
 
-  /** Counts the values that were found for the keys that were asked for. */
+  /** Counts `values` hits for `keys` keys; the other keys are misses. */
   found(values: number, keys: number): void {
     this.hits += values;
     this.misses += keys - values;

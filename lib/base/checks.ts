@@ -1,11 +1,11 @@
-/** What a caller may pass: keys (text of 1 to 4,096 bytes as UTF-8), times to live, and values. */
+/** Checks of what a caller passes: keys (text of 1 to 4,096 bytes as UTF-8), times to live, and values. */
 
 import { MAX_KEY_BYTES, MAX_TTL_MS } from "./limits.ts";
 
 /**
  * Checks a key.
  *
- * @throws {RangeError} If it is empty, too long, or has a lone surrogate (which UTF-8 cannot carry).
+ * @throws {RangeError} If the key is empty, too long, or has a lone surrogate (which UTF-8 cannot carry).
  */
 export function checkKey(key: string): void {
   if (typeof key !== "string") throw keyError(key);
@@ -19,7 +19,7 @@ function isLongKey(key: string): boolean {
   return new TextEncoder().encode(key).length <= MAX_KEY_BYTES;
 }
 
-/** The error for a key that is none. */
+/** The error for a key that is not allowed. */
 export function keyError(key: unknown): RangeError {
   const shown = typeof key !== "string"
     ? `${key === null ? "null" : typeof key}`
@@ -34,7 +34,7 @@ export function keyError(key: unknown): RangeError {
 /**
  * Checks a time to live, and returns it.
  *
- * @throws {RangeError} If it is below 0, or too long.
+ * @throws {RangeError} If it is below 0 or above 2⁵³ − 1 ms, and not `Infinity`.
  */
 export function checkTtlMs(ttlMs: number): number {
   if (ttlMs === Infinity || (typeof ttlMs === "number" && ttlMs >= 0 && ttlMs <= MAX_TTL_MS)) return ttlMs;
@@ -44,7 +44,7 @@ export function checkTtlMs(ttlMs: number): number {
 /**
  * Checks a value to be stored, and returns it.
  *
- * @throws {TypeError} If it is a promise: nobody wants the promise itself back.
+ * @throws {TypeError} If it is a promise, since the caller wants its value stored.
  */
 export function checkData(data: unknown): unknown {
   if (data instanceof Promise) throw new TypeError("Cannot store a Promise: await it first");

@@ -1,46 +1,56 @@
 /**
- * The errors that are not the caller's misuse (those are `RangeError` and `TypeError`).
+ * The errors for failures on the other side of a connection. A caller's misuse is a `RangeError` or a `TypeError`.
  *
  * @module
  */
 
-/** The other side sent bytes that break the protocol or the format it announced. */
+/**
+ * The other side of a connection sent bytes that break the protocol, or a value that is not in its announced format.
+ */
 export class ProtocolError extends Error {
   /** The class's name. */
   override name = "ProtocolError";
 }
 
 /**
- * Why a call to a server failed: no server could be reached (`unreachable`), no reply came in time (`timeout`), the
- * server refused (`refused`), what it sent could not be understood (`protocol`), or too much waits already (`busy`).
+ * Why a call to a server failed:
+ *
+ * - `unreachable`: no server could be reached, the connection was lost, or the client is closed.
+ * - `timeout`: no connection or no reply came within the client's `timeoutMs`.
+ * - `refused`: the server refused the request, or the value is larger than a server takes.
+ * - `protocol`: the reply, or the value in it, could not be understood.
+ * - `busy`: too many calls of this client wait for the server already.
  */
 export type CacheErrorCode = "unreachable" | "timeout" | "refused" | "protocol" | "busy";
 
-/** Options of {@linkcode CacheError}. */
+/** Options of {@linkcode CacheError}; `cause` is the underlying error. */
 export interface CacheErrorOptions extends ErrorOptions {
   /**
-   * What the error concerns.
+   * Whether the error concerns one call, or a connection and every call that waits for it.
    *
    * @default {"call"}
    */
   concerns?: "call" | "connection";
 }
 
-/** A call to a server failed. The client hands it to `onError`; the call itself counts as a miss. */
+/**
+ * A call to a server failed. The client passes this error to its option `onError` and does not throw it: the call
+ * itself resolves to a miss or to `false`.
+ */
 export class CacheError extends Error {
   /** The class's name. */
   override name = "CacheError";
-  /** What kind of failure it was. */
+  /** The reason of the failure. */
   readonly code: CacheErrorCode;
-  /** Whether it concerns this call alone, or a connection and all calls that wait for it. */
+  /** Whether the error concerns one call, or a connection and every call that waits for it. */
   readonly concerns: "call" | "connection";
 
   /**
    * Makes the error.
    *
-   * @param code What kind of failure it was.
+   * @param code The reason of the failure.
    * @param message What failed, where and why.
-   * @param options The underlying error, as `cause`; and what it concerns, which is the call unless said otherwise.
+   * @param options The underlying error as `cause`, and what the error concerns.
    */
   constructor(code: CacheErrorCode, message: string, options: CacheErrorOptions = {}) {
     super(message, options);

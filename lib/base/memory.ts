@@ -1,6 +1,6 @@
-/** Memory outside the garbage-collected heap that does not wait for the collector. */
+/** Frees memory outside the garbage-collected heap without waiting for the collector. */
 
-/** Gives the memory of a buffer back; the collector might be a long time coming. All views of it are empty then. */
+/** Frees the memory of a buffer at once. All views of the buffer are empty then. */
 export function giveBack({ buffer }: { buffer: ArrayBufferLike }): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

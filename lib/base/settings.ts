@@ -1,18 +1,18 @@
 /**
- * Settings as text to checked options: one table of names, units, bounds and flags. It knows nothing of where the text
- * comes from; see environment.ts and cli.ts.
+ * Turns settings from text into checked options, by one table of names, units and bounds. It does not know where the
+ * text comes from: environment.ts and lib/cli read it.
  */
 
 import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
 import { MAX_ENTRIES, MAX_ITEM_BYTES, MAX_PORT, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "./limits.ts";
 
-/** A setting's text, and where it was found, for messages. */
+/** A setting's text, and for messages the place where it was found. */
 export interface SettingText {
   readonly text: string;
   readonly from: string;
 }
 
-/** Settings by name; an absent or blank one takes its default. */
+/** Settings by name; a setting that is absent or blank takes its default. */
 export type Settings = ReadonlyMap<string, SettingText>;
 
 /** A setting that cannot be used. Its message names the setting, the value, where it was found and what is allowed. */
@@ -22,15 +22,15 @@ export class ConfigError extends RangeError {
 }
 
 interface Setting<T> {
-  /** Name as an environment variable. */
+  /** The name of its environment variable. */
   readonly name: string;
-  /** What is allowed, for messages. */
+  /** The allowed values, for messages. */
   readonly allowed: string;
-  /** The value, or `undefined` if the text is none. */
+  /** Returns the value, or `undefined` if the text is not allowed. */
   readonly parse: (text: string) => T | undefined;
 }
 
-/** A timer takes 2³¹ − 1 ms, and some of ours wait for twice the setting. */
+/** Seconds of an interval at most: a timer takes 2³¹ − 1 ms, and some of ours wait for twice the setting. */
 const MAX_INTERVAL_SECONDS = 1_000_000;
 const MAX_EXPIRATION_SECONDS = 1_000_000_000;
 
@@ -92,10 +92,10 @@ const SETTINGS = {
   } as Setting<number>,
 };
 
-/** Settings that the design has and this version has not: passed over, one of these would leave a door open unseen. */
+/** Settings for security that this version does not support: to ignore one that is set would leave a server open. */
 const NOT_YET = ["AUTH_TOKEN", "AUTH_TOKEN_FILE", "TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
 
-/** Names of all settings, as environment variables. */
+/** The names of all settings' environment variables. */
 export const SETTING_NAMES: readonly string[] = [...Object.values(SETTINGS).map(({ name }) => name), ...NOT_YET];
 
 /** Options that settings give a client. */
@@ -120,9 +120,9 @@ export interface ServerSettings {
 }
 
 /**
- * Options for a client.
+ * Returns options for a client.
  *
- * @throws {ConfigError} If any setting is bad, a server's included: it would surprise later.
+ * @throws {ConfigError} If any setting is bad, one for servers included: it would surprise later.
  */
 export function clientOptions(settings: Settings): ClientSettings {
   const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit } = readAll(settings);
@@ -133,9 +133,9 @@ export function clientOptions(settings: Settings): ClientSettings {
 }
 
 /**
- * Options for a server.
+ * Returns options for a server.
  *
- * @throws {ConfigError} If any setting is bad.
+ * @throws {ConfigError} If any setting is bad, one for clients included.
  */
 export function serverOptions(settings: Settings): ServerSettings {
   const { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, ttlMs, renewOnHit } = readAll(settings);

@@ -1,6 +1,6 @@
-/** What this software is called, in greetings, statistics and `--version`. */
+/** Name and version of this software, for greetings, statistics and `--version`. */
 
-/** The version; a test holds it against deno.json. */
+/** The version; a test compares it with deno.json. */
 export const VERSION = "0.1.0";
 
 /** Name and version. */

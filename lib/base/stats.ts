@@ -1,136 +1,142 @@
-/** What a server counts, and sends to those who ask; what a client counts. */
+/** The statistics of servers, peers and clients, as types. It counts nothing itself. */
 
 import type { CacheErrorCode } from "./errors.ts";
 
-/** A peer, as `stats` and `peers` show it. */
+/**
+ * One peer of a server, in {@linkcode ServerStats.peers}. For a peer in the option `peers`, counts of messages refused
+ * or dropped begin when the server is made; all other figures begin with the connection.
+ */
 export interface PeerStats {
-  /** Where it is, as far as is known: as `peers` lists it, or else the address that it connected from. */
+  /** The peer's address: as in the option `peers`, or else where the peer listens, or has connected from. */
   address: string;
   /**
-   * `connected`, `connecting`, `waiting` (for the next attempt), `self` (this server's own address),
-   * `duplicate` (the same peer as another address), or `incompatible` (its build speaks other messages than this one).
+   * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
+   * address is this server's own), `duplicate` (another listed address leads to this peer too), or `incompatible` (the
+   * peer's build uses another version of the messages between peers).
    */
   state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible";
-  /** Its number among peers, new at each of its starts; 0 while that is not known. */
+  /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
   id: number;
-  /** Why it is not connected: what failed last. Empty if nothing has. */
+  /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */
   error: string;
-  /** Milliseconds that it took to answer the last round; -1 before the first. */
+  /** Milliseconds that the peer took to answer the last round; -1 before its first answer on this connection. */
   roundTripMs: number;
-  /** Milliseconds since it last answered a round; -1 before the first. */
+  /** Milliseconds since the peer last answered a round; -1 before its first answer on this connection. */
   lastRoundMs: number;
-  /** Writes held here that it lacked when it was last heard. */
+  /** Writes held by this server that the peer lacked when it last reported what it has. */
   lag: number;
-  /** Whether this server is catching up with it: asking for what it lacks itself. */
+  /** Whether this server is catching up with the peer: asking it for writes that this server lacks. */
   catchingUp: boolean;
-  /** Bytes received from it since the connection was made. */
+  /** Bytes received from the peer on this connection. */
   bytesReceived: number;
-  /** Bytes sent to it since the connection was made. */
+  /** Bytes sent to the peer on this connection. */
   bytesSent: number;
-  /** Writes received from it that were news. */
+  /** Writes received from the peer on this connection that this server did not have yet. */
   entriesReceived: number;
-  /** Writes sent to it. */
+  /** Writes sent to the peer on this connection. */
   entriesSent: number;
-  /** Since this server started, messages that were not taken … because its clock is more than a minute ahead, … */
+  /** Messages refused because the peer's clock is more than a minute ahead of this server's. */
   refusedFuture: number;
-  /** … because they were none or could not be true (that ends the connection), … */
+  /** Messages refused because they were malformed or could not be true; each ended the connection. */
   refusedBad: number;
-  /** … and messages to it that were dropped because it does not read fast enough. */
+  /** Messages to the peer dropped because it did not read fast enough, or because they were too large to send. */
   droppedFull: number;
 }
 
-/** What replication has done since the server was made. */
+/** Counters of replication with all peers, since the server was made. */
 export interface GossipTotals {
-  /** Writes of other servers applied. */
+  /** Writes received from peers and applied. */
   applied: number;
-  /** Writes received that were no news. */
+  /** Writes received from peers that this server had already, or that a newer write has replaced. */
   repeated: number;
-  /** Writes sent to peers that asked for what they lack. */
+  /** Writes sent in answer to peers that asked for what they lack. */
   sent: number;
-  /** Writes sent to peers at once. */
+  /** Writes sent to peers unasked, as soon as they were made or received, counted once for each peer. */
   pushed: number;
-  /** Pushes received that did not follow what is known. */
+  /** Pushes received that could not be used, because writes before them were missing or a catch-up was under way. */
   gaps: number;
-  /** Deadlines that hits on other servers have put off. */
+  /** Entries whose expiration was put off because of a hit on another server. */
   extended: number;
-  /** Messages refused because the sender's clock is more than a minute ahead. */
+  /** Messages refused because the sender's clock is more than a minute ahead of this server's. */
   fromFuture: number;
-  /** Verifications of entries that may have been deleted elsewhere. */
+  /** Verifications begun: each asks a peer whether entries held here may have been deleted elsewhere. */
   verifications: number;
-  /** Entries that these have dropped. */
+  /** Entries dropped because a verification did not confirm them. */
   unconfirmed: number;
 }
 
-/** Statistics of a server: counters since it was made, and what it holds now. */
+/** Statistics of a server: counters since the server was made, and what it holds now. */
 export interface ServerStats {
-  /** Name and version. */
+  /** Name and version of the server's software, as in `ormuco-cache/0.1.0`. */
   server: string;
-  /** Milliseconds since the server started. */
+  /** Milliseconds since the server was last started; 0 before its first start. */
   uptimeMs: number;
   /** Entries held now. */
   entries: number;
-  /** Bytes of keys, values and their overhead held now. */
+  /** Bytes of keys, values and their overhead, for the entries held now. */
   bytes: number;
-  /** Bytes of memory held for entries, with the room between them: this is what `maxBytes` limits. */
+  /** Bytes of memory taken for entries, including the room between them; `maxBytes` limits this figure. */
   memoryBytes: number;
-  /** Entries held at most; 0 is no limit. */
+  /** Entries held at most; 0 means no limit. */
   maxSize: number;
-  /** Bytes of memory held at most; 0 is no limit. */
+  /** Bytes of memory taken for entries at most; 0 if the option was not given: 16 GiB is the limit then. */
   maxBytes: number;
   /** Retrievals that found an entry. */
   hits: number;
-  /** Retrievals that did not. */
+  /** Retrievals that found no entry. */
   misses: number;
-  /** Entries stored. */
+  /** Values stored by callers of this server. */
   stores: number;
-  /** Entries removed by callers. */
+  /** Entries removed because they were deleted or cleared. */
   deletions: number;
-  /** Entries removed for room. */
+  /** Entries removed to make room for others. */
   evictions: number;
-  /** Entries removed by time. */
+  /** Entries removed because their time to live was over. */
   expirations: number;
-  /** Connections open now. */
+  /** Connections open now, those of clients and those that peers have made. */
   connections: number;
-  /** Connections accepted. */
+  /** Connections accepted, those refused afterwards included. */
   connectionsAccepted: number;
-  /** Connections turned away because there were too many. */
+  /** Connections refused because `maxConnections` were open. */
   connectionsRefused: number;
-  /** Requests answered. */
+  /** Requests received, in any protocol. */
   requests: number;
-  /** Requests refused. */
+  /** Requests of the native protocol that were refused: the request was malformed or its value too large. */
   refusals: number;
-  /** Connections ended because of bytes that are not the protocol. */
+  /** Breaches of a protocol: bytes that were no request or message of it. */
   protocolErrors: number;
   /** Bytes received from clients. */
   bytesReceived: number;
   /** Bytes sent to clients. */
   bytesSent: number;
-  /** What replication has done. */
+  /** Counters of replication with all peers. */
   gossip: GossipTotals;
-  /** Peers: those listed, and those that have connected. */
+  /** The peers: those in the option `peers`, and others that have connected. */
   peers: PeerStats[];
 }
 
-/** What a store counts, and what it holds now. */
+/** The part of a server's statistics that its store knows. */
 export type StoreStats = Pick<
   ServerStats,
   "entries" | "bytes" | "memoryBytes" | "hits" | "misses" | "stores" | "deletions" | "evictions" | "expirations"
 >;
 
-/** What `OrmucoCacheClient.stats` returns. */
+/** What `stats()` of an `OrmucoCache` returns: counters of the calls made through it since it was made. */
 export interface ClientStats {
-  /** Server in use, or `undefined` while there is none. */
+  /** Address of the server that a client is connected to; `undefined` while it is not, or if it has no servers. */
   connectedTo: string | undefined;
   /** Values that `retrieve` and `retrieveMany` found. */
   hits: number;
-  /** Values that they did not find, failed calls included. */
+  /** Values that `retrieve` and `retrieveMany` did not find, because there was none or the call failed. */
   misses: number;
-  /** Values stored. */
+  /** Values that `store` has stored. */
   stores: number;
-  /** Calls that failed, by reason. */
+  /** Calls that failed, by the code of their error. */
   failures: Record<CacheErrorCode, number>;
-  /** Stand-alone: entries in memory. */
+  /**
+   * Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers.
+   */
   entries: number | undefined;
-  /** The server's own statistics; `undefined` stand-alone, or if it cannot be reached. */
+  /** The server's own statistics; `undefined` in a stand-alone client, or if no server can be reached. */
   server: Partial<ServerStats> | undefined;
 }

@@ -1,9 +1,9 @@
 /**
- * A clock that is read once a turn of the event loop. It knows no platform: what it reads, and how it learns that a turn has
- * ended, are arguments.
+ * A clock that is read once per turn of the event loop. It knows no platform: the clock that it reads, and the end of a
+ * turn, are arguments.
  *
- * Reading a clock costs more than a whole lookup (50–90 ns beside 40 ns), so calls of one turn share a reading: a microtask
- * ends it, and so does the 32nd call, lest a long synchronous loop stand still in time.
+ * To read a clock costs more than a whole lookup (50–90 ns beside 40 ns), so the calls of one turn share a reading. A
+ * microtask ends the reading, and so does the 32nd call, so that time goes on in a long synchronous loop.
  */
 
 const CALLS_PER_READING = 32;
@@ -11,20 +11,22 @@ const PlatformDate = Date;
 
 /** A clock: milliseconds since 1970. */
 export interface TurnClock {
-  /** Returns the time of this turn. */
+  /** Returns the time of this turn, in milliseconds since 1970. */
   now(): number;
   /**
-   * Returns the last reading: as old as the last call of `now`. It costs nothing, for what a second more or less does not
-   * matter to.
+   * Returns the last reading, which is as old as the last call of `now` that took one. It costs nothing, and serves
+   * where a second more or less does not matter.
    */
   recent(): number;
 }
 
-/** What a turn clock reads. */
+/** The clocks that a turn clock reads, and the end of a turn. */
 export interface ClockSource {
   /** Milliseconds since 1970, by a clock that is never put back. */
   read(): number;
-  /** The time where `Date` has been replaced (fake time in a test): it is asked every time, as a test moves time in a turn. */
+  /**
+   * Milliseconds since 1970 while `Date` is replaced by a test's fake time; read at each call, since a test moves time.
+   */
   readReplaced(): number;
   /** Runs a function once the turn is over. */
   atEndOfTurn(run: () => void): void;

@@ -1,4 +1,4 @@
-/** The command line's arguments: what a command was given, checked, and settings out of it. It runs nothing. */
+/** The command line's arguments: reads and checks them, and makes settings from them. It runs nothing. */
 
 import { parseArgs } from "@std/cli/parse-args";
 import { clientOptions, type ClientSettings, type Settings, type SettingText } from "../base/settings.ts";
@@ -14,7 +14,7 @@ export class UsageError extends Error {
   }
 }
 
-/** What a command was given. */
+/** The arguments of a command. */
 export interface Arguments {
   readonly command: string;
   readonly positional: string[];
@@ -22,12 +22,12 @@ export interface Arguments {
   readonly json: boolean;
 }
 
-/** Options for a client, of the default server unless one is named. */
+/** Returns options for a client; without a named server it uses the one on this machine. */
 export function clientSettings(args: Arguments): ClientSettings {
   return clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)]));
 }
 
-/** Settings in order of rank: flags, the environment, `.env`. */
+/** Returns the settings; flags rank above the environment, and that above `.env`. */
 export function settings(args: Arguments): Settings {
   const found = new Map<string, SettingText>(readEnvironment());
   for (const command of COMMANDS) {
@@ -75,7 +75,7 @@ function flagText(command: Command, name: string, value: unknown): string {
   return text;
 }
 
-/** Value of a flag that is a number. */
+/** Returns the number that a flag gives, or `otherwise` without the flag. */
 export function numberFlag(args: Arguments, name: string, otherwise: number, least = 0, most = 1e12): number {
   const text = args.flags.get(name);
   if (text === undefined) return otherwise;
@@ -84,7 +84,7 @@ export function numberFlag(args: Arguments, name: string, otherwise: number, lea
   throw new UsageError(args.command, `--${name} must be a number from ${least} to ${most}: received "${text}"`);
 }
 
-/** Value of a flag that is a whole number. */
+/** Returns the whole number that a flag gives, or `otherwise` without the flag. */
 export function wholeFlag(args: Arguments, name: string, otherwise: number, least: number, most: number): number {
   const value = numberFlag(args, name, otherwise, least, most);
   if (Number.isInteger(value)) return value;

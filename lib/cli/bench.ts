@@ -7,7 +7,7 @@ import { toJson } from "./json.ts";
 import { runLoad } from "./load.ts";
 import { EXIT, report, say } from "./output.ts";
 
-/** Calls in flight that `bench` may keep. */
+/** Calls in flight at most, over all connections. */
 const MAX_BENCH_CALLS = 100_000;
 
 /** Runs the command. Returns the exit status. */

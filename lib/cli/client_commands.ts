@@ -1,4 +1,4 @@
-/** The commands that talk to a server through the client: `store`, `retrieve`, `remove`, `clear`, `stats` and `peers`. */
+/** The commands that use a client: `store`, `retrieve`, `remove`, `clear`, `stats` and `peers`. */
 
 import { OrmucoCacheClient } from "../../client.ts";
 import type { CacheError } from "../base/errors.ts";
@@ -14,12 +14,12 @@ type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>
 /** The commands by name. */
 export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = { store, retrieve, remove, clear, stats, peers };
 
-/** Runs a command with a client; a failed call decides the exit status whatever the command made of it. */
+/** Runs a command with a client. If a call failed, the failure decides the exit status. */
 export async function withClient(args: Arguments, run: ClientRun): Promise<number> {
   let failure: CacheError | undefined;
   const client = new OrmucoCacheClient({ ...clientSettings(args), onError: (error) => failure ??= error });
   const status = await run(client, args);
-  // A connection may have failed and the next server have answered: then the command has not failed.
+  // If a connection failed but the next server answered, the command has not failed.
   const isFailed = failure !== undefined && Object.values((await client.stats()).failures).some((count) => count > 0);
   await client.close();
   return isFailed ? report(failure!) : status;
@@ -73,7 +73,9 @@ async function peers(client: OrmucoCacheClient, args: Arguments): Promise<number
   return EXIT.ok;
 }
 
-/** Text and bytes as they are, what JSON can hold as JSON, the rest as the console shows it. */
+/**
+ * Formats a value for output: text and bytes unchanged, values that JSON can hold as JSON, others as the console does.
+ */
 function formatValue(value: unknown, asJson: boolean): Uint8Array {
   if (!asJson && value instanceof Uint8Array) return value;
   if (!asJson && typeof value === "string") return new TextEncoder().encode(value);

@@ -1,15 +1,15 @@
-/** The commands, their options, and the help made from them. It runs nothing. */
+/** The table of commands and options, and the help text made from it. It runs nothing. */
 
 import { SOFTWARE } from "../base/software.ts";
 
 /** An option of a command. */
 export interface Flag {
   readonly name: string;
-  /** Name of its value; without one the option is a switch. */
+  /** Name of the option's value, for the help; without it the option is a switch. */
   readonly argument?: string;
-  /** Environment variable that it overrides. */
+  /** The environment variable that the option overrides. */
   readonly setting?: string;
-  /** Whether `--no-…` exists. */
+  /** Whether the switch can be negated, as in `--no-renew-on-hit`. */
   readonly negatable?: boolean;
   readonly help: string;
 }
@@ -123,7 +123,7 @@ export const COMMANDS: readonly Command[] = [
 const EXIT_HELP =
   "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused.";
 
-/** Help for all. */
+/** The help on all commands. */
 export const GENERAL_HELP: string = [
   `${SOFTWARE.replace("/", " ")}: a cache server, and commands that talk to one`,
   "",
@@ -137,7 +137,7 @@ export const GENERAL_HELP: string = [
   EXIT_HELP,
 ].join("\n");
 
-/** Help for one command. */
+/** Returns the help on one command. */
 export function commandHelp(command: Command): string {
   const rows = command.flags.map(({ name, argument, setting, help }): [string, string] => [
     `--${name}${argument === undefined ? "" : ` ${argument}`}`,

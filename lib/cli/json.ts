@@ -1,11 +1,11 @@
-/** Any value as JSON text, for the command line. */
+/** Formats any value as JSON text for the command line. It prints nothing. */
 
-/** JSON of any value: what JSON has no word for becomes the nearest that it has. */
+/** Returns any value as JSON; a value that JSON cannot hold becomes the nearest that it can. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, marked) ?? "null";
 }
 
-/** A replacer; `this` holds the value before `toJSON` had its say. */
+/** A replacer for `JSON.stringify`; `this[key]` is the value before its `toJSON` was called. */
 function marked(this: unknown, key: string, value: unknown): unknown {
   const original = (this as Record<string, unknown>)[key];
   if (typeof original === "bigint" || (typeof original === "number" && !Number.isFinite(original))) {
@@ -24,7 +24,7 @@ function base64({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
   return btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), (byte) => String.fromCharCode(byte)).join(""));
 }
 
-/** Bytes as text if they are UTF-8, or else as they are. */
+/** Returns bytes as text if they are UTF-8, or else unchanged. */
 export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

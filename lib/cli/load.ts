@@ -1,10 +1,10 @@
-/** Load against a server through the client, and what it measured: the work behind `cli.ts bench`. */
+/** Puts load on a server through clients and measures it, for `cli.ts bench`. It prints only its progress. */
 
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import { OrmucoCacheClient } from "../../client.ts";
 import type { CacheError } from "../base/errors.ts";
 
-/** What to do. */
+/** The load to put on a server. */
 export interface LoadOptions {
   servers: string[];
   timeoutMs?: number;
@@ -13,13 +13,13 @@ export interface LoadOptions {
   inFlight: number;
   keys: number;
   valueBytes: number;
-  /** Part of the calls that retrieve; the others store. */
+  /** Fraction of the calls that retrieve, 0 to 1; the others store. */
   ratio: number;
   durationMs: number;
   showProgress: boolean;
 }
 
-/** What came of it. */
+/** The figures that a run has measured. */
 export interface LoadFigures {
   callsPerSecond: number;
   calls: number;
@@ -34,14 +34,14 @@ export interface LoadFigures {
 const ENTRY_TTL_MS = 60_000;
 const FILL_BATCH = 500;
 const PROGRESS_INTERVAL_MS = 200;
-/** Latencies kept: enough for a p99.9, and bounded however long the run is. */
+/** Latencies kept at most: enough for a p99.9, and a bound for long runs. */
 const MAX_SAMPLES = 1_000_000;
 
-/** One worker's share: its clients' calls, one after another. */
+/** The run under way: its options and counters, which all workers share. */
 interface Run {
   readonly options: LoadOptions;
   readonly value: string;
-  /** Whether the time is over, or a failure has ended the run. */
+  /** Returns whether the time is over, or a failure has ended the run. */
   readonly isOver: () => boolean;
   readonly samples: Float64Array;
   calls: number;
@@ -52,12 +52,12 @@ interface Run {
 /**
  * Stores every key once, then mixes retrievals and stores of random keys until the time is over.
  *
- * @returns The figures, or why there are none.
+ * @returns The figures, or the failure that made them meaningless.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadFigures | CacheError> {
   let failure: CacheError | undefined;
   const onError = (error: CacheError) => {
-    if (error.code !== "timeout") failure ??= error; // late replies are a figure; the rest makes figures meaningless
+    if (error.code !== "timeout") failure ??= error; // late replies are only counted
   };
   const { servers, timeoutMs } = options;
   const clients = Array.from(

@@ -1,4 +1,4 @@
-/** The command `simulate`: runs simulated clusters and tells what went wrong in them. */
+/** The command `simulate`: runs simulated clusters and prints the violations found in them. */
 
 import { RULE_NAMES, SCENARIOS } from "../simulation/scenarios.ts";
 import { type Outcome, simulateAll } from "../simulation/simulator.ts";
@@ -6,7 +6,7 @@ import { type Arguments, UsageError, wholeFlag } from "./arguments.ts";
 import { toJson } from "./json.ts";
 import { EXIT, say } from "./output.ts";
 
-/** Runs every scenario with many seeds; the first violation is told with what happened before it. */
+/** Runs every scenario with many seeds, and prints the first violation with the events before it. */
 export function simulate(args: Arguments): number {
   const seeds = wholeFlag(args, "seeds", 100, 1, 1_000_000);
   const seed = wholeFlag(args, "seed", 1, 0, 2 ** 31);
@@ -40,7 +40,7 @@ function tellViolation(scenario: string, { seed, violations, trace }: Outcome): 
   say(`    again: cli.ts simulate --scenario "${scenario}" --seed ${seed} --seeds 1`);
 }
 
-/** Shows a line in the place of the one before; to a person only. */
+/** Shows a line in place of the one before it, on a terminal only. */
 function progress(line: string): void {
   if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}\r`));
 }

@@ -1,10 +1,10 @@
-/** A server's statistics and its peers, as lines that the command line prints. */
+/** Formats a server's statistics and its peers as lines for the command line. It prints nothing. */
 
 import type { PeerStats, ServerStats } from "../base/stats.ts";
 
 const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "refused"];
 
-/** A line of headings, one for each peer, and one for each that has failed. */
+/** Returns a line of headings, a line for each peer, and a line for each failure. */
 export function peerLines(peers: readonly PeerStats[]): string[] {
   const rows = peers.map((peer) => [
     peer.address,
@@ -21,7 +21,7 @@ export function peerLines(peers: readonly PeerStats[]): string[] {
   return [...table, ...peers.flatMap(({ address, error }) => error === "" ? [] : [`${address}: ${error}`])];
 }
 
-/** A line for each statistic. */
+/** Returns a line for each statistic. */
 export function statsLines({ gossip, peers = [], ...rest }: Partial<ServerStats>): string[] {
   const connected = peers.filter(({ state }) => state === "connected").length;
   return Object.entries({ ...rest, ...gossip, peers: `${connected} connected` })

@@ -1,6 +1,6 @@
 /**
  * A client's connection to one of several servers: connects when first needed, writes all calls of one turn at once,
- * reads, times out, and connects again. It knows sockets and timers, not what calls mean.
+ * reads replies, times out, and connects again. It knows sockets and timers, not what calls mean.
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
@@ -11,22 +11,22 @@ import { Outbox } from "../platform/outbox.ts";
 import { type Call, Pipeline } from "./pipeline.ts";
 import { closeQuietly, connect, type Socket } from "../platform/socket.ts";
 
-/** What a link needs to know. */
+/** Options of {@linkcode ClientConnection}. */
 export interface ClientConnectionOptions {
-  /** Servers, the preferred first; there is at least one. */
+  /** The servers, one or more, in the order in which they are tried. */
   readonly servers: readonly Address[];
-  /** Milliseconds until a call, or an attempt to connect, has failed. */
+  /** Milliseconds after which a call, or an attempt to connect, fails. */
   readonly timeoutMs: number;
   /** Name and version for the greeting. */
   readonly software: string;
-  /** Told of each failure of a connection, once. */
+  /** Called once for each failure of a connection. */
   readonly onError: (error: CacheError) => void;
 }
 
 const FIRST_BACKOFF_MS = 50;
 const LAST_BACKOFF_MS = 5000;
 
-/** A connection that comes back. */
+/** A connection that is made again after it failed. */
 export class ClientConnection {
   readonly #options: ClientConnectionOptions;
   /** The calls of the current connection, or of the one being made; `undefined` when there is none. */
@@ -34,13 +34,13 @@ export class ClientConnection {
   #socket: Socket | undefined;
   #outbox: Outbox | undefined;
   #server = 0;
-  /** Attempts since the last reply: with as many as there are servers, the next one waits. */
+  /** Failures since the last reply: once every server has failed, the next attempt waits. */
   #failures = 0;
   #retryAtMs = 0;
   #turnMs = 0;
   #flushIsQueued = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether a call is late and its reply has been given a last chance to be read. */
+  /** Whether a call is late and the timer waits 1 ms more, so that a reply that has arrived is read. */
   #isOverdue = false;
   #closed = false;
   /** Ends the attempt to connect that is under way. */
@@ -51,7 +51,7 @@ export class ClientConnection {
     this.#options = options;
   }
 
-  /** The server in use, once greeted. */
+  /** The address of the server in use; `undefined` before its greeting. */
   get connectedTo(): string | undefined {
     return this.#socket && formatAddress(this.#address);
   }
@@ -63,7 +63,8 @@ export class ClientConnection {
 
   /**
    * Makes a call: `write` puts the request into the output, and the call is settled later, or at once if it cannot be
-   * made. Throws only what `write` throws, and then nothing is sent. The last call before `close` always has room.
+   * made. Throws only what `write` throws, and then nothing is sent. A call with `isLast`, made before `close`, is
+   * never refused because too many wait.
    */
   call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, isLast = false): void {
     // Calls of one turn go out together, so they share one reading of the clock.
@@ -79,7 +80,7 @@ export class ClientConnection {
     queueMicrotask(() => this.#flush());
   }
 
-  /** Fails what waits and ends the connection. Later calls fail. */
+  /** Fails the calls that wait and ends the connection. Later calls fail. */
   close(): void {
     this.#closed = true;
     this.#lastError = new CacheError("unreachable", "Cannot use client: it is closed", { concerns: "connection" });
@@ -99,7 +100,7 @@ export class ClientConnection {
     return pipeline;
   }
 
-  /** One connection from beginning to end. */
+  /** Makes one connection and uses it until it ends. */
   async #run(pipeline: Pipeline): Promise<void> {
     const socket = await this.#reach(pipeline);
     try {
@@ -115,7 +116,7 @@ export class ClientConnection {
     }
   }
 
-  /** Connects to the server in turn, else to the next: nothing has been sent yet, so the calls can wait for it. */
+  /** Connects to the current server, or else to the next ones: no call has been sent yet, so all can wait. */
   async #reach(pipeline: Pipeline): Promise<Socket> {
     for (let left = this.#options.servers.length - 1;; left--) {
       try {
@@ -129,7 +130,7 @@ export class ClientConnection {
     }
   }
 
-  /** Connects and greets, within this server's share of the time-out. */
+  /** Connects and greets, within this server's share of the time-out: every server has an equal one. */
   async #open(pipeline: Pipeline): Promise<Socket> {
     const limitMs = this.#options.timeoutMs / this.#options.servers.length;
     let socket: Socket | undefined;
@@ -175,7 +176,7 @@ export class ClientConnection {
     this.#outbox?.flushNow();
   }
 
-  /** Ends a connection that failed, unless that has happened already. */
+  /** Ends a connection that failed, unless it has ended already. */
   #fail(pipeline: Pipeline, error: CacheError): void {
     if (this.#pipeline !== pipeline) return;
     this.#server = (this.#server + 1) % this.#options.servers.length;
@@ -214,10 +215,10 @@ export class ClientConnection {
     });
   }
 
-  /** One timer watches all calls: they were made in order, so the oldest is the first to be late. */
+  /** Starts the one timer for all calls: they were made in order, so the oldest is the first to be late. */
   #startTimer(delayMs: number): void {
     this.#timer = setTimeout(() => this.#onTimer(), Math.max(1, Math.ceil(delayMs)));
-    // While calls wait the socket keeps the process alive; while a connection is made, so does that.
+    // While calls wait, the socket or the attempt to connect keeps the process alive.
     Deno.unrefTimer(this.#timer);
   }
 
@@ -227,7 +228,7 @@ export class ClientConnection {
     if (pipeline === undefined) return;
     const { timeoutMs } = this.#options;
     const nowMs = performance.now();
-    // After a pause of this process, timers run before the replies that wait are read: let those go first.
+    // After a pause of this process, timers run before replies that have arrived are read: read those first.
     const isDue = nowMs >= (pipeline.deadlineMs(timeoutMs) ?? Infinity);
     if (isDue && !this.#isOverdue) {
       this.#isOverdue = true;

@@ -1,4 +1,4 @@
-/** A cache in this process's memory: the client without a server. Values are kept themselves, not copies. */
+/** A cache in this process's memory: the client without a server. It keeps the values themselves, not copies. */
 
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
@@ -69,7 +69,7 @@ export class MemoryCache implements OrmucoCache {
     return await true;
   }
 
-  /** Returns counters, and how many entries there are. */
+  /** Returns counters of the calls made here, and the number of entries. */
   async stats(): Promise<ClientStats> {
     return await {
       ...this.#calls.stats(),
@@ -79,14 +79,14 @@ export class MemoryCache implements OrmucoCache {
     };
   }
 
-  /** There is nothing to give up. */
+  /** Has no effect: there is no connection to end. */
   async close(): Promise<void> {}
 
-  /** Same as `close`. */
+  /** Has no effect, like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** The engine hashes strings of digits predictably: a stranger's keys could make a crowd of them collide. */
+/** Prefixes a key, because the engine hashes strings of digits predictably: chosen keys could all collide. */
 function memoryKey(key: string): string {
   checkKey(key);
   return `\0${key}`;

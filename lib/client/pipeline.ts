@@ -1,6 +1,7 @@
 /**
- * The client's half of a connection without its socket: calls in, request bytes out; reply bytes in, results out, matched
- * in order. It knows frames and values, not how bytes travel or what to do when a server fails.
+ * The client's half of a connection, without its socket: it turns calls into request bytes, and reply bytes into
+ * results, which belong to the calls in their order. It knows frames and values, not how bytes travel or what to do
+ * when a server fails.
  */
 
 import { CacheError, ProtocolError } from "../base/errors.ts";
@@ -9,11 +10,11 @@ import { ValueError } from "../wire/calls.ts";
 import { closingError, readError } from "../wire/control.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY } from "../wire/frame.ts";
 
-/** A call that waits for its reply. Whatever happens, `settle` is called once. */
+/** A call that waits for its reply. `settle` is called once, with a result or a failure. */
 export interface Call<Result> {
   /** Reads the result out of the reply in `frame`; throws `ProtocolError` if the reply does not fit the call. */
   readonly read: (frame: FrameReader) => Result;
-  /** Takes the result, or the failure. */
+  /** Receives the result, or the failure. */
   readonly settle: (result: Result | undefined, error: CacheError | undefined) => void;
 }
 
@@ -23,14 +24,14 @@ interface PendingCall {
   settled: boolean;
 }
 
-/** Bytes that may wait to be written; calls beyond fail at once. */
+/** Bytes of requests that may wait to be written; further calls fail at once. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** Calls that may wait for a reply. */
+/** Calls that may wait for a reply; further calls fail at once. */
 const MAX_WAITING_CALLS = 100_000;
 
 /** Calls on one connection, in the order they were made. */
 export class Pipeline {
-  /** Replies as they arrive; valid once `attach` has been called. */
+  /** The reader of the replies, once `attach` has been called. */
   input: FrameReader = new FrameReader();
   /** Requests that wait to be written. */
   readonly output: FrameWriter = new FrameWriter();
@@ -38,7 +39,7 @@ export class Pipeline {
   #head = 0;
   #receivedAtMs = 0;
 
-  /** Begins to read replies, after the greeting and with the reader that read it. */
+  /** Begins to read replies with `input`, the reader that has read the greeting. */
   attach(input: FrameReader, nowMs: number): void {
     this.input = input;
     this.#receivedAtMs = nowMs;
@@ -56,8 +57,8 @@ export class Pipeline {
   }
 
   /**
-   * Adds a call; `write` puts its request into the output, whole or not at all: half of one would shift every later
-   * reply to the wrong call. Throws what `write` throws, and then the call is not made.
+   * Adds a call; `write` puts its request into the output. If `write` throws, what it wrote is dropped and the call is
+   * not made: half a request would shift every later reply to the wrong call.
    */
   call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, nowMs: number): void {
     const { length } = this.output;
@@ -95,10 +96,11 @@ export class Pipeline {
   }
 
   /**
-   * Fails calls that have waited for `timeoutMs` with the error `late`. Their replies are still awaited, to keep the order.
+   * Fails calls that have waited for `timeoutMs` with the error `late`. Their replies are still awaited, to keep the
+   * order.
    *
-   * @returns Whether the connection is still worth having: not when its oldest call has waited without a byte from the
-   * server, nor when it has waited twice the time (a server that trickles).
+   * @returns Whether to keep the connection: not if the server has sent nothing since its oldest call, nor if that call
+   * has waited for twice `timeoutMs` (a server that trickles).
    */
   expire(nowMs: number, timeoutMs: number, late: CacheError): boolean {
     for (let i = this.#head; i < this.#calls.length; i++) {
@@ -111,7 +113,7 @@ export class Pipeline {
     return this.#receivedAtMs > oldest.sentAtMs && nowMs - oldest.sentAtMs < 2 * timeoutMs;
   }
 
-  /** When `expire` is next of use, or `undefined` while no call waits. */
+  /** The time at which `expire` has something to do, in milliseconds; `undefined` while no call waits. */
   deadlineMs(timeoutMs: number): number | undefined {
     const oldest = this.#calls[this.#head];
     if (oldest === undefined) return undefined;

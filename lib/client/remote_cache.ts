@@ -1,4 +1,4 @@
-/** A cache on a server: each call is a request, and a call that fails is a miss. It knows calls, not how bytes travel. */
+/** A cache on a server: each call is a request, and a failed call is a miss. It does not know how bytes travel. */
 
 import type { Address } from "../base/address.ts";
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
@@ -16,10 +16,10 @@ import { ClientConnection } from "./connection.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
 export interface RemoteCacheOptions {
-  /** There is at least one. */
+  /** The servers, one or more. */
   readonly servers: readonly Address[];
   readonly timeoutMs: number;
-  /** Milliseconds to live of what is stored without a ttl of its own; `undefined` leaves it to the server. */
+  /** Milliseconds until an entry stored without a ttl of its own expires; `undefined` leaves this to the server. */
   readonly ttlMs: number | undefined;
   readonly onError: ((error: CacheError) => void) | undefined;
 }
@@ -32,7 +32,7 @@ export class RemoteCache implements OrmucoCache {
   readonly #reported = new WeakSet<CacheError>();
   readonly #calls = new CallCounters();
 
-  /** Makes the cache; it connects when first used. */
+  /** Makes the cache; it connects with its first call. */
   constructor({ servers, timeoutMs, ttlMs, onError }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
     this.#onError = onError;
@@ -115,7 +115,7 @@ export class RemoteCache implements OrmucoCache {
 
   /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */
   async close(): Promise<void> {
-    // Replies come in order: with this one, all earlier ones are there.
+    // Replies come in order: when this one is there, all earlier ones are.
     if (this.#connection.pending > 0) {
       await new Promise<void>((resolve) => {
         const call = { read: readYesNo, settle: () => resolve() };
@@ -125,7 +125,7 @@ export class RemoteCache implements OrmucoCache {
     this.#connection.close();
   }
 
-  /** Same as `close`. */
+  /** Calls `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -153,7 +153,7 @@ export class RemoteCache implements OrmucoCache {
     return found === undefined ? MISS : found.value;
   }
 
-  /** Makes a call whose failure is `undefined`. */
+  /** Makes a call. Resolves to `undefined` if it fails. */
   #ask<T>(
     write: (output: FrameWriter) => void,
     read: (frame: FrameReader) => T,
@@ -171,7 +171,7 @@ export class RemoteCache implements OrmucoCache {
     });
   }
 
-  /** Counts a failed call. What concerns this call alone is told with its key; the rest, many calls share. */
+  /** Counts a failed call and reports it: with its key, unless the error is one of the whole connection. */
   #failed(error: CacheError, verb: string, key?: string): void {
     this.#calls.failures[error.code]++;
     if (error.concerns === "connection") return this.#report(error);
@@ -179,7 +179,7 @@ export class RemoteCache implements OrmucoCache {
     this.#report(new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
   }
 
-  /** A lost connection fails many calls with one error: it is told once. */
+  /** Passes an error to `onError`, once: a lost connection fails many calls with one error. */
   #report(error: CacheError): void {
     if (this.#onError === undefined || this.#reported.has(error)) return;
     this.#reported.add(error);
@@ -187,7 +187,7 @@ export class RemoteCache implements OrmucoCache {
       const result = this.#onError(error) as unknown;
       if (result instanceof Promise) result.catch(() => {});
     } catch {
-      // The callback's own trouble must not become that of a connection.
+      // An error of the callback must not end the connection.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** A connection as bytes both ways: what servers, clients and peers use of a socket. It knows no protocol. */
+/** A connection as bytes in both directions, for servers, clients and peers. It knows no protocol. */
 
-/** What is used of `Deno.Conn`; a connection with encryption has the same. */
+/** The part of `Deno.Conn` that is used; an encrypted connection has it too. */
 export type ByteStream = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close" | "remoteAddr">;

@@ -1,11 +1,11 @@
 /**
- * The clock of this process. It does not follow the wall clock when that is put forward or back, so no entry expires early
- * or late for it.
+ * The clock of this process. It does not follow the wall clock when that is put forward or back, which would make
+ * entries expire early or late.
  */
 
 import { type TurnClock, turnClock } from "../base/turn_clock.ts";
 
-/** Milliseconds since 1970, read once a turn. */
+/** The clock, in milliseconds since 1970, read once per turn of the event loop. */
 export const processClock: TurnClock = turnClock({
   read: () => performance.timeOrigin + performance.now(),
   readReplaced: () => Date.now(),

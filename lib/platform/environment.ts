@@ -3,13 +3,13 @@
 import { loadSync } from "@std/dotenv";
 import { ConfigError, SETTING_NAMES, type Settings, type SettingText } from "../base/settings.ts";
 
-/** What reading takes, as flags for Deno. */
+/** The permissions that reading needs, as flags for Deno. */
 const PERMISSIONS = `--allow-read=.env --allow-env=${SETTING_NAMES.join(",")}`;
 
 /**
- * Settings of the environment; where it has none (or a blank one), those of `.env`.
+ * Returns the settings of the environment; a variable that is absent or blank there is taken from `.env`.
  *
- * @throws {ConfigError} If they cannot be read; where Deno does not permit it, the message names the permissions.
+ * @throws {ConfigError} If they cannot be read; if Deno does not permit it, the message names the permissions.
  */
 export function readEnvironment(): Settings {
   const settings = new Map<string, SettingText>();

@@ -1,22 +1,22 @@
-/** The greeting of one who connects to a server, a client or a peer. It knows nothing of what follows. */
+/** The greeting of a server by a client or a peer that connects to it. It knows nothing of what follows. */
 
 import { ProtocolError } from "../base/errors.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import { IncompatiblePeerError, readGreeting, type ServerHello, writeHello } from "../wire/hello.ts";
 import { type Socket, writeAll } from "./socket.ts";
 
-/** What came of a greeting. */
+/** The result of a greeting. */
 export interface Greeted {
-  /** The reader that has read it. */
+  /** The reader that has read the answer; what follows is read with it. */
   readonly input: FrameReader;
-  /** What the server says about itself. */
+  /** What the server says of itself. */
   readonly server: ServerHello;
 }
 
 /**
- * Greets a server.
+ * Greets a server; `peer` is this server's own number and port, if a peer greets.
  *
- * @throws {ProtocolError} If what answers is none of ours.
+ * @throws {ProtocolError} If what answers is no Ormuco Cache server.
  */
 export async function greet(
   socket: Socket,
@@ -35,7 +35,7 @@ export async function greet(
   }
 }
 
-/** Reads until `onBytes` says that it is enough. */
+/** Reads into `input` until `onBytes`, called after each read, returns true. */
 export async function readInto(socket: Socket, input: FrameReader, onBytes: () => boolean): Promise<void> {
   while (true) {
     const count = await socket.read(input.space());

@@ -1,31 +1,33 @@
 /**
- * The output of one connection: frames of whoever has something to say collect here and leave once a turn, one write at a
- * time. It knows bytes and when they leave, not what they say.
+ * The output of one connection: frames collect here and are written together at the end of a turn, one write at a time.
+ * It knows bytes and when they leave, not what they mean.
  */
 
 import { FrameWriter } from "../wire/frame.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
-/** What an outbox is made of. */
+/** Options of {@linkcode Outbox}. */
 export interface OutboxOptions {
-  /** Where bytes go. */
+  /** The stream that bytes are written to. */
   readonly stream: ByteStream;
-  /** Where they collect; a new writer by default. */
+  /** The writer in which bytes collect; a new one by default. */
   readonly output?: FrameWriter;
   /** Bytes that may wait; with more, `isFull` is true. No limit by default: replies are bounded by what asks for them. */
   readonly limitBytes?: number;
-  /** Told why a write that `flushSoon` or `flushNow` began has failed. */
+  /** Counts the bytes that are written; with a counter of its own by default. */
+  readonly traffic?: { bytesSent: number };
+  /** Called with the error if a write fails that `flushSoon` or `flushNow` began. */
   readonly onError: (error: unknown) => void;
-  /** Told before each write and when all is written; for one who watches whether the other side takes anything. */
+  /** Called before each write, and with `true` when all is written, so that a reader that takes nothing is noticed. */
   readonly onProgress?: (isIdle: boolean) => void;
 }
 
 /** Collects the output of one connection and writes it. */
 export class Outbox {
-  /** Takes what is to be said. Whoever writes into it outside a reply has to call `flushSoon`. */
+  /** The writer in which output collects. Code that writes into it outside a reply has to call `flushSoon`. */
   readonly output: FrameWriter;
-  /** Bytes that have been written. */
-  bytesSent = 0;
+  /** Counter of the bytes that have been written. */
+  readonly traffic: { bytesSent: number };
   readonly #stream: ByteStream;
   readonly #limitBytes: number;
   readonly #onError: (error: unknown) => void;
@@ -34,9 +36,12 @@ export class Outbox {
   #isHeld = false;
   #writing: Promise<void> | undefined;
 
-  constructor({ stream, output, limitBytes = Infinity, onError, onProgress }: OutboxOptions) {
+  constructor(
+    { stream, output, limitBytes = Infinity, traffic = { bytesSent: 0 }, onError, onProgress }: OutboxOptions,
+  ) {
     this.#stream = stream;
     this.#limitBytes = limitBytes;
+    this.traffic = traffic;
     this.output = output ?? new FrameWriter();
     this.#onError = onError;
     this.#onProgress = onProgress;
@@ -52,7 +57,7 @@ export class Outbox {
     return this.#writing;
   }
 
-  /** Writes what has been collected at the end of this turn. */
+  /** Writes the output at the end of this turn. */
   flushSoon(): void {
     if (this.#isQueued || this.#isHeld || this.#writing !== undefined) return;
     this.#isQueued = true;
@@ -62,37 +67,37 @@ export class Outbox {
     });
   }
 
-  /** Writes what has been collected, and has `onError` told if that fails. */
+  /** Begins to write the output; if that fails, `onError` is called. */
   flushNow(): void {
     if (this.#writing === undefined) this.flush().catch(this.#onError);
   }
 
-  /** Writes what has been collected, and what is added meanwhile. */
+  /** Writes the output, and what is added to it during the write. */
   flush(): Promise<void> {
     return this.#writing ??= this.#write();
   }
 
   /**
-   * Leaves all writing to the caller until `unhold`: a loop that answers requests writes its replies itself, since waiting
-   * for a function that waits is felt in every request. What others add is written with them.
+   * Leaves all writing to the caller until `unhold`: a loop that answers requests writes its replies itself, because
+   * one more asynchronous function slows every request. Output that others add is written with the replies.
    */
   hold(): void {
     this.#isHeld = true;
   }
 
-  /** Ends `hold`. */
+  /** Ends `hold`: the outbox writes by itself again. */
   unhold(): void {
     this.#isHeld = false;
   }
 
-  /** One write, for one who holds the outbox: it is followed by `sent`. */
+  /** Makes one write, for a caller that holds the outbox and then calls `sent`. */
   write(): Promise<number> {
     return this.#stream.write(this.output.taken());
   }
 
-  /** Takes note of what a `write` has sent. */
+  /** Takes note that a `write` has sent `count` bytes. */
   sent(count: number): void {
-    this.bytesSent += count;
+    this.traffic.bytesSent += count;
     this.output.sent(count);
   }
 

@@ -1,8 +1,8 @@
-/** Sockets: listen, write all, close. It does not know what travels. */
+/** Sockets: listens, connects, writes, closes. It does not know what the bytes mean. */
 
 import { type Address, formatAddress } from "../base/address.ts";
 
-/** Listens; a unix socket is for its own user only, and takes the place of one that a killed server left. */
+/** Listens on an address. A unix socket is open to its own user only, and replaces the file of a killed server. */
 export async function listen(address: Address): Promise<Deno.Listener> {
   try {
     return address.transport === "tcp" ? Deno.listen(address) : await listenOnFile(address);
@@ -24,7 +24,7 @@ async function listenOnFile(address: Address & { transport: "unix" }): Promise<D
   }
 }
 
-/** The file should not be open to others even for a moment; but that takes a permission that few will give. */
+/** Keeps a new socket file closed to others from its first moment, if Deno permits it; else it is closed just after. */
 function narrowUmask(): number | undefined {
   try {
     return Deno.umask(0o177);
@@ -34,7 +34,7 @@ function narrowUmask(): number | undefined {
   }
 }
 
-/** A server that was killed leaves its file behind; nobody answers there. */
+/** Removes the file that a killed server left behind: a socket on which nobody answers. */
 async function removeStaleSocketFile(path: string): Promise<void> {
   const isSocket = await Deno.stat(path).then((info) => info.isSocket, () => false);
   if (!isSocket) return;
@@ -42,24 +42,24 @@ async function removeStaleSocketFile(path: string): Promise<void> {
   if (answers instanceof Deno.errors.ConnectionRefused) removeSocketFile(path);
 }
 
-/** Removes a unix socket's file, if it can be. */
+/** Removes a unix socket's file, if possible. */
 export function removeSocketFile(path: string): void {
   try {
     Deno.removeSync(path);
   } catch {
-    // Gone already, or not ours to remove: binding will tell.
+    // Gone already, or not ours to remove: then listening fails with the reason.
   }
 }
 
-/** Where a listener listens: port 0 has become a port. */
+/** The address of a listener: that which was asked for, with the real port in place of 0. */
 export function boundAddress(asked: Address, listener: Deno.Listener): Address {
   return asked.transport === "tcp" ? { ...asked, port: (listener.addr as Deno.NetAddr).port } : asked;
 }
 
-/** A connection of our own making. */
+/** A connection that this process has made. */
 export type Socket = Deno.TcpConn | Deno.UnixConn;
 
-/** Connects; small writes are not held back. */
+/** Connects to an address, without a delay for small writes; `signal` ends the attempt. */
 export async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
   if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
   const socket = await Deno.connect({ ...address, signal });
@@ -67,7 +67,7 @@ export async function connect(address: Address, signal: AbortSignal): Promise<So
   return socket;
 }
 
-/** Whether an error says that the client, or the network, has ended a connection. */
+/** Whether an error means that the other side, or the network, has ended the connection. */
 export function isDisconnection(error: unknown): boolean {
   const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut } =
     Deno.errors;
@@ -75,7 +75,7 @@ export function isDisconnection(error: unknown): boolean {
     .some((type) => error instanceof type);
 }
 
-/** Writes every byte: one write may take part. */
+/** Writes every byte; one write of a socket may send only a part. */
 export async function writeAll(socket: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
 }
@@ -85,16 +85,16 @@ export function closeQuietly(socket: { close(): void }): void {
   try {
     socket.close();
   } catch {
-    // Closed before: that is what was wanted.
+    // Closed already.
   }
 }
 
-/** Where the other side of a connection is, as text. */
+/** The address of the other side of a connection, as text. */
 export function remoteAddress({ remoteAddr }: Pick<Deno.Conn, "remoteAddr">): string {
   return "hostname" in remoteAddr ? `${remoteAddr.hostname}:${remoteAddr.port}` : "unix";
 }
 
-/** Waits so many milliseconds. */
+/** Resolves after `ms` milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

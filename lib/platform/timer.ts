@@ -1,12 +1,12 @@
-/** One function to be run later. It knows no reason. */
+/** A timer for one function. It does not know what the function does. */
 
 import { MAX_TIMER_MS } from "../base/limits.ts";
 
-/** Runs a function after a time, however long. */
+/** Runs a function later, even after more than the 2³¹ − 1 ms that a platform timer takes. */
 export class Timer {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Runs a function after so many milliseconds, in place of the one that waits; `Infinity` is never. */
+  /** Runs `run` after `ms` milliseconds, instead of the function that waits; `Infinity` means never. */
   set(ms: number, run: () => void): void {
     this.stop();
     if (ms === Infinity) return;
@@ -15,7 +15,7 @@ export class Timer {
     Deno.unrefTimer(this.#timer as unknown as number);
   }
 
-  /** Nothing is run any more. */
+  /** Drops the function that waits. */
   stop(): void {
     clearTimeout(this.#timer);
   }

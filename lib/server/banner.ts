@@ -1,11 +1,11 @@
-/** The lines that a server prints when it has started. */
+/** The lines that a server prints when it has started. It prints nothing itself. */
 
 import { type Address, formatAddress, isLoopback } from "../base/address.ts";
 import { MAX_STORE_BYTES } from "../base/limits.ts";
 
-/** What they tell of. */
+/** The facts that the lines state. */
 export interface ServerFacts {
-  /** Where it listens. */
+  /** The address that the server listens on. */
   readonly address: Address;
   readonly maxSize: number;
   readonly maxBytes: number | undefined;
@@ -14,7 +14,7 @@ export interface ServerFacts {
   readonly peers: readonly Address[];
 }
 
-/** The lines; the first one says which port. */
+/** Returns the lines; the first one names the port. */
 export function serverLines({ address, maxSize, maxBytes, ttlMs, renewOnHit, peers }: ServerFacts): string[] {
   const isOpen = !isLoopback(address);
   const at = formatAddress(address);

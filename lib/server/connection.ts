@@ -1,6 +1,6 @@
 /**
- * One connection of a server from its first byte to its end: reads, has the session answer, writes, and parts. It knows
- * neither what is said nor how many connections there are.
+ * One connection of a server from its first byte to its end: it reads requests, has the session answer them, and writes
+ * the replies. It knows neither what they mean nor how many connections there are.
  */
 
 import { isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
@@ -13,35 +13,35 @@ import type { SessionHost } from "./protocols.ts";
 import { Session } from "./session.ts";
 import type { ServerCounters } from "./statistics.ts";
 
-/** What a connection needs from the server. */
+/** The part of a server that a connection needs. */
 export interface ConnectionHost {
-  /** What its session needs. */
+  /** The part of the server that the session needs. */
   readonly session: SessionHost;
   readonly counters: ServerCounters;
-  /** Whether the server stops: then a connection ends after its reply. */
+  /** Whether the server is stopping: a connection then ends after its reply. */
   readonly isStopping: () => boolean;
-  /** Takes the connection over where the client has turned out to be a peer, until it ends. */
+  /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
   readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello) => Promise<void>;
-  /** Told of a peer that was refused because its messages are not understood here. */
+  /** Called with a peer that was refused because it uses another version of the messages between peers. */
   readonly onIncompatible: (stream: ByteStream, peer: PeerHello) => void;
-  /** Takes a line on what goes wrong. */
+  /** Called with a line on each failure. */
   readonly log: (line: string) => void;
 }
 
-/** Full outputs of one connection before the others have their turn. */
+/** Full outputs that one connection may write in a row; then other connections have their turn. */
 const WRITES_A_TURN = 8;
 /** Bytes that may wait for one client while more is said to it that it has not asked for. */
 const MAX_PUSHED_BYTES = 1024 * 1024;
 /** Milliseconds in which a client has to finish the HELLO that it has begun. */
 const GREETING_LIMIT_MS = 5000;
-/** After its last words, a server listens this long and this much, then hangs up: unread input would cut the words off. */
+/** Bounds on reading after the last reply, in milliseconds, reads and bytes a read: unread input would cut it off. */
 const PARTING_LIMIT_MS = 500;
 const PARTING_READS = 16;
 const PARTING_READ_BYTES = 64 * 1024;
 
-/** A connection. */
+/** A connection of a client, which may turn out to be a peer. */
 export class Connection {
-  /** Whether the next thing to happen is the client's. */
+  /** Whether the connection waits for bytes of the client. */
   #isReading = false;
   readonly #stream: ByteStream;
   readonly #host: ConnectionHost;
@@ -51,7 +51,12 @@ export class Connection {
   constructor(stream: ByteStream, host: ConnectionHost) {
     this.#stream = stream;
     this.#host = host;
-    this.#outbox = new Outbox({ stream, limitBytes: MAX_PUSHED_BYTES, onError: (error) => this.#fail(error) });
+    this.#outbox = new Outbox({
+      stream,
+      limitBytes: MAX_PUSHED_BYTES,
+      traffic: host.counters,
+      onError: (error) => this.#fail(error),
+    });
     this.#session = new Session(host.session, {
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
@@ -60,7 +65,7 @@ export class Connection {
     });
   }
 
-  /** Address of the client, for people. */
+  /** Address of the client, for log lines. */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
   }
@@ -75,7 +80,7 @@ export class Connection {
     return this.#session.push(write);
   }
 
-  /** Serves the client until it ends the connection, or has to be parted with. */
+  /** Serves the client until the client or the server ends the connection. */
   async serve(): Promise<void> {
     try {
       await this.#serve();
@@ -86,7 +91,7 @@ export class Connection {
     }
   }
 
-  /** Says why the client is not served, and parts. */
+  /** Sends the reason why the client is not served, and ends the connection. */
   async refuse(code: string, message: string): Promise<void> {
     this.#session.close(code, message);
     try {
@@ -98,19 +103,19 @@ export class Connection {
     }
   }
 
-  /** Ends a connection that waits for its client, with a word; a busy one ends itself after its reply. */
+  /** Ends a connection that waits for its client, after a `CLOSING`; a busy one ends itself after its reply. */
   dismiss(): void {
     if (!this.#isReading || this.isPeer) return;
     this.#session.close("stopping", "the server stops");
     this.#outbox.flush().catch(() => {}).finally(() => this.close());
   }
 
-  /** Ends the connection without a word. */
+  /** Ends the connection at once and sends nothing. */
   close(): void {
     closeQuietly(this.#stream);
   }
 
-  /** One write for all that one read asked. */
+  /** Answers all requests of one read with one write, again and again. */
   async #serve(): Promise<void> {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
     const { input, output } = session;
@@ -130,7 +135,7 @@ export class Connection {
           while (output.pendingBytes > 0) outbox.sent(await outbox.write());
           outbox.unhold();
           if (state !== "output-full") break;
-          if (writes % WRITES_A_TURN === 0) await pause(0); // the others' turn
+          if (writes % WRITES_A_TURN === 0) await pause(0); // for other connections
         }
         if (state === "closing") return await this.#part();
         if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer);
@@ -141,7 +146,7 @@ export class Connection {
     }
   }
 
-  /** Writes the last words and waits a moment for the client to hear them. */
+  /** Writes the last reply, and gives the client a moment to read it. */
   async #part(): Promise<void> {
     const { incompatiblePeer } = this.#session;
     if (incompatiblePeer !== undefined) this.#host.onIncompatible(this.#stream, incompatiblePeer);

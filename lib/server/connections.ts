@@ -1,6 +1,6 @@
 /**
- * All connections of a server: accepts them, no more than there may be, and ends them when the server stops. It does not
- * know what is said over them.
+ * All connections of a server: accepts them, up to a limit, and ends them when the server stops. It does not know what
+ * their bytes mean.
  */
 
 import { closeQuietly, isDisconnection, pause } from "../platform/socket.ts";
@@ -9,23 +9,23 @@ import type { Listener } from "./listener.ts";
 import { type Part, within } from "./part.ts";
 import type { ServerCounters } from "./statistics.ts";
 
-/** What connections need from the server. */
+/** Options of {@linkcode Connections}. */
 export interface ConnectionsOptions {
   readonly listener: Listener;
-  /** What each connection needs. */
+  /** The part of the server that each connection needs. */
   readonly host: Omit<ConnectionHost, "isStopping">;
-  /** Connections at most. */
+  /** Connections open at most; more are refused. */
   readonly maxConnections: number;
   readonly counters: ServerCounters;
-  /** Takes a line on what goes wrong. */
+  /** Called with a line on each failure. */
   readonly log: (line: string) => void;
 }
 
-/** Connections over the limit that are told why, at a time. */
+/** Connections over the limit that are sent the reason at the same time; more are just closed. */
 const MAX_TURNED_AWAY = 50;
-/** Milliseconds to wait after a failed accept: out of descriptors, say. */
+/** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
 const ACCEPT_PAUSE_MS = 50;
-/** Milliseconds in which requests that have reached this machine before a stop are read. */
+/** Milliseconds that a stop leaves for requests that have reached this machine to be read. */
 const STOP_GRACE_MS = 20;
 
 /** The connections of one server. */
@@ -33,7 +33,7 @@ export class Connections implements Part {
   readonly #options: ConnectionsOptions;
   readonly #host: ConnectionHost;
   readonly #open = new Map<Connection, Promise<void>>();
-  /** Connections over the limit that are being told so. */
+  /** Connections over the limit that are being sent the reason. */
   #turnedAway = 0;
   #isOpen = false;
   #accepting: Promise<void> | undefined;
@@ -48,12 +48,12 @@ export class Connections implements Part {
     return this.#open.size;
   }
 
-  /** Addresses of those who are connected. */
+  /** Addresses of the clients that are connected. */
   get addresses(): string[] {
     return [...this.#open.keys()].map(({ remoteAddress }) => remoteAddress);
   }
 
-  /** Begins to accept. */
+  /** Begins to accept connections. */
   start(): void {
     this.#isOpen = true;
     this.#accepting = this.#accept();
@@ -82,7 +82,7 @@ export class Connections implements Part {
         fails = false;
       } catch (error) {
         if (!this.#isOpen) return;
-        if (isDisconnection(error)) continue; // a client that went before it was welcomed
+        if (isDisconnection(error)) continue; // a client that has left before it was accepted
         if (!fails) log(`Cannot accept a connection, trying again: ${(error as Error).message}`);
         fails = true;
         await pause(ACCEPT_PAUSE_MS);
@@ -98,7 +98,7 @@ export class Connections implements Part {
     this.#open.set(connection, connection.serve().finally(() => this.#open.delete(connection)));
   }
 
-  /** Says why and hangs up; beyond a few at a time, just hangs up. */
+  /** Sends the reason and closes the connection; if too many are being sent it, closes the connection at once. */
   #turnAway(socket: Deno.Conn): void {
     const { counters, maxConnections } = this.#options;
     counters.connectionsRefused++;

@@ -1,32 +1,32 @@
-/** The port of a server, or its unix socket. It knows nothing of who connects. */
+/** The port of a server, or its unix socket. It knows nothing of the clients that connect. */
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { boundAddress, closeQuietly, listen, removeSocketFile } from "../platform/socket.ts";
 import type { Part } from "./part.ts";
 
-/** Where a server listens. */
+/** Listens on one address. */
 export class Listener implements Part {
   readonly #asked: Address;
   #listener: Deno.Listener | undefined;
-  /** Whether there is a file to remove: only once, since later it could be that of a server started in our place. */
+  /** Whether `stop` has to remove the socket file: only once, since a later file could belong to another server. */
   #hasFile = false;
 
-  /** @param asked Where to listen; port 0 is any that is free. */
+  /** @param asked The address to listen on; port 0 takes a free one. */
   constructor(asked: Address) {
     this.#asked = asked;
   }
 
-  /** Whether it listens. */
+  /** Whether the port is open. */
   get isOpen(): boolean {
     return this.#listener !== undefined;
   }
 
-  /** Where it listens, a port of 0 having become a real one; where it is asked to, while it does not. */
+  /** The address that is listened on, with the real port in place of 0; before the start, the address asked for. */
   get address(): Address {
     return this.#listener === undefined ? this.#asked : boundAddress(this.#asked, this.#listener);
   }
 
-  /** The port at which peers reach this server, if there is one. */
+  /** The port at which peers reach this server; `undefined` for a unix socket, or while it does not listen. */
   get port(): number | undefined {
     const { address } = this;
     return address.transport === "tcp" && this.isOpen ? address.port : undefined;
@@ -44,13 +44,15 @@ export class Listener implements Part {
     return this.#listener.accept();
   }
 
-  /** Lets nobody in any more: an `accept` under way fails. */
+  /** Refuses new connections: an `accept` under way fails. */
   close(): void {
     if (this.#listener !== undefined) closeQuietly(this.#listener);
     this.#listener = undefined;
   }
 
-  /** Closes the port and removes the file of a unix socket; a second time has no effect. No `accept` may be under way. */
+  /**
+   * Closes the port and removes the file of a unix socket; a second time has no effect. No `accept` may be under way.
+   */
   stop(): void {
     this.close();
     if (this.#hasFile) removeSocketFile((this.#asked as { path: string }).path);

@@ -1,6 +1,6 @@
 /**
- * The client's methods on the store of a server in the same process, without a socket. It knows values and keys, not
- * what a server is. Its methods return promises, as the client's do, and are done when they return.
+ * The client's methods on the store of a server in this process, without a socket. It knows values and keys, not what a
+ * server is. Its methods return promises, as the client's do, but their work is done when they return.
  */
 
 import { Buffer } from "node:buffer";
@@ -15,20 +15,20 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 
-/** What a local cache needs. */
+/** Options of {@linkcode LocalCache}. */
 export interface LocalCacheOptions {
   readonly store: Store;
-  /** The statistics of the server that it is a part of. */
+  /** Returns the statistics of the server that the cache belongs to. */
   readonly stats: () => ServerStats;
 }
 
 const utf8 = new TextEncoder();
-/** Values up to this share a buffer on their way. */
+/** Bytes up to which a value is decoded from one shared buffer. */
 const SHARED_BYTES = 64 * 1024;
 
 /**
- * `store`, `retrieve` and the other methods of `OrmucoCacheClient`, on the entries that a server in this process holds and
- * shares with its peers. Values are copies, as with any server.
+ * A cache on the entries that a server in this process holds and shares with its peers, without a socket. Code takes it
+ * from {@linkcode OrmucoCacheServer.cache}. Values are copies, as they are with a client of the server.
  */
 export class LocalCache implements OrmucoCache {
   readonly #options: LocalCacheOptions;
@@ -36,7 +36,11 @@ export class LocalCache implements OrmucoCache {
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
   readonly #calls = new CallCounters();
 
-  /** Made by a server: see its `cache`. */
+  /**
+   * Makes a cache on a server's store; only a server calls this.
+   *
+   * @param options The store, and the server's statistics.
+   */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
   }
@@ -44,12 +48,14 @@ export class LocalCache implements OrmucoCache {
   /**
    * Stores a value.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @param data The value.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param data The value to store.
    * @param options The entry's own time to live, in milliseconds; 0 or `Infinity` means never.
-   * @returns Whether it was stored; `false` if it is larger than 16 MiB or than the server's limit.
-   * @throws {TypeError} If the value holds what cannot be sent: the message names the path in it.
-   * @throws {RangeError} If the key, the ttl or the value's nesting is out of range.
+   * @returns Whether the value was stored; `false` if it is larger than 16 MiB or than the server's limit.
+   * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a
+   * cycle, a class instance): the message names the path to it.
+   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested deeper than 256 levels
+   * or has too many parts.
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
@@ -62,12 +68,13 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Returns the value of a key.
+   * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
+   * live.
    *
-   * @typeParam T What you stored there; it is not checked.
-   * @param key 1 to 4,096 bytes of text.
-   * @returns The value, or `undefined` on a miss; one that cannot be read is a miss.
-   * @throws {RangeError} If the key is out of range.
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns The value, or `undefined` on a miss. A value that cannot be decoded is a miss.
+   * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   async retrieve<T = unknown>(key: string): Promise<T | undefined> {
     const value = this.#find(key);
@@ -76,12 +83,12 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Returns the values of many keys.
+   * Retrieves the values of many keys, each as `retrieve` does.
    *
-   * @typeParam T What you stored there; it is not checked.
-   * @param keys The keys.
-   * @returns The values found, by key; a miss is absent.
-   * @throws {RangeError} If a key is out of range.
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
+   * @returns The values found, by key; a key without an entry is absent.
+   * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
     const values = new Map<string, T>();
@@ -96,31 +103,31 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Tells whether a key has an entry, without using or renewing it.
+   * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @returns Whether it has.
-   * @throws {RangeError} If the key is out of range.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns Whether the key has an entry.
+   * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   async has(key: string): Promise<boolean> {
     return await this.#options.store.has(this.#keyOf(key));
   }
 
   /**
-   * Removes an entry, here and on every peer.
+   * Removes the entry of a key, on this server and on every peer.
    *
-   * @param key 1 to 4,096 bytes of text.
-   * @returns Whether there was one here.
-   * @throws {RangeError} If the key is out of range.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns Whether there was an entry on this server.
+   * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   async remove(key: string): Promise<boolean> {
     return await this.#options.store.delete(this.#keyOf(key));
   }
 
   /**
-   * Removes every entry, here and on every peer.
+   * Removes every entry, on this server and on every peer.
    *
-   * @returns True.
+   * @returns Always `true`.
    */
   async clear(): Promise<boolean> {
     this.#options.store.clear();
@@ -128,7 +135,7 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Returns counters of these methods, and the server's.
+   * Returns counters of the calls made through this cache, and the server's statistics.
    *
    * @returns The statistics.
    */
@@ -142,10 +149,10 @@ export class LocalCache implements OrmucoCache {
     };
   }
 
-  /** Has no effect: the entries are the server's, and stay as long as it does. */
+  /** Has no effect: the entries belong to the server. */
   async close(): Promise<void> {}
 
-  /** Same as {@linkcode LocalCache.close}, for `await using`. */
+  /** Has no effect, like {@linkcode LocalCache.close}; `await using` needs it. */
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #keyOf(key: string): ByteSpan {
@@ -154,7 +161,7 @@ export class LocalCache implements OrmucoCache {
     return this.#key;
   }
 
-  /** The value of a key, or `MISS`: a client can have stored bytes that are not what their flags say. */
+  /** Returns the value of a key, or `MISS`, also if a client has stored bytes that are not what their flags say. */
   #find(key: string): unknown {
     const position = this.#options.store.get(this.#keyOf(key));
     if (position === 0) return MISS;

@@ -1,22 +1,22 @@
-/** The work of a server that nobody asks for: it runs between requests, in slices, by a timer. */
+/** The work of a server that no request asks for: a timer runs it in slices, between requests. */
 
 import { forgetBuffer } from "../wire/buffer_pool.ts";
 import { Timer } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
 import type { Part } from "./part.ts";
 
-/** Milliseconds between slices: while there is more to do, and otherwise. */
+/** Milliseconds between slices, while there is more to do and while there is not. */
 const BUSY_PAUSE_MS = 4;
 const IDLE_PAUSE_MS = 500;
 
-/** Drops expired entries, gives memory back, and runs what a memcached client wants done later. */
+/** Drops expired entries, frees memory, and runs what a memcached client wants done later. */
 export class Maintenance implements Part {
   readonly #store: Store;
   readonly #log: (line: string) => void;
   readonly #later = new Timer();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param log Takes a line on what goes wrong. */
+  /** @param log Called with a line on each failure. */
   constructor(store: Store, log: (line: string) => void) {
     this.#store = store;
     this.#log = log;
@@ -27,13 +27,13 @@ export class Maintenance implements Part {
     this.#run();
   }
 
-  /** Ends at once, with what was to be done later. */
+  /** Ends at once, and drops the function that `runLater` was given. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#later.stop();
   }
 
-  /** Runs a function after `ms` milliseconds, in place of the one that waits. */
+  /** Runs `run` after `ms` milliseconds, instead of the function that waits. */
   runLater(ms: number, run: () => void): void {
     this.#later.set(ms, run);
   }

@@ -1,4 +1,4 @@
-/** The native protocol's requests and their replies. It knows the store, not how bytes travel; docs/protocol.md is the format. */
+/** The native protocol's requests and replies, as in docs/protocol.md. It knows the store, not how bytes travel. */
 
 import {
   type ConnectionContext,
@@ -17,15 +17,15 @@ import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_
 import type { Store } from "../store/store.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
-/** What the native protocol needs from the server. */
+/** The part of a server that the native protocol needs. */
 export interface NativeHost {
   /** The entries. */
   readonly store: Store;
   /** Name and version for the greeting. */
   readonly software: string;
-  /** Who this server is among peers. */
+  /** This server's number among peers. */
   readonly id: number;
-  /** The statistics for `STATS`. */
+  /** Returns the statistics for `STATS`. */
   stats(): ServerStats;
   /** Counters that all connections share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
@@ -33,7 +33,7 @@ export interface NativeHost {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Refusal of one request; the connection goes on. */
+/** The refusal of one request; the connection goes on. */
 class Refusal extends Error {
   readonly code: string;
 
@@ -47,12 +47,12 @@ class Refusal extends Error {
 export class NativeHandler implements ProtocolHandler {
   /** Set once the client has turned out to be a peer. */
   peer: PeerHello | undefined;
-  /** Set once the client has turned out to be a peer whose messages are not understood here. */
+  /** Set once the client has turned out to be a peer with another version of the messages between peers. */
   incompatiblePeer: PeerHello | undefined;
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
-  /** One object each for all requests: none of them outlives its request. */
+  /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
   readonly #listed: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
@@ -83,7 +83,7 @@ export class NativeHandler implements ProtocolHandler {
     }
   }
 
-  /** Says why the connection is about to end. */
+  /** Sends the reason why the connection is about to end. */
   close(code: string, message: string): void {
     this.#closing = true;
     writeError(this.#output, REPLY.closing, { code, message });
@@ -175,7 +175,7 @@ export class NativeHandler implements ProtocolHandler {
     output.end();
   }
 
-  /** Straight from the store's memory into the output. */
+  /** Copies a value from the store's memory straight into the output. */
   #writeValue(position: number, valueBytes: number): void {
     const output = this.#output;
     const at = output.room(valueBytes);
@@ -204,7 +204,7 @@ export class NativeHandler implements ProtocolHandler {
     output.empty(REPLY.ok);
   }
 
-  /** Checks the whole list before the first lookup, so that a bad one has no effect. */
+  /** Checks the whole list before the first lookup, so that a bad list has no effect. */
   #getMany(): void {
     const [input, output] = [this.#input, this.#output];
     const { store } = this.#host;
@@ -235,7 +235,7 @@ export class NativeHandler implements ProtocolHandler {
     output.end();
   }
 
-  /** Has what the lookups of the next keys of a list read fetched for all of them at once. Returns the place of the first. */
+  /** Prefetches the memory that lookups of a list's next keys read. Returns 0, the place of the first of them. */
   #fetchAhead(at: number, left: number): 0 {
     const key = this.#listed;
     const keys = this.#keys;
@@ -249,7 +249,7 @@ export class NativeHandler implements ProtocolHandler {
     return 0;
   }
 
-  /** Returns the number of keys in the list. */
+  /** Checks the list of keys, and returns their number. */
   #checkKeys(): number {
     const input = this.#input;
     const bad = (why: string) => new Refusal("bad-request", `a GET_MANY must list its keys: ${why}`);
@@ -274,7 +274,7 @@ export class NativeHandler implements ProtocolHandler {
     return this.#key(0);
   }
 
-  /** The frame's key, if as many bytes as told come after it. */
+  /** Returns the frame's key, if exactly `bytesAfter` bytes come after it. */
   #key(bytesAfter: number): ByteSpan {
     const input = this.#input;
     checkKeyBytes(input.keyBytes);

@@ -1,6 +1,6 @@
 /**
- * A server's options: their defaults and their checks. What is out of range throws a `RangeError` that names the option, what is
- * allowed and what came.
+ * A server's options: their defaults and their checks. An option out of range throws a `RangeError` that names it, the
+ * allowed values and the value received.
  */
 
 import { type Address, DEFAULT_PORT, parseAddress } from "../base/address.ts";
@@ -18,33 +18,34 @@ import {
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions {
   /**
-   * A port (on the loopback interface), `host:port`, `[ipv6]:port` or `unix:/path`; port 0 takes a free one.
+   * Where to listen: a port on the loopback interface, `host:port`, `[ipv6]:port` or `unix:/path`. Port 0 takes a free
+   * one.
    *
    * @default {11142}
    */
   listen?: string | number;
   /**
-   * Other servers as `host`, `host:port` or `[ipv6]:port`, with which entries are shared; it is enough if one of two lists
-   * the other. The port is 11142 unless given.
+   * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of
+   * two servers, one has to list the other.
    *
    * @default {[]}
    */
   peers?: string[];
   /**
-   * Entries held at most.
+   * Entries held at most, 1 or more; beyond that, the least recently used are evicted.
    *
    * @default {128, or no limit if `maxBytes` is given}
    */
   maxSize?: number;
   /**
-   * Memory for entries, in bytes: keys, values, their overhead and the room between them; 64 KiB to 16 GiB. About an
-   * eighth of it is that room.
+   * Bytes of memory for entries: keys, values, their overhead and the room between them; 64 KiB to 16 GiB. About an
+   * eighth is room between them, more below 4 MiB.
    *
    * @default {17179869184}
    */
   maxBytes?: number;
   /**
-   * Milliseconds until an entry expires that was stored without a time of its own; 0 means never.
+   * Milliseconds until an entry expires that was stored without a time to live of its own; 0 or `Infinity` means never.
    *
    * @default {3600000}
    */
@@ -56,24 +57,31 @@ export interface ServerOptions {
    */
   renewOnHit?: boolean;
   /**
-   * Milliseconds between rounds with peers, in which they make up for what has been lost on the way.
+   * Milliseconds between rounds with peers, 10 or more. In a round, servers compare what they hold and make up for
+   * messages that were lost.
    *
    * @default {1000}
    */
   gossipIntervalMs?: number;
   /**
-   * Connections at most; more are told so and closed.
+   * Connections open at most, 1 or more; a connection beyond them gets a message that says why, and is closed.
    *
    * @default {1000}
    */
   maxConnections?: number;
   /**
-   * Bytes of an item that memcached's protocols store, at most: value, key, and 59 to 63 beside them; 1 KiB to 16 MiB.
+   * Bytes at most of an item that a memcached client stores, counted as memcached does: value, key, and 59 or 63 bytes
+   * of overhead; 1 KiB to 16 MiB.
    *
    * @default {1048576}
    */
   maxItemBytes?: number;
-  /** Takes the lines that the server has to say. What it throws is ignored. `console.log` by default. */
+  /**
+   * Called with each line that the server logs: where it listens, what its peers do, what fails. An error that `log`
+   * throws is ignored.
+   *
+   * @default {console.log}
+   */
   log?: (line: string) => void;
 }
 
@@ -93,14 +101,14 @@ export interface ResolvedServerOptions {
   readonly gossipIntervalMs: number;
   readonly maxConnections: number;
   readonly maxItemBytes: number;
-  /** Takes a line; it does not throw. */
+  /** Passes a line to the caller's `log`; it does not throw. */
   readonly log: (line: string) => void;
 }
 
 /**
  * Completes and checks a server's options.
  *
- * @throws {RangeError} If one is out of range.
+ * @throws {RangeError} If an option is out of range.
  */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   const { maxBytes, gossipIntervalMs = DEFAULT_GOSSIP_INTERVAL_MS, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
@@ -125,16 +133,16 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   };
 }
 
-/** What a caller's `log` throws must not end a loop. */
+/** Calls `log` and ignores its errors, which must not end a loop of the server. */
 function sayTo(log: (line: string) => void, line: string): void {
   try {
     log(line);
   } catch {
-    // It has been told, in its way.
+    // There is nobody else to report to.
   }
 }
 
-/** Where to listen. */
+/** Returns the address to listen on. */
 function checkedListen(listen: string | number): Address {
   const isNone = typeof listen === "number" && !Number.isInteger(listen);
   const address = isNone ? undefined : parseAddress(String(listen), { hostname: "127.0.0.1" });
@@ -145,14 +153,14 @@ function checkedListen(listen: string | number): Address {
   );
 }
 
-/** Where a peer is. */
+/** Returns the address of a peer. */
 function checkedPeer(peer: string): Address {
   const address = parseAddress(peer);
   if (address?.transport === "tcp" && address.port > 0) return address;
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
 }
 
-/** Checks a number. */
+/** Throws a `RangeError` if an option is not from `least` to `most`. */
 function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
   if (value >= least && value <= most) return;
   const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;

@@ -1,13 +1,13 @@
-/** What a server is made of: parts that are started one after another and stopped in reverse. It knows none of them. */
+/** The parts of a server: they are started one after another and stopped in reverse. It does not know what they do. */
 
 /** A part of a server. It can be started again after a stop. */
 export interface Part {
-  /** Begins its work. If that fails, it has not begun. */
+  /** Begins the work. If that fails, the part is as it was before. */
   start(): void | Promise<void>;
   /**
-   * Ends its work.
+   * Ends the work.
    *
-   * @param limitMs Milliseconds after which what others have yet to do is not waited for.
+   * @param limitMs Milliseconds that the part waits at most for the other sides of its connections.
    */
   stop(limitMs: number): void | Promise<void>;
 }
@@ -29,7 +29,7 @@ export async function stopAll(parts: readonly Part[], limitMs: number): Promise<
   for (const part of parts.toReversed()) await part.stop(limitMs);
 }
 
-/** Waits for work to be done, but no longer than a limit. */
+/** Resolves when `work` is done, or after `limitMs` milliseconds. */
 export async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, limitMs));

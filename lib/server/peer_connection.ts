@@ -1,6 +1,6 @@
 /**
- * One connection to a peer, once both have said who they are: messages out, messages in. It knows sockets and frames, not
- * what messages say.
+ * One connection to a peer, once both have greeted: messages out, messages in. It knows sockets and frames, not what
+ * messages say.
  */
 
 import { ProtocolError } from "../base/errors.ts";
@@ -10,29 +10,29 @@ import { type FrameReader, GOSSIP } from "../wire/frame.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
 
-/** Messages that wait to be written: beyond this they are dropped, and later rounds make up for them. */
+/** Bytes of messages that may wait to be written: more are dropped, and later rounds make up for them. */
 const OUTBOX_BYTES = 1024 * 1024;
-/** Messages are taken for so long before the rest of the process has its turn. */
+/** Milliseconds for which messages are taken before the rest of the process has its turn. */
 const TURN_MS = 2;
 
-/** What a connection is made of. */
+/** Options of {@linkcode PeerConnection}. */
 export interface PeerConnectionOptions {
   readonly stream: ByteStream;
   /** The reader that has read the greeting. */
   readonly input: FrameReader;
-  /** Takes each message; the bytes are valid during the call. Throws `ProtocolError` to end the connection. */
+  /** Called with each message; its bytes are valid during the call. Throws `ProtocolError` to end the connection. */
   readonly onMessage: (message: Uint8Array) => void;
-  /** Shared by all links of a server. */
+  /** The turns that all peer connections of a server share. */
   readonly turns: Turns;
 }
 
-/** Whose turn it is: however many peers send however much, they do not keep clients waiting. */
+/** Bounds the time in which messages of all peers are taken in a row, so that they do not keep clients waiting. */
 export class Turns {
   #endMs = 0;
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
 
-  /** Whether the turn is not over yet, or else another may begin at once. */
+  /** Whether another message may be taken now: in this turn, or in a new one that begins at once. */
   mayGoOn(): boolean {
     const nowMs = performance.now();
     if (nowMs < this.#endMs) return true;
@@ -41,7 +41,7 @@ export class Turns {
     return true;
   }
 
-  /** Waits for a turn, after those who have waited longer. */
+  /** Waits for a turn, behind the connections that wait already. */
   async take(): Promise<void> {
     this.#waiting++;
     await (this.#last = this.#last.then(() => new Promise((resolve) => setTimeout(resolve, 0))));
@@ -52,13 +52,13 @@ export class Turns {
 
 /** A connection to a peer. */
 export class PeerConnection {
-  /** When bytes last came from the peer, by `performance.now()`. */
+  /** The time at which bytes last came from the peer, by `performance.now()`. */
   lastHeardMs: number = performance.now();
   /** Bytes received since the connection was made. */
   bytesReceived = 0;
-  /** Messages that were dropped because too much waited. */
+  /** Messages dropped because too many bytes waited, or because the message was too large. */
   dropped = 0;
-  /** When the peer last took anything, while something waits to be taken. */
+  /** The time at which the peer last read any output; `Infinity` while no output waits. */
   #takenMs = Infinity;
   readonly #stream: ByteStream;
   readonly #input: FrameReader;
@@ -72,7 +72,7 @@ export class PeerConnection {
     this.#outbox = new Outbox({
       stream,
       limitBytes: OUTBOX_BYTES,
-      onError: () => this.close(), // the reading side tells why
+      onError: () => this.close(), // `run` fails with the reason
       onProgress: (isIdle) => this.#takenMs = isIdle ? Infinity : performance.now(),
     });
     this.#input = input;
@@ -83,20 +83,20 @@ export class PeerConnection {
 
   /** Bytes sent since the connection was made. */
   get bytesSent(): number {
-    return this.#outbox.bytesSent;
+    return this.#outbox.traffic.bytesSent;
   }
 
-  /** Since when the peer has said nothing, or has taken nothing of what waits. */
+  /** The time since which the peer has sent nothing, or has read nothing of the output that waits. */
   get silentSinceMs(): number {
     return Math.min(this.lastHeardMs, this.#takenMs);
   }
 
-  /** Whether a message is arriving of which something has come within so many milliseconds. */
+  /** Whether a message is arriving, of which bytes have come in the last `withinMs` milliseconds. */
   isHearing(withinMs: number): boolean {
     return this.#input.pendingBytes > 0 && performance.now() - this.lastHeardMs < withinMs;
   }
 
-  /** Sends a message, with all others of this turn; not one that the peer would have to refuse. */
+  /** Sends a message, together with all others of this turn; drops one that is too large for the peer. */
   send(message: Uint8Array): void {
     if (this.#closed) return;
     const { output, isFull } = this.#outbox;
@@ -134,9 +134,9 @@ export class PeerConnection {
     }
   }
 
-  /** Waits until what has been sent is written, and ends the connection. */
+  /** Waits until all messages are written, and ends the connection. */
   async finish(): Promise<void> {
-    await this.#outbox.flush().catch(() => {}); // the reading side tells why
+    await this.#outbox.flush().catch(() => {}); // `run` fails with the reason
     this.close();
   }
 

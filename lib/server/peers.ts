@@ -1,6 +1,6 @@
 /**
- * A server's peers: connects to those listed and takes those that connect, one connection to each, and moves the gossip's
- * messages. It knows sockets and timers; what messages say is lib/replication's.
+ * A server's peers: connects to those listed, accepts others, keeps one connection to each, and carries the gossip's
+ * messages. It knows sockets and timers, not what messages say: that is lib/replication's.
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
@@ -16,39 +16,41 @@ import { closeQuietly, connect, isDisconnection, type Socket } from "../platform
 import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 
-/** What peers need to know. */
+/** Options of {@linkcode Peers}. */
 export interface PeersOptions {
-  /** Those to connect to. */
+  /** The addresses of the peers to connect to. */
   readonly addresses: readonly Address[];
   readonly store: Store;
-  /** Who this server is: the store's origin. */
+  /** This server's number among peers: the store's origin. */
   readonly id: number;
   /** Name and version for the greeting. */
   readonly software: string;
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
-  /** Takes the lines that there are to say; it does not throw. */
+  /** Called with each line to log; it does not throw. */
   readonly log: (line: string) => void;
-  /** The port at which this server listens, which peers are told; `undefined` if it has none. */
+  /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
   readonly port: () => number | undefined;
-  /** Counts connections that were ended for what came over them. */
+  /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
 }
 
-/** Attempts to reach a peer are so far apart: doubled from first to last. */
+/** Milliseconds between attempts to reach a peer: the first pause, which doubles up to the last. */
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 60_000;
-/** A connection that has lasted so long was a good one: after it, attempts begin anew. */
+/** Milliseconds after which a connection was a good one: when it ends, pauses begin with the first again. */
 const STEADY_MS = 5000;
-/** A connection and its greeting must be there after this. */
+/** Milliseconds that a connection and its greeting may take. */
 const OPEN_LIMIT_MS = 5000;
-/** A peer that says nothing for so many rounds, and so long, is gone. */
+/** Rounds, and milliseconds at least, after which a peer that sends or reads nothing is disconnected. */
 const SILENT_ROUNDS = 15;
 const SILENT_MS = 5000;
-/** Peers that were refused, and for how long they are shown after they have last tried. */
+/** Refused peers that are remembered at most, and milliseconds for which one is shown after its last attempt. */
 const MAX_INCOMPATIBLE = 16;
 const INCOMPATIBLE_MS = 2 * LAST_BACKOFF_MS;
-/** Peers that statistics tell of, and letters of what was wrong: more would not fit into what a client reads of them. */
+/**
+ * Peers in the statistics (all listed ones in any case), and letters of an error: more would be too long for a client.
+ */
 const MAX_ROWS = 64;
 const MAX_ERROR_LETTERS = 200;
 
@@ -56,9 +58,9 @@ const MAX_ERROR_LETTERS = 200;
 interface Connection {
   readonly number: number;
   readonly id: number;
-  /** Where the peer is, for people. */
+  /** The peer's address, for log lines. */
   readonly address: string;
-  /** Whether this side made it. */
+  /** Whether this server has made the connection. */
   readonly isOwn: boolean;
   readonly link: PeerConnection;
   refusedFuture: number;
@@ -69,7 +71,7 @@ interface Listed {
   readonly address: Address;
   readonly text: string;
   state: PeerStats["state"];
-  /** Who was there last; 0 if that is not known. */
+  /** The number of the peer that last answered there; 0 if none has. */
   id: number;
   error: string;
   failures: number;
@@ -82,7 +84,7 @@ interface Listed {
 interface Incompatible {
   readonly id: number;
   readonly error: string;
-  /** When it last tried, by `performance.now()`. */
+  /** The time of its last attempt, by `performance.now()`. */
   readonly lastMs: number;
 }
 
@@ -96,10 +98,10 @@ export class Peers implements Part {
   readonly #turns = new Turns();
   #numbers = 0;
   #stop: AbortController | undefined;
-  /** Ends once nobody on the list is connected to any more. */
+  /** One promise for each listed peer, which resolves when the connections to it have ended for a stop. */
   #keeping: Promise<void>[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Peers that were refused because their messages are not understood here, by address. */
+  /** Peers that were refused because of another version of the messages between peers, by address. */
   readonly #incompatible = new Map<string, Incompatible>();
 
   constructor(options: PeersOptions) {
@@ -123,7 +125,7 @@ export class Peers implements Part {
     });
   }
 
-  /** Begins to connect, and the rounds. */
+  /** Begins to connect to the listed peers, and begins the rounds. */
   start(): void {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
@@ -131,7 +133,7 @@ export class Peers implements Part {
     this.#round();
   }
 
-  /** Ends all connections, once what has been said is written. */
+  /** Ends all connections, once their output is written. */
   async stop(limitMs: number): Promise<void> {
     this.#stop?.abort();
     clearTimeout(this.#timer);
@@ -142,25 +144,25 @@ export class Peers implements Part {
     await within(limitMs, Promise.all(this.#keeping));
   }
 
-  /** Goes on with a connection that a peer has made, until it ends. */
+  /** Uses a connection that a peer has made, until it ends. */
   async accept(stream: ByteStream, input: FrameReader, peer: PeerHello): Promise<void> {
     if (peer.id === this.#options.id || this.#stop?.signal.aborted !== false) return;
     await this.#use(stream, input, { id: peer.id, address: addressOf(stream, peer), isOwn: false });
   }
 
-  /** Takes note of a peer that was refused because its messages are not understood here. */
+  /** Takes note of a peer that was refused because of another version of the messages between peers. */
   refuse(stream: ByteStream, peer: PeerHello): void {
     const address = addressOf(stream, peer);
     const error = incompatible(peer);
     if (!this.#incompatible.has(address)) this.#options.log(`Peer ${address} cannot be used: ${error}`);
-    this.#incompatible.delete(address); // the one that tried last is the last in order
+    this.#incompatible.delete(address); // the peer that tried last comes last in the map
     this.#incompatible.set(address, { id: peer.id, error, lastMs: performance.now() });
     for (const [oldest] of this.#incompatible) {
       if (this.#incompatible.size > MAX_INCOMPATIBLE) this.#incompatible.delete(oldest);
     }
   }
 
-  /** Peers listed, and those that have connected; the first of them, if they are very many. */
+  /** Statistics of the listed peers, and of others that have connected; of very many, only the first. */
   stats(): PeerStats[] {
     const connections = [...this.#connections.values()];
     const rows = this.#listed.map((listed): PeerStats => {
@@ -208,7 +210,7 @@ export class Peers implements Part {
     };
   }
 
-  /** Keeps a connection to a peer on the list, by whichever side it was made. */
+  /** Keeps a connection to a listed peer, unless the peer itself has made one. */
   async #keep(listed: Listed, signal: AbortSignal): Promise<void> {
     const { intervalMs } = this.#options;
     while (!signal.aborted) {
@@ -219,14 +221,14 @@ export class Peers implements Part {
       const error = await this.#visit(listed, signal);
       if (signal.aborted) return;
       if (error !== undefined) this.#sayOnce(listed, error);
-      const isSettled = listed.state === "self" || listed.state === "incompatible"; // until one of the two starts again
+      const isSettled = listed.state === "self" || listed.state === "incompatible"; // until a restart
       if (!isSettled) listed.state = "waiting";
       const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(listed.failures++, 20), LAST_BACKOFF_MS);
       await pause((isSettled ? LAST_BACKOFF_MS : backoffMs) * (0.5 + Math.random() / 2), signal);
     }
   }
 
-  /** Connects to a peer and stays until that ends. Returns what was wrong. */
+  /** Connects to a peer and uses the connection until it ends. Returns the failure, if there was one. */
   async #visit(listed: Listed, signal: AbortSignal): Promise<string | undefined> {
     listed.state = "connecting";
     const { id: own, software } = this.#options;
@@ -263,7 +265,7 @@ export class Peers implements Part {
     }
   }
 
-  /** Uses a connection until it ends. Returns what was wrong, if anything was. */
+  /** Uses a connection until it ends. Returns the failure, if there was one. */
   async #use(
     stream: ByteStream,
     input: FrameReader,
@@ -320,15 +322,15 @@ export class Peers implements Part {
   }
 
   /**
-   * Of two connections between the same two servers, both keep the one that the server with the lower number has made.
-   * Of two that one server has made, it gives up the second itself.
+   * Whether to use a connection beside another to the same peer. If each side has made one, both keep the one that the
+   * server with the lower number has made. If one side has made both, that side gives up the second.
    */
   #mayUse(id: number, isOwn: boolean): boolean {
     const other = this.#find(id);
     if (other === undefined) return true;
     if (other.isOwn === isOwn) return !isOwn;
     const isOwnPreferred = this.#options.id < id;
-    // The own one is left to the other server to end: whoever comes may bear its number without being it.
+    // The other server ends the connection made here: one that connects may use its number without being it.
     if (!isOwn) return !isOwnPreferred;
     if (isOwnPreferred) other.link.close();
     return isOwnPreferred;
@@ -355,13 +357,13 @@ export class Peers implements Part {
     this.#timer = setTimeout(() => this.#round(), intervalMs);
   }
 
-  /** A failure is told once, until another comes or the peer is there. */
+  /** Logs a failure, unless the last one of this peer was the same. */
   #sayOnce(listed: Listed, error: string): void {
     if (listed.error !== error) this.#options.log(`Peer ${listed.text} cannot be used: ${error}`);
     listed.error = error;
   }
 
-  /** What goes wrong in a turn of its own must not end the server. */
+  /** Does work and logs its errors, which must not end the server. */
   #guard(work: () => void): void {
     try {
       work();
@@ -371,7 +373,7 @@ export class Peers implements Part {
   }
 }
 
-/** Where a peer that has connected listens, as far as is known. */
+/** The address at which a peer that has connected listens; without a known port, the one that it connected from. */
 function addressOf({ remoteAddr }: ByteStream, { port }: PeerHello): string {
   if (!("port" in remoteAddr) || !("hostname" in remoteAddr)) return "unix";
   return formatAddress({ transport: "tcp", hostname: remoteAddr.hostname, port: port ?? remoteAddr.port });

@@ -1,4 +1,4 @@
-/** The protocols that a server speaks, by the first byte of a connection. It knows which there are, not what they say. */
+/** The protocols that a server speaks, by the first byte of a connection. It knows their names, not their messages. */
 
 import { BinaryHandler, REQUEST_MAGIC } from "../memcached/binary.ts";
 import type { MemcachedHost } from "../memcached/statistics.ts";
@@ -6,13 +6,13 @@ import { TextHandler } from "../memcached/text.ts";
 import type { ConnectionContext, ProtocolHandler } from "../wire/protocol_handler.ts";
 import { NativeHandler, type NativeHost } from "./native_handler.ts";
 
-/** What all sessions of a server share. */
+/** The part of a server that all its sessions share. */
 export interface SessionHost extends NativeHost, MemcachedHost {}
 
-/** Begins to answer a client, or says why it is not answered. */
+/** Begins to answer a client, or returns why it is not answered. */
 export type StartProtocol = (host: SessionHost, context: ConnectionContext) => ProtocolHandler | Refusal;
 
-/** Why a protocol is not spoken: code and message of the `CLOSING` that the client gets. */
+/** Why a protocol is not supported: code and message of the `CLOSING` that the client gets. */
 export interface Refusal {
   readonly code: string;
   readonly message: string;
@@ -30,7 +30,7 @@ const PROTOCOLS: ReadonlyMap<number, StartProtocol> = new Map<number, StartProto
   [TLS, () => ({ code: "unsupported-protocol", message: "this port does not speak TLS" })],
 ]);
 
-/** The protocol of a connection that begins with a byte. */
+/** The protocol of a connection whose first byte is `firstByte`. */
 export function protocolOf(firstByte: number): StartProtocol {
   return PROTOCOLS.get(firstByte) ?? ((host, context) => new TextHandler(host, context));
 }

@@ -1,6 +1,6 @@
 /**
  * One client's conversation without its socket: request bytes in, reply bytes out, in the protocol that the first byte
- * tells. It knows neither what protocols say nor how bytes travel.
+ * selects. It knows neither the protocols' messages nor how bytes travel.
  */
 
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
@@ -9,11 +9,11 @@ import type { ConnectionContext, HandlerState, ProtocolHandler } from "../wire/p
 import { NativeHandler } from "./native_handler.ts";
 import { protocolOf, type SessionHost } from "./protocols.ts";
 
-/** What a session is made of, beside what all share. */
+/** Options of one {@linkcode Session}. */
 export interface SessionOptions {
-  /** Where replies collect; a new writer by default. */
+  /** The writer in which replies collect; a new one by default. */
   readonly output?: FrameWriter;
-  /** Address of the client, for people; empty by default. */
+  /** Address of the client, for log lines; empty by default. */
   readonly remoteAddress?: string;
   /** Tells whether there is room for output that no request asked for; there is by default. */
   readonly mayPush?: () => boolean;
@@ -21,13 +21,13 @@ export interface SessionOptions {
   readonly onPush?: () => void;
 }
 
-/** One client's conversation. Put bytes into `input`, call `run`, write `output`. */
+/** One client's conversation: the caller puts bytes into `input`, calls `run`, and writes `output`. */
 export class Session implements ConnectionContext {
   /** Bytes from the client. */
   readonly input: FrameReader = new FrameReader();
   /** Replies; the caller writes them. */
   readonly output: FrameWriter;
-  /** Address of the client, for people. */
+  /** Address of the client, for log lines. */
   readonly remoteAddress: string;
   readonly #host: SessionHost;
   readonly #mayPush: () => boolean;
@@ -51,12 +51,12 @@ export class Session implements ConnectionContext {
     return this.#handler instanceof NativeHandler ? this.#handler.peer : undefined;
   }
 
-  /** Set once the client has turned out to be a peer whose messages are not understood here. */
+  /** Set once the client has turned out to be a peer with another version of the messages between peers. */
   get incompatiblePeer(): PeerHello | undefined {
     return this.#handler instanceof NativeHandler ? this.#handler.incompatiblePeer : undefined;
   }
 
-  /** Whether the client has begun to say something and not come to an end of its greeting. */
+  /** Whether the client has begun its greeting and not finished it. */
   get isGreeting(): boolean {
     return this.#handler instanceof NativeHandler && !this.#handler.isGreeted;
   }
@@ -79,14 +79,14 @@ export class Session implements ConnectionContext {
     return true;
   }
 
-  /** Says why the connection is about to end. */
+  /** Sends the reason why the connection is about to end. */
   close(code: string, message: string): void {
     this.#closing = true;
     this.#handler ??= new NativeHandler(this.#host, this);
     this.#handler.close(code, message);
   }
 
-  /** Gives up the buffers: nothing more is said or heard. */
+  /** Gives the buffers back; the session cannot be used any more. */
   release(): void {
     this.#closing = true;
     this.input.release();

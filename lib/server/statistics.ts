@@ -1,4 +1,4 @@
-/** What a server counts, and how its statistics are put together. */
+/** A server's counters, and its statistics made from them. It counts nothing itself. */
 
 import { SOFTWARE } from "../base/software.ts";
 import type { GossipTotals, PeerStats, ServerStats } from "../base/stats.ts";
@@ -6,11 +6,11 @@ import type { Store } from "../store/store.ts";
 
 /** Counters that all connections of a server share. */
 export interface ServerCounters {
-  /** Requests answered, in any protocol. */
+  /** Requests received, in any protocol. */
   requests: number;
   /** Requests of the native protocol that were refused. */
   refusals: number;
-  /** Connections ended because of bytes that are not the protocol. */
+  /** Breaches of a protocol: bytes that were no request or message of it. */
   protocolErrors: number;
   connectionsAccepted: number;
   connectionsRefused: number;
@@ -18,7 +18,7 @@ export interface ServerCounters {
   bytesSent: number;
 }
 
-/** Counters at the beginning. */
+/** Makes counters, all 0. */
 export function newCounters(): ServerCounters {
   return {
     requests: 0,
@@ -31,7 +31,7 @@ export function newCounters(): ServerCounters {
   };
 }
 
-/** What statistics are made of. */
+/** The sources of a server's statistics. */
 export interface StatisticsSource {
   readonly store: Store;
   readonly counters: ServerCounters;
@@ -41,7 +41,7 @@ export interface StatisticsSource {
   readonly peers: PeerStats[];
 }
 
-/** Statistics of a server. */
+/** Returns the statistics of a server. */
 export function serverStats(source: StatisticsSource): ServerStats {
   const { store, counters, uptimeMs, connections, gossip, peers } = source;
   return {

@@ -1,26 +1,26 @@
-/** Large buffers that are lent and taken back. It knows nothing of what they are for. */
+/** A pool of large buffers that are lent and taken back. It knows nothing of what they are used for. */
 
 import { giveBack } from "../base/memory.ts";
 
-/** A buffer of this size or less is not worth lending. */
+/** Bytes up to which a buffer is not worth lending. */
 export const SMALL_BUFFER_BYTES = 64 * 1024;
 
 const STEP_BYTES = 64 * 1024;
-/** Kept at most for the next borrower: one buffer, and all together: as many clients may ask for a MiB at once. */
+/** Bytes of one kept buffer at most, and of all together: 32 clients may ask for a MiB each at the same time. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 const MAX_ALL_KEPT_BYTES = 32 * 1024 * 1024;
 
 const kept: Uint8Array<ArrayBuffer>[] = [];
 let keptBytes = 0;
 
-/** The size of a kept buffer that is large enough, or 0. */
+/** Returns the size of a kept buffer of at least `bytes` bytes, or 0 if there is none. */
 export function keptBuffer(bytes: number): number {
   return kept.find(({ length }) => length >= bytes)?.length ?? 0;
 }
 
 /**
- * Lends a buffer of at least so many bytes, with anything in it: the smallest, and of equal ones the one returned last, which
- * is still in the processor's cache.
+ * Lends a buffer of at least `bytes` bytes, with any content: the smallest that is kept, and of equal ones the one that
+ * was returned last, which is still in the processor's cache.
  */
 export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
   let i = -1;
@@ -34,7 +34,9 @@ export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
   return buffer;
 }
 
-/** Takes a buffer back, which its borrower uses no more; if too many are kept, those go that were used the longest ago. */
+/**
+ * Takes a buffer back from its borrower. If too many bytes are kept then, the buffers used the longest ago are freed.
+ */
 export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   const { length } = buffer;
   if (length > MAX_KEPT_BYTES) return giveBack(buffer);
@@ -44,8 +46,7 @@ export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
 }
 
 /**
- * Gives the buffer that is kept and was used the longest ago back to the system: for a timer too, so that what a rush has
- * left does not stay.
+ * Frees the kept buffer that was used the longest ago. A timer calls this too, so that buffers of a rush do not stay.
  */
 export function forgetBuffer(): void {
   const buffer = kept.shift();

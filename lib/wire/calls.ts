@@ -1,5 +1,5 @@
 /**
- * Calls of the native protocol: requests as a client writes them, and replies as it reads them. It knows frames and values, not
+ * Calls of the native protocol: writes a client's requests, and reads the replies. It knows frames and values, not
  * which reply belongs to which request.
  */
 
@@ -9,19 +9,19 @@ import { unexpectedReply } from "./control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "./frame.ts";
 import { decodePart, type EncodedValue } from "./values.ts";
 
-/** Stands for a miss in the place of a value, which may be `undefined`. */
+/** Stands for a miss among values, because `undefined` is a value. */
 export const MISS: unique symbol = Symbol("miss");
-/** Stands for a value too large for a common reply. */
+/** Stands for a value that was left out because the reply to a `GET_MANY` would have become too large. */
 export const OMITTED: unique symbol = Symbol("omitted");
 
-/** A value that cannot be read: only its call fails, since the frame around it is sound. */
+/** A value that cannot be decoded: only its call fails, since the frame around it is sound. */
 export class ValueError extends ProtocolError {}
 
 /**
  * Writes a `SET`.
  *
  * @throws {CacheError} If the encoded value is larger than a server takes.
- * @throws {RangeError} If the key is none.
+ * @throws {RangeError} If the key is not allowed.
  */
 export function writeSet(output: FrameWriter, key: string, value: EncodedValue, ttlMs: number | undefined): void {
   output.begin(REQUEST.set);
@@ -43,7 +43,7 @@ export function writeKeyed(output: FrameWriter, code: number, key: string): void
   output.end();
 }
 
-/** Writes a `GET_MANY`, of as many keys as the server's limit allows. */
+/** Writes a `GET_MANY`, of 1,024 keys at most. */
 export function writeGetMany(output: FrameWriter, keys: readonly string[]): void {
   output.begin(REQUEST.getMany);
   output.uint16(keys.length);
@@ -65,7 +65,7 @@ export function readYesNo(frame: FrameReader): boolean {
   throw unexpectedReply(frame);
 }
 
-/** Reads values, `MISS` or `OMITTED` out of the reply to a `GET_MANY`. A value that cannot be read is a miss, and told of. */
+/** Reads the reply to a `GET_MANY`: values, `MISS` or `OMITTED`. A bad value is a miss, reported to `onBadValue`. */
 export function readMany(
   frame: FrameReader,
   count: number,

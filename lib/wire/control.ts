@@ -1,6 +1,6 @@
 /**
- * Control data of the native protocol: MessagePack maps in the bodies of `HELLO`, `DATA`, `REFUSED` and `CLOSING`. It knows
- * how a map is written and read, not what most of its fields mean.
+ * Control data of the native protocol: MessagePack maps in the bodies of `HELLO`, `DATA`, `REFUSED` and `CLOSING`. It
+ * knows how a map is written and read, not what most of its fields mean.
  */
 
 import { decode, encode } from "@std/msgpack";
@@ -10,7 +10,7 @@ import { type FrameReader, type FrameWriter, REPLY } from "./frame.ts";
 /** Fields by name. */
 export type ControlData = Record<string, unknown>;
 
-/** Longest control data that is decoded, in bytes: the decoder has no bound of its own on nesting. */
+/** Bytes of control data that is decoded at most: the decoder has no bound of its own on nesting. */
 const MAX_CONTROL_BYTES = 64 * 1024;
 
 /** Writes a frame whose body is a map. */
@@ -28,7 +28,7 @@ export function writeError(output: FrameWriter, code: number, error: { code: str
 /**
  * Reads the body of a frame as a map.
  *
- * @throws {ProtocolError} If it is none.
+ * @throws {ProtocolError} If the body is not a map.
  */
 export function readControl(frame: FrameReader): ControlData {
   let data: unknown;
@@ -45,7 +45,7 @@ export function readControl(frame: FrameReader): ControlData {
 /**
  * Reads the map of a `DATA` reply.
  *
- * @throws {ProtocolError} If the frame is another reply, or its body no map.
+ * @throws {ProtocolError} If the frame is another reply, or its body is not a map.
  */
 export function readData(frame: FrameReader): ControlData {
   if (frame.code !== REPLY.data) throw unexpectedReply(frame);

@@ -1,6 +1,6 @@
 /**
- * Native frames: bytes in, one frame at a time out, and the other way round. Incremental and bounded; it knows codes
- * and lengths, not what they ask for. The format is in docs/protocol.md.
+ * Native frames: reads received bytes as frames, one at a time, and writes frames as bytes, both incremental and
+ * bounded. It knows codes and lengths, not what they ask for. The format is in docs/protocol.md.
  */
 
 import { ProtocolError } from "../base/errors.ts";
@@ -14,7 +14,7 @@ import type { ByteSpan } from "../base/byte_span.ts";
 export const PROTOCOL = 1;
 /** Bytes before a frame's body. */
 export const HEADER_BYTES = 8;
-/** The most significant half of a ttl that means "the default": all ones, like the other half. */
+/** Each 32-bit half of a ttl that means "the default": all ones. */
 export const TTL_DEFAULT = 0xffffffff;
 
 /** Codes of requests. */
@@ -42,26 +42,26 @@ export const REPLY = {
   closing: 0x8f,
 } as const;
 
-/** From this code on a frame is a push: not a reply to anything. */
+/** The least code of a push: a frame that is no reply to a request. */
 export const FIRST_PUSH = 0xc0;
 
-/** A message between peers, either way: a push. */
+/** Code of a message between peers, in either direction: a push. */
 export const GOSSIP = 0xc0;
 
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
 
-/** Hands received frames out, one at a time. The bytes of a frame stay valid until `space` is called again. */
+/** Reads received frames, one at a time. The bytes of a frame stay valid until `space` is called again. */
 export class FrameReader extends InputBuffer {
   /** Code of the current frame. */
   code = 0;
-  /** Bytes of its key, which starts its body. */
+  /** Bytes of the current frame's key, which is the start of the body. */
   keyBytes = 0;
-  /** Where its body starts in the buffer. */
+  /** Index in the buffer at which the current frame's body starts. */
   start = 0;
-  /** Where its body ends. */
+  /** Index in the buffer at which the current frame's body ends. */
   end = 0;
-  /** Longest body allowed; raised once the greeting is done. */
+  /** Bytes of a body at most; raised once the greeting is done. */
   maxBodyBytes: number = MAX_HELLO_BYTES;
 
   /** The current frame's key. */
@@ -71,7 +71,7 @@ export class FrameReader extends InputBuffer {
    * Moves on to the next frame.
    *
    * @returns Whether a whole frame is there; if not, more bytes are needed.
-   * @throws {ProtocolError} If the header is out of bounds. The reader is of no use then.
+   * @throws {ProtocolError} If the header is out of bounds. The reader cannot be used any more then.
    */
   next(): boolean {
     const { bytes, from: at } = this;
@@ -116,32 +116,32 @@ export class FrameWriter extends OutputBuffer {
     this.length += HEADER_BYTES;
   }
 
-  /** Ends the frame: its header learns the body's length. */
+  /** Ends the frame: writes the body's length into its header. */
   end(): void {
     this.view.setUint32(this.#frame, this.length - this.#frame - HEADER_BYTES);
   }
 
-  /** A frame without a body. */
+  /** Writes a frame without a body. */
   empty(code: number): void {
     this.begin(code);
   }
 
-  /** Bytes of the body so far. */
+  /** Bytes of the body written so far. */
   get bodyBytes(): number {
     return this.length - this.#frame - HEADER_BYTES;
   }
 
   /**
-   * The frame's key, as UTF-8.
+   * Writes the frame's key, as UTF-8.
    *
-   * @throws {RangeError} If it is empty, too long, or has a lone surrogate. The frame is unfinished then.
+   * @throws {RangeError} If the key is empty, too long, or has a lone surrogate. The frame is unfinished then.
    */
   key(key: string): void {
     const written = this.#keyText(key); // before the view is looked at: writing the key may replace it
     this.view.setUint16(this.#frame + 4, written);
   }
 
-  /** A key among several: its length, a zero, its bytes. Throws like `key`. */
+  /** Writes one key of a list: its length, a zero, its bytes. Throws what `key` throws. */
   listedKey(key: string): void {
     const at = this.length;
     this.uint16(0);
@@ -150,7 +150,7 @@ export class FrameWriter extends OutputBuffer {
     this.view.setUint16(at, written);
   }
 
-  /** A time to live in milliseconds; `undefined` is the other side's default. */
+  /** Writes a time to live in milliseconds; `undefined` means the other side's default. */
   ttl(ttlMs: number | undefined): void {
     this.uint32(ttlMs === undefined ? TTL_DEFAULT : Math.floor(ttlMs / 2 ** 32));
     this.uint32(ttlMs === undefined ? TTL_DEFAULT : ttlMs % 2 ** 32);

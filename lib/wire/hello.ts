@@ -1,6 +1,6 @@
 /**
- * The greeting at the start of a native connection, both halves: what the side that connects says of itself, and what the
- * server answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
+ * The greeting at the start of a native connection: what the side that connects says of itself, and what the server
+ * answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
  */
 
 import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
@@ -8,19 +8,21 @@ import { ProtocolError } from "../base/errors.ts";
 import { closingError, type ControlData, readControl, readData, readError, writeControl } from "./control.ts";
 import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
 
-/** Version of the messages between peers: raised with each change of one. Peers whose numbers differ do not talk. */
+/**
+ * Version of the messages between peers, raised with each change of one. Peers whose versions differ do not connect.
+ */
 export const GOSSIP_VERSION = 1;
 
-/** What this software can do beyond version 1 of the protocol; a side uses a feature only where both name it. */
+/** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
 export const FEATURES: readonly string[] = [];
 
-/** Who a peer is. */
+/** What a greeting says of a peer. */
 export interface PeerHello {
-  /** Its number among peers: 1 to 2³² − 1, random, new at each of its starts. */
+  /** The peer's number among peers: 1 to 2³² − 1, random, new at each of its starts. */
   readonly id: number;
-  /** The port at which it listens, if it does. */
+  /** The port at which the peer listens; `undefined` if it has none. */
   readonly port: number | undefined;
-  /** Version of the messages that it speaks; 0 if it names none. */
+  /** The version of its messages between peers; 0 if it names none. */
   readonly gossip: number;
 }
 
@@ -28,9 +30,9 @@ export interface PeerHello {
 export interface Hello {
   /** Name and version of its software. */
   readonly software: string;
-  /** Its features, as far as they are text. */
+  /** Its features; items that are not text are left out. */
   readonly features: readonly string[];
-  /** Set if it is a peer. */
+  /** The side that connects as a peer; `undefined` if it is a client. */
   readonly peer: PeerHello | undefined;
 }
 
@@ -54,13 +56,13 @@ export interface HelloRefusal {
 
 const UNSUPPORTED_GOSSIP = "unsupported-gossip";
 
-/** The other side is a peer of ours that speaks other messages: one of the two is to be upgraded. */
+/** The other side is a peer with another version of the messages between peers: one of the two has to be upgraded. */
 export class IncompatiblePeerError extends ProtocolError {
   /** The class's name. */
   override name = "IncompatiblePeerError";
 }
 
-/** Writes the greeting of one who connects: `peer` is who it is among peers, if it is one. */
+/** Writes the greeting of the side that connects; `peer` is its number and port, if it is a peer. */
 export function writeHello(
   output: FrameWriter,
   software: string,
@@ -74,7 +76,7 @@ export function writeHello(
   writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer });
 }
 
-/** Reads the greeting of one who connects, or says why it is not accepted. */
+/** Reads the greeting of the side that connects, or returns why it is not accepted. */
 export function readHello(frame: FrameReader): Hello | HelloRefusal {
   const data = helloData(frame);
   const spoken = typeof data === "string" ? data : protocolOf(data);
@@ -97,8 +99,8 @@ export function writeGreeting(output: FrameWriter, software: string, id: number,
 /**
  * Reads a server's answer to a greeting.
  *
- * @throws {IncompatiblePeerError} If it is a peer that refuses us because our messages differ.
- * @throws {ProtocolError | CacheError} If the other side is no server of ours, or does not want us.
+ * @throws {IncompatiblePeerError} If it is a peer that refuses us because the versions of our messages differ.
+ * @throws {ProtocolError | CacheError} If the other side is no Ormuco Cache server, or refuses the connection.
  */
 export function readGreeting(frame: FrameReader): ServerHello {
   if (frame.code === REPLY.closing) {
@@ -112,13 +114,13 @@ export function readGreeting(frame: FrameReader): ServerHello {
   return { software: String(own(data, "server") ?? ""), features: featuresOf(data), peer: peerOf(data) };
 }
 
-/** Says why a peer is refused. */
+/** Returns the reason why a peer is refused. */
 export function incompatible({ gossip }: PeerHello): string {
   const received = gossip === 0 ? "none" : gossip;
   return `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; peers must run builds that agree`;
 }
 
-/** The map in a greeting, or a word for what is there instead. */
+/** Returns the map in a greeting, or a word for what is there instead. */
 function helloData(frame: FrameReader): ControlData | string {
   try {
     return readControl(frame);
@@ -128,7 +130,7 @@ function helloData(frame: FrameReader): ControlData | string {
   }
 }
 
-/** The version in a greeting, or a word for what is there instead. */
+/** Returns the protocol version in a greeting, or a word for what is there instead. */
 function protocolOf(data: ControlData): number | string {
   if (!Object.hasOwn(data, "protocol")) return "none";
   return typeof data.protocol === "number" ? data.protocol : `a ${typeof data.protocol}`;
@@ -144,7 +146,7 @@ function peerOf(data: ControlData): PeerHello | undefined {
   };
 }
 
-/** A list that is none, and items that are no text, are passed over. */
+/** Returns the features in a greeting; what is no list, and items that are no text, are ignored. */
 function featuresOf(data: ControlData): string[] {
   const features = own(data, "features");
   return Array.isArray(features) ? features.filter((feature) => typeof feature === "string") : [];

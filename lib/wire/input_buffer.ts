@@ -1,46 +1,46 @@
 /**
- * Bytes received and not yet dealt with, in one array: a buffer that grows as bytes arrive and shrinks when they are gone.
+ * A buffer of bytes that were received and not yet processed; it grows as bytes arrive and shrinks when they are gone.
  * It knows no protocol.
  */
 
 import { Buffer } from "node:buffer";
 import { borrowBuffer, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffer_pool.ts";
 
-/** Less free space than this at the buffer's end is not worth a read. */
+/** Bytes of free space at the buffer's end below which a read is not worthwhile. */
 const LEAST_SPACE_BYTES = 4 * 1024;
 
 /**
  * Collects received bytes. They stay where they are until `space` is called again.
  *
- * What is larger than the buffer makes it grow by doubling as bytes arrive, never because it was announced; a large
- * buffer that is at hand is used at once.
+ * A message larger than the buffer makes it grow by doubling as bytes arrive, not because a length was announced. Only
+ * a large buffer that the pool keeps already is used at once.
  */
 export class InputBuffer {
   readonly #small = new Uint8Array(SMALL_BUFFER_BYTES);
   #view = new DataView(this.#small.buffer);
   #buffer = Buffer.from(this.#small.buffer);
-  /** The array. */
+  /** The array that holds the bytes. */
   bytes: Uint8Array<ArrayBuffer> = this.#small;
-  /** What has been received and not dealt with yet lies from here … */
+  /** Index of the first byte that was received and not yet processed. */
   from = 0;
-  /** … to here. */
+  /** Index after the last byte received. */
   to = 0;
-  /** Bytes, from `from` on, of what is arriving, if that is known; else 0. */
+  /** Length of the message that is arriving, in bytes from `from` on; 0 if it is unknown. */
   announced = 0;
-  /** Bytes still to come that are passed over. */
+  /** Bytes that have not arrived yet and are to be skipped. */
   #skipped = 0;
 
-  /** Bytes that wait. */
+  /** Number of bytes received and not yet processed. */
   get pendingBytes(): number {
     return this.to - this.from;
   }
 
-  /** First byte that waits, or -1: it tells which protocol a connection speaks. */
+  /** The first byte not yet processed, or -1: it tells which protocol a connection speaks. */
   firstByte(): number {
     return this.from < this.to ? this.bytes[this.from] : -1;
   }
 
-  /** Free space to read into; tell how much was used with `received`. What has been dealt with may be overwritten. */
+  /** Returns free space to read into; `received` is called next. Bytes that were processed may be overwritten. */
   space(): Uint8Array {
     if (this.from === this.to) {
       this.from = this.to = 0;
@@ -56,20 +56,20 @@ export class InputBuffer {
     return this.to === 0 ? this.bytes : this.bytes.subarray(this.to);
   }
 
-  /** Takes note of bytes written into `space`. */
+  /** Takes note that `count` bytes were written into `space`. */
   received(count: number): void {
     this.to += count;
     if (this.#skipped > 0) this.skip(this.#skipped);
   }
 
-  /** Passes over bytes that nobody wants, be they here or still to come. */
+  /** Skips `count` bytes, whether they have arrived or not. */
   skip(count: number): void {
     const here = Math.min(count, this.to - this.from);
     this.from += here;
     this.#skipped = count - here;
   }
 
-  /** Takes a copy of bytes, whatever their number. */
+  /** Receives a copy of any number of bytes. */
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
       const space = this.space();
@@ -80,38 +80,38 @@ export class InputBuffer {
     }
   }
 
-  /** The array, as a buffer that decodes text. */
+  /** The array as a `Buffer`, which decodes text. */
   get buffer(): Buffer {
     return this.#buffer;
   }
 
-  /** A view of bytes. */
+  /** A view of the bytes from `from` up to `to`. */
   slice(from: number, to: number): Uint8Array {
     return this.bytes.subarray(from, to);
   }
 
-  /** One byte. */
+  /** The byte at an index. */
   uint8(at: number): number {
     return this.bytes[at];
   }
 
-  /** Two bytes. */
+  /** The two bytes at an index, big-endian. */
   uint16(at: number): number {
     return this.#view.getUint16(at);
   }
 
-  /** Four bytes. */
+  /** The four bytes at an index, big-endian. */
   uint32(at: number): number {
     return this.#view.getUint32(at);
   }
 
-  /** Gives back what was borrowed; the buffer is of no use then. */
+  /** Gives a borrowed array back and drops all bytes. */
   release(): void {
     this.from = this.to = 0;
     if (this.bytes !== this.#small) this.#use(this.#small);
   }
 
-  /** Goes on with an array, another or the same; what waits comes first in it. */
+  /** Uses an array, which may be the current one, from now on; bytes not yet processed are moved to its start. */
   #use(bytes: Uint8Array<ArrayBuffer>): void {
     const old = this.bytes;
     const waiting = this.to - this.from;

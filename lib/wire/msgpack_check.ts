@@ -1,12 +1,12 @@
 /**
- * Walks MessagePack bytes without building anything, so that a decoder may trust them: every length lies within the
+ * Checks MessagePack bytes without building values, so that a decoder may trust them: every length lies within the
  * input, nesting is bounded, and the items claimed never outnumber the bytes left (a decoder allocates what a header
  * claims). The format: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
 import { MAX_CONTAINERS, MAX_DEPTH } from "../base/limits.ts";
 
-/** Extension types that may occur: a nested one holds a MessagePack array, whose levels count. */
+/** The allowed extension types: a nested one holds a MessagePack array, whose levels count. */
 export type ExtensionKinds = ReadonlyMap<number, "leaf" | "nested">;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -15,7 +15,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * Checks that `bytes` hold exactly one value, nested {@linkcode MAX_DEPTH} levels at most, of UTF-8 strings and known
  * extensions.
  *
- * @throws {RangeError | TypeError} If they do not; the message says why.
+ * @throws {RangeError | TypeError} If the bytes hold anything else; the message says what.
  */
 export function checkMessagePack(bytes: Uint8Array, kinds: ExtensionKinds): void {
   new Check(bytes, kinds).value(0, bytes.length, 0);
@@ -35,12 +35,12 @@ class Check {
     this.#kinds = kinds;
   }
 
-  /** One value that fills the bytes from `start` to `end`. */
+  /** Checks one value that fills the bytes from `start` to `end`. */
   value(start: number, end: number, depth: number): void {
     this.#at = start;
     this.#end = end;
-    const open = [1]; // values still to come, for each container that is open …
-    const isMap = [false]; // … and whether every second of them is a key
+    const open = [1]; // values still to come, for each open container
+    const isMap = [false]; // whether the open container is a map: every second value is a key
     let claimed = 1;
     while (open.length > 0) {
       const left = open.length - 1;
@@ -64,7 +64,7 @@ class Check {
     if (this.#at !== end) this.#fail("bytes after the value");
   }
 
-  /** Steps over one value's head and, unless it is a container, its payload. Returns a container's items, else -1. */
+  /** Steps over a value's head and, unless it is a container, its payload. Returns the container's items, else -1. */
   #head(depth: number): number {
     const byte = this.#number(1);
     if (byte <= 0x7f || byte >= 0xe0) return -1;
@@ -82,7 +82,7 @@ class Check {
         return this.#skip(this.#number(2));
       case 0xc6:
         return this.#skip(this.#number(4));
-      case 0xc7: // ext: likewise
+      case 0xc7: // ext: 8, 16 and 32 bits of length
         return this.#extension(this.#number(1), depth);
       case 0xc8:
         return this.#extension(this.#number(2), depth);
@@ -121,7 +121,7 @@ class Check {
     if (kind === undefined) this.#fail(`unknown extension type ${type}`);
     if (kind === "nested") {
       const end = this.#end;
-      // Its array is what counts as a level: without one, extensions could hold extensions without end.
+      // Its array counts as a level: without one, extensions could hold extensions without end.
       if (!isArrayHead(this.#bytes[start])) this.#fail(`extension ${type} holds no array`);
       this.value(start, start + length, depth);
       this.#end = end;
@@ -129,7 +129,7 @@ class Check {
     return -1;
   }
 
-  /** A key is a string, and not an array index: an object with one large index takes kilobytes of memory. */
+  /** Checks that a key is a string and no array index: an object with one large index takes kilobytes of memory. */
   #key(): void {
     const at = this.#at;
     const byte = this.#bytes[at];

@@ -29,7 +29,7 @@ const EXTENSION_KINDS: ExtensionKinds = new Map([
   [TIMESTAMP, "leaf"],
 ]);
 
-/** Kinds of `buffer`: the first byte of its payload, followed by the bytes in little-endian order. */
+/** Kinds of `buffer`: the index is the first byte of the payload, and the bytes follow in little-endian order. */
 const BUFFER_KINDS = [
   "ArrayBuffer",
   "DataView",
@@ -64,7 +64,7 @@ const empty = new Uint8Array(0);
 const utf8 = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const extensions = new ExtensionCodec();
-/** The library counts levels from 1 and the wrapping of extensions is ours to bound. */
+/** Four levels more than a value may have: the library counts from 1, and `Walk` bounds the nesting of extensions. */
 const encodeOptions = { extensionCodec: extensions, maxDepth: MAX_DEPTH + 4 };
 
 /** Encodes any supported value; see `encodeValue` for what it throws. */
@@ -72,20 +72,20 @@ export function encodeMsgpack(value: unknown): Uint8Array {
   return encode(new Walk().wire(value), encodeOptions);
 }
 
-/** Decodes; the structure is checked before anything is built. MessagePack's own byte arrays are views of the input. */
+/** Decodes a value after a check of its structure. MessagePack's own byte arrays become views of the input. */
 export function decodeMsgpack(bytes: Uint8Array): unknown {
   checkMessagePack(bytes, EXTENSION_KINDS);
   return decode(bytes, { extensionCodec: extensions });
 }
 
-/** One value's way to the wire: remembers the path for messages and the ancestors for cycles. */
+/** The encoding of one value: it keeps the path for messages, and the ancestors to find cycles. */
 class Walk {
   readonly #path: string[] = ["data"];
   readonly #ancestors: object[] = [];
   #parts = 0;
   #containers = 0;
 
-  /** What the library is to encode in place of `value`. */
+  /** Returns what the library encodes in place of `value`. */
   wire(value: unknown): unknown {
     if (++this.#parts > MAX_PARTS) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
     switch (typeof value) {
@@ -140,7 +140,7 @@ class Walk {
     return this.#refuseClass(value);
   }
 
-  /** A plain object is a MessagePack map, unless a key needs more care than the library gives keys. */
+  /** Encodes a plain object as a MessagePack map, or as a `record` if it has a key that the library would change. */
   #record(value: object): unknown {
     const keys = Object.keys(value);
     const items = keys.map((key) => this.#child(member(key), (value as Record<string, unknown>)[key]));
@@ -157,7 +157,7 @@ class Walk {
     ]);
   }
 
-  /** Name, message and stack, then the own properties that are left, `cause` and `errors` included. */
+  /** Name, message and stack, then the other own properties, including `cause` and `errors`. */
   #errorItems(error: Error): unknown[] {
     const items: unknown[] = [this.wire(error.name), this.wire(error.message), this.wire(error.stack)];
     const own = new Set(Object.keys(error));
@@ -195,14 +195,14 @@ class Walk {
     throw new TypeError(`Cannot encode ${this.#where()}: received ${what}`);
   }
 
-  /** The path, its middle left out where it is long. */
+  /** The path as text; the middle of a long one is left out. */
   #where(): string {
     const path = this.#path.join("");
     return path.length <= 200 ? path : `${path.slice(0, 100)} … ${path.slice(-100)}`;
   }
 }
 
-/** Whether the library gives the text back: it drops a byte order mark that begins a long one. */
+/** Whether the library decodes a text unchanged: it drops a byte order mark at the start of a long one. */
 function isPlainText(text: string): boolean {
   return text.isWellFormed() && text.charCodeAt(0) !== 0xfeff;
 }
@@ -305,10 +305,10 @@ function pairs(items: unknown[], from: number): [string, unknown][] {
   return found;
 }
 
-/** Gives an object enumerable properties of its own, whatever their keys. */
+/** Gives an object enumerable properties of its own with any keys, `__proto__` included. */
 function define<T extends object>(target: T, properties: [string, unknown][]): T {
   if (properties.some(([key]) => ARRAY_INDEX.test(key))) {
-    // Makes the engine keep indices in a dictionary: in an array, one large index would take kilobytes.
+    // This makes the engine keep indices in a dictionary: in an array, one large index would take kilobytes.
     const indexed = target as Record<number, unknown>;
     indexed[2 ** 31] = 0;
     delete indexed[2 ** 31];
@@ -321,7 +321,7 @@ function define<T extends object>(target: T, properties: [string, unknown][]): T
 
 const LONG_KEYS = "bigints of over 64 bits as keys of a Map or items of a Set";
 
-/** The engine hashes a bigint by its last 64 bits: many long ones in a `Map` or `Set` may all collide. */
+/** Whether there are too many long bigints: the engine hashes their last 64 bits only, so keys could all collide. */
 function isCrowd(keys: Iterable<unknown>): boolean {
   let long = 0;
   for (const key of keys) {
@@ -341,7 +341,7 @@ function decodeError(items: unknown[]): Error {
   const isAggregate = name === "AggregateError";
   const type = ERROR_CLASSES[Object.hasOwn(ERROR_CLASSES, name as string) ? name as string : "Error"];
   const { stackTraceLimit } = Error as unknown as { stackTraceLimit: number };
-  Object.assign(Error, { stackTraceLimit: 0 }); // its stack comes with it
+  Object.assign(Error, { stackTraceLimit: 0 }); // the stack is one of the items
   const error = isAggregate ? new AggregateError([], message as string) : new type(message as string);
   Object.assign(Error, { stackTraceLimit });
   if (error.name !== name) hidden(error, "name", name);
@@ -351,7 +351,7 @@ function decodeError(items: unknown[]): Error {
   return define(error, rest.filter(([key]) => !isHidden(key)));
 }
 
-/** Sets a property as the engine does for an error's own: writable and not enumerable. */
+/** Sets a property of an error as the engine does: writable and not enumerable. */
 function hidden(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
 }

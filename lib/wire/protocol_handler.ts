@@ -1,18 +1,19 @@
-/** What the protocols of a server have in common: bytes in, bytes out, and what is to happen next. */
+/** The interface of a server's protocols: bytes in, bytes out, and what has to happen next. It knows no protocol. */
 
 import type { FrameReader, FrameWriter } from "./frame.ts";
 
 /**
- * What a handler wants next: more input, its output written first (there is more to answer), its output written and the
- * connection closed, or its output written and the rest of the connection left to a peer.
+ * What a handler needs next: more input (`needs-input`), its output written because there is more to answer
+ * (`output-full`), its output written and the connection closed (`closing`), or its output written and the connection
+ * handed over as one to a peer (`peer`).
  */
 export type HandlerState = "needs-input" | "output-full" | "closing" | "peer";
 
 /** Answers one client in one protocol. */
 export interface ProtocolHandler {
-  /** Answers what has arrived. Never throws for what a client sent. */
+  /** Answers the requests that have arrived. Never throws for what a client sent. */
   run(): HandlerState;
-  /** Says why the connection is about to end, if the protocol has a way to. */
+  /** Sends the reason why the connection is about to end, if the protocol has a message for it. */
   close(code: string, message: string): void;
 }
 
@@ -22,7 +23,7 @@ export interface ConnectionContext {
   readonly input: FrameReader;
   /** Replies. */
   readonly output: FrameWriter;
-  /** Address of the client, for people. */
+  /** Address of the client, for log lines. */
   readonly remoteAddress: string;
   /**
    * Says something that no request asked for: `write` puts it into the output, and it leaves at the end of this turn.
@@ -32,5 +33,5 @@ export interface ConnectionContext {
   push(write: (output: FrameWriter) => void): boolean;
 }
 
-/** Output beyond this is written before more is produced: it bounds what a client that does not read can cost. */
+/** Bytes of output after which it is written before more is produced: a bound for a client that does not read. */
 export const OUTPUT_BYTES: number = 64 * 1024;

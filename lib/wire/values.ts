@@ -1,7 +1,7 @@
 /**
- * Any JavaScript value to bytes and back. The entry's flags say how its bytes are to be read: bytes as they are, text,
- * JSON where JSON carries the value unchanged (it is the fastest, and every language reads it), else MessagePack with
- * extension types. It knows nothing of frames, keys or stores.
+ * Encodes JavaScript values as bytes, and decodes them. The entry's flags name the format: plain bytes, text, JSON if
+ * JSON carries the value unchanged (it is the fastest, and every language reads it), or else MessagePack with extension
+ * types. It knows nothing of frames, keys or stores.
  */
 
 import { Buffer } from "node:buffer";
@@ -16,7 +16,9 @@ import type { ByteSpan } from "../base/byte_span.ts";
  */
 export const FLAGS = { bytes: 0, text: 0x4f430001, json: 0x4f430002, msgpack: 0x4f430003 } as const;
 
-/** A value ready to be sent: a string payload stands for its UTF-8 bytes, so that it is written but once. */
+/**
+ * A value ready to be sent. A string payload stands for its UTF-8 bytes, which are written straight into the output.
+ */
 export interface EncodedValue {
   flags: number;
   payload: string | Uint8Array;
@@ -30,8 +32,8 @@ const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 /**
  * Encodes a value. A `Uint8Array` is passed on, not copied.
  *
- * @throws {TypeError} If it holds what cannot be sent (a function, a symbol, a cycle, a class instance …); the message
- * names the path, as in `data.items[3].callback`.
+ * @throws {TypeError} If it holds something that cannot be sent, such as a function, a symbol, a cycle or a class
+ * instance; the message names the path, as in `data.items[3].callback`.
  * @throws {RangeError} If it is nested deeper than 256 or has more than 8,388,608 parts.
  */
 export function encodeValue(value: unknown): EncodedValue {
@@ -48,7 +50,7 @@ export function encodeValue(value: unknown): EncodedValue {
 }
 
 /**
- * Decodes what {@linkcode encodeValue} made. Bytes are copied, so the input may be in use for something else.
+ * Decodes what {@linkcode encodeValue} made. Bytes are copied, so the input may be reused afterwards.
  *
  * @throws {ProtocolError} If the bytes are not what the flags say, or nested deeper than 256.
  */
@@ -60,12 +62,12 @@ export function decodeValue(flags: number, bytes: Uint8Array): unknown {
   });
 }
 
-/** A part of a buffer; its text is read by the buffer's own decoder. */
+/** A part of a `Buffer`, whose own decoder reads short text. */
 export interface BufferPart extends ByteSpan {
   bytes: Buffer;
 }
 
-/** Same as {@linkcode decodeValue}, for a part of a buffer. */
+/** Decodes a value, like {@linkcode decodeValue}, from a part of a buffer. */
 export function decodePart(flags: number, { bytes, from, to }: BufferPart): unknown {
   try {
     switch (flags) {
@@ -85,8 +87,8 @@ export function decodePart(flags: number, { bytes, from, to }: BufferPart): unkn
 }
 
 /**
- * Of short text the buffer's own decoder is twice as fast as `TextDecoder`, of long text a fifth. A strict one takes
- * three times as long, so it is asked only where the other has put a replacement.
+ * Decodes UTF-8. For short text the buffer's own decoder is twice as fast as `TextDecoder`, for long text a fifth. A
+ * strict decoder takes three times as long, so it is used only if the first one has put in a replacement character.
  */
 function decodeText(bytes: Buffer, from: number, to: number): string {
   const isShort = to - from <= SHORT_TEXT_BYTES;
@@ -94,7 +96,9 @@ function decodeText(bytes: Buffer, from: number, to: number): string {
   return text.includes("\ufffd") ? strictUtf8.decode(bytes.subarray(from, to)) : text;
 }
 
-/** Parts that {@linkcode isJson} may still visit: values shared by many parents could otherwise keep it for ever. */
+/**
+ * Parts that {@linkcode isJson} may still visit: values shared by many parents could otherwise keep it busy for ever.
+ */
 let partsLeft = 0;
 
 /** Whether `JSON.parse(JSON.stringify(value))` gives the value back, `-0`, `undefined` and prototypes included. */

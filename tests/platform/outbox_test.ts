@@ -21,7 +21,7 @@ Deno.test("Outbox.flushSoon() writes all of a turn at its end", async () => {
   }
   assertEquals(stream.written, []);
   await settled();
-  assertEquals([stream.written, writes, outbox.bytesSent], [[1, 2, 3], 1, 3]);
+  assertEquals([stream.written, writes, outbox.traffic.bytesSent], [[1, 2, 3], 1, 3]);
 });
 
 Deno.test("Outbox keeps order when a write takes a part at a time and more is added meanwhile", async () => {
@@ -39,7 +39,7 @@ Deno.test("Outbox keeps order when a write takes a part at a time and more is ad
   await flushed;
   await settled();
   assertEquals(stream.written, [1, 2, 3, 4, 5, 6, 7]);
-  assertEquals([outbox.output.pendingBytes, outbox.bytesSent, outbox.writing], [0, 7, undefined]);
+  assertEquals([outbox.output.pendingBytes, outbox.traffic.bytesSent, outbox.writing], [0, 7, undefined]);
 });
 
 Deno.test("Outbox.hold() leaves writing to its caller until unhold()", async () => {

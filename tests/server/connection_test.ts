@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Connection, type ConnectionHost } from "../../lib/server/connection.ts";
-import { newCounters } from "../../lib/server/statistics.ts";
+import { newCounters, type ServerCounters } from "../../lib/server/statistics.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { writeHello } from "../../lib/wire/hello.ts";
 import { MemoryStream, settled } from "../support/memory_stream.ts";
@@ -15,6 +15,7 @@ interface Fixture {
   connection: Connection;
   done: Promise<void>;
   lines: string[];
+  counters: ServerCounters;
   /** Sends frames without a body. */
   ask(...codes: number[]): void;
 }
@@ -22,9 +23,10 @@ interface Fixture {
 async function greeted(): Promise<Fixture> {
   const stream = new MemoryStream();
   const lines: string[] = [];
+  const counters = newCounters();
   const host: ConnectionHost = {
     session: sessionHost(),
-    counters: newCounters(),
+    counters,
     isStopping: () => false,
     onPeer: () => Promise.resolve(),
     onIncompatible: () => {},
@@ -41,7 +43,7 @@ async function greeted(): Promise<Fixture> {
     for (const code of codes) output.empty(code);
     stream.send(output.taken());
   };
-  return { stream, connection, done, lines, ask };
+  return { stream, connection, done, lines, counters, ask };
 }
 
 /** Codes of the frames that the client has been sent. */
@@ -112,6 +114,23 @@ Deno.test("Connection.push() says nothing more once the connection has been part
   push(connection);
   await settled();
   assertEquals(lines, []);
+});
+
+Deno.test("Connection counts every byte that it receives and sends", async () => {
+  const { stream, connection, done, counters, ask } = await greeted();
+  const received = counters.bytesReceived;
+  stream.mostBytes = 3; // a write may take a part
+  ask(REQUEST.ping, REQUEST.ping);
+  await settled();
+  push(connection);
+  await settled();
+  stream.send(new Uint8Array(8).fill(0xff));
+  await settled();
+  assertEquals(counters.bytesReceived - received, 3 * 8);
+  assertEquals(counters.bytesSent, stream.written.length);
+  assertEquals(codesOf(stream), [REPLY.data, REPLY.ok, REPLY.ok, PUSH, REPLY.closing]);
+  stream.close();
+  await done;
 });
 
 Deno.test("Connection.push() says that it is too much when the client does not read", async () => {
