@@ -54,15 +54,15 @@ const INCOMPATIBLE_MS = 2 * LAST_BACKOFF_MS;
 const MAX_ROWS = 64;
 const MAX_ERROR_LETTERS = 200;
 
-/** A connection in use. */
-interface Connection {
+/** A peer with a connection in use. */
+interface ConnectedPeer {
   readonly number: number;
   readonly id: number;
   /** The peer's address, for log lines. */
   readonly address: string;
   /** Whether this server has made the connection. */
   readonly isOwn: boolean;
-  readonly link: PeerConnection;
+  readonly connection: PeerConnection;
   refusedFuture: number;
 }
 
@@ -94,7 +94,7 @@ export class Peers implements Part {
   readonly gossip: Gossip;
   readonly #options: PeersOptions;
   readonly #listed: Listed[];
-  readonly #connections = new Map<number, Connection>();
+  readonly #connected = new Map<number, ConnectedPeer>();
   readonly #turns = new Turns();
   #numbers = 0;
   #stop: AbortController | undefined;
@@ -120,7 +120,7 @@ export class Peers implements Part {
     this.gossip = new Gossip({
       store: options.store,
       origin: options.id,
-      send: (number, message) => this.#connections.get(number)?.link.send(message),
+      send: (number, message) => this.#connected.get(number)?.connection.send(message),
       onWaiting: () => queueMicrotask(() => this.#guard(() => this.gossip.flush())),
     });
   }
@@ -138,9 +138,9 @@ export class Peers implements Part {
     this.#stop?.abort();
     clearTimeout(this.#timer);
     this.#guard(() => this.gossip.flush());
-    const links = [...this.#connections.values()].map(({ link }) => link);
-    await within(limitMs, Promise.all(links.map((link) => link.finish())));
-    for (const link of links) link.close();
+    const connections = [...this.#connected.values()].map(({ connection }) => connection);
+    await within(limitMs, Promise.all(connections.map((connection) => connection.finish())));
+    for (const connection of connections) connection.close();
     await within(limitMs, Promise.all(this.#keeping));
   }
 
@@ -164,23 +164,19 @@ export class Peers implements Part {
 
   /** Statistics of the listed peers, and of others that have connected; of very many, only the first. */
   stats(): PeerStats[] {
-    const connections = [...this.#connections.values()];
+    const connections = [...this.#connected.values()];
     const rows = this.#listed.map((listed): PeerStats => {
       const { id, text: address, error, refusedFuture, refusedBad, droppedFull } = listed;
-      const connection = id === 0 ? undefined : connections.find((connection) => connection.id === id);
+      const peer = id === 0 ? undefined : connections.find((peer) => peer.id === id);
       const isFirst = this.#listed.find((other) => other.id === id) === listed;
-      const state = connection === undefined || listed.state === "self"
-        ? listed.state
-        : isFirst
-        ? "connected"
-        : "duplicate";
-      const row = this.#row(address, state === "connected" ? connection : undefined);
+      const state = peer === undefined || listed.state === "self" ? listed.state : isFirst ? "connected" : "duplicate";
+      const row = this.#row(address, state === "connected" ? peer : undefined);
       const refused = { refusedFuture, refusedBad, droppedFull };
       for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += refused[reason];
       return { ...row, state, id, error: state === "connected" ? "" : error.slice(0, MAX_ERROR_LETTERS) };
     });
     const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
-    rows.push(...others.map((connection) => this.#row(connection.address, connection)));
+    rows.push(...others.map((peer) => this.#row(peer.address, peer)));
     for (const [address, { id, error, lastMs }] of this.#incompatible) {
       const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > INCOMPATIBLE_MS;
       if (!isShown) rows.push({ ...this.#row(address, undefined), state: "incompatible", id, error });
@@ -188,25 +184,25 @@ export class Peers implements Part {
     return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
   }
 
-  #row(address: string, connection: Connection | undefined): PeerStats {
-    const state = connection && this.gossip.peer(connection.number);
+  #row(address: string, peer: ConnectedPeer | undefined): PeerStats {
+    const state = peer && this.gossip.peer(peer.number);
     const lastRoundMs = state?.lastRoundMs;
     return {
       address,
       state: "connected",
-      id: connection?.id ?? 0,
+      id: peer?.id ?? 0,
       error: "",
       roundTripMs: rounded(state?.roundTripMs ?? -1),
       lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, this.#options.store.nowMs - lastRoundMs)),
       lag: state?.lag ?? 0,
-      catchingUp: connection !== undefined && this.gossip.catchingUpWith === connection.number,
-      bytesReceived: connection?.link.bytesReceived ?? 0,
-      bytesSent: connection?.link.bytesSent ?? 0,
+      catchingUp: peer !== undefined && this.gossip.catchingUpWith === peer.number,
+      bytesReceived: peer?.connection.bytesReceived ?? 0,
+      bytesSent: peer?.connection.bytesSent ?? 0,
       entriesReceived: state?.applied ?? 0,
       entriesSent: state?.sent ?? 0,
-      refusedFuture: connection?.refusedFuture ?? 0,
+      refusedFuture: peer?.refusedFuture ?? 0,
       refusedBad: 0,
-      droppedFull: connection?.link.dropped ?? 0,
+      droppedFull: peer?.connection.dropped ?? 0,
     };
   }
 
@@ -276,19 +272,19 @@ export class Peers implements Part {
     const number = ++this.#numbers;
     const onMessage = (message: Uint8Array) => {
       if (this.gossip.receive(number, message)) return;
-      if (connection.refusedFuture++ === 0) {
+      if (peer.refusedFuture++ === 0) {
         this.#options.log(`Peer ${address} is not believed: its clock is more than a minute ahead of this machine's`);
       }
     };
-    const connection: Connection = {
+    const peer: ConnectedPeer = {
       number,
       id,
       address,
       isOwn,
       refusedFuture: 0,
-      link: new PeerConnection({ stream, input, onMessage, turns: this.#turns }),
+      connection: new PeerConnection({ stream, input, onMessage, turns: this.#turns }),
     };
-    this.#connections.set(number, connection);
+    this.#connected.set(number, peer);
     this.gossip.connect(number);
     this.#options.store.keepGhosts();
     this.#options.log(`Peer ${address} is connected`);
@@ -300,16 +296,16 @@ export class Peers implements Part {
     this.gossip.ask(number);
     let error: unknown;
     try {
-      await connection.link.run();
+      await peer.connection.run();
     } catch (thrown) {
       error = thrown;
     }
-    this.#connections.delete(number);
+    this.#connected.delete(number);
     this.gossip.disconnect(number);
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
     if (listed !== undefined) {
-      listed.refusedFuture += connection.refusedFuture;
-      listed.droppedFull += connection.link.dropped;
+      listed.refusedFuture += peer.refusedFuture;
+      listed.droppedFull += peer.connection.dropped;
       if (error instanceof ProtocolError) listed.refusedBad++;
       if (performance.now() - beganMs > STEADY_MS) listed.failures = 0;
     }
@@ -332,27 +328,27 @@ export class Peers implements Part {
     const isOwnPreferred = this.#options.id < id;
     // The other server ends the connection made here: one that connects may use its number without being it.
     if (!isOwn) return !isOwnPreferred;
-    if (isOwnPreferred) other.link.close();
+    if (isOwnPreferred) other.connection.close();
     return isOwnPreferred;
   }
 
-  #find(id: number): Connection | undefined {
-    for (const connection of this.#connections.values()) if (connection.id === id) return connection;
+  #find(id: number): ConnectedPeer | undefined {
+    for (const peer of this.#connected.values()) if (peer.id === id) return peer;
     return undefined;
   }
 
   #round(): void {
     const { intervalMs } = this.#options;
-    for (const { link, number } of this.#connections.values()) {
-      if (link.isHearing(2 * intervalMs)) this.gossip.heard(number);
+    for (const { connection, number } of this.#connected.values()) {
+      if (connection.isHearing(2 * intervalMs)) this.gossip.heard(number);
     }
     this.#guard(() => this.gossip.round(Math.random));
     const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
-    for (const { link, address } of this.#connections.values()) {
-      if (performance.now() - link.silentSinceMs < silentMs) continue;
-      const what = link.silentSinceMs === link.lastHeardMs ? "said" : "taken";
+    for (const { connection, address } of this.#connected.values()) {
+      if (performance.now() - connection.silentSinceMs < silentMs) continue;
+      const what = connection.silentSinceMs === connection.lastHeardMs ? "said" : "taken";
       this.#options.log(`Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
-      link.close();
+      connection.close();
     }
     this.#timer = setTimeout(() => this.#round(), intervalMs);
   }

@@ -212,6 +212,25 @@ Deno.test("OrmucoCacheServer does not let a client that does not read hold up an
   assert(server.stats().bytesSent < 20_000_000, `${server.stats().bytesSent} bytes sent to one that reads none`);
 });
 
+Deno.test("OrmucoCacheServer.stats() counts requests, connections and bytes both ways", async () => {
+  await using server = await startedServer();
+  {
+    using socket = await NativeSocket.to(server);
+    await socket.write(greetingAnd((output) => {
+      for (let i = 0; i < 10; i++) output.empty(REQUEST.ping);
+    }));
+    await socket.socket.closeWrite();
+    await socket.codesUntilClosed();
+  }
+  await until("the connection has ended", () => server.stats().connections === 0);
+  const { requests, refusals, protocolErrors, connectionsAccepted, connectionsRefused, bytesReceived, bytesSent } =
+    server
+      .stats();
+  assertEquals([requests, refusals, protocolErrors, connectionsAccepted, connectionsRefused], [11, 0, 0, 1, 0]);
+  assertEquals(bytesReceived, greetingAnd().length + 10 * 8);
+  assert(bytesSent > 10 * 8 + 50 && bytesSent < 10 * 8 + 500, `${bytesSent} bytes sent`);
+});
+
 Deno.test("OrmucoCacheServer answers a client that has closed its sending half", async () => {
   await using server = await startedServer();
   using socket = await NativeSocket.to(server);
