@@ -81,26 +81,14 @@ export class Connection {
   }
 
   /** Serves the client until the client or the server ends the connection. */
-  async serve(): Promise<void> {
-    try {
-      await this.#serve();
-    } catch (error) {
-      if (!isDisconnection(error)) this.#fail(error);
-    } finally {
-      this.#end();
-    }
+  serve(): Promise<void> {
+    return this.#untilEnd(this.#serve());
   }
 
   /** Sends the reason why the client is not served, and ends the connection. */
-  async refuse(code: string, message: string): Promise<void> {
+  refuse(code: string, message: string): Promise<void> {
     this.#session.close(code, message);
-    try {
-      await this.#part();
-    } catch (error) {
-      if (!isDisconnection(error)) this.#fail(error);
-    } finally {
-      this.#end();
-    }
+    return this.#untilEnd(this.#part());
   }
 
   /** Ends a connection that waits for its client, after a `CLOSING`; a busy one ends itself after its reply. */
@@ -166,15 +154,22 @@ export class Connection {
     return this.#part();
   }
 
+  /** Waits for the work on the connection, and gives up what the connection holds. */
+  async #untilEnd(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.close();
+      this.#session.release();
+    }
+  }
+
   #fail(error: unknown): void {
     if (!isDisconnection(error)) {
       this.#host.log(`Cannot go on with a connection: ${error instanceof Error ? error.stack : error}`);
     }
     this.close();
-  }
-
-  #end(): void {
-    this.close();
-    this.#session.release();
   }
 }
