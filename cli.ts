@@ -14,7 +14,7 @@ import { serverOptions } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
-import { type Command, commandHelp, COMMANDS, GENERAL_HELP } from "./lib/cli/commands.ts";
+import { type Command, commandHelp, COMMANDS, GENERAL_HELP } from "./lib/cli/command_table.ts";
 import { EXIT, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
 

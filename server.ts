@@ -25,7 +25,7 @@ import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
 import { type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
-import { newSessionHost, newStore } from "./lib/server/services.ts";
+import { newSessionHost, newStore } from "./lib/server/session_host.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
 
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";

@@ -3,7 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { clientOptions, type ClientSettings, type Settings, type SettingText } from "../base/settings.ts";
 import { readEnvironment } from "../platform/environment.ts";
-import { type Command, COMMANDS, type Flag } from "./commands.ts";
+import { type Command, COMMANDS, type Flag } from "./command_table.ts";
 
 const DEFAULT_SERVER = { text: "127.0.0.1", from: "default" };
 

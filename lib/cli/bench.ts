@@ -4,7 +4,7 @@ import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type Arguments, clientSettings, numberFlag, UsageError, wholeFlag } from "./arguments.ts";
 import { toJson } from "./json.ts";
-import { runLoad } from "./load.ts";
+import { runLoad } from "./load_generator.ts";
 import { EXIT, report, say } from "./output.ts";
 
 /** Calls in flight at most, over all connections. */

@@ -7,7 +7,7 @@ import { encodeValue, FLAGS } from "../wire/values.ts";
 import { type Arguments, clientSettings, numberFlag, UsageError } from "./arguments.ts";
 import { textOrBytes, toJson } from "./json.ts";
 import { EXIT, miss, print, report, say } from "./output.ts";
-import { peerLines, statsLines } from "./tables.ts";
+import { peerLines, statsLines } from "./stats_lines.ts";
 
 type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>;
 

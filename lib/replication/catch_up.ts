@@ -5,7 +5,7 @@
  */
 
 import { MAX_ORIGIN_ID } from "../base/limits.ts";
-import { isAfter, livesAt, nameAt, placeOf } from "./outgoing.ts";
+import { isAfter, livesAt, nameAt, placeOf } from "./pages.ts";
 import {
   type Head,
   MESSAGE,

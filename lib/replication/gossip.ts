@@ -4,7 +4,7 @@
  */
 
 import { CatchUp } from "./catch_up.ts";
-import { livesAt, nameOf, pageFor, writesAt } from "./outgoing.ts";
+import { livesAt, nameOf, pageFor, writesAt } from "./pages.ts";
 import {
   type Head,
   MESSAGE,
@@ -23,7 +23,7 @@ import { claimed, highest, readMessage } from "./message_reader.ts";
 import { ALL_RULES, exceeds, type Known, type Rules } from "../store/history.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { GossipTotals } from "../base/stats.ts";
-import { CAUSE, type Cause, type StoreListener } from "../store/listener.ts";
+import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
 

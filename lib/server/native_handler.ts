@@ -34,7 +34,7 @@ export interface NativeHost {
 const NO_BYTES = new Uint8Array(0);
 
 /** The refusal of one request; the connection goes on. */
-class Refusal extends Error {
+class RequestRefusal extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {
@@ -127,7 +127,7 @@ export class NativeHandler implements ProtocolHandler {
     try {
       this.#dispatch();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof RequestRefusal)) throw error;
       this.#host.counters.refusals++;
       writeError(this.#output, REPLY.refused, error);
     }
@@ -160,7 +160,7 @@ export class NativeHandler implements ProtocolHandler {
         this.#noBody();
         return output.empty(REPLY.ok);
       default:
-        throw new Refusal("bad-request", `unknown request code ${this.#input.code}`);
+        throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }
   }
 
@@ -186,9 +186,9 @@ export class NativeHandler implements ProtocolHandler {
     const [input, output] = [this.#input, this.#output];
     const { store } = this.#host;
     const valueBytes = input.end - input.start - input.keyBytes - 12;
-    if (valueBytes < 0) throw new Refusal("bad-request", "a SET has 12 bytes or more after its key");
+    if (valueBytes < 0) throw new RequestRefusal("bad-request", "a SET has 12 bytes or more after its key");
     if (valueBytes > MAX_VALUE_BYTES) {
-      throw new Refusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
+      throw new RequestRefusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
     }
     const key = this.#key(12 + valueBytes);
     const entry = this.#entry;
@@ -199,7 +199,10 @@ export class NativeHandler implements ProtocolHandler {
     entry.value.to = input.end;
     if (!store.set(key, entry)) {
       const bytes = store.reader.entryBytes(input.keyBytes, valueBytes);
-      throw new Refusal("too-large", `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`);
+      throw new RequestRefusal(
+        "too-large",
+        `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`,
+      );
     }
     output.empty(REPLY.ok);
   }
@@ -252,7 +255,7 @@ export class NativeHandler implements ProtocolHandler {
   /** Checks the list of keys, and returns their number. */
   #checkKeys(): number {
     const input = this.#input;
-    const bad = (why: string) => new Refusal("bad-request", `a GET_MANY must list its keys: ${why}`);
+    const bad = (why: string) => new RequestRefusal("bad-request", `a GET_MANY must list its keys: ${why}`);
     if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
     const count = input.uint16(input.start);
     if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
@@ -279,7 +282,7 @@ export class NativeHandler implements ProtocolHandler {
     const input = this.#input;
     checkKeyBytes(input.keyBytes);
     if (input.end - input.key.to !== bytesAfter) {
-      throw new Refusal(
+      throw new RequestRefusal(
         "bad-request",
         `expected ${bytesAfter} bytes after the key: received ${input.end - input.key.to}`,
       );
@@ -292,17 +295,17 @@ export class NativeHandler implements ProtocolHandler {
     const low = this.#input.uint32(at + 4);
     if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;
     const ttlMs = high * 2 ** 32 + low;
-    if (ttlMs > MAX_TTL_MS) throw new Refusal("bad-ttl", `a ttl is at most ${MAX_TTL_MS} ms: received ${ttlMs}`);
+    if (ttlMs > MAX_TTL_MS) throw new RequestRefusal("bad-ttl", `a ttl is at most ${MAX_TTL_MS} ms: received ${ttlMs}`);
     return ttlMs;
   }
 
   #noBody(): void {
     const input = this.#input;
-    if (input.start !== input.end) throw new Refusal("bad-request", "expected no body");
+    if (input.start !== input.end) throw new RequestRefusal("bad-request", "expected no body");
   }
 }
 
 function checkKeyBytes(keyBytes: number): void {
   if (keyBytes >= 1 && keyBytes <= MAX_KEY_BYTES) return;
-  throw new Refusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
+  throw new RequestRefusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
 }

@@ -1,8 +1,8 @@
 /** The protocols that a server speaks, by the first byte of a connection. It knows their names, not their messages. */
 
-import { BinaryHandler, REQUEST_MAGIC } from "../memcached/binary.ts";
+import { BinaryHandler, REQUEST_MAGIC } from "../memcached/binary_handler.ts";
 import type { MemcachedHost } from "../memcached/statistics.ts";
-import { TextHandler } from "../memcached/text.ts";
+import { TextHandler } from "../memcached/text_handler.ts";
 import type { ConnectionContext, ProtocolHandler } from "../wire/protocol_handler.ts";
 import { NativeHandler, type NativeHost } from "./native_handler.ts";
 
@@ -10,10 +10,10 @@ import { NativeHandler, type NativeHost } from "./native_handler.ts";
 export interface SessionHost extends NativeHost, MemcachedHost {}
 
 /** Begins to answer a client, or returns why it is not answered. */
-export type StartProtocol = (host: SessionHost, context: ConnectionContext) => ProtocolHandler | Refusal;
+export type StartProtocol = (host: SessionHost, context: ConnectionContext) => ProtocolHandler | ProtocolRefusal;
 
 /** Why a protocol is not supported: code and message of the `CLOSING` that the client gets. */
-export interface Refusal {
+export interface ProtocolRefusal {
   readonly code: string;
   readonly message: string;
 }

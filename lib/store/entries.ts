@@ -6,7 +6,7 @@
 import { RecordList } from "./record_list.ts";
 import { hashBytes, type HashKey } from "./keyed_hash.ts";
 import type { History } from "./history.ts";
-import { CAUSE, type Cause } from "./listener.ts";
+import { CAUSE, type Cause } from "./store_listener.ts";
 import { HashIndex } from "./hash_index.ts";
 import { ENTRY, GHOST, type NewEntry } from "./entry.ts";
 import { Records } from "./records.ts";

@@ -9,7 +9,7 @@ import { Entries, type EntriesOptions } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, GHOST, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import { ALL_RULES, History, type Rules } from "./history.ts";
-import { CAUSE, type Cause, type StoreListener } from "./listener.ts";
+import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { StoreStats } from "../base/stats.ts";

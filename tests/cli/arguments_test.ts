@@ -10,7 +10,7 @@ import {
   UsageError,
   wholeFlag,
 } from "../../lib/cli/arguments.ts";
-import { COMMANDS } from "../../lib/cli/commands.ts";
+import { COMMANDS } from "../../lib/cli/command_table.ts";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
 
 /** Reads the words of a command line. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
 import { VERSION } from "../../lib/base/software.ts";
-import { COMMANDS } from "../../lib/cli/commands.ts";
+import { COMMANDS } from "../../lib/cli/command_table.ts";
 import { denoArguments, type Ended, type ProcessOptions, run, serve } from "../support/processes.ts";
 import { clientOf } from "../support/servers.ts";
 import { until } from "../support/waiting.ts";

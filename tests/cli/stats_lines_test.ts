@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { GossipTotals, PeerStats } from "../../lib/base/stats.ts";
-import { peerLines, statsLines } from "../../lib/cli/tables.ts";
+import { peerLines, statsLines } from "../../lib/cli/stats_lines.ts";
 
 function peer(facts: Partial<PeerStats>): PeerStats {
   return {

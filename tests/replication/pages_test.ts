@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import type { Page, Place, Write } from "../../lib/replication/message.ts";
-import { isAfter, livesAt, nameAt, pageFor, placeOf, writesAt } from "../../lib/replication/outgoing.ts";
+import { isAfter, livesAt, nameAt, pageFor, placeOf, writesAt } from "../../lib/replication/pages.ts";
 import type { Known } from "../../lib/store/history.ts";
 import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { ENTRY, TOMB } from "../../lib/store/entry.ts";
-import { CAUSE, type Cause, type StoreListener } from "../../lib/store/listener.ts";
+import { CAUSE, type Cause, type StoreListener } from "../../lib/store/store_listener.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { localStore, NOW_MS, replicatingStore, type StoreSettings, type TestClock } from "../support/stores.ts";
 
