@@ -286,7 +286,7 @@ export class Peers implements Part {
     };
     this.#connected.set(number, peer);
     this.gossip.connect(number);
-    this.#options.store.keepGhosts();
+    this.#options.store.endAlone();
     this.#options.log(`Peer ${address} is connected`);
     const beganMs = performance.now();
     if (listed !== undefined) {

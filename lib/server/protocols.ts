@@ -21,11 +21,9 @@ export interface ProtocolRefusal {
 const NATIVE = 0;
 const TLS = 0x16;
 
-const native: StartProtocol = (host, context) => new NativeHandler(host, context);
-
 /** Protocols by first byte; all others are memcached's text protocol. */
 const PROTOCOLS: ReadonlyMap<number, StartProtocol> = new Map<number, StartProtocol>([
-  [NATIVE, native],
+  [NATIVE, (host, context) => new NativeHandler(host, context)],
   [REQUEST_MAGIC, (host, context) => new BinaryHandler(host, context)],
   [TLS, () => ({ code: "unsupported-protocol", message: "this port does not speak TLS" })],
 ]);

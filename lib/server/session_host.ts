@@ -21,7 +21,7 @@ export function newStore(
     clock: processClock,
     origin,
     replicates: true,
-    keepsGhosts: peers.length > 0, // only peers ask for them
+    isAlone: peers.length === 0, // until a peer comes
   });
 }
 

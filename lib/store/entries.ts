@@ -20,8 +20,8 @@ export interface EntriesOptions {
   readonly maxSize: number;
   /** Whether writes have versions, and what is deleted becomes a grave. */
   readonly replicates: boolean;
-  /** Whether an entry that is evicted or expires becomes a grave too. */
-  keepsGhosts: boolean;
+  /** Graves up to which an entry that is evicted or expires becomes one too. */
+  maxGhosts: number;
   /** Graves held at most. */
   readonly maxGraves: number;
   /** Memory held at most, in bytes. */
@@ -193,7 +193,7 @@ export class Entries {
   #leave(position: number, cause: Cause): void {
     this.#options.onLeave(position, cause);
     if (!this.#options.replicates) return this.erase(position);
-    if (!this.#options.keepsGhosts) return this.forget(position);
+    if (this.#graves.size >= this.#options.maxGhosts) return this.forget(position);
     this.bury(position, GHOST);
     this.limitGraves();
   }

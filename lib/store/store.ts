@@ -31,8 +31,8 @@ export interface StoreOptions {
   origin?: number;
   /** Whether writes have versions, and entries that leave become graves, as replication needs it (false). */
   replicates?: boolean;
-  /** Whether an entry that is evicted or expires leaves a ghost (true): without peers nobody would ask for the ghost. */
-  keepsGhosts?: boolean;
+  /** Whether there is no peer yet (false): then entries that are evicted or expire leave ghosts only while graves are few. */
+  isAlone?: boolean;
   /** Graves kept at most (65,536). */
   maxGraves?: number;
   /** Rules of replication; for the simulator. */
@@ -48,6 +48,11 @@ const TIDY_BYTES = 128 * 1024;
 /** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
+/**
+ * Graves up to which a store without peers keeps ghosts. Without any, one entry that has left would make peers that come later
+ * doubt whatever they hold; with more, each eviction would cost a third more for peers that may never come.
+ */
+const MAX_GHOSTS_ALONE = 8192;
 const NO_VERSION: Version = { h: 0, origin: 0 };
 const NO_BYTES = new Uint8Array(0);
 /** Cleared entries that a `maintain` erases, at most. */
@@ -107,7 +112,7 @@ export class Store {
     this.#entriesOptions = {
       maxSize,
       replicates: this.#replicates,
-      keepsGhosts: this.#rules.ghosts && options.keepsGhosts !== false,
+      maxGhosts: !this.#rules.ghosts ? 0 : options.isAlone === true ? MAX_GHOSTS_ALONE : Infinity,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
       limitBytes: maxBytes ?? MAX_STORE_BYTES,
       hashKey,
@@ -361,9 +366,9 @@ export class Store {
     return true;
   }
 
-  /** Makes entries that are evicted or expire leave a ghost from now on, since a peer may ask for it. */
-  keepGhosts(): void {
-    this.#entriesOptions.keepsGhosts = this.#rules.ghosts;
+  /** Takes note of a peer: from now on every entry that is evicted or expires leaves a ghost, since the peer may ask for it. */
+  endAlone(): void {
+    this.#entriesOptions.maxGhosts = this.#rules.ghosts ? Infinity : 0;
   }
 
   /** Takes note of another node's clock; returns false if that is too far in the future. */

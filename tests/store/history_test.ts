@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { ALL_RULES, exceeds, History, type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
+import { NOW_MS, replicatingStore } from "../support/stores.ts";
 import { Records } from "../../lib/store/records.ts";
 import type { Version } from "../../lib/store/version.ts";
 import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
@@ -328,4 +329,22 @@ Deno.test("History.remove() and moved() keep each write in the order of its orig
   for (let slices = 0; records.slab.tidy(SEGMENT_BYTES); slices++) assert(slices < 10_000, "it tidies for ever");
   const expected = Array.from({ length: 200 }, (_, i) => ({ h: 1 + 10 * i, origin: 7 }));
   assertEquals([heldBy(all, 7), heldBy(all, 8)], [expected, []]);
+});
+
+const VALUE = { flags: 0, value: NOTHING, ttlMs: undefined };
+
+Deno.test("History forgets nothing that leaves a store without peers until there are 8,192 graves", () => {
+  const store = replicatingStore({ nowMs: NOW_MS }, { maxSize: 1, isAlone: true });
+  const evict = (count: number) => {
+    for (let i = 0; i < count; i++) store.set(spanOf(new TextEncoder().encode(`${store.clock}`)), VALUE);
+  };
+  evict(1 + 8192);
+  assertEquals([store.history.floor, store.stats().evictions], [0, 8192]);
+  const { clock } = store;
+  evict(1);
+  assertEquals([store.history.floor, store.stats().evictions], [clock, 8193], "the entry that left has no grave");
+  store.endAlone();
+  const { floor } = store.history;
+  evict(1000);
+  assertEquals(store.history.floor, floor);
 });

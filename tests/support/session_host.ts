@@ -29,7 +29,7 @@ export interface TestHost extends SessionHost {
 /** A host with a store of its own. */
 export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 1024 * 1024): TestHost {
   // Every server replicates: without versions there are no states to compare.
-  const replicates = { replicates: true, keepsGhosts: false };
+  const replicates = { replicates: true, isAlone: true };
   const store = new Store({
     maxSize: 1000,
     ttlMs: 0,
