@@ -20,8 +20,8 @@ export interface EntriesOptions {
   readonly maxSize: number;
   /** Whether writes have versions, and what is deleted becomes a grave. */
   readonly replicates: boolean;
-  /** Graves up to which an entry that is evicted or expires becomes one too. */
-  maxGhosts: number;
+  /** Entries that may still become graves when they are evicted or expire; the others leave no trace. */
+  ghostsLeft: number;
   /** Graves held at most. */
   readonly maxGraves: number;
   /** Memory held at most, in bytes. */
@@ -193,7 +193,8 @@ export class Entries {
   #leave(position: number, cause: Cause): void {
     this.#options.onLeave(position, cause);
     if (!this.#options.replicates) return this.erase(position);
-    if (this.#graves.size >= this.#options.maxGhosts) return this.forget(position);
+    if (this.#options.ghostsLeft <= 0) return this.forget(position);
+    this.#options.ghostsLeft--;
     this.bury(position, GHOST);
     this.limitGraves();
   }

@@ -31,7 +31,7 @@ export interface StoreOptions {
   origin?: number;
   /** Whether writes have versions, and entries that leave become graves, as replication needs it (false). */
   replicates?: boolean;
-  /** Whether there is no peer yet (false): then entries that are evicted or expire leave ghosts only while graves are few. */
+  /** Whether there is no peer yet (false): then only the first entries that are evicted or expire leave ghosts. */
   isAlone?: boolean;
   /** Graves kept at most (65,536). */
   maxGraves?: number;
@@ -49,10 +49,10 @@ const TIDY_BYTES = 128 * 1024;
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 /**
- * Graves up to which a store without peers keeps ghosts. Without any, one entry that has left would make peers that come later
- * doubt whatever they hold; with more, each eviction would cost a third more for peers that may never come.
+ * Ghosts that a store without peers keeps after its start. Without any, one entry that has left would make peers that come
+ * later doubt whatever they hold; with all, each eviction would cost a third more for peers that may never come.
  */
-const MAX_GHOSTS_ALONE = 8192;
+const GHOSTS_ALONE = 8192;
 const NO_VERSION: Version = { h: 0, origin: 0 };
 const NO_BYTES = new Uint8Array(0);
 /** Cleared entries that a `maintain` erases, at most. */
@@ -112,7 +112,7 @@ export class Store {
     this.#entriesOptions = {
       maxSize,
       replicates: this.#replicates,
-      maxGhosts: !this.#rules.ghosts ? 0 : options.isAlone === true ? MAX_GHOSTS_ALONE : Infinity,
+      ghostsLeft: !this.#rules.ghosts ? 0 : options.isAlone === true ? GHOSTS_ALONE : Infinity,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
       limitBytes: maxBytes ?? MAX_STORE_BYTES,
       hashKey,
@@ -368,7 +368,7 @@ export class Store {
 
   /** Takes note of a peer: from now on every entry that is evicted or expires leaves a ghost, since the peer may ask for it. */
   endAlone(): void {
-    this.#entriesOptions.maxGhosts = this.#rules.ghosts ? Infinity : 0;
+    this.#entriesOptions.ghostsLeft = this.#rules.ghosts ? Infinity : 0;
   }
 
   /** Takes note of another node's clock; returns false if that is too far in the future. */
@@ -472,14 +472,18 @@ export class Store {
       this.#counters.deletions++;
       return;
     }
-    this.#counters[cause === CAUSE.evicted ? "evictions" : "expirations"]++;
+    if (cause === CAUSE.evicted) this.#counters.evictions++;
+    else this.#counters.expirations++;
     this.#tellOf(cause, position);
   }
 
   /** Tells listeners of a change; where nobody listens, this costs one comparison. */
   #tell(cause: Cause, key: ByteSpan | undefined): void {
     if ((this.#heard & cause) === 0) return;
-    for (const listener of this.#listeners) if ((listener.causes & cause) !== 0) listener.changed(cause, key);
+    const listeners = this.#listeners;
+    for (let i = 0; i < listeners.length; i++) {
+      if ((listeners[i].causes & cause) !== 0) listeners[i].changed(cause, key);
+    }
   }
 
   /** Tells listeners of a change of the entry at a position. */
