@@ -110,7 +110,8 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @throws {TypeError} If `servers` is not an array.
    */
   constructor(options: ClientOptions = clientOptions(readEnvironment())) {
-    const { maxSize, renewOnHit, onError, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const { maxSize, renewOnHit, onError } = options;
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     const servers = checkedServers(options.servers ?? []);
     this.#cache = servers.length === 0

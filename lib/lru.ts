@@ -15,6 +15,8 @@
  * @module
  */
 
+export { MAX_ENTRIES } from "./base/limits.ts";
+
 import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
 import { turnClock } from "./base/turn_clock.ts";
 

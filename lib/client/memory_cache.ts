@@ -72,8 +72,8 @@ export class MemoryCache implements OrmucoCache {
   /** Returns counters of the calls made here, and the number of entries. */
   async stats(): Promise<ClientStats> {
     return await {
-      ...this.#calls.stats(),
       connectedTo: undefined,
+      ...this.#calls.stats(),
       entries: this.#entries.size,
       server: undefined,
     };

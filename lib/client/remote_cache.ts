@@ -110,7 +110,7 @@ export class RemoteCache implements OrmucoCache {
   /** Returns counters of this client and of the server. */
   async stats(): Promise<ClientStats> {
     const server = await this.#ask((output) => output.empty(REQUEST.stats), readData);
-    return { ...this.#calls.stats(), connectedTo: this.#connection.connectedTo, entries: undefined, server };
+    return { connectedTo: this.#connection.connectedTo, ...this.#calls.stats(), entries: undefined, server };
   }
 
   /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */

@@ -1,4 +1,7 @@
 /** A connection as bytes in both directions, for servers, clients and peers. It knows no protocol. */
 
 /** The part of `Deno.Conn` that is used; an encrypted connection has it too. */
-export type ByteStream = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close" | "remoteAddr">;
+export interface ByteStream extends Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close" | "remoteAddr"> {
+  /** Has small writes sent at once, where the transport could hold them back. */
+  setNoDelay?(noDelay?: boolean): void;
+}

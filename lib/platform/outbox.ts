@@ -74,6 +74,8 @@ export class Outbox {
 
   /** Writes the output, and what is added to it during the write. */
   flush(): Promise<void> {
+    // An empty write would end before it could be remembered, and then be remembered for ever.
+    if (this.output.pendingBytes === 0) return this.#writing ?? Promise.resolve();
     return this.#writing ??= this.#write();
   }
 

@@ -43,6 +43,7 @@ const PARTING_READ_BYTES = 64 * 1024;
 export class Connection {
   /** Whether the connection waits for bytes of the client. */
   #isReading = false;
+  #hasFailed = false;
   readonly #stream: ByteStream;
   readonly #host: ConnectionHost;
   readonly #session: Session;
@@ -107,6 +108,7 @@ export class Connection {
   async #serve(): Promise<void> {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
     const { input, output } = session;
+    stream.setNoDelay?.(true);
     const timer = setTimeout(() => session.isGreeting && this.close(), GREETING_LIMIT_MS);
     try {
       while (true) {
@@ -166,8 +168,10 @@ export class Connection {
     }
   }
 
+  /** Says what went wrong, once: a push and a reply may have waited for the same write. */
   #fail(error: unknown): void {
-    if (!isDisconnection(error)) {
+    if (!isDisconnection(error) && !this.#hasFailed) {
+      this.#hasFailed = true;
       this.#host.log(`Cannot go on with a connection: ${error instanceof Error ? error.stack : error}`);
     }
     this.close();

@@ -93,7 +93,6 @@ export class Connections implements Part {
   #welcome(socket: Deno.Conn): void {
     this.#options.counters.connectionsAccepted++;
     if (this.#open.size >= this.#options.maxConnections) return this.#turnAway(socket);
-    if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
     const connection = new Connection(socket, this.#host);
     this.#open.set(connection, connection.serve().finally(() => this.#open.delete(connection)));
   }

@@ -142,8 +142,8 @@ export class LocalCache implements OrmucoCache {
   async stats(): Promise<ClientStats> {
     const server = this.#options.stats();
     return await {
-      ...this.#calls.stats(),
       connectedTo: undefined,
+      ...this.#calls.stats(),
       entries: server.entries,
       server,
     };

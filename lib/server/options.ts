@@ -111,8 +111,12 @@ export interface ResolvedServerOptions {
  * @throws {RangeError} If an option is out of range.
  */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
-  const { maxBytes, gossipIntervalMs = DEFAULT_GOSSIP_INTERVAL_MS, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
-  const { maxItemBytes = DEFAULT_MAX_ITEM_BYTES, log = console.log } = options;
+  // A null from JavaScript stands for the default too.
+  const gossipIntervalMs = options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS;
+  const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+  const maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
+  const log = options.log ?? console.log;
+  const { maxBytes } = options;
   const listen = checkedListen(options.listen ?? DEFAULT_PORT);
   const peers = (options.peers ?? []).map(checkedPeer);
   checkAtLeast("gossipIntervalMs", gossipIntervalMs, LEAST_GOSSIP_INTERVAL_MS, MAX_TIMER_MS);

@@ -154,7 +154,9 @@ export class Peers implements Part {
   refuse(stream: ByteStream, peer: PeerHello): void {
     const address = addressOf(stream, peer);
     const error = incompatible(peer);
-    if (!this.#incompatible.has(address)) this.#options.log(`Peer ${address} cannot be used: ${error}`);
+    const listed = this.#listed.find(({ text }) => text === address);
+    if (listed !== undefined) this.#sayOnce(listed, error);
+    else if (!this.#incompatible.has(address)) this.#options.log(`Peer ${address} cannot be used: ${error}`);
     this.#incompatible.delete(address); // the peer that tried last comes last in the map
     this.#incompatible.set(address, { id: peer.id, error, lastMs: performance.now() });
     for (const [oldest] of this.#incompatible) {
@@ -266,7 +268,7 @@ export class Peers implements Part {
     stream: ByteStream,
     input: FrameReader,
     { id, address, isOwn }: { id: number; address: string; isOwn: boolean },
-    listed = this.#listed.find((listed) => listed.id === id),
+    listed = this.#listed.find((listed) => listed.id === id) ?? this.#upgraded(address),
   ): Promise<string | undefined> {
     if (!this.#mayUse(id, isOwn)) return undefined;
     const number = ++this.#numbers;
@@ -285,11 +287,13 @@ export class Peers implements Part {
       connection: new PeerConnection({ stream, input, onMessage, turns: this.#turns }),
     };
     this.#connected.set(number, peer);
+    this.#incompatible.delete(address);
     this.gossip.connect(number);
     this.#options.store.endAlone();
     this.#options.log(`Peer ${address} is connected`);
     const beganMs = performance.now();
     if (listed !== undefined) {
+      listed.id = id;
       listed.error = "";
       listed.state = "connected";
     }
@@ -330,6 +334,11 @@ export class Peers implements Part {
     if (!isOwn) return !isOwnPreferred;
     if (isOwnPreferred) other.connection.close();
     return isOwnPreferred;
+  }
+
+  /** The listed peer at an address that was incompatible until now: who comes from there is that peer, in another build. */
+  #upgraded(address: string): Listed | undefined {
+    return this.#listed.find(({ text, state }) => text === address && state === "incompatible");
   }
 
   #find(id: number): ConnectedPeer | undefined {

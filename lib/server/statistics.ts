@@ -21,11 +21,11 @@ export interface ServerCounters {
 /** Makes counters, all 0. */
 export function newCounters(): ServerCounters {
   return {
+    connectionsAccepted: 0,
+    connectionsRefused: 0,
     requests: 0,
     refusals: 0,
     protocolErrors: 0,
-    connectionsAccepted: 0,
-    connectionsRefused: 0,
     bytesReceived: 0,
     bytesSent: 0,
   };

@@ -87,7 +87,7 @@ export function readHello(frame: FrameReader): Hello | HelloRefusal {
   if (peer !== undefined && peer.gossip !== GOSSIP_VERSION) {
     return { code: UNSUPPORTED_GOSSIP, message: incompatible(peer), peer };
   }
-  return { software: String(own(data, "client") ?? ""), features: featuresOf(data), peer };
+  return { software: textOf(data, "client"), features: featuresOf(data), peer };
 }
 
 /** Writes a server's answer to a greeting; `limits` are further fields. */
@@ -111,7 +111,7 @@ export function readGreeting(frame: FrameReader): ServerHello {
   if (data.protocol !== PROTOCOL) {
     throw new ProtocolError(`the server speaks protocol ${data.protocol}, not ${PROTOCOL}`);
   }
-  return { software: String(own(data, "server") ?? ""), features: featuresOf(data), peer: peerOf(data) };
+  return { software: textOf(data, "server"), features: featuresOf(data), peer: peerOf(data) };
 }
 
 /** Returns the reason why a peer is refused. */
@@ -150,6 +150,12 @@ function peerOf(data: ControlData): PeerHello | undefined {
 function featuresOf(data: ControlData): string[] {
   const features = own(data, "features");
   return Array.isArray(features) ? features.filter((feature) => typeof feature === "string") : [];
+}
+
+/** A field as text; what is none is passed over. */
+function textOf(data: ControlData, name: string): string {
+  const text = own(data, name);
+  return typeof text === "string" ? text : "";
 }
 
 function own(data: ControlData, name: string): unknown {

@@ -79,3 +79,18 @@ Deno.test("Outbox tells before each write and when all is written", async () => 
   await outbox.flush();
   assertEquals(told, [false, false, true]);
 });
+
+Deno.test("Outbox writes again after a flush that had nothing to write", async () => {
+  const stream = new MemoryStream();
+  const outbox = new Outbox({ stream, onError: () => {} });
+  outbox.flushNow();
+  await settled();
+  assertEquals(outbox.writing, undefined);
+  outbox.output.uint8(1);
+  outbox.flushSoon();
+  await settled();
+  outbox.output.uint8(2);
+  outbox.flushNow();
+  await settled();
+  assertEquals(stream.written, [1, 2]);
+});

@@ -169,3 +169,16 @@ Deno.test("Connection.dismiss() says why it ends, and ends", async () => {
   await done;
   assertEquals([codesOf(stream), stream.isClosed], [[REPLY.data, REPLY.closing], true]);
 });
+
+Deno.test("Connection logs once why a write has failed that both a push and a reply waited for", async () => {
+  const { stream, connection, done, lines, ask } = await greeted();
+  let fail = (_: Error) => {};
+  stream.write = () => new Promise((_, reject) => fail = reject);
+  push(connection);
+  await settled();
+  ask(REQUEST.ping);
+  await settled();
+  fail(new Error("a fault of the stream"));
+  await done;
+  assertEquals(lines.length, 1);
+});

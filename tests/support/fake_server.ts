@@ -10,7 +10,7 @@ export type Answer = (code: number, output: FrameWriter, hangUp: () => void) => 
 
 /** A server that greets as ours does, unless told otherwise, and then does as the test says. */
 export class FakeServer implements AsyncDisposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TcpListener;
   readonly #sockets: Deno.Conn[] = [];
   readonly #serving: Promise<void>[] = [];
   readonly #accepting: Promise<void>;
@@ -18,7 +18,10 @@ export class FakeServer implements AsyncDisposable {
   readonly requestsPerRead: number[] = [];
   connections = 0;
 
-  constructor(answer: Answer, { greets = true } = {}) {
+  /** @param options Whether it greets, and where it listens if not at a free port. */
+  constructor(answer: Answer, { greets = true, listen = "127.0.0.1:0" } = {}) {
+    const [hostname, port] = listen.split(":");
+    this.#listener = Deno.listen({ hostname, port: Number(port) });
     this.#accepting = this.#accept(greets ? greeting(answer) : answer);
   }
 

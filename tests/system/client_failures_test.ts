@@ -230,3 +230,13 @@ Deno.test("OrmucoCacheClient is not disturbed by an onError that throws", async 
   });
   assertEquals(await cache.retrieve("k"), undefined);
 });
+
+Deno.test("OrmucoCacheClient goes on after a first call whose value was too large to send", async () => {
+  await using server = await startedServer();
+  const { client, errors } = reportingClient([server.address!], { timeoutMs: 5000 });
+  assertEquals(await client.store("key", new Uint8Array(MAX_VALUE_BYTES + 65_536)), false);
+  await until("the connection is made, with nothing to write", () => server.stats().connections === 1);
+  assertEquals([await client.store("key", 1), await client.retrieve("key")], [true, 1]);
+  assertEquals(errors.map(({ code }) => code), ["refused"]);
+  await client.close();
+});

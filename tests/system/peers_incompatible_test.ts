@@ -8,6 +8,7 @@ import { writeControl, writeError } from "../../lib/wire/control.ts";
 import { type Node, startedNode } from "../support/cluster.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { frameOf, NativeSocket } from "../support/native_socket.ts";
+import { freeAddress } from "../support/ports.ts";
 import { until } from "../support/waiting.ts";
 
 const OTHER = GOSSIP_VERSION + 1;
@@ -67,6 +68,22 @@ Deno.test("a listed peer that refuses this server's version of gossip is incompa
   assertEquals(node.lines.filter((line) => line.includes("cannot be used")), [
     `Peer ${other.address} cannot be used: ${error}`,
   ]);
+});
+
+Deno.test("a listed peer that was incompatible is shown once, as connected, when it comes back in another build", async () => {
+  const listen = freeAddress();
+  const greet = { protocol: 1, server: "other/2", features: [], peer: 9, gossip: OTHER };
+  const other = new FakeServer((_code, output) => writeControl(output, REPLY.data, greet), { greets: false, listen });
+  await using node = await startedNode({ peers: [listen] });
+  await rowOf(node);
+  await other[Symbol.asyncDispose]();
+  await using upgraded = await startedNode({ listen, peers: [node.address] });
+  await until("it is connected", () => node.server.stats().peers.some(({ state }) => state === "connected"));
+  assertEquals(node.server.stats().peers.map(({ address, state, error }) => [address, state, error]), [
+    [listen, "connected", ""],
+  ]);
+  await upgraded.cache.store("k", 1);
+  await until("it is there", () => node.cache.has("k"));
 });
 
 Deno.test("many incompatible peers are shown up to a limit", async () => {

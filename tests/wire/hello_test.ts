@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
 import { type ControlData, readControl, writeControl, writeError } from "../../lib/wire/control.ts";
-import { type FrameReader, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
   FEATURES,
   GOSSIP_VERSION,
@@ -189,3 +189,18 @@ Deno.test("readGreeting() throws ProtocolError when the reply is another, or of 
   }
   assertThrows(() => readGreeting(frame(REPLY.data, {})), ProtocolError, "the server speaks protocol undefined, not 1");
 });
+
+for (const name of [{ toString: 1 }, { toString: null, valueOf: null }, 7, null]) {
+  Deno.test(`readHello() and readGreeting() take ${JSON.stringify(name)} for a side without a name`, () => {
+    const output = new FrameWriter();
+    writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: name });
+    writeControl(output, REPLY.data, { protocol: PROTOCOL, server: name });
+    const reader = new FrameReader();
+    reader.push(output.taken());
+    assert(reader.next());
+    const hello = readHello(reader);
+    assert("software" in hello);
+    assert(reader.next());
+    assertEquals([hello.software, readGreeting(reader).software], ["", ""]);
+  });
+}

@@ -1,0 +1,42 @@
+/** Accepting connections: a socket that fails at once is closed. */
+
+import { assertEquals } from "@std/assert";
+import { Connections } from "../../lib/server/connections.ts";
+import type { Listener } from "../../lib/server/listener.ts";
+import { newCounters } from "../../lib/server/statistics.ts";
+import { MemoryStream, settled } from "../support/memory_stream.ts";
+import { sessionHost } from "../support/session_host.ts";
+
+Deno.test("Connections closes a socket that cannot be set up", async () => {
+  const socket = new MemoryStream();
+  // macOS: an option of a connection that its client has reset already
+  const setNoDelay = () => {
+    throw new TypeError("Invalid argument (os error 22)");
+  };
+  Object.assign(socket, { setNoDelay });
+  const sockets = [socket];
+  let end = () => {};
+  const listener = {
+    accept: () => sockets.length > 0 ? Promise.resolve(sockets.shift()) : new Promise((_, reject) => end = reject),
+    close: () => end(),
+    stop: () => {},
+  } as unknown as Listener;
+  const counters = newCounters();
+  const connections = new Connections({
+    listener,
+    host: {
+      session: sessionHost(),
+      counters,
+      onPeer: () => Promise.resolve(),
+      onIncompatible: () => {},
+      log: () => {},
+    },
+    maxConnections: 10,
+    counters,
+    log: () => {},
+  });
+  connections.start();
+  await settled();
+  assertEquals([socket.isClosed, connections.size], [true, 0]);
+  await connections.stop(100);
+});
