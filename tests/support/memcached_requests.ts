@@ -156,10 +156,11 @@ export class Requests extends Choices {
   }
 
   #opaque(): number {
-    while (true) {
+    for (let tries = 0; tries < 1000; tries++) {
       const opaque = this.chance(0.1) ? this.pick([0, 1, 0xffffffff, 0x80818081]) : this.below(2 ** 32);
       if (!this.#asked.has(opaque)) return opaque;
     }
+    throw new Error("Cannot find a number for a request: all that were tried are in use");
   }
 
   /** Adds a request, with what means nothing at random. */

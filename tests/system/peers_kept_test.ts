@@ -17,12 +17,13 @@ async function kept({ cache }: Node, prefix: string): Promise<number> {
   return (await cache.retrieveMany(keys)).size;
 }
 
-/** Rounds in which peers have agreed, so that what is to be dropped has been. */
+/** Waits for three rounds after which nobody lacks anything, so that what is to be dropped has been. */
 async function agreed(...nodes: Node[]): Promise<void> {
-  const known = (node: Node) => connected(node.server).map(({ lag, catchingUp }) => `${lag} ${catchingUp}`);
+  const rows = () => nodes.flatMap(({ server }) => connected(server));
   for (let rounds = 0; rounds < 3; rounds++) {
-    await until("nobody lacks anything", () => nodes.every((node) => known(node).every((row) => row === "0 false")));
-    await new Promise((resolve) => setTimeout(resolve, 30)); // a round and its answers
+    const heard = rows().map(({ bytesReceived }) => bytesReceived);
+    await until("a round has passed", () => rows().every(({ bytesReceived }, i) => bytesReceived > heard[i]));
+    await until("nobody lacks anything", () => rows().every(({ lag, catchingUp }) => lag === 0 && !catchingUp));
   }
 }
 
