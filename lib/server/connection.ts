@@ -3,8 +3,7 @@
  * the replies. It knows neither what they mean nor how many connections there are.
  */
 
-import { isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
-import { closeQuietly } from "../platform/socket.ts";
+import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { Outbox } from "../platform/outbox.ts";
 import type { FrameReader } from "../wire/frame.ts";
@@ -120,7 +119,7 @@ export class Connection {
         input.received(count);
         let state = session.run();
         for (let writes = 1; state !== "closing"; writes++, state = session.run()) {
-          if (outbox.writing !== undefined) await outbox.writing;
+          while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
           outbox.hold();
           while (output.pendingBytes > 0) outbox.sent(await outbox.write());
           outbox.unhold();
@@ -128,7 +127,10 @@ export class Connection {
           if (writes % WRITES_A_TURN === 0) await pause(0); // for other connections
         }
         if (state === "closing") return await this.#part();
-        if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer);
+        if (session.peer !== undefined) {
+          clearTimeout(timer);
+          return await host.onPeer(stream, input, session.peer);
+        }
         if (host.isStopping()) return await this.#sayStopping();
       }
     } finally {

@@ -71,9 +71,9 @@ export class Session implements ConnectionContext {
     return state;
   }
 
-  /** Says something that no request asked for. */
+  /** Says something that no request asked for; not to a peer, whose connection is no longer this session's. */
   push(write: (output: FrameWriter) => void): boolean {
-    if (this.#closing || !this.#mayPush()) return false;
+    if (this.#closing || this.peer !== undefined || !this.#mayPush()) return false;
     write(this.output);
     this.#onPush();
     return true;

@@ -20,7 +20,11 @@ interface Fixture {
   ask(...codes: number[]): void;
 }
 
-async function greeted(): Promise<Fixture> {
+/** A connection that has been greeted: by a client, or by a peer, which `onPeer` takes. */
+async function greeted(
+  peer?: { id: number; port: number },
+  onPeer: ConnectionHost["onPeer"] = () => Promise.resolve(),
+): Promise<Fixture> {
   const stream = new MemoryStream();
   const lines: string[] = [];
   const counters = newCounters();
@@ -28,14 +32,14 @@ async function greeted(): Promise<Fixture> {
     session: sessionHost(),
     counters,
     isStopping: () => false,
-    onPeer: () => Promise.resolve(),
+    onPeer,
     onIncompatible: () => {},
     log: (line) => lines.push(line),
   };
   const connection = new Connection(stream, host);
   const done = connection.serve();
   const hello = new FrameWriter();
-  writeHello(hello, "test");
+  writeHello(hello, "test", peer);
   stream.send(hello.taken());
   await settled();
   const ask = (...codes: number[]) => {
@@ -161,6 +165,21 @@ Deno.test("Connection.push() does nothing once the client has gone", async () =>
   push(connection);
   await settled();
   assertEquals([codesOf(stream), lines], [[REPLY.data], []]);
+});
+
+Deno.test("Connection.push() says nothing to a peer, which reads no frames of a server any more", async () => {
+  let taken = 0;
+  const peer = Promise.withResolvers<void>();
+  const { stream, connection, done } = await greeted({ id: 7, port: 7 }, () => {
+    taken++;
+    return peer.promise;
+  });
+  const said = stream.written.length;
+  assertEquals([push(connection), connection.isPeer, taken], [false, true, 1]);
+  await settled();
+  assertEquals(stream.written.length, said);
+  peer.resolve();
+  await done;
 });
 
 Deno.test("Connection.dismiss() says why it ends, and ends", async () => {
