@@ -8,6 +8,7 @@ import { MARK, STAMP_BYTES } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { Store } from "../store/store.ts";
+import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
 export type Mode = "set" | "add" | "replace" | "append" | "prepend" | "cas";
@@ -45,6 +46,13 @@ export interface DeltaRequest {
   newCas?: Unsigned;
 }
 
+/** The promise of a key without an entry. */
+export interface Vivified {
+  promised: Promised;
+  /** Whether it was promised to who asked. */
+  isWon: boolean;
+}
+
 /** What memcached's commands need of the server. */
 export interface MemcachedOptions {
   readonly store: Store;
@@ -78,6 +86,9 @@ export class MemcachedCommands {
   /** The next keys of one command; `nextKeys` are those of the next commands. No two runs use them at once. */
   readonly listedKeys: KeyBatch;
   readonly nextKeys: KeyBatch;
+  /** Keys without an entry that are promised to a client. */
+  readonly promises: Promises;
+  #isListening = false;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
   /** Reused bytes in which values are put together; the store keeps a copy. */
@@ -88,6 +99,7 @@ export class MemcachedCommands {
     this.maxItemBytes = maxItemBytes;
     this.listedKeys = new KeyBatch(store);
     this.nextKeys = new KeyBatch(store);
+    this.promises = new Promises(store);
     this.#later = later;
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
   }
@@ -160,9 +172,7 @@ export class MemcachedCommands {
     if (position === 0) {
       if (mode === "append" || mode === "prepend") return this.#vivify(key, request);
       if (mode === "replace") return "not-stored";
-      if (mode !== "cas") return this.#put(key, request, NEW);
-      this.counters.cas_misses++;
-      return "not-found";
+      return mode === "cas" ? this.#keepPromise(key, request) : this.#put(key, request, NEW);
     }
     if (mode === "add") {
       store.use(position);
@@ -171,6 +181,21 @@ export class MemcachedCommands {
     if (mode === "append" || mode === "prepend") return this.#extend(key, position, request);
     if (mode !== "cas") return this.#put(key, request, NEW);
     return this.#compareAndSet(key, position, request);
+  }
+
+  /** Stores the first value of a key, if the request has the state of the key's promise. */
+  #keepPromise(key: ByteSpan, request: StoreRequest): Stored {
+    const promised = this.promises.find(key);
+    if (promised === undefined) {
+      this.counters.cas_misses++;
+      return "not-found";
+    }
+    if (promised.cas !== request.cas) {
+      this.counters.cas_badval++;
+      return "exists";
+    }
+    this.counters.cas_hits++;
+    return this.#put(key, request, NEW);
   }
 
   #compareAndSet(key: ByteSpan, position: number, request: StoreRequest): Stored {
@@ -234,9 +259,29 @@ export class MemcachedCommands {
     return "stored";
   }
 
-  /** Removes the entry that a storage command has failed to replace. */
+  /** Removes the entry that a storage command has failed to replace, or ends the promise of one. */
   drop(key: ByteSpan): void {
     if (this.store.has(key)) this.store.delete(key);
+    else this.promises.end(key);
+  }
+
+  /**
+   * Promises a key that has no entry to who asks first, for as long as that client said, or until the key is written or
+   * removed. This is no write.
+   */
+  vivify(key: ByteSpan, { ttlMs, newCas = 0 }: { ttlMs: number; newCas?: Unsigned }): Vivified {
+    const { store, promises } = this;
+    const known = promises.find(key);
+    if (known !== undefined) return { promised: known, isWon: false };
+    if (ttlMs < 0) return { promised: { cas: 0, deadlineMs: 0, usedMs: store.nowMs, isUsed: false }, isWon: true };
+    if (!this.#isListening) store.listen(promises); // only now: where nobody asks for promises, no write tells of itself
+    this.#isListening = true;
+    return { promised: promises.make(key, ttlMs, newCas === 0 ? store.newStamp() : newCas), isWon: true };
+  }
+
+  /** Ends the promise of a key that has no entry; if a state is given, only a promise that has it. */
+  endPromise(key: ByteSpan, cas: Unsigned | undefined): void {
+    if (cas === undefined || this.promises.find(key)?.cas === cas) this.promises.end(key);
   }
 
   /** Adds to a number, which wraps at 2⁶⁴, or subtracts from it, which stops at 0. */

@@ -45,19 +45,18 @@ export class MetaCommands {
     return this.#reader.flags;
   }
 
-  /** `mg`: looks an entry up, and may create it or promise its replacement. */
+  /** `mg`: looks an entry up, and may promise its replacement or, where there is none, the first one. */
   get(line: TextLine): undefined {
     const error = lineError(line, "CLIENT_ERROR options flags are too long") ?? this.#reader.read(line, 2);
     if (error !== undefined) return this.#error(error);
     const memcached = this.#memcached;
     const flags = this.#flags;
     const before = this.#seen(flags);
-    let position = flags.has("u") ? memcached.store.peek(this.#key) : memcached.get(this.#key);
-    const isMade = position === 0 && flags.has("N");
-    if (isMade) position = this.#vivify();
+    const position = flags.has("u") ? memcached.store.peek(this.#key) : memcached.get(this.#key);
     if (hasLongOpaque(line)) return this.#error(LONG_OPAQUE); // too late for the entry, as in memcached
-    if (position === 0 && !isMade) return this.#miss(line);
-    this.#hit(line, position, { ...before, isMade });
+    if (position !== 0) return this.#hit(line, position, before);
+    if (flags.has("N")) return this.#vivify(line);
+    this.#miss(line);
   }
 
   /** What is known of an entry's use before this lookup changes it. */
@@ -69,39 +68,49 @@ export class MetaCommands {
     return { wasFetched, idleSeconds: this.#memcached.idleSeconds(position) };
   }
 
-  /** Creates an empty entry for a client that will replace it. */
-  #vivify(): number {
-    const { vivifyTtlMs, newCas } = this.#flags;
-    const memcached = this.#memcached;
-    const value = { bytes: this.#key.bytes, from: 0, to: 0 };
-    const hasBinaryKey = false;
-    memcached.set(this.#key, { mode: "set", flags: 0, value, ttlMs: vivifyTtlMs!, cas: 0, newCas, hasBinaryKey });
-    const position = memcached.store.peek(this.#key);
-    if (position !== 0 && !this.#flags.has("u")) memcached.store.fetched(position);
-    return position;
+  /** Promises a key without an entry to the first who asks. That one and the others are told of an empty value. */
+  #vivify(line: TextLine): undefined {
+    const flags = this.#flags;
+    const { nowMs } = this.#memcached.store;
+    const asked = { ttlMs: flags.vivifyTtlMs!, newCas: flags.newCas };
+    const { promised, isWon } = this.#memcached.vivify(this.#key, asked);
+    const { cas, deadlineMs, usedMs, isUsed } = promised;
+    const isSame = cas !== 0 && flags.has("C") && flags.cas === cas;
+    const withValue = flags.has("v") && !isSame;
+    // To who has won, `t` shows the time to live only after `N`.
+    let ttl = isWon ? -1 : secondsOf(deadlineMs - nowMs);
+    this.#text(withValue ? "VA 0" : "HD");
+    for (let word = 2; word < line.count; word++) {
+      const flag = String.fromCharCode(line.first(word));
+      if (flag === "N" && isWon) ttl = secondsOf(asked.ttlMs);
+      else if (flag === "s" || flag === "f") this.#text(` ${flag}0`);
+      else if (flag === "t") this.#text(` t${ttl}`);
+      else if (flag === "c") this.#text(` c${cas}`);
+      else if (flag === "l") this.#text(` l${Math.max(0, Math.floor((nowMs - usedMs) / 1000))}`);
+      else if (flag === "h") this.#text(` h${Number(isUsed)}`);
+      else this.#echo(line, word, false);
+    }
+    this.#text(isWon ? " W\r\n" : " Z\r\n");
+    if (withValue) this.#text("\r\n");
+    if (!flags.has("u")) Object.assign(promised, { usedMs: nowMs, isUsed: true });
   }
 
-  #hit(line: TextLine, found: number, seen: { wasFetched: boolean; idleSeconds: number; isMade: boolean }): void {
+  #hit(line: TextLine, position: number, seen: { wasFetched: boolean; idleSeconds: number }): undefined {
     const memcached = this.#memcached;
     const { reader } = memcached.store;
     const flags = this.#flags;
-    const marks = found === 0 ? 0 : reader.marks(found);
-    const length = found === 0 ? 0 : reader.valueBytes(found);
-    const cas = found === 0 ? 0 : memcached.casOf(found);
-    const isSame = found !== 0 && flags.has("C") && flags.cas === cas;
-    const withValue = flags.has("v") && !isSame;
+    const marks = reader.marks(position);
+    const length = reader.valueBytes(position);
+    const cas = memcached.casOf(position);
+    const withValue = flags.has("v") && !(flags.has("C") && flags.cas === cas);
     const isPromised = (marks & MARK.promised) !== 0;
-    let isWon = seen.isMade || ((marks & MARK.stale) !== 0 && !isPromised);
+    let isWon = (marks & MARK.stale) !== 0 && !isPromised;
+    let ttl = memcached.ttlSeconds(position);
     this.#text(withValue ? `VA ${length}` : "HD");
-    // Of an entry just made, `t` shows the time to live only after `N`.
-    let ttl = seen.isMade ? -1 : memcached.ttlSeconds(found);
     for (let word = 2; word < line.count; word++) {
       switch (String.fromCharCode(line.first(word))) {
         case "T":
           ttl = secondsOf(flags.ttlMs!);
-          break;
-        case "N":
-          if (seen.isMade) ttl = secondsOf(flags.vivifyTtlMs!);
           break;
         case "R":
           isWon ||= !isPromised && ttl >= 0 && ttl < flags.recacheSeconds;
@@ -116,7 +125,7 @@ export class MetaCommands {
           this.#text(` c${cas}`);
           break;
         case "f":
-          this.#text(` f${found === 0 ? 0 : reader.flags(found)}`);
+          this.#text(` f${reader.flags(position)}`);
           break;
         case "l":
           this.#text(` l${seen.idleSeconds}`);
@@ -132,10 +141,9 @@ export class MetaCommands {
     if ((marks & MARK.stale) !== 0) this.#text(" X");
     if (isWon) this.#text(" W");
     this.#text("\r\n");
-    if (withValue) this.#value(found, length);
-    if (found === 0) return;
-    if (isWon) memcached.store.promise(found);
-    if (flags.has("T")) this.#touch(found);
+    if (withValue) this.#value(position, length);
+    if (isWon) memcached.store.promise(position);
+    if (flags.has("T")) this.#touch(position);
   }
 
   #touch(position: number): void {
@@ -148,7 +156,7 @@ export class MetaCommands {
   #value(position: number, length: number): void {
     const output = this.#output;
     const at = output.room(length + 2);
-    if (position !== 0) this.#memcached.store.reader.copyValue(position, output.buffer, at);
+    this.#memcached.store.reader.copyValue(position, output.buffer, at);
     writeText(output.buffer, at + length, "\r\n");
   }
 
@@ -233,6 +241,7 @@ export class MetaCommands {
     const position = memcached.store.peek(this.#key);
     if (position === 0) {
       memcached.counters.delete_misses++;
+      memcached.endPromise(this.#key, this.#flags.has("C") ? cas : undefined);
       return "NF";
     }
     if (this.#flags.has("C") && memcached.casOf(position) !== cas) {

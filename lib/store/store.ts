@@ -142,6 +142,11 @@ export class Store {
     return this.#clock.last;
   }
 
+  /** A number that no write here has, made like their versions: it stands for a state that is not stored. */
+  newStamp(): number {
+    return this.#clock.tick(this.#now());
+  }
+
   /** Time, in milliseconds, by the store's clock. */
   get nowMs(): number {
     return this.#now();

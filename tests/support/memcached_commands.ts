@@ -49,7 +49,10 @@ export function shapeOf(length: number, pick: <T>(choices: readonly T[]) => T): 
   return DIFFERENT_NUMBER.test(value) ? `x${value}` : value;
 }
 
-/** Makes commands of one transcript. */
+/**
+ * Makes commands of one transcript. `mg` with `N` has keys of its own, since what it promises is an entry to memcached and
+ * none to us: there is nothing else that would tell the one from the other.
+ */
 export class Commands extends Choices {
   readonly #prefix: string;
   readonly #keys: number;
@@ -57,6 +60,8 @@ export class Commands extends Choices {
   casCount = 0;
   /** Whether the batch reads; if not, it counts. memcached pads a number that has become shorter only if no reply holds it. */
   #reads = false;
+  /** The key whose state the last batch has asked for at its end, to store for it; "" if there is none. */
+  #lastAsked = "";
 
   constructor(random: () => number, prefix: string) {
     super(random);
@@ -70,14 +75,19 @@ export class Commands extends Choices {
     if (this.chance(0.02)) {
       return [`${this.pick(["get", "gats 0"])} none nil ${LONG_KEY} void\r\n`];
     }
-    return Array.from({ length: 1 + this.below(most) }, () => this.next());
+    const before = this.#lastAsked === "" ? [] : [this.#keepFor(this.#lastAsked)];
+    const commands = Array.from({ length: 1 + this.below(most) }, () => this.next());
+    this.#lastAsked = this.#reads && this.chance(0.3) ? this.#promisedKey() : "";
+    const after = this.#lastAsked === "" ? [] : [`mg ${this.#lastAsked} N100 c\r\n`];
+    return [...before, ...commands, ...after];
   }
 
   /** One command, with its value. */
   next(): string {
     const random = this.random();
-    if (random < 0.4) return this.#classic();
-    if (random < 0.95) return this.#meta();
+    if (random < 0.35) return this.#classic();
+    if (random < 0.8) return this.#meta();
+    if (random < 0.95) return this.#promised();
     return this.#odd();
   }
 
@@ -197,11 +207,65 @@ export class Commands extends Choices {
     const isBinary = this.chance(0.15);
     let key = this.#key();
     if (isBinary && !this.chance(0.05)) key = btoa(key);
-    const flags = this.#flags(name);
+    const flags = this.#flags(name).filter((flag) => name !== "mg" || flag[0] !== "N");
     if (isBinary) flags.splice(this.below(flags.length + 1), 0, "b");
     const tail = flags.map((flag) => ` ${flag}`).join("");
     if (name === "ms") return this.#withValue((length) => `ms ${key} ${length}${tail}`);
     return `${name} ${key}${tail}${this.#end()}`;
+  }
+
+  /** About a key that may be promised: who asks for it says `N`, who stores it needs no entry, and who removes one has stored it. */
+  #promised(): string {
+    const key = this.#promisedKey();
+    switch (this.#reads ? this.below(9) : 5 + this.below(4)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+        return this.#promise(key);
+      case 5:
+        return this.#store(this.pick(["set", "cas"]), key);
+      case 6:
+      case 7:
+        return this.#keep(key);
+      default: {
+        const flags = this.#flags("md").map((flag) => ` ${flag}`).join("");
+        // A value that is too short may take some of what comes behind it, but not of the `set`.
+        return `mn ahead of a set\r\nset ${key} 0 0 1\r\n1\r\n${
+          this.pick([`delete ${key}`, `md ${key}${flags}`])
+        }${this.#end()}`;
+      }
+    }
+  }
+
+  #promisedKey(): string {
+    return `${this.#prefix}n${this.below(this.#keys)}`;
+  }
+
+  /** Stores for the state that was told last. */
+  #keepFor(key: string): string {
+    const cas = `\u0100${this.casCount - 1}\u0101`;
+    return this.chance(0.5) ? `ms ${key} 1 C${cas} c\r\n5\r\n` : `cas ${key} 0 0 1 ${cas}\r\n5\r\n`;
+  }
+
+  /** `mg` with `N`, and without `T`. */
+  #promise(key: string): string {
+    const flags = this.#flags("mg").filter((flag) => !"NT".includes(flag[0]));
+    const seconds = this.#seconds();
+    // What is over at once is no promise: memcached tells of a state and a time to live.
+    const told = OVER.test(`N${seconds}`) ? flags.filter((flag) => !"ct".includes(flag[0])) : flags;
+    told.splice(this.below(told.length + 1), 0, `N${seconds}`);
+    const isBinary = !told.some((flag) => flag[0] === "b") && this.chance(0.15);
+    if (isBinary) told.splice(this.below(told.length + 1), 0, "b");
+    return `mg ${isBinary ? btoa(key) : key} ${told.join(" ")}${this.#end()}`;
+  }
+
+  /** `ms` that stores in any case, or for a state; of a promise we keep no stale value. */
+  #keep(key: string): string {
+    const flags = this.#flags("ms").filter((flag) => !"MI".includes(flag[0]));
+    if (this.chance(0.5)) flags.push("MS");
+    return this.#withValue((length) => `ms ${[key, length, ...flags].join(" ")}`);
   }
 
   #flags(name: string): string[] {

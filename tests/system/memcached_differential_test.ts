@@ -22,8 +22,10 @@
  * - Retrievals with a key that is too long, in the midst of a batch: memcached forgets replies to what came before, if it has
  *   not sent them, and never lets go of the entries.
  * - A `flush_all` with a delay: in memcached what an earlier one has removed may come back.
- * - An opaque that is too long, with `mg` and `T` or `ma` and `N`: memcached has given the time to live or not, by the order
- *   of the flags.
+ * - Of a key that `mg` with `N` has promised, all but `mg` with `N` and what stores whether there is an entry or not: to
+ *   memcached the promise is an empty entry, to us it is none. Nor storing a stale value for a promise's state (`I`).
+ * - An opaque that is too long, with `mg` and `T` or `N`, or `ma` and `N`: memcached has given the time to live or not, by the
+ *   order of the flags.
  * - `T` of `ma`: memcached loses it where the number becomes longer.
  * - Values that are too large: where the line before one is wrong, memcached closes the connection, and replies are lost.
  * - `stats` and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
@@ -147,7 +149,6 @@ Deno.test({
         () => `set ${key} 0 ${seconds()} 1\r\n1\r\n`,
         () => `ms ${key} 1 T${seconds()}\r\n1\r\n`,
         () => `ma ${key} N${seconds()}\r\n`,
-        () => `mg ${key} N${seconds()}\r\n`,
       ])()
     );
     const given = keys.flatMap((key) =>
@@ -161,8 +162,18 @@ Deno.test({
         () => [`md ${key} I T${seconds()}\r\n`],
       ])()
     );
-    await compare([...stored, ...given, `ms last 1 T${SHORT_SECONDS + 1}\r\n1\r\n`], sides, true);
+    const promisedKeys = Array.from({ length: 100 }, (_, i) => `n${i}`);
+    const promised = promisedKeys.map((key) => `mg ${key} N${seconds()}\r\n`);
+    const kept = promisedKeys.flatMap((key) =>
+      pick([
+        () => [],
+        () => [`mg ${key} v N100\r\n`],
+        () => [`set ${key} 0 ${seconds()} 1\r\n1\r\n`],
+      ])()
+    );
+    await compare([...stored, ...given, ...promised, ...kept, `ms last 1 T${SHORT_SECONDS + 1}\r\n1\r\n`], sides, true);
     for (const side of sides) await untilGone("last", side);
     await compare(keys.flatMap((key) => [`mg ${key} v t\r\n`, `add ${key} 0 0 1\r\n2\r\n`]), sides, true);
+    await compare(promisedKeys.flatMap((key) => [`mg ${key} v t N0\r\n`, `set ${key} 0 0 1\r\n2\r\n`]), sides, true);
   },
 });

@@ -41,3 +41,21 @@ Deno.test("what memcached clients store, compare, delete and flush on one server
   assertEquals(await ask(other, "flush_all\r\n", "\r\n"), "OK\r\n");
   await becomes(one, "get text\r\n", "END\r\n");
 });
+
+Deno.test("what a server has promised to a memcached client is nothing to our client and to its peers, whose values end it", async () => {
+  const options = { maxSize: 100, gossipIntervalMs: 50 };
+  await using one = await startedServer(options);
+  await using other = await startedServer({ ...options, peers: [one.address!] });
+
+  const won = await ask(one, "mg k N30 c\r\n", "\r\n");
+  const [, cas] = /^HD c(\d+) W\r\n$/.exec(won)!;
+  assertEquals(await ask(one, "mg k N30\r\n", "\r\n"), "HD Z\r\n");
+  assertEquals([await one.cache.retrieve("k"), await one.cache.has("k")], [undefined, false]);
+  assertEquals(await ask(other, "mg k N30\r\n", "\r\n"), "HD W\r\n", "each server promises by itself");
+
+  await other.cache.store("k", "live");
+  await until("the peer's value is here", () => one.cache.has("k"));
+  assertEquals(await ask(one, "mg k N30 v\r\n", "live\r\n"), "VA 4\r\nlive\r\n");
+  assertEquals(await ask(one, `ms k 3 C${cas}\r\nold\r\n`, "\r\n"), "EX\r\n");
+  assertEquals(await other.cache.retrieve("k"), "live");
+});
