@@ -76,7 +76,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
    * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
-   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
+   * `CACHE_MAX_FORGOTTEN`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {

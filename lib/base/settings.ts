@@ -4,7 +4,15 @@
  */
 
 import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
-import { MAX_ENTRIES, MAX_ITEM_BYTES, MAX_PORT, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "./limits.ts";
+import {
+  MAX_ENTRIES,
+  MAX_FORGOTTEN,
+  MAX_ITEM_BYTES,
+  MAX_PORT,
+  MAX_STORE_BYTES,
+  MIN_ITEM_BYTES,
+  MIN_STORE_BYTES,
+} from "./limits.ts";
 
 /** A setting's text, and for messages the place where it was found. */
 export interface SettingText {
@@ -49,6 +57,11 @@ const SETTINGS = {
     name: "CACHE_MAX_ITEM_BYTES",
     allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
     parse: (text) => byteCount(text, MIN_ITEM_BYTES, MAX_ITEM_BYTES),
+  } as Setting<number>,
+  maxForgotten: {
+    name: "CACHE_MAX_FORGOTTEN",
+    allowed: `a whole number of writes from 0 to ${MAX_FORGOTTEN}`,
+    parse: (text) => wholeNumber(text, 0, MAX_FORGOTTEN),
   } as Setting<number>,
   ttlMs: {
     name: "CACHE_EXPIRATION",
@@ -115,6 +128,7 @@ export interface ServerSettings {
   maxSize?: number;
   maxBytes?: number;
   maxItemBytes?: number;
+  maxForgotten?: number;
   ttlMs?: number;
   renewOnHit?: boolean;
 }
@@ -138,9 +152,10 @@ export function clientOptions(settings: Settings): ClientSettings {
  * @throws {ConfigError} If any setting is bad, one for clients included.
  */
 export function serverOptions(settings: Settings): ServerSettings {
-  const { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, ttlMs, renewOnHit } = readAll(settings);
+  const { listen, peers, gossipIntervalMs, ...limits } = readAll(settings);
   refuseSecurity(settings);
-  return { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, ttlMs, renewOnHit };
+  const { maxSize, maxBytes, maxItemBytes, maxForgotten, ttlMs, renewOnHit } = limits;
+  return { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, maxForgotten, ttlMs, renewOnHit };
 }
 
 type Values = { [K in keyof typeof SETTINGS]?: typeof SETTINGS[K] extends Setting<infer T> ? T : never };

@@ -35,6 +35,11 @@ export interface PeerStats {
   entriesReceived: number;
   /** Writes sent to the peer on this connection. */
   entriesSent: number;
+  /**
+   * Entries that this server dropped after catching up with the peer on this connection: they may be older than writes
+   * that have left the peer, and the peer could not confirm them.
+   */
+  entriesDropped: number;
   /** Messages refused because the peer's clock is more than a minute ahead of this server's. */
   refusedFuture: number;
   /** Messages refused because they were malformed or could not be true; each ended the connection. */
@@ -61,8 +66,10 @@ export interface GossipTotals {
   fromFuture: number;
   /** Verifications begun: each asks a peer whether entries held here may have been deleted elsewhere. */
   verifications: number;
-  /** Entries dropped because a verification did not confirm them. */
+  /** Entries dropped because a verification did not confirm them: more writes have left a server than it remembers. */
   unconfirmed: number;
+  /** Entries dropped because a peer remembers that a write of their key has left that may be newer, and did not confirm them. */
+  covered: number;
 }
 
 /** Statistics of a server: counters since the server was made, and what it holds now. */
@@ -75,12 +82,19 @@ export interface ServerStats {
   entries: number;
   /** Bytes of keys, values and their overhead, for the entries held now. */
   bytes: number;
-  /** Bytes of memory taken for entries, including the room between them; `maxBytes` limits this figure. */
+  /** Bytes of memory taken for entries, including the room between them and fingerprints; `maxBytes` limits this figure. */
   memoryBytes: number;
+  /** Writes that have left this server of which it keeps the fingerprint now. */
+  fingerprints: number;
   /** Entries held at most; 0 means no limit. */
   maxSize: number;
   /** Bytes of memory taken for entries at most; 0 if the option was not given: 16 GiB is the limit then. */
   maxBytes: number;
+  /**
+   * About how many fingerprints the server keeps: when there are up to a fifteenth more, it drops the oldest, and a peer
+   * that has missed those may have to drop entries that nobody deleted.
+   */
+  maxForgotten: number;
   /** Retrievals that found an entry. */
   hits: number;
   /** Retrievals that found no entry. */
@@ -118,7 +132,16 @@ export interface ServerStats {
 /** The part of a server's statistics that its store knows. */
 export type StoreStats = Pick<
   ServerStats,
-  "entries" | "bytes" | "memoryBytes" | "hits" | "misses" | "stores" | "deletions" | "evictions" | "expirations"
+  | "entries"
+  | "bytes"
+  | "memoryBytes"
+  | "fingerprints"
+  | "hits"
+  | "misses"
+  | "stores"
+  | "deletions"
+  | "evictions"
+  | "expirations"
 >;
 
 /** What `stats()` of an `OrmucoCache` returns: counters of the calls made through it since it was made. */

@@ -55,6 +55,12 @@ export const COMMANDS: readonly Command[] = [
         help: "an item of a memcached client (1MiB)",
       },
       {
+        name: "max-forgotten",
+        argument: "N",
+        setting: "CACHE_MAX_FORGOTTEN",
+        help: "fingerprints of what has left, for absent peers (1469644)",
+      },
+      {
         name: "expiration",
         argument: "SECONDS",
         setting: "CACHE_EXPIRATION",

@@ -2,7 +2,7 @@
 
 import type { PeerStats, ServerStats } from "../base/stats.ts";
 
-const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "refused"];
+const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
 
 /** Returns a line of headings, a line for each peer, and a line for each failure. */
 export function peerLines(peers: readonly PeerStats[]): string[] {
@@ -14,6 +14,7 @@ export function peerLines(peers: readonly PeerStats[]): string[] {
     peer.lag.toLocaleString("en"),
     peer.entriesReceived.toLocaleString("en"),
     peer.entriesSent.toLocaleString("en"),
+    peer.entriesDropped.toLocaleString("en"),
     (peer.refusedFuture + peer.refusedBad + peer.droppedFull).toLocaleString("en"),
   ]);
   const widths = COLUMNS.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));

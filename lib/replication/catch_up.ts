@@ -10,6 +10,7 @@ import {
   type Head,
   MESSAGE,
   type MessageBody,
+  MORE,
   NAME,
   type Page,
   type Place,
@@ -18,6 +19,8 @@ import {
 } from "./message.ts";
 import { exceeds, type Known, MAX_ORIGINS, type Rules } from "../store/history.ts";
 import { ENTRY } from "../store/entry.ts";
+import type { Cursor } from "../store/fingerprints.ts";
+import type { SweepCursor } from "../store/entries.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions } from "../store/version.ts";
 
@@ -28,10 +31,14 @@ export interface CatchUpOptions {
   /** Writes in a message, at most. */
   readonly maxWrites: number;
   readonly send: (peer: number, message: MessageBody) => void;
-  /** Applies a write; `isDominated` is whether its sender knows all that this node knows. */
-  readonly apply: (peer: number, write: Write, isDominated: boolean) => void;
+  /** Applies a write of a sender that knows `theirs`. */
+  readonly apply: (peer: number, write: Write, theirs: Known) => void;
   /** The origin of a peer, if it has sent a message. */
   readonly originOf: (peer: number) => number | undefined;
+  /** Called when a peer has given everything. */
+  readonly onComplete: (origin: number | undefined) => void;
+  /** Called at the end of a catch-up that has dropped entries. */
+  readonly onDropped?: (peer: number, counts: { covered: number; unconfirmed: number }) => void;
 }
 
 /** A finished comparison: entries here of versions up to `upTo` are as new as any write that the peer knew, by `known`. */
@@ -72,8 +79,14 @@ interface CatchUpRun extends Progress {
   question: number;
   /** Place of the last page's last write: pages must ascend, or they could go on without end. */
   reached: Place;
+  /** Where the peer's fingerprints go on, once it has given all writes. */
+  cursor?: Cursor;
   verified?: Compared;
   verification?: Verification;
+  /** Entries dropped so far, by reason. */
+  readonly dropped: { covered: number; unconfirmed: number };
+  /** Entries that fingerprints cover, about which the peer has been asked. */
+  doubts?: { readonly asked: Write[]; readonly question: number };
 }
 
 /** Rounds that a catch-up waits for its silent peer, and that orphans wait for a peer that knows of them. */
@@ -89,10 +102,17 @@ const MAX_UNFINISHED = 8;
 /** Writes that a round adopts, at most: they take about a millisecond. */
 const ADOPT_WRITES = 2000;
 
+/** Entries that are compared with fingerprints for one page: they take about two milliseconds. */
+const SWEEP_PLACES = 8192;
+
 /** The catch-up under way, if any. */
 export class CatchUp {
-  /** Counts of verifications begun, and of entries that they dropped. */
-  readonly stats: { verifications: number; unconfirmed: number } = { verifications: 0, unconfirmed: 0 };
+  /** Counts of verifications begun, of entries that they dropped, and of entries that fingerprints covered. */
+  readonly stats: { verifications: number; unconfirmed: number; covered: number } = {
+    verifications: 0,
+    unconfirmed: 0,
+    covered: 0,
+  };
   readonly #options: CatchUpOptions;
   #run: CatchUpRun | undefined;
   /** A peer that waits for its turn. */
@@ -104,6 +124,8 @@ export class CatchUp {
   #alone = 0;
   /** The origin whose writes are being adopted, and the number under which. */
   #adopting: { id: number; by: number } | undefined;
+  /** Where the comparison of entries with fingerprints that have been taken goes on; `undefined` if there are no new ones. */
+  #sweep: SweepCursor | undefined;
   /** How many times an origin's orphans have been adopted. */
   adoptions = 0;
 
@@ -129,7 +151,8 @@ export class CatchUp {
     if (this.#run === undefined) {
       const progress = this.#unfinished.get(origin ?? 0) ?? { given: new Map(), lossy: new Map(), turns: 0 };
       this.#unfinished.delete(origin ?? 0);
-      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 } };
+      const dropped = { covered: 0, unconfirmed: 0 };
+      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 }, dropped };
       this.#run = { peer, origin, ...progress, ...start };
       this.#pull(this.#run);
     } else if (this.#run.peer !== peer) {
@@ -160,7 +183,8 @@ export class CatchUp {
   }
 
   /** Ends a catch-up that is incomplete: the writes that its pages have brought are kept, but are not known. */
-  #breakOff({ origin, given, lossy, turns, idleRounds }: CatchUpRun): void {
+  #breakOff(run: CatchUpRun): void {
+    const { origin, given, lossy, turns, idleRounds } = run;
     if (origin !== undefined && (turns > 0 || exceeds(given, this.#options.store.history.known))) {
       this.#unfinished.set(origin, { given, lossy, turns });
       for (const [oldest] of this.#unfinished) {
@@ -168,7 +192,7 @@ export class CatchUp {
       }
     }
     this.#alone = Math.max(this.#alone, idleRounds);
-    this.#finish();
+    this.#finish(run);
   }
 
   /** Adopts orphans whose peer has not come back and that no other has made known: else nobody would hear of them. */
@@ -176,7 +200,7 @@ export class CatchUp {
     const { store: { history }, rules } = this.#options;
     const orphaned = history.orphaned;
     if (orphaned.length === 0) this.#alone = 0;
-    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption) return;
+    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption || this.#dropCovered()) return;
     if (this.#adopting !== undefined) orphaned.unshift(this.#adopting.id);
     let left = ADOPT_WRITES;
     for (const id of orphaned) {
@@ -192,7 +216,8 @@ export class CatchUp {
     }
   }
 
-  #finish(): void {
+  #finish({ peer, dropped }: CatchUpRun): void {
+    if (dropped.covered + dropped.unconfirmed > 0) this.#options.onDropped?.(peer, dropped);
     const next = this.#next;
     this.#run = this.#next = undefined;
     if (next !== undefined) this.begin(next);
@@ -207,7 +232,7 @@ export class CatchUp {
     const { store: { history }, rules, apply } = this.#options;
     const run = this.#run;
     // A page of another peer, one that has come twice, or one from before a verification.
-    if (run?.peer !== peer || run.verification !== undefined || run.question !== page.question) {
+    if (run?.peer !== peer || (run.verification ?? run.doubts) !== undefined || run.question !== page.question) {
       return false;
     }
     if (run.origin !== page.from) {
@@ -219,53 +244,141 @@ export class CatchUp {
       this.stats.verifications++;
       return false;
     }
-    const isDominated = rules.dominance && !exceeds(history.dealt, page.known);
-    for (const write of page.writes) apply(peer, write, isDominated);
+    const theirs: Known = rules.dominance ? page.known : new Map();
+    for (const write of page.writes) apply(peer, write, theirs);
     for (const [origin, h] of page.upTo) {
       history.know({ origin, h: rules.pages ? 0 : h }); // an origin is met by this, but nothing of it is known yet
-      if (run.given.size < MAX_ORIGINS || !page.more) run.given.set(origin, h);
+      if (run.given.size < MAX_ORIGINS || page.more !== MORE.writes) run.given.set(origin, h);
     }
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
+    this.#takeDepartures(page);
     const last = page.writes.at(-1);
     const isAscending = last !== undefined && isAfter(placeOf(last.version), run.reached);
     if (last !== undefined) run.reached = placeOf(last.version);
-    if (page.more && isAscending) this.#pull(run);
+    if (page.more === MORE.writes && isAscending) this.#pull(run);
     // The peer has forgotten orphans of its own: nobody can say which writes those had replaced.
-    else if (page.more || exceeds(page.lossy, page.known)) this.#breakOff(run);
-    else this.#complete(run);
-    return !page.more;
+    else if (page.more === MORE.writes || exceeds(page.lossy, page.known)) this.#breakOff(run);
+    else return this.#takeLast(run, page);
+    return page.more !== MORE.writes;
+  }
+
+  /** Takes a page after which no writes come. Returns whether the catch-up is complete. */
+  #takeLast(run: CatchUpRun, page: Page & Head): boolean {
+    run.cursor = page.cursor;
+    const { history } = this.#options.store;
+    const dropped = history.origins.filter(({ known, forgotten }) => forgotten > known);
+    for (const [id, h] of [...history.unclaimed, ...dropped.map(({ id, forgotten }) => [id, forgotten] as const)]) {
+      run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
+    }
+    history.unclaimed.clear();
+    if (page.more === MORE.departures) {
+      this.#pull(run);
+    } else if (this.#options.rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
+      this.stats.verifications++;
+    } else if (!this.#doubt(run)) {
+      this.#complete(run);
+      return true;
+    }
+    return false;
+  }
+
+  /** Asks about the next entries that fingerprints cover. Returns false if there are none left. */
+  #doubt(run: CatchUpRun): boolean {
+    const { store, maxWrites, send } = this.#options;
+    if (this.#sweep === undefined) return false;
+    const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
+    const isLast = this.#sweep.index >= store.history.origins.length;
+    if (isLast) this.#sweep = undefined;
+    if (covered.length === 0 && isLast) {
+      store.history.isUnswept = false;
+      return false;
+    }
+    if (covered.length === 0) {
+      this.#pull(run); // the peer's answer leads back to here, and clients are served meanwhile
+      return true;
+    }
+    const asked = covered.map((position): Write => ({ ...nameAt(store, position), kind: NAME }));
+    asked.sort((a, b) => compareVersions(a.version, b.version));
+    run.doubts = { asked, question: this.#questions += 2 };
+    send(run.peer, { type: MESSAGE.verify, question: run.doubts.question, known: store.history.known, writes: asked });
+    return true;
+  }
+
+  /**
+   * Takes a peer's fingerprints over. Where there is no room for all, this node has forgotten some that it may not have
+   * compared with its entries: those have to be verified.
+   */
+  #takeDepartures({ departures }: Page): void {
+    const { store: { history }, rules } = this.#options;
+    if (departures.length === 0) return;
+    for (const departure of departures) history.take(departure);
+    if (rules.sweep) this.#sweep = { index: 0, h: 0, relabelled: history.relabelled };
+  }
+
+  /** Drops entries that fingerprints cover, where there is no peer to ask about them. Returns whether there are more. */
+  #dropCovered(): boolean {
+    if (this.#sweep === undefined) return false;
+    const { store } = this.#options;
+    const covered = store.covered(this.#sweep, SWEEP_PLACES, SWEEP_PLACES);
+    for (const position of covered) store.distrust(position);
+    this.stats.covered += covered.length;
+    if (this.#sweep.index < store.history.origins.length) return true;
+    this.#sweep = undefined;
+    store.history.isUnswept = false;
+    return false;
   }
 
   /** Makes known what the pages have given: with the last page, whatever has replaced a write is here too. */
-  #complete({ given, lossy }: CatchUpRun): void {
-    const { history } = this.#options.store;
+  #complete(run: CatchUpRun): void {
+    const { given, lossy, origin } = run;
+    const { store: { history }, onComplete } = this.#options;
     for (const [origin, h] of given) history.know({ origin, h });
     for (const [origin, h] of lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
-    this.#finish();
+    onComplete(origin);
+    this.#finish(run);
   }
 
-  /** Takes the answer to a verification: an entry that was not confirmed may have been deleted, and is dropped. */
+  /** Takes the answer to a question about entries: one that was not confirmed may have been deleted, and is dropped. */
   takeVerified(peer: number, { question, confirmed }: Verified): void {
-    const { store } = this.#options;
     const run = this.#run;
-    const asked = run?.verification?.asked;
-    if (run?.peer !== peer || run.verification?.question !== question) return;
-    if (asked?.length !== confirmed.length) return;
+    if (run?.peer !== peer) return;
+    const { doubts, verification } = run;
+    if (doubts?.question === question && doubts.asked.length === confirmed.length) {
+      const dropped = this.#dropUnconfirmed(doubts.asked, confirmed);
+      this.stats.covered += dropped;
+      run.dropped.covered += dropped;
+      run.doubts = undefined;
+      this.#pull(run);
+    } else if (verification?.question === question && verification.asked.length === confirmed.length) {
+      const dropped = this.#dropUnconfirmed(verification.asked, confirmed);
+      this.stats.unconfirmed += dropped;
+      run.dropped.unconfirmed += dropped;
+      if (!this.#verify(run)) this.#pull(run);
+    } else {
+      return;
+    }
     run.idleRounds = 0;
+  }
+
+  #dropUnconfirmed(asked: readonly Write[], confirmed: readonly boolean[]): number {
+    const { store } = this.#options;
+    let dropped = 0;
     for (let i = 0; i < asked.length; i++) {
       const position = confirmed[i] ? 0 : livesAt(store, asked[i].key, asked[i].version);
       if (position === 0) continue;
-      this.stats.unconfirmed++;
+      dropped++;
       store.distrust(position);
     }
-    if (!this.#verify(run)) this.#pull(run);
+    return dropped;
   }
 
   #pull(run: CatchUpRun): void {
-    const known = this.#options.store.history.known;
-    for (const [id, h] of run.given) if (h > (known.get(id) ?? 0)) known.set(id, h);
-    run.question = ++this.#questions;
-    this.#options.send(run.peer, { type: MESSAGE.pull, question: run.question, known, after: run.reached });
+    const { known } = this.#options.store.history;
+    const given: Known = new Map();
+    for (const [id, h] of run.given) if (h > (known.get(id) ?? 0)) given.set(id, h);
+    const question = run.question = this.#questions += 2;
+    const { reached: after, cursor } = run;
+    this.#options.send(run.peer, { type: MESSAGE.pull, question, known, given, after, cursor });
   }
 
   /**
@@ -311,7 +424,7 @@ export class CatchUp {
       return false;
     }
     verification.asked = asked.sort((a, b) => compareVersions(a.version, b.version));
-    const question = verification.question = ++this.#questions;
+    const question = verification.question = this.#questions += 2;
     send(run.peer, { type: MESSAGE.verify, question, known: history.known, writes: asked });
     return true;
   }

@@ -4,13 +4,15 @@
  */
 
 import { CatchUp } from "./catch_up.ts";
-import { livesAt, nameOf, pageFor, writesAt } from "./pages.ts";
+import { Join } from "./join.ts";
+import { livesAt, nameOf, pageAt, pageFor, placesBefore, writesAt } from "./pages.ts";
 import {
   type Head,
   MESSAGE,
   type Message,
   type MessageBody,
   MessageWriter,
+  type Place,
   type Pull,
   type Push,
   TOUCH,
@@ -27,6 +29,9 @@ import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.t
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
 
+/** Counts of entries that a catch-up has dropped, as in {@linkcode GossipTotals}. */
+export type Dropped = Pick<GossipTotals, "covered" | "unconfirmed">;
+
 /** What gossip needs. */
 export interface GossipOptions {
   readonly store: Store;
@@ -36,15 +41,23 @@ export interface GossipOptions {
   readonly send: (peer: number, message: Uint8Array) => void;
   /** Called when there is something to `flush`, once until the next `flush`. */
   readonly onWaiting?: () => void;
+  /** Called at the end of a catch-up with a peer that has dropped entries, also if the peer is gone by then. */
+  readonly onDropped?: (peer: number, counts: Dropped) => void;
   /** Writes in a message, at most. */
   readonly maxWrites?: number;
   /** Whether to tell peers of writes at once. */
   readonly eager?: boolean;
+  /** Rounds after its start for which this node asks the peers that it meets what they hold (60). */
+  readonly joinRounds?: number;
   /** Rules of replication; for the simulator. */
   readonly rules?: Rules;
 }
 
+const NOTHING: Known = new Map();
 const MAX_WRITES = 256;
+const JOIN_ROUNDS = 60;
+/** Places in a list, at most. */
+const MAX_LISTED = 4096;
 /** Bytes of a value that is pushed, at most: of a larger one peers are told that there is something, and ask for it. */
 const MAX_PUSH_BYTES = 16 * 1024;
 /** Peers that a message names as told, at most; a receiver refuses a much longer list. */
@@ -75,6 +88,7 @@ export class Gossip implements StoreListener {
   readonly #writer = new MessageWriter();
   readonly #peers = new Map<number, PeerState>();
   readonly #catchUp: CatchUp;
+  readonly #join: Join;
   /** The last write made here that peers were told of. */
   #told = 0;
   /** The last clear that peers were told of. */
@@ -92,8 +106,16 @@ export class Gossip implements StoreListener {
       rules: this.#rules,
       maxWrites: this.#maxWrites,
       send: (peer, message) => this.#send([peer], message),
-      apply: (peer, write, isDominated) => this.#apply(peer, write, isDominated),
+      apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
       originOf: (peer) => this.#peers.get(peer)?.origin,
+      onDropped: (peer, counts) => this.#dropped(peer, counts),
+      onComplete: (origin) => this.#join.caughtUp(origin),
+    });
+    this.#join = new Join({
+      store: options.store,
+      rounds: options.joinRounds ?? JOIN_ROUNDS,
+      send: (peer, message) => this.#send([peer], message),
+      fill: (peer, write, theirs) => this.#apply(peer, write, theirs, true),
     });
     options.store.listen(this);
   }
@@ -123,16 +145,23 @@ export class Gossip implements StoreListener {
   disconnect(peer: number): void {
     this.#peers.delete(peer);
     this.#catchUp.end(peer);
+    this.#join.end(peer);
   }
 
-  /** The peer that this node is catching up with, if any. */
+  /** Whether this node still asks peers for entries of before its start. */
+  get isJoining(): boolean {
+    return this.#join.isJoining;
+  }
+
+  /** The peer that this node is catching up with, if any, or the one that it asks for what it holds. */
   get catchingUpWith(): number | undefined {
-    return this.#catchUp.peer;
+    return this.#catchUp.peer ?? this.#join.peer;
   }
 
   /** Takes note that a message of a peer is arriving, and is incomplete yet. */
   heard(peer: number): void {
     this.#catchUp.heard(peer);
+    this.#join.heard(peer);
   }
 
   /** What is known of a connected peer. */
@@ -144,6 +173,9 @@ export class Gossip implements StoreListener {
   round(random: () => number): void {
     this.flush();
     this.#catchUp.wait(random);
+    if (this.#catchUp.peer === undefined) {
+      this.#join.round([...this.#peers].map(([peer, { origin }]) => [peer, origin]));
+    }
     for (const state of this.#peers.values()) state.isOffered = false;
     const peers = [...this.#peers.keys()];
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
@@ -192,11 +224,13 @@ export class Gossip implements StoreListener {
   #tellWrites(): void {
     const { store, origin, eager } = this.#options;
     const before = this.#told;
-    const [{ known: last, log }] = store.history.origins;
+    const [{ known: last, log, left, forgotten }] = store.history.origins;
     this.#told = last;
     if (last === before || eager === false || this.#peers.size === 0) return;
     const positions = [...log.after(before)];
-    if (positions.some((position) => store.reader.storedBytes(position) > MAX_PUSH_BYTES)) {
+    // A push makes its range known, so it cannot leave out what has left already.
+    const hasLeft = Math.max(left, forgotten) > before;
+    if (hasLeft || positions.some((position) => store.reader.storedBytes(position) > MAX_PUSH_BYTES)) {
       return this.#send([...this.#peers.keys()], { type: MESSAGE.news, origin, last });
     }
     let told = before;
@@ -262,6 +296,7 @@ export class Gossip implements StoreListener {
         return this.#sendPage(peer, state, message);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
+        if (this.#join.takePage(peer, message)) return;
         // Once a round: two nodes that cannot keep what the other gives would never come to rest.
         if (!this.#catchUp.takePage(peer, message) || state.isOffered) return;
         state.isOffered = this.#offer(peer, TURN.take, message.known);
@@ -278,6 +313,13 @@ export class Gossip implements StoreListener {
         return;
       case MESSAGE.touch:
         return this.#takeTouch(peer, message.sentTo, message.writes);
+      case MESSAGE.list:
+        return this.#sendList(peer, message);
+      case MESSAGE.listed:
+        if (message.to === this.#options.origin) this.#join.takeList(peer, message);
+        return;
+      case MESSAGE.want:
+        return this.#sendWanted(peer, state, message);
     }
   }
 
@@ -337,7 +379,8 @@ export class Gossip implements StoreListener {
       return;
     }
     let isNews = false;
-    for (const write of writes) if (this.#apply(peer, write, false)) isNews = true;
+    // A push does not say what its sender knows.
+    for (const write of writes) if (this.#apply(peer, write, NOTHING)) isNews = true;
     store.history.know({ origin, h: last });
     if (isNews) this.#push(push, peer);
   }
@@ -378,11 +421,17 @@ export class Gossip implements StoreListener {
     if (news.length > 0) this.#touch(sentTo, news, peer);
   }
 
-  #apply(peer: number, write: Write, isDominated: boolean): boolean {
-    const isNews = this.#options.store.apply(write.key, write, isDominated);
+  #apply(peer: number, write: Write, theirs: Known, isFill = false): boolean {
+    const isNews = this.#options.store.apply(write.key, write, theirs, isFill);
     this.stats[isNews ? "applied" : "repeated"]++;
     if (isNews) this.#peers.get(peer)!.applied++;
     return isNews;
+  }
+
+  #dropped(peer: number, counts: Dropped): void {
+    const state = this.#peers.get(peer);
+    if (state !== undefined) state.dropped += counts.covered + counts.unconfirmed;
+    this.#options.onDropped?.(peer, counts);
   }
 
   /** Tells a peer of each of its living versions whether that is the newest of its key that this node has known. */
@@ -395,16 +444,37 @@ export class Gossip implements StoreListener {
     const confirmed = writes.map(({ key, version }) => {
       if (livesAt(store, key, version) !== 0) return true;
       const held = store.versionOf(key);
-      return version.h > forgotten && (held === undefined || compareVersions(held, version) <= 0);
+      const isNewer = held !== undefined && compareVersions(held, version) > 0;
+      return !isNewer && version.h > forgotten && !store.hasLeft(key, version);
     });
     this.#send([peer], { type: MESSAGE.verified, to, question, confirmed });
   }
 
   #sendPage(peer: number, state: PeerState, pull: Pull & Head): void {
-    const page = pageFor(this.#options.store, pull, this.#maxWrites);
+    const page = pageFor(this.#options.store, pull, this.#maxWrites, this.#rules);
     this.stats.sent += page.writes.length;
     state.sent += page.writes.length;
     this.#send([peer], { type: MESSAGE.page, to: pull.from, ...page });
+  }
+
+  #sendList(peer: number, { from: to, question, before }: { from: number; question: number; before: Place }): void {
+    this.#send([peer], {
+      type: MESSAGE.listed,
+      to,
+      question,
+      ...placesBefore(this.#options.store, before, MAX_LISTED),
+    });
+  }
+
+  #sendWanted(
+    peer: number,
+    state: PeerState,
+    { from: to, question, places }: Head & { question: number; places: Place[] },
+  ): void {
+    const page = pageAt(this.#options.store, question, places, this.#maxWrites);
+    this.stats.sent += page.writes.length;
+    state.sent += page.writes.length;
+    this.#send([peer], { type: MESSAGE.page, to, ...page });
   }
 
   #send(peers: number[], body: MessageBody): void {

@@ -4,7 +4,8 @@
  */
 
 import { FLAGS } from "../wire/values.ts";
-import type { Known } from "../store/history.ts";
+import type { Departure, Known } from "../store/history.ts";
+import type { Cursor } from "../store/fingerprints.ts";
 import { MAX_TTL_MS } from "../base/limits.ts";
 import { ENTRY, type RemoteWrite } from "../store/entry.ts";
 import { type ByteSpan, copySpan } from "../base/byte_span.ts";
@@ -21,10 +22,16 @@ export const MESSAGE = {
   push: 8,
   news: 9,
   touch: 10,
+  list: 11,
+  listed: 12,
+  want: 13,
 } as const;
 
 /** What a `known` message is: the answer to a `sync`, an offer to take first, or the answer to that offer. */
 export const TURN = { answer: 0, offer: 1, take: 2 } as const;
+
+/** What comes after a page: nothing, more writes, or, after the last write, more of those that have left. */
+export const MORE = { nothing: 0, writes: 1, departures: 2 } as const;
 
 /** A kind of write beside those of records: a key and its version alone. `TOUCH` is a use that has put off a deadline. */
 export const NAME = 0;
@@ -51,10 +58,13 @@ export interface Head {
 export interface Pull {
   /** The question's number, so that a late answer is not taken for another question's. */
   question: number;
-  /** How far the asker knows writes, or has been given them by this peer. */
+  /** How far the asker knows writes; `given` is how far this peer has given it more. */
   known: Known;
+  given: Known;
   /** Place of the last write that the asker has been given. */
   after: Place;
+  /** Where fingerprints go on, once there are no more writes. */
+  cursor?: Cursor;
 }
 
 /** Place of a write in the order of pages: by version, then by the number under which the write is counted. */
@@ -75,8 +85,11 @@ export interface Page {
   /** How far the sender has forgotten writes beyond what the receiver knows. */
   lossy: Known;
   writes: Write[];
-  /** Whether more writes are to be asked for. */
-  more: boolean;
+  /** One of {@linkcode MORE}: what is to be asked for next. */
+  more: number;
+  /** Writes that the receiver does not know and that have left the sender, in ascending order; `cursor` is where further ones are. */
+  departures: Departure[];
+  cursor: Cursor;
 }
 
 /** Versions that live at the asker, with the question whether they are the newest. */
@@ -94,6 +107,16 @@ export interface Verified {
   to: number;
   question: number;
   confirmed: boolean[];
+}
+
+/** Places of entries that the sender holds, the newest first. */
+export interface Listed {
+  /** Origin of the asker; `question` is the number of the question that the list answers. */
+  to: number;
+  question: number;
+  /** Whether there are older ones. */
+  more: boolean;
+  places: Place[];
 }
 
 /** New writes of one origin, sent without having been asked for. */
@@ -118,7 +141,10 @@ export type MessageBody =
   | { type: typeof MESSAGE.verified } & Verified
   | { type: typeof MESSAGE.push } & Push
   | { type: typeof MESSAGE.news; origin: number; last: number }
-  | { type: typeof MESSAGE.touch; sentTo: number[]; writes: Write[] };
+  | { type: typeof MESSAGE.touch; sentTo: number[]; writes: Write[] }
+  | { type: typeof MESSAGE.list; question: number; before: Place }
+  | { type: typeof MESSAGE.listed } & Listed
+  | { type: typeof MESSAGE.want; question: number; places: Place[] };
 
 /** A message. */
 export type Message = Head & MessageBody;
@@ -155,17 +181,12 @@ export class MessageWriter {
       case MESSAGE.pull:
         this.#count(message.question);
         this.#known(message.known);
-        this.#float64(message.after.h);
-        this.#uint32(message.after.id);
+        this.#known(message.given);
+        this.#place(message.after);
+        this.#cursor(message.cursor);
         break;
       case MESSAGE.page:
-        this.#uint32(message.to);
-        this.#count(message.question);
-        this.#uint8(Number(message.more));
-        this.#known(message.known);
-        this.#known(message.upTo);
-        this.#known(message.lossy);
-        this.#writes(message.writes);
+        this.#page(message);
         break;
       case MESSAGE.verify:
         this.#count(message.question);
@@ -192,8 +213,48 @@ export class MessageWriter {
       case MESSAGE.touch:
         this.#ids(message.sentTo);
         this.#writes(message.writes);
+        break;
+      default:
+        this.#joining(message);
     }
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  #place({ h, id }: Place): void {
+    this.#float64(h);
+    this.#uint32(id);
+  }
+
+  /** Writes places in descending order: each holds its distance from the one before. */
+  #places(places: readonly Place[]): void {
+    const indexes = new Map<number, number>();
+    for (const { id } of places) if (!indexes.has(id)) indexes.set(id, indexes.size);
+    this.#ids([...indexes.keys()]);
+    this.#count(places.length);
+    let before = 0;
+    for (const { h, id } of places) {
+      this.#count(indexes.get(id)!);
+      this.#count(before === 0 ? h : before - h);
+      before = h;
+    }
+  }
+
+  #cursor(cursor: Cursor | undefined): void {
+    this.#count(cursor === undefined ? 0 : cursor.cell + 1);
+    if (cursor !== undefined) this.#count(cursor.moves);
+  }
+
+  /** Writes fingerprints in ascending order of their versions: each holds its distance from the one before. */
+  #departures(departures: readonly Departure[]): void {
+    const indexes = this.#origins(departures);
+    this.#count(departures.length);
+    let before = 0;
+    for (const { hash, upTo, id } of departures) {
+      this.#uint32(hash);
+      this.#count(indexes.get(id)!);
+      this.#count(upTo - before);
+      before = upTo;
+    }
   }
 
   #ids(ids: readonly number[]): void {
@@ -209,16 +270,43 @@ export class MessageWriter {
     }
   }
 
-  /**
-   * Writes a list of writes in ascending order: each holds its distance from the one before, and an index into a list of
-   * origins. A second list names the writers of origins that are numbers of adopted writes.
-   */
-  #writes(writes: readonly Write[]): void {
+  #page(message: Page): void {
+    this.#uint32(message.to);
+    this.#count(message.question);
+    this.#uint8(message.more);
+    this.#known(message.known);
+    this.#known(message.upTo);
+    this.#known(message.lossy);
+    this.#writes(message.writes);
+    this.#departures(message.departures);
+    this.#cursor(message.cursor);
+  }
+
+  #joining(message: Message): void {
+    switch (message.type) {
+      case MESSAGE.list:
+        this.#count(message.question);
+        this.#place(message.before);
+        break;
+      case MESSAGE.listed:
+        this.#uint32(message.to);
+        this.#count(message.question);
+        this.#uint8(Number(message.more));
+        this.#places(message.places);
+        break;
+      case MESSAGE.want:
+        this.#count(message.question);
+        this.#places(message.places);
+    }
+  }
+
+  /** Writes the origins under which writes are counted, and who wrote those of adopted ones. Returns their indexes. */
+  #origins(counted: readonly { id: number; writer: number }[]): Map<number, number> {
     const indexes = new Map<number, number>();
     const adopted = new Map<number, number>();
-    for (const { version: { origin, by = origin } } of writes) {
-      if (!indexes.has(by)) indexes.set(by, indexes.size);
-      if (by !== origin) adopted.set(indexes.get(by)!, origin);
+    for (const { id, writer } of counted) {
+      if (!indexes.has(id)) indexes.set(id, indexes.size);
+      if (id !== writer) adopted.set(indexes.get(id)!, writer);
     }
     this.#ids([...indexes.keys()]);
     this.#count(adopted.size);
@@ -226,6 +314,15 @@ export class MessageWriter {
       this.#count(index);
       this.#uint32(writer);
     }
+    return indexes;
+  }
+
+  /**
+   * Writes a list of writes in ascending order: each holds its distance from the one before, and an index into a list of
+   * origins. A second list names the writers of origins that are numbers of adopted writes.
+   */
+  #writes(writes: readonly Write[]): void {
+    const indexes = this.#origins(writes.map(({ version: { origin, by = origin } }) => ({ id: by, writer: origin })));
     this.#count(writes.length);
     let h = 0;
     for (const write of writes) {

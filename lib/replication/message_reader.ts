@@ -4,18 +4,22 @@ import { ProtocolError } from "../base/errors.ts";
 import {
   FLAG_CODES,
   type Head,
+  type Listed,
   MESSAGE,
   type Message,
+  MORE,
   NAME,
   OTHER_FLAGS,
   type Page,
   type Place,
+  type Pull,
   type Push,
   TOUCH,
   type Verified,
   type Write,
 } from "./message.ts";
-import { type Known, MAX_ORIGINS } from "../store/history.ts";
+import type { Cursor } from "../store/fingerprints.ts";
+import { type Departure, type Known, MAX_ORIGINS } from "../store/history.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -61,7 +65,7 @@ class MessageReader {
       case MESSAGE.known:
         return { type, ...head, turn: this.#uint8(), known: this.#known() };
       case MESSAGE.pull:
-        return { type, ...head, question: this.#count(), known: this.#known(), after: this.#place() };
+        return { type, ...head, ...this.#pull() };
       case MESSAGE.page:
         return { type, ...head, ...this.#page() };
       case MESSAGE.verify:
@@ -74,19 +78,70 @@ class MessageReader {
         return { type, ...head, origin: this.#uint32(), last: this.#version() };
       case MESSAGE.touch:
         return { type, ...head, sentTo: this.#list(4, () => this.#uint32()), writes: this.#writes([TOUCH]) };
+      case MESSAGE.list:
+        return { type, ...head, question: this.#count(), before: this.#place() };
+      case MESSAGE.listed:
+        return { type, ...head, ...this.#listed() };
+      case MESSAGE.want:
+        return { type, ...head, question: this.#count(), places: this.#places() };
       default:
         throw new ProtocolError(`a peer's message of unknown type ${type}`);
     }
   }
 
+  #pull(): Pull {
+    const pull = { question: this.#count(), known: this.#known(), given: this.#known(), after: this.#place() };
+    return { ...pull, cursor: this.#cursor() };
+  }
+
   /** Reads a page, and checks that it makes nothing known that its sender does not know. */
   #page(): Page {
-    const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8() === 1];
+    const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8()];
+    if (more > MORE.departures) throw new ProtocolError(`a page that says that ${more} comes after it`);
     const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
     for (const [id, h] of upTo) {
       if (h > (known.get(id) ?? 0)) throw new ProtocolError("a peer gives what it says it does not know");
     }
-    return { to, question, more, known, upTo, lossy, writes: this.#writes(WRITES) };
+    const writes = this.#writes(WRITES);
+    const departures = this.#departures();
+    const cursor = this.#cursor();
+    if (cursor === undefined) throw new ProtocolError("a page that does not say where fingerprints go on");
+    return { to, question, more, known, upTo, lossy, writes, departures, cursor };
+  }
+
+  #cursor(): Cursor | undefined {
+    const cell = this.#count();
+    return cell === 0 ? undefined : { cell: cell - 1, moves: this.#count() };
+  }
+
+  #departures(): Departure[] {
+    const ids = this.#list(4, () => this.#uint32());
+    const adopted = new Map(this.#list(5, () => [this.#count(), this.#uint32()]));
+    let upTo = 0;
+    return this.#list(6, () => {
+      const [hash, index, more] = [this.#uint32(), this.#count(), this.#count()];
+      if (index >= ids.length) throw new ProtocolError("a fingerprint without an origin");
+      upTo += more;
+      if (!Number.isSafeInteger(upTo)) throw new ProtocolError(`a version that is none: ${upTo}`);
+      return { hash, upTo, id: ids[index], writer: adopted.get(index) ?? ids[index] };
+    });
+  }
+
+  #listed(): Listed {
+    const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8() === 1];
+    return { to, question, more, places: this.#places() };
+  }
+
+  #places(): Place[] {
+    const ids = this.#list(4, () => this.#uint32());
+    let before = 0;
+    return this.#list(2, () => {
+      const [index, less] = [this.#count(), this.#count()];
+      if (index >= ids.length) throw new ProtocolError("a place without an origin");
+      before = before === 0 ? less : before - less;
+      if (before < 0) throw new ProtocolError(`a version that is none: ${before}`);
+      return { h: before, id: ids[index] };
+    });
   }
 
   #verified(): Verified {
@@ -144,13 +199,13 @@ class MessageReader {
   }
 
   /** Reads a counted list of items of `leastBytes` bytes or more; a count without those bytes allocates nothing. */
-  #list<T>(leastBytes: number, item: () => T): T[] {
+  #list<T>(leastBytes: number, item: (i: number) => T): T[] {
     const count = this.#count();
     if (count > MAX_ITEMS) throw new ProtocolError(`${count} items in a peer's message, of ${MAX_ITEMS} at most`);
     if (count * leastBytes > this.#bytes.length - this.#at) {
       throw new ProtocolError("a peer's message that is truncated");
     }
-    return Array.from({ length: count }, item);
+    return Array.from({ length: count }, (_, i) => item(i));
   }
 
   #span(mostBytes: number): ByteSpan {
@@ -210,7 +265,11 @@ class MessageReader {
 export function highest(message: Message): number {
   let h = Math.max(message.clock, message.cleared);
   if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
-  if (message.type === MESSAGE.page) h = Math.max(h, ...message.lossy.values(), message.writes.at(-1)?.version.h ?? 0);
+  if (message.type === MESSAGE.page) {
+    h = Math.max(h, ...message.lossy.values(), message.writes.at(-1)?.version.h ?? 0);
+    h = Math.max(h, message.departures.at(-1)?.upTo ?? 0);
+  }
+  if (message.type === MESSAGE.listed) h = Math.max(h, message.places[0]?.h ?? 0);
   return "last" in message ? Math.max(h, message.last) : h;
 }
 

@@ -1,8 +1,8 @@
 /** Takes writes out of a store in the form that messages carry. It knows records and history, not peers. */
 
-import type { Page, Place, Pull, Write } from "./message.ts";
-import type { Known, Origin } from "../store/history.ts";
-import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
+import { MORE, type Page, type Place, type Pull, type Write } from "./message.ts";
+import type { Known, Origin, Rules } from "../store/history.ts";
+import { ENTRY, type EntryReader, GHOST, TRAVELS } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
@@ -10,18 +10,34 @@ import { compareVersions, type Version } from "../store/version.ts";
 /** Bytes of keys and values in a message, at most; one write alone may be larger. */
 const MAX_MESSAGE_BYTES = 128 * 1024;
 
-/** A page of the oldest writes that a peer lacks, and how far such writes have been forgotten here. */
-export function pageFor(store: Store, { question, known: theirs, after }: Pull, maxWrites: number): Omit<Page, "to"> {
-  const { writes, cut } = missingWrites(store, theirs, after, maxWrites);
+/** Fingerprints in a page, at most about. */
+const MAX_DEPARTURES = 5000;
+
+/**
+ * A page of the oldest writes that a peer lacks, and how far such writes have been forgotten here. With the last of them,
+ * and on further pages, come the fingerprints of those that have left.
+ */
+export function pageFor(store: Store, pull: Pull, maxWrites: number, rules: Rules): Omit<Page, "to"> {
+  const { history } = store;
+  const { question, known: theirs, given, after } = pull;
+  const all: Known = new Map(theirs);
+  for (const [id, h] of given) all.set(id, Math.max(h, theirs.get(id) ?? 0));
+  const isAsked = pull.cursor !== undefined;
+  const { writes, cut } = isAsked ? { writes: [] } : missingWrites(store, all, after, maxWrites);
   const upTo: Known = new Map();
   const lossy: Known = new Map();
-  for (const { id, known, forgotten } of store.history.origins) {
-    const have = theirs.get(id) ?? 0;
-    const given = cut === undefined ? known : Math.min(known, id <= cut.id ? cut.h : cut.h - 1);
-    if (given > have) upTo.set(id, given);
-    if (forgotten > Math.max(have, store.history.cleared)) lossy.set(id, forgotten);
+  for (const { id, known, forgotten } of history.origins) {
+    const have = all.get(id) ?? 0;
+    const most = cut === undefined ? known : Math.min(known, id <= cut.id ? cut.h : cut.h - 1);
+    if (!isAsked && most > have) upTo.set(id, most);
+    if (forgotten > Math.max(theirs.get(id) ?? 0, history.cleared)) lossy.set(id, forgotten);
   }
-  return { question, known: store.history.known, upTo, lossy, writes, more: cut !== undefined };
+  const page = { question, known: history.known, upTo, lossy, writes };
+  const cursor = pull.cursor ?? { cell: 0, moves: 0 };
+  const isLast = rules.lastPage ? cut === undefined : after.h === 0;
+  if (!isLast) return { ...page, more: cut === undefined ? MORE.nothing : MORE.writes, departures: [], cursor };
+  const { departures, more } = history.departures(theirs, cursor, MAX_DEPARTURES);
+  return { ...page, more: cut !== undefined ? MORE.writes : more ? MORE.departures : MORE.nothing, departures, cursor };
 }
 
 /** The oldest writes that a peer lacks, in ascending order; `cut` is the last one's place if there are more. */
@@ -85,6 +101,55 @@ function* missingOf(
 /** Place of the write with a version. */
 export function placeOf({ h, origin, by = origin }: Version): Place {
   return { h, id: by };
+}
+
+/** Places of the newest entries held before a place, of up to `most` of them, the newest first. */
+export function placesBefore(
+  { reader, history }: Store,
+  before: Place,
+  most: number,
+): { places: Place[]; more: boolean } {
+  const heads = history.origins.flatMap(({ id, known, log }) => {
+    const rest = log.before(Math.min(known, id < before.id ? before.h : before.h - 1) + 1);
+    return { id, rest, h: nextEntry(reader, rest) };
+  }).filter(({ h }) => h > history.cleared);
+  const places: Place[] = [];
+  while (heads.length > 0) {
+    if (places.length === most) return { places, more: true };
+    let last = 0;
+    for (let i = 1; i < heads.length; i++) if (isAfter(heads[i], heads[last])) last = i;
+    const head = heads[last];
+    places.push({ h: head.h, id: head.id });
+    head.h = nextEntry(reader, head.rest);
+    if (head.h <= history.cleared) heads.splice(last, 1);
+  }
+  return { places, more: false };
+}
+
+/** Version of the next entry; 0 if there is none. */
+function nextEntry(reader: EntryReader, positions: Generator<number, void, void>): number {
+  for (let next = positions.next(); !next.done; next = positions.next()) {
+    if (reader.kind(next.value) === ENTRY) return reader.h(next.value);
+  }
+  return 0;
+}
+
+/** A page of entries at places, the newest first, as many as a page holds. */
+export function pageAt(store: Store, question: number, places: readonly Place[], maxWrites: number): Omit<Page, "to"> {
+  const { reader, history } = store;
+  const positions: number[] = [];
+  let [bytes, isFull] = [0, false];
+  for (const { h, id } of places) {
+    const position = history.at(id, h);
+    if (position === 0 || reader.kind(position) !== ENTRY) continue;
+    bytes += reader.keyBytes(position) + reader.storedBytes(position);
+    isFull = positions.length === maxWrites || (positions.length > 0 && bytes > MAX_MESSAGE_BYTES);
+    if (isFull) break;
+    positions.push(position);
+  }
+  const none = { upTo: new Map(), lossy: new Map(), departures: [], cursor: { cell: 0, moves: 0 } };
+  const more = isFull ? MORE.writes : MORE.nothing;
+  return { question, known: history.known, ...none, more, writes: writesAt(store, positions.reverse()) };
 }
 
 /** Whether `place` comes after `other`. */

@@ -7,6 +7,8 @@ export interface PeerState {
   /** Writes received from the peer and applied; `sent` are those sent to it. */
   applied: number;
   sent: number;
+  /** Entries dropped here because of what the peer has said. */
+  dropped: number;
   /** Writes held here that the peer lacked by its last message. */
   lag: number;
   /** Milliseconds from a question to its answer; `undefined` before the first. */
@@ -26,6 +28,7 @@ export function newPeerState(): PeerState {
     origin: undefined,
     applied: 0,
     sent: 0,
+    dropped: 0,
     lag: 0,
     roundTripMs: undefined,
     lastRoundMs: undefined,

@@ -7,6 +7,7 @@ import { type Address, DEFAULT_PORT, parseAddress } from "../base/address.ts";
 import {
   DEFAULT_MAX_SIZE,
   DEFAULT_TTL_MS,
+  MAX_FORGOTTEN,
   MAX_ITEM_BYTES,
   MAX_PORT,
   MAX_STORE_BYTES,
@@ -14,6 +15,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
+import { fingerprintBytes, mostFingerprints } from "../store/fingerprints.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions {
@@ -39,11 +41,19 @@ export interface ServerOptions {
   maxSize?: number;
   /**
    * Bytes of memory for entries: keys, values, their overhead and the room between them; 64 KiB to 16 GiB. About an
-   * eighth is room between them, more below 4 MiB.
+   * eighth is room between them, more below 4 MiB. The fingerprints of `maxForgotten` come out of it too.
    *
    * @default {17179869184}
    */
   maxBytes?: number;
+  /**
+   * Writes that have left (evicted, expired, or deleted long ago) of which the server keeps the fingerprint, so that a
+   * peer can miss as many while it is away, and afterwards need not drop entries that nobody deleted; 0 to 1,469,644.
+   * Each takes about 7 bytes of `maxBytes`, once there is one; all together 60 % of it at most.
+   *
+   * @default {1469644; with `maxBytes` below 76 MiB fewer: 734822 from 38 MiB on, 367411 from 4 MiB on}
+   */
+  maxForgotten?: number;
   /**
    * Milliseconds until an entry expires that was stored without a time to live of its own; 0 or `Infinity` means never.
    *
@@ -89,6 +99,8 @@ const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
 const DEFAULT_MAX_CONNECTIONS = 1000;
 const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
+/** Part of the memory for entries that fingerprints may take. */
+const MOST_FINGERPRINTS_SHARE = 0.6;
 
 /** Options of a server, complete and checked. */
 export interface ResolvedServerOptions {
@@ -96,6 +108,7 @@ export interface ResolvedServerOptions {
   readonly peers: readonly Address[];
   readonly maxSize: number;
   readonly maxBytes: number | undefined;
+  readonly maxForgotten: number;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly gossipIntervalMs: number;
@@ -117,10 +130,12 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   const maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
   const log = options.log ?? console.log;
   const { maxBytes } = options;
+  const maxForgotten = options.maxForgotten ?? mostFingerprints(maxBytes ?? MAX_STORE_BYTES);
   const listen = checkedListen(options.listen ?? DEFAULT_PORT);
   const peers = (options.peers ?? []).map(checkedPeer);
   checkAtLeast("gossipIntervalMs", gossipIntervalMs, LEAST_GOSSIP_INTERVAL_MS, MAX_TIMER_MS);
   if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
+  checkForgotten(maxForgotten, maxBytes ?? MAX_STORE_BYTES);
   checkAtLeast("maxConnections", maxConnections, 1);
   checkAtLeast("maxItemBytes", maxItemBytes, MIN_ITEM_BYTES, MAX_ITEM_BYTES);
   return {
@@ -128,6 +143,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     peers,
     maxSize: options.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
     maxBytes,
+    maxForgotten,
     ttlMs: options.ttlMs ?? DEFAULT_TTL_MS,
     renewOnHit: options.renewOnHit ?? true,
     gossipIntervalMs,
@@ -162,6 +178,17 @@ function checkedPeer(peer: string): Address {
   const address = parseAddress(peer);
   if (address?.transport === "tcp" && address.port > 0) return address;
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
+}
+
+/** Throws a `RangeError` if there can be no fingerprints of so many writes, or they would leave too little for entries. */
+function checkForgotten(maxForgotten: number, maxBytes: number): void {
+  checkAtLeast("maxForgotten", maxForgotten, 0, MAX_FORGOTTEN);
+  const bytes = fingerprintBytes(maxForgotten);
+  if (bytes <= MOST_FINGERPRINTS_SHARE * maxBytes) return;
+  throw new RangeError(
+    `Cannot create server: the fingerprints of maxForgotten (${maxForgotten}) must take ` +
+      `${100 * MOST_FINGERPRINTS_SHARE} % of maxBytes (${maxBytes}) at most: they would take ${bytes} bytes`,
+  );
 }
 
 /** Throws a `RangeError` if an option is not from `least` to `most`. */

@@ -6,7 +6,8 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { FrameReader } from "../wire/frame.ts";
-import { Gossip } from "../replication/gossip.ts";
+import { droppedLine } from "./dropped_line.ts";
+import { type Dropped, Gossip } from "../replication/gossip.ts";
 import { greet } from "../platform/handshake.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { type Part, within } from "./part.ts";
@@ -122,6 +123,7 @@ export class Peers implements Part {
       origin: options.id,
       send: (number, message) => this.#connected.get(number)?.connection.send(message),
       onWaiting: () => queueMicrotask(() => this.#guard(() => this.gossip.flush())),
+      onDropped: (number, counts) => this.#sayDropped(number, counts),
     });
   }
 
@@ -202,6 +204,7 @@ export class Peers implements Part {
       bytesSent: peer?.connection.bytesSent ?? 0,
       entriesReceived: state?.applied ?? 0,
       entriesSent: state?.sent ?? 0,
+      entriesDropped: state?.dropped ?? 0,
       refusedFuture: peer?.refusedFuture ?? 0,
       refusedBad: 0,
       droppedFull: peer?.connection.dropped ?? 0,
@@ -289,7 +292,6 @@ export class Peers implements Part {
     this.#connected.set(number, peer);
     this.#incompatible.delete(address);
     this.gossip.connect(number);
-    this.#options.store.endAlone();
     this.#options.log(`Peer ${address} is connected`);
     const beganMs = performance.now();
     if (listed !== undefined) {
@@ -304,8 +306,8 @@ export class Peers implements Part {
     } catch (thrown) {
       error = thrown;
     }
+    this.gossip.disconnect(number); // which may have something to say of the peer
     this.#connected.delete(number);
-    this.gossip.disconnect(number);
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
     if (listed !== undefined) {
       listed.refusedFuture += peer.refusedFuture;
@@ -360,6 +362,11 @@ export class Peers implements Part {
       connection.close();
     }
     this.#timer = setTimeout(() => this.#round(), intervalMs);
+  }
+
+  #sayDropped(number: number, counts: Dropped): void {
+    const peer = this.#connected.get(number);
+    if (peer !== undefined) this.#options.log(droppedLine(peer.address, counts));
   }
 
   /** Logs a failure, unless the last one of this peer was the same. */

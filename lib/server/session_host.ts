@@ -9,19 +9,19 @@ import type { SessionHost } from "./protocols.ts";
 
 /** Makes a server's store. */
 export function newStore(
-  { maxSize, maxBytes, ttlMs, renewOnHit, peers }: ResolvedServerOptions,
+  { maxSize, maxBytes, maxForgotten, ttlMs, renewOnHit }: ResolvedServerOptions,
   origin: number,
 ): Store {
   return new Store({
     maxSize,
     maxBytes,
+    maxForgotten,
     ttlMs,
     renewOnHit,
     hashKey: [...crypto.getRandomValues(new Int32Array(2))] as [number, number],
     clock: processClock,
     origin,
     replicates: true,
-    isAlone: peers.length === 0, // until a peer comes
   });
 }
 

@@ -49,6 +49,7 @@ export function serverStats(source: StatisticsSource): ServerStats {
     uptimeMs: Math.round(uptimeMs),
     maxSize: store.maxSize === Infinity ? 0 : store.maxSize,
     maxBytes: store.maxBytes ?? 0,
+    maxForgotten: store.maxForgotten,
     ...store.stats(),
     connections,
     ...counters,

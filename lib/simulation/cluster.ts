@@ -8,13 +8,14 @@ import { MESSAGE, type Message } from "../replication/message.ts";
 import { readMessage } from "../replication/message_reader.ts";
 import { ALL_RULES } from "../store/history.ts";
 import { Invariants } from "./invariants.ts";
+import type { KeepingCounts } from "./keeping.ts";
 import { peersOf, type Scenario } from "./scenarios.ts";
 import { type Packet, SimulatedNetwork } from "./network.ts";
 import { Store } from "../store/store.ts";
 import { START_MS, type Trace } from "./trace.ts";
 
 /** Counts of what has happened: a fault that never happened has not been tested. */
-export interface Counts {
+export interface Counts extends KeepingCounts {
   evictions: number;
   /** Starts with nothing in memory; `restartsInJoin` are those during the first catch-up after another start. */
   restarts: number;
@@ -33,11 +34,17 @@ export interface Counts {
   clears: number;
   /** Deadlines that peers put off. */
   extended: number;
-  /** Verifications of live entries; `unconfirmed` are the entries that they dropped. */
+  /** Verifications of live entries; `unconfirmed` are the entries that they dropped, `covered` those that fingerprints did. */
   verifications: number;
   unconfirmed: number;
+  covered: number;
   /** Times that orphans of a catch-up were adopted. */
   adoptions: number;
+  /** Times that a node was paused: it took nothing and sent nothing for a while, and kept its memory. */
+  pauses: number;
+  /** Nodes that were alone and then got peers; `joins` are those that started only then. */
+  links: number;
+  joins: number;
 }
 
 /** A node of a cluster. */
@@ -58,13 +65,18 @@ interface Sent {
   message: Message;
 }
 
+/** Rounds for which a node asks peers that it meets what they hold. */
+const JOIN_ROUNDS = 10;
+
 /** Nodes, network, time and invariants. */
 export class Cluster {
   readonly nodes: Node[] = [];
   readonly network: SimulatedNetwork<Sent>;
   readonly invariants: Invariants;
-  /** Nodes that are dead. */
+  /** Nodes that are dead or paused, or that have not joined yet. */
   readonly down = new Set<number>();
+  /** Nodes that have no peers yet. */
+  readonly alone: Set<number>;
   /** Descriptions of violated invariants. */
   readonly violations: string[] = [];
   /** The key that the first violation was about. */
@@ -87,7 +99,14 @@ export class Cluster {
     extended: 0,
     verifications: 0,
     unconfirmed: 0,
+    covered: 0,
     adoptions: 0,
+    pauses: 0,
+    links: 0,
+    joins: 0,
+    needed: 0,
+    needless: 0,
+    refused: 0,
   };
 
   readonly #scenario: Scenario;
@@ -102,20 +121,25 @@ export class Cluster {
     this.#seed = seed;
     this.#random = random;
     this.#trace = trace;
-    this.network = new SimulatedNetwork(scenario.nodes, random);
+    this.network = new SimulatedNetwork(scenario.nodes, random, scenario.odds);
     this.invariants = new Invariants(scenario, this.nodes, (what, key) => this.violate(what, key));
+    const isNode = (i: number) => i < scenario.nodes;
+    this.alone = new Set([...scenario.lonely, ...scenario.joins].filter(isNode));
+    for (const i of scenario.joins.filter(isNode)) this.down.add(i);
     for (let i = 0; i < scenario.nodes; i++) this.#start(i, Math.floor((random() - 0.5) * 2000));
   }
 
   /** Starts a node with nothing in memory. */
   #start(i: number, skewMs: number): void {
-    const { nodes, maxSize, maxGraves, maxWrites, eager, hasAliases, without } = this.#scenario;
+    const { maxSize, maxGraves, maxWrites, eager, without } = this.#scenario;
     const rules = without === undefined ? ALL_RULES : { ...ALL_RULES, [without]: false };
     const origin = ++this.#origins;
     const store: Store = new Store({
       maxSize: typeof maxSize === "number" ? maxSize : maxSize[i % maxSize.length],
       maxBytes: 8 * 1024 * 1024,
       maxGraves,
+      maxForgotten: this.#scenario.maxForgotten,
+      hashBits: this.#scenario.hashBits,
       ttlMs: 0,
       renewOnHit: true,
       hashKey: [this.#seed, i],
@@ -130,17 +154,54 @@ export class Cluster {
       maxWrites,
       eager,
       rules,
+      joinRounds: JOIN_ROUNDS,
       send: (to, bytes) => this.#send(i, to, bytes),
     });
-    for (const peer of peersOf(i, this.#scenario)) {
-      gossip.connect(peer);
-      if (hasAliases) gossip.connect(peer + nodes);
-    }
-    if (hasAliases) gossip.connect(i + nodes);
+    for (const link of this.#linksOf(i)) gossip.connect(link);
     const node: Node = { store, gossip, origin, skewMs, pages: 0 };
     this.nodes[i] = node;
     this.invariants.started(i);
     this.note(() => `node ${i} starts as ${origin}`);
+  }
+
+  /** The links of a node: to its peers, except where one of the two is still alone, and to itself. */
+  #linksOf(i: number): number[] {
+    const { nodes, hasAliases } = this.#scenario;
+    const links: number[] = [];
+    for (const peer of peersOf(i, this.#scenario)) {
+      if (this.alone.has(i) || this.alone.has(peer)) continue;
+      links.push(peer);
+      if (hasAliases) links.push(peer + nodes);
+    }
+    if (hasAliases) links.push(i + nodes);
+    return links;
+  }
+
+  /** Links the nodes that have been alone with their peers, of which those that had not joined yet start now. */
+  link(): void {
+    const joining = this.#scenario.joins.filter((i) => this.alone.has(i));
+    const linked = [...this.alone];
+    this.alone.clear();
+    for (const i of joining) {
+      this.down.delete(i);
+      this.counts.joins++;
+      this.#start(i, this.nodes[i].skewMs);
+    }
+    for (const i of linked) {
+      this.counts.links++;
+      this.note(() => `node ${i} gets peers`);
+      for (const link of this.#linksOf(i)) {
+        const peer = link % this.#scenario.nodes;
+        if (!joining.includes(i)) this.#connect(i, link);
+        if (!linked.includes(peer)) this.#connect(peer, link < this.#scenario.nodes ? i : i + this.#scenario.nodes);
+      }
+    }
+  }
+
+  #connect(i: number, link: number): void {
+    const { gossip } = this.nodes[i];
+    gossip.connect(link);
+    if (!this.down.has(i)) gossip.ask(link);
   }
 
   /** Starts a node again with nothing in memory. */
@@ -148,6 +209,7 @@ export class Cluster {
     this.count(this.nodes[i]);
     this.counts.restarts++;
     this.#start(i, this.nodes[i].skewMs);
+    if (this.#scenario.hasEchoes && this.network.isFaulty) this.network.repeat(this.nowMs, i);
     if (this.#random() < 0.5) this.nodes[i].pages = 1 + Math.floor(this.#random() * 4);
   }
 
@@ -158,6 +220,7 @@ export class Cluster {
     this.counts.extended += gossip.stats.extended;
     this.counts.verifications += gossip.verified.verifications;
     this.counts.unconfirmed += gossip.verified.unconfirmed;
+    this.counts.covered += gossip.verified.covered;
     this.counts.adoptions += gossip.adoptions;
   }
 
@@ -192,7 +255,7 @@ export class Cluster {
       try {
         node.gossip.receive(link, bytes);
       } catch (error) {
-        this.violate(`node ${to} throws: ${error}`);
+        this.violate(`crash: node ${to} throws: ${error}`);
       }
     });
     if (!this.network.isFaulty || isLate || message.type !== MESSAGE.page || !message.more) return;

@@ -1,12 +1,23 @@
 /**
  * What must never happen in a cluster under any faults, checked by all nodes and every message. The invariants are listed
- * in docs/replication.md.
+ * in docs/replication.md. What has been violated begins with a word for the harm:
+ *
+ * - `stale`: a node serves a version although it has held or knows a newer one;
+ * - `resurrected`: an entry is back that had left, had been cleared, or that nobody brought;
+ * - `lost`: a node has dropped or passed over a write for no reason;
+ * - `diverged`: nodes hold different entries, values or clears although they should not;
+ * - `endless`: nodes do not come to agree, or to rest, or send more for it than they need;
+ * - `bounds`: a limit is exceeded, or a node claims what cannot be;
+ * - `clock`: a deadline moves that should not;
+ * - `crash`: a node throws.
  */
 
 import type { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
 import { exceeds, type Known } from "../store/history.ts";
 import { ENTRY } from "../store/entry.ts";
+import { Keeping, type KeepingCounts } from "./keeping.ts";
+import { MadeWrites } from "./made_writes.ts";
 import { linksOf, type Scenario } from "./scenarios.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
@@ -30,6 +41,8 @@ interface Life {
   readonly known: Map<number, number>;
   /** The highest version of each origin that came to the node in a message. */
   readonly told: Map<number, number>;
+  /** What the node drops and refuses. */
+  readonly keeping: Keeping;
 }
 
 /** The living entry of a key: its version, and when it expires. */
@@ -42,8 +55,9 @@ interface Living {
 /** Bytes of a message beside its lists, at most. */
 const HEAD_BYTES = 64;
 /** Bytes that an origin takes in a message, at most; `WRITE_BYTES` are those of a write in a simulation. */
-const ORIGIN_BYTES = 4 * 12 + 4;
+const ORIGIN_BYTES = 5 * 12 + 4;
 const WRITE_BYTES = 48;
+const DEPARTURE_BYTES = 12;
 
 /** Checks what must never happen: with every message, and whenever the simulation looks at a node. */
 export class Invariants {
@@ -53,8 +67,11 @@ export class Invariants {
   readonly #nodes: readonly CheckedNode[];
   readonly #violate: (what: string, key?: number) => void;
   readonly #lives: Life[] = [];
-  /** For each key, the newest version that any node ever gave, even if it was lost. */
-  readonly #made = new Map<number, Version>();
+  /** How much nodes have dropped and refused. */
+  readonly kept: KeepingCounts = { needed: 0, needless: 0, refused: 0 };
+  readonly #made = new MadeWrites();
+  /** The origins of all starts of nodes; other numbers are those of adopted writes. */
+  readonly #starts = new Set<number>();
   /** For each version, the value that was stored. */
   readonly #values = new Map<string, number>();
   readonly #hasRoomForEntries: boolean;
@@ -70,7 +87,12 @@ export class Invariants {
 
   /** Takes note that a node starts with nothing in memory. */
   started(i: number): void {
-    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map() };
+    this.#starts.add(this.#nodes[i].origin);
+    const onLoss = (what: string, key: number, version: Version) => {
+      if (this.#scenario.keeps) this.#violate(`lost: node ${i} ${what} ${nameOf(key, version)} for no reason`, key);
+    };
+    const keeping = new Keeping(this.#nodes[i].store, this.#made, this.kept, onLoss);
+    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map(), keeping };
   }
 
   /** Checks a node after a client has used a key there; `value` is what the client has stored, if anything. */
@@ -82,18 +104,22 @@ export class Invariants {
     }
     this.#checkHeld(i, key);
     this.#checkKnown(i);
-    const [held, made] = [this.#lives[i].held.get(key), this.#made.get(key)];
-    if (held !== undefined && (made === undefined || compareVersions(held, made) > 0)) this.#made.set(key, held);
+    const held = this.#lives[i].held.get(key);
+    if (held !== undefined) this.#made.add(key, held);
   }
 
   /** Checks that a message that a node sends is bounded. */
   sent(i: number, message: Message, bytes: number): void {
     const { maxWrites } = this.#scenario;
     const writes = "writes" in message ? message.writes : [];
-    if (writes.length > maxWrites) this.#violate(`node ${i} sends ${writes.length} writes at once`);
+    if (writes.length > maxWrites) this.#violate(`bounds: node ${i} sends ${writes.length} writes at once`);
     const origins = this.#nodes[i].store.history.origins.length;
-    if (bytes > HEAD_BYTES + (1 + origins) * ORIGIN_BYTES + writes.length * WRITE_BYTES) {
-      this.#violate(`node ${i} sends ${bytes} bytes with ${writes.length} writes of ${origins} origins`);
+    const departures = message.type === MESSAGE.page ? message.departures.length : 0;
+    const places = "places" in message ? message.places.length : 0;
+    const answers = message.type === MESSAGE.verified ? message.confirmed.length : 0;
+    const lists = writes.length * WRITE_BYTES + (departures + places) * DEPARTURE_BYTES + answers;
+    if (bytes > HEAD_BYTES + (1 + origins) * ORIGIN_BYTES + lists) {
+      this.#violate(`bounds: node ${i} sends ${bytes} bytes with ${writes.length} writes of ${origins} origins`);
     }
   }
 
@@ -106,13 +132,21 @@ export class Invariants {
     const { told } = this.#lives[i];
     for (const { version: { h, origin, by = origin } } of writes) told.set(by, Math.max(h, told.get(by) ?? 0));
     const isPage = message.type === MESSAGE.page && message.to === origin;
-    const isJudged = isPage && this.#hasRoomForEntries && !exceeds(store.history.dealt, message.known);
+    const isJudged = isPage && this.#hasRoomForEntries && !exceeds(dealtOf(store), message.known);
     const mine = store.history.known;
+    const { isJoining } = gossip;
     const { applied, repeated } = gossip.stats;
+    const { keeping, held } = this.#lives[i];
+    const living = keeping.before(message.type === MESSAGE.page || message.type === MESSAGE.verified);
     take();
     const isTaken = gossip.stats.applied + gossip.stats.repeated > applied + repeated;
-    for (let w = 0; w < writes.length; w++) this.#checkWrite(i, writes[w], before[w], message.type === MESSAGE.touch);
-    if (isJudged && isTaken) this.#checkTaken(i, message, mine);
+    for (let w = 0; w < writes.length; w++) {
+      this.#checkWrite(i, writes[w], before[w], message.type === MESSAGE.touch, isJoining ? undefined : mine);
+    }
+    // The page itself may have ended an orphan, of which its sender knows nothing.
+    if (isJudged && isTaken && !exceeds(dealtOf(store), message.known)) this.#checkTaken(i, message, mine);
+    keeping.judgeDrops(living);
+    if (isTaken && message.type !== MESSAGE.touch) keeping.judgeRefusals(writes, mine, held);
     this.#checkKnown(i);
   }
 
@@ -121,31 +155,41 @@ export class Invariants {
     const { store: { history, reader } } = this.#nodes[i];
     for (let key = 0; key < this.keys.length; key++) {
       const { name } = this.#living(i, key);
-      if (name !== undefined && !this.#lives[i].lived.has(name)) this.#violate(`${name} appears at node ${i}`, key);
+      if (name !== undefined && !this.#lives[i].lived.has(name)) {
+        this.#violate(`resurrected: ${name} appears at node ${i}`, key);
+      }
       this.#checkHeld(i, key);
+      this.#checkClaim(i, key);
     }
     let graves = 0;
     for (const { log } of history.origins) {
       for (const position of log.after(0)) if (reader.kind(position) !== ENTRY) graves++;
     }
-    if (graves > this.#scenario.maxGraves) this.#violate(`node ${i} has ${graves} graves`);
+    if (graves > this.#scenario.maxGraves) this.#violate(`bounds: node ${i} has ${graves} graves`);
   }
 
   /** Checks that a write brings back no version that has left the node, and that only a version's touch moves its deadline. */
-  #checkWrite(i: number, { version }: Write, before: Living, isTouch: boolean): void {
+  #checkWrite(i: number, { version }: Write, before: Living, isTouch: boolean, mine: Known | undefined): void {
     const { key } = before;
     const { name, deadlineMs } = this.#living(i, key);
     const { lived } = this.#lives[i];
+    const { h, origin, by = origin } = version;
+    // An orphan may leave and come back; so may what a peer still holds, while a node joins it.
+    const isKnown = mine !== undefined && h <= Math.max(mine.get(origin) ?? 0, mine.get(by) ?? 0);
     if (name !== before.name) {
-      if (name !== undefined && isTouch) this.#violate(`a touch brings ${name} to node ${i}`, key);
-      if (name !== undefined && lived.has(name)) this.#violate(`node ${i} takes in ${name} again`, key);
+      if (name !== undefined && isTouch) this.#violate(`resurrected: a touch brings ${name} to node ${i}`, key);
+      if (name !== undefined && lived.has(name) && isKnown) {
+        this.#violate(`resurrected: node ${i} takes in ${name} again`, key);
+      }
       if (name !== undefined) lived.add(name);
     } else if (deadlineMs !== before.deadlineMs) {
-      if (!isTouch) this.#violate(`the deadline of ${name} at node ${i} moves without a touch`, key);
+      if (!isTouch && isKnown) this.#violate(`clock: the deadline of ${name} at node ${i} moves without a touch`, key);
       if (name !== nameOf(key, version)) {
-        this.#violate(`the deadline of ${name} moves with ${showVersion(version)}`, key);
+        this.#violate(`clock: the deadline of ${name} moves with ${showVersion(version)}`, key);
       }
-      if (deadlineMs < before.deadlineMs) this.#violate(`a touch takes time from ${name} at node ${i}`, key);
+      if (deadlineMs < before.deadlineMs && isKnown) {
+        this.#violate(`clock: a touch takes time from ${name} at node ${i}`, key);
+      }
     }
     this.#checkHeld(i, key);
   }
@@ -159,8 +203,38 @@ export class Invariants {
     const before = held.get(key);
     if (before === undefined || compareVersions(version, before) > 0) held.set(key, version);
     else if (compareVersions(version, before) < 0 && store.peek(this.keys[key]) !== 0) {
-      this.#violate(`node ${i} serves ${showVersion(version)} of key ${key} after ${showVersion(before)}`, key);
+      this.#violate(`stale: node ${i} serves ${showVersion(version)} of key ${key} after ${showVersion(before)}`, key);
     }
+  }
+
+  /**
+   * Checks that a node holds an entry or a grave at or above every write that it claims to know, or has forgotten such a
+   * one and says so; and that no older copy lives there.
+   */
+  #checkClaim(i: number, key: number): void {
+    const { store } = this.#nodes[i];
+    const { history } = store;
+    const held = store.versionOf(this.keys[key]);
+    const made = this.#made.of(key);
+    let isForgotten = false;
+    for (let w = made.length - 1; w >= 0; w--) {
+      const write = made[w];
+      if (write.h <= history.cleared || (held !== undefined && compareVersions(held, write) >= 0)) return;
+      isForgotten ||= history.hasNewer(this.keys[key], { ...write, origin: 0 }) || this.#hasForgotten(store, write);
+      if (write.h > history.knownOf(write.origin)) continue;
+      const name = nameOf(key, write);
+      if (store.peek(this.keys[key]) !== 0) {
+        this.#violate(`stale: node ${i} serves ${showVersion(held!)} of key ${key}, and knows of ${name}`, key);
+      } else if (!isForgotten) {
+        this.#violate(`lost: node ${i} claims to know ${name}, and has no trace of it`, key);
+      }
+      return;
+    }
+  }
+
+  /** Whether a store tells peers that it has forgotten a write, or more: under the write's origin, or an adopted number. */
+  #hasForgotten({ history }: Store, { h, origin }: Version): boolean {
+    return history.origins.some(({ id, forgotten }) => forgotten >= h && (id === origin || !this.#starts.has(id)));
   }
 
   /** Checks that a node forgets nothing that it has neither known nor been told, and knows no less than before. */
@@ -169,14 +243,14 @@ export class Invariants {
     let missing = before.size;
     for (const { id, known, forgotten } of this.#nodes[i].store.history.origins) {
       if (forgotten > Math.max(known, told.get(id) ?? 0)) {
-        this.#violate(`node ${i} has forgotten of ${id} what it has not known`);
+        this.#violate(`bounds: node ${i} has forgotten of ${id} what it has not known`);
       }
       const was = before.get(id);
       if (was !== undefined) missing--;
-      if (was !== undefined && known < was) this.#violate(`node ${i} knows less of ${id} than before`);
+      if (was !== undefined && known < was) this.#violate(`bounds: node ${i} knows less of ${id} than before`);
       if (known > (was ?? 0)) before.set(id, known);
     }
-    if (missing > 0) this.#violate(`node ${i} no longer knows of ${missing} origins`);
+    if (missing > 0) this.#violate(`bounds: node ${i} no longer knows of ${missing} origins`);
   }
 
   /**
@@ -185,16 +259,15 @@ export class Invariants {
    */
   #checkTaken(i: number, { writes }: Page, mine: Known): void {
     const { history } = this.#nodes[i].store;
-    const dropped = new Map(history.origins.map(({ id, dropped }) => [id, dropped]));
     for (const write of writes) {
       const { version, entry } = write;
       if (entry === undefined || entry.remainingMs <= 0 || version.h <= history.cleared) continue;
       const { origin, by = origin } = version;
-      if (version.h <= Math.max(mine.get(origin) ?? 0, mine.get(by) ?? 0, dropped.get(origin) ?? 0)) continue;
+      if (version.h <= Math.max(mine.get(origin) ?? 0, mine.get(by) ?? 0)) continue;
       const key = keyOf(write);
       const held = this.#lives[i].held.get(key);
       if (held === undefined || compareVersions(held, version) < 0) {
-        this.#violate(`node ${i} loses ${nameOf(key, version)}`, key);
+        this.#violate(`lost: node ${i} loses ${nameOf(key, version)}`, key);
       }
     }
   }
@@ -206,7 +279,10 @@ export class Invariants {
   get mostSent(): number {
     const { maxWrites } = this.#scenario;
     let most = 0;
-    for (const [i, { store: { history: { known } } }] of this.#nodes.entries()) {
+    for (const [i, { store: { history: { known } }, gossip: { isJoining } }] of this.#nodes.entries()) {
+      if (isJoining) {
+        most += this.#nodes.reduce((sum, { store }, other) => sum + (other === i ? 0 : store.stats().entries), 0);
+      }
       const lacked = new Set<string>();
       for (const { store: { history, reader } } of this.#nodes) {
         for (const { id, log } of history.origins) {
@@ -230,7 +306,7 @@ export class Invariants {
     const cleared = Math.max(...this.#nodes.map(({ store }) => store.history.cleared));
     const copies = this.#nodes.map(({ store }, i) => {
       this.look(i);
-      if (store.history.cleared !== cleared) this.#violate(`node ${i} has not heard of the last clear`);
+      if (store.history.cleared !== cleared) this.#violate(`diverged: node ${i} has not heard of the last clear`);
       const live: string[] = [];
       for (let key = 0; key < this.keys.length; key++) {
         const position = store.peek(this.keys[key]);
@@ -238,18 +314,25 @@ export class Invariants {
         const version = store.history.version(position);
         const name = nameOf(key, version);
         // Of an older version, whose successor was lost with all nodes that held it, not every node need have a copy.
-        if (compareVersions(version, this.#made.get(key)!) === 0) live.push(name);
+        if (!this.#made.hasNewer(key, version) && !this.#made.hasTwin(key, version)) live.push(name);
         const best = newest.get(key)!;
-        if (compareVersions(version, best) < 0) this.#violate(`node ${i} keeps ${name}, not ${showVersion(best)}`, key);
-        if (version.h <= cleared) this.#violate(`node ${i} keeps ${name} from before a clear`, key);
-        if (valueAt(store, position) !== this.#values.get(name)) this.#violate(`${name} differs at node ${i}`, key);
+        if (compareVersions(version, best) < 0) {
+          this.#violate(`stale: node ${i} keeps ${name}, not ${showVersion(best)}`, key);
+        }
+        if (version.h <= cleared) this.#violate(`resurrected: node ${i} keeps ${name} from before a clear`, key);
+        if (valueAt(store, position) !== this.#values.get(name)) {
+          this.#violate(`diverged: ${name} differs at node ${i}`, key);
+        }
       }
       return live;
     });
     if (!this.#hasRoomForEntries || this.#scenario.maxGraves < this.keys.length) return;
     for (const name of copies.flat()) {
       if (copies.some((live) => !live.includes(name))) {
-        return this.#violate(`nodes with room for all hold different entries: ${name}`, Number.parseInt(name.slice(4)));
+        return this.#violate(
+          `diverged: nodes with room for all hold different entries: ${name}`,
+          Number.parseInt(name.slice(4)),
+        );
       }
     }
   }
@@ -264,6 +347,11 @@ export class Invariants {
 
 function nameOf(key: number, version: Version): string {
   return `key ${key}: ${showVersion(version)}`;
+}
+
+/** How far a node has dealt with the writes of each origin, orphans that have left among them. */
+function dealtOf({ history }: Store): Known {
+  return new Map(history.origins.map(({ id, known, forgotten, left }) => [id, Math.max(known, forgotten, left)]));
 }
 
 function valueAt(store: Store, position: number): number {

@@ -9,11 +9,21 @@
 /** Messages on their way through one link in one direction, at most; further ones are dropped, as a server does. */
 export const LINK_PACKETS = 12;
 
-const LOSS = 0.1;
-const REPETITION = 0.05;
-const LONG_DELAY = 0.05;
+/** By what chance a message is lost, comes twice, or is long delayed. */
+export interface Odds {
+  readonly loss: number;
+  readonly repetition: number;
+  readonly longDelay: number;
+}
+
+/** The usual odds. */
+export const ODDS: Odds = { loss: 0.1, repetition: 0.05, longDelay: 0.05 };
+
 const LONG_MS = 3000;
 const USUAL_MS = 20;
+/** Messages to a node that can come again, at most, and within which time. */
+const ECHOES = 30;
+const ECHO_MS = 1000;
 const SLOW_MS = 1500;
 
 /** A message on its way through a link. */
@@ -34,18 +44,26 @@ export class SimulatedNetwork<T> {
   isFaulty = true;
   /** Nodes that read slowly. */
   readonly slow = new Set<number>();
+  /** Nodes that take nothing for a while: what comes for them waits, as far as links have room. */
+  readonly paused = new Set<number>();
   /** Messages dropped because too many were on their way. */
   overflows = 0;
   readonly #nodes: number;
   readonly #random: () => number;
+  readonly #odds: Odds;
   readonly #blocked = new Set<number>();
   readonly #onTheWay: number[];
   /** Messages on their way, in descending order of arrival. */
   readonly #packets: Packet<T>[] = [];
+  /** The last messages to each node. */
+  readonly #echoes: Packet<T>[][] = [];
+  /** Messages that wait for nodes that are paused, in the order of arrival. */
+  #waiting: Packet<T>[] = [];
 
-  constructor(nodes: number, random: () => number) {
+  constructor(nodes: number, random: () => number, odds: Odds = ODDS) {
     this.#nodes = nodes;
     this.#random = random;
+    this.#odds = odds;
     this.#onTheWay = Array.from({ length: 2 * nodes * nodes }, () => 0);
   }
 
@@ -65,21 +83,42 @@ export class SimulatedNetwork<T> {
     this.#blocked.clear();
   }
 
+  /** Lets a node that was paused take what has waited for it. */
+  resume(nowMs: number, node: number): void {
+    this.paused.delete(node);
+    const mine = this.#waiting.filter(({ to }) => to === node);
+    this.#waiting = this.#waiting.filter(({ to }) => to !== node);
+    for (const packet of mine) this.#add({ ...packet, atMs: nowMs + 1 });
+  }
+
+  /** Lets the last messages that were sent to a node come again, at any time within a second. */
+  repeat(nowMs: number, node: number): void {
+    for (const packet of this.#echoes[node] ?? []) {
+      this.#onTheWay[packet.way]++;
+      this.#add({ ...packet, atMs: nowMs + 1 + Math.floor(this.#random() * ECHO_MS) });
+    }
+    this.#echoes[node] = [];
+  }
+
   /** Sends a message by a link of a node. */
   send(nowMs: number, from: number, link: number, content: T): void {
     const nodes = this.#nodes;
-    if (this.isFaulty && this.#random() < LOSS) return;
+    const { loss, repetition, longDelay } = this.#odds;
+    if (this.isFaulty && this.#random() < loss) return;
     const way = from * 2 * nodes + link;
     const to = link % nodes;
-    for (let copies = this.isFaulty && this.#random() < REPETITION ? 2 : 1; copies > 0; copies--) {
+    for (let copies = this.isFaulty && this.#random() < repetition ? 2 : 1; copies > 0; copies--) {
       if (this.#onTheWay[way] === LINK_PACKETS) {
         this.overflows++;
         return;
       }
-      const mostMs = this.isFaulty && this.#random() < LONG_DELAY ? LONG_MS : this.slow.has(to) ? SLOW_MS : USUAL_MS;
+      const mostMs = this.isFaulty && this.#random() < longDelay ? LONG_MS : this.slow.has(to) ? SLOW_MS : USUAL_MS;
       const atMs = nowMs + 1 + Math.floor(this.#random() * mostMs);
       this.#onTheWay[way]++;
-      this.#add({ atMs, from, to, link: link < nodes ? from : from + nodes, way, content });
+      const packet = { atMs, from, to, link: link < nodes ? from : from + nodes, way, content };
+      this.#add(packet);
+      const echoes = this.#echoes[to] ??= [];
+      if (echoes.push(packet) > ECHOES) echoes.shift();
     }
   }
 
@@ -88,6 +127,10 @@ export class SimulatedNetwork<T> {
     for (let packet = this.#packets.at(-1); packet !== undefined; packet = this.#packets.at(-1)) {
       if (packet.atMs > endMs) return undefined;
       this.#packets.pop();
+      if (this.paused.has(packet.to)) {
+        this.#waiting.push(packet);
+        continue;
+      }
       this.#onTheWay[packet.way]--;
       if (!this.#blocked.has(packet.from * this.#nodes + packet.to)) return packet;
     }

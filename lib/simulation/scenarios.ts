@@ -1,5 +1,6 @@
 /** The clusters that a simulation goes through, and the conditions of each beside the faults that all have. */
 
+import { ODDS, type Odds } from "./network.ts";
 import { ALL_RULES, type Rules } from "../store/history.ts";
 
 /** Names of the rules that a scenario can switch off. */
@@ -28,9 +29,58 @@ export interface Scenario {
   hasAliases: boolean;
   /** Whether single clocks are two minutes ahead for a while. */
   isFuture: boolean;
+  /** Fingerprints held at most of keys whose writes have left, and bits of the hash in each; `undefined` is the store's. */
+  maxForgotten?: number;
+  hashBits?: number;
+  /** Nodes that have no peers until three fifths of the steps have passed. */
+  lonely: readonly number[];
+  /** Nodes that start, with nothing, when three fifths of the steps have passed. */
+  joins: readonly number[];
+  /** By what chance a node is paused in a step, if none is: it takes nothing and sends nothing, and keeps its memory. */
+  pauseChance: number;
+  /** Operations that clients do, in each step, on every other node while one is paused. */
+  pauseUses: number;
+  /** How many nodes start again in a step, on average; where that is 1 or more, only the last node does. */
+  restartChance: number;
+  /** What clients do, in place of what they usually do, during the long partition. */
+  storm?: "deletions" | "evictions";
+  /** By what chance a node gets `burstUses` operations at once in a step. */
+  burstChance: number;
+  burstUses: number;
+  /** Which part of the entries that clients store have a time to live, and which part of all operations are clears. */
+  timedShare: number;
+  clearShare: number;
+  /** By what chance messages are lost, repeated and long delayed. */
+  odds: Odds;
+  /** Nodes that clients only read from. */
+  readers: readonly number[];
+  /** Whether the last messages to a node come again after it has started again. */
+  hasEchoes: boolean;
+  /** Whether nodes have room enough to remember all that leaves, so that no entry is dropped that is the newest. */
+  keeps: boolean;
+  /** Whether a run takes seconds. */
+  isLong: boolean;
   /** Rules switched off. */
   without?: keyof Rules;
 }
+
+const FORGETFUL: Partial<Scenario> = { keys: 50, steps: 130, maxGraves: 2, maxForgotten: 8, hashBits: 6 };
+const KEEPING: Partial<Scenario> = { keys: 200, maxGraves: 5, timedShare: 0.1, clearShare: 0, keeps: true };
+const PAUSES: Partial<Scenario> = { pauseChance: 0.03, pauseUses: 12 };
+const BUSY: Partial<Scenario> = {
+  keys: 2000,
+  steps: 80,
+  maxSize: [1500, 200, 3000, 3000],
+  maxGraves: 100,
+  maxWrites: 256,
+  timedShare: 0.1,
+  clearShare: 0,
+  burstChance: 0.2,
+  burstUses: 500,
+  keeps: true,
+  isLong: true,
+};
+const LONG: Partial<Scenario> = { steps: 150, maxSize: [60, 20, 60, 20], maxGraves: 10, isLong: true };
 
 /** The scenarios that a simulation goes through. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -52,12 +102,102 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("eviction, long partition, small pages", { maxSize: 20, maxGraves: 10, maxWrites: 5, partitionSteps: 120 }),
   scenario("eviction, peers twice and themselves", { maxSize: 25, maxGraves: 10, nodes: 3, hasAliases: true }),
   scenario("eviction, a single grave, line, no pushes", { maxSize: 10, maxGraves: 1, topology: "line", eager: false }),
+  // Nodes that forget, of unequal sizes.
+  scenario("small middle of a line", { ...FORGETFUL, nodes: 3, topology: "line", maxSize: [30, 6, 30] }),
+  scenario("lonely node, linked later", { ...FORGETFUL, nodes: 3, maxSize: [6, 40, 40], lonely: [0] }),
+  scenario("paused nodes", { ...FORGETFUL, nodes: 3, maxSize: [6, 40, 12], ...PAUSES }),
+  scenario("two halves apart", { ...FORGETFUL, maxSize: [40, 20, 40, 10], maxGraves: 3, partitionSteps: 120 }),
+  scenario("cold join", { ...FORGETFUL, maxSize: [10, 10, 30, 30], joins: [3], maxWrites: 5 }),
+  scenario("restarts", { ...FORGETFUL, maxSize: [10, 25, 25, 25], maxGraves: 3, restartChance: 0.06 }),
+  scenario("many origins, ring of 6", { ...FORGETFUL, nodes: 6, topology: "ring", maxSize: 20, restartChance: 0.12 }),
+  scenario("tiny memory", { ...FORGETFUL, maxSize: 12, maxGraves: 1, maxForgotten: 4, hashBits: 4 }),
+  scenario("tiny pages, much loss", {
+    ...FORGETFUL,
+    maxSize: [8, 30, 30, 15],
+    maxWrites: 3,
+    odds: { ...ODDS, loss: 0.2 },
+  }),
+  scenario("no pushes, line of unequal nodes", {
+    ...FORGETFUL,
+    maxSize: [30, 8, 8, 30],
+    topology: "line",
+    eager: false,
+  }),
+  scenario("room for entries, few graves", { ...FORGETFUL, maxSize: 100, maxGraves: 3 }),
+  scenario("late answers to former starts", {
+    nodes: 3,
+    topology: "line",
+    keys: 120,
+    steps: 120,
+    maxWrites: 3,
+    restartChance: 0.1,
+    timedShare: 0,
+    clearShare: 0,
+    hasEchoes: true,
+  }),
+  scenario("a cold join that breaks off", {
+    keys: 120,
+    steps: 130,
+    maxSize: [1000, 1000, 1000, 20],
+    maxGraves: 25,
+    maxWrites: 3,
+    joins: [3],
+    readers: [3],
+    pauseChance: 0.2,
+    timedShare: 0,
+    clearShare: 0,
+    odds: { loss: 0.4, repetition: 0.02, longDelay: 0.02 },
+  }),
+  // Nodes that can remember all that leaves: nothing is dropped that is the newest.
+  scenario("kept, lonely node", { ...KEEPING, nodes: 3, maxSize: [8, 1000, 1000], lonely: [0] }),
+  scenario("kept, lonely middle of a line", {
+    ...KEEPING,
+    nodes: 3,
+    maxSize: [1000, 8, 1000],
+    topology: "line",
+    lonely: [1],
+  }),
+  scenario("kept, paused nodes", { ...KEEPING, nodes: 3, maxSize: [20, 1000, 1000], ...PAUSES }),
+  scenario("kept, two halves apart", { ...KEEPING, maxSize: [1000, 20, 1000, 20], partitionSteps: 120 }),
+  scenario("kept, cold join", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], joins: [3], maxWrites: 10 }),
+  scenario("kept, restarts", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], restartChance: 0.06 }),
+  scenario("kept, storm of deletions", { ...KEEPING, maxSize: 1000, partitionSteps: 120, storm: "deletions" }),
+  scenario("kept, storm of evictions", {
+    ...KEEPING,
+    maxSize: [30, 1000, 30, 1000],
+    partitionSteps: 120,
+    storm: "evictions",
+  }),
+  // Thousands of writes and origins.
+  scenario("busy, pauses at thousands of writes", { ...BUSY, ...PAUSES, pauseUses: 300, pauseChance: 0.1 }),
+  scenario("busy, lonely node", { ...BUSY, nodes: 3, maxSize: [50, 3000, 3000], lonely: [0], burstUses: 2500 }),
+  scenario("busy, cold join", { ...BUSY, joins: [3] }),
+  scenario("thousands of origins", { ...LONG, restartChance: 20 }),
+  scenario("more origins than are told apart", { ...LONG, nodes: 3, steps: 120, restartChance: 50 }),
 ];
 
 function scenario(name: string, differences: Partial<Scenario>): Scenario {
   const usual = { nodes: 4, topology: "mesh", maxSize: 1000, maxGraves: 1000, keys: 60, steps: 250 } as const;
   const plain = { eager: true, maxWrites: 40, partitionSteps: 0, hasAliases: false, isFuture: false };
-  return { name, ...usual, ...plain, ...differences };
+  const rare = {
+    pauseChance: 0,
+    pauseUses: 0,
+    restartChance: 0.005,
+    burstChance: 0,
+    burstUses: 0,
+    lonely: [],
+    joins: [],
+  };
+  const shares = {
+    timedShare: 0.5,
+    clearShare: 0.002,
+    odds: ODDS,
+    readers: [],
+    hasEchoes: false,
+    keeps: false,
+    isLong: false,
+  };
+  return { name, ...usual, ...plain, ...rare, ...shares, ...differences };
 }
 
 /** The peers of a node. */

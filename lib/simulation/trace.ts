@@ -1,8 +1,10 @@
 /** Describes in words what happens in a simulated cluster. */
 
+import type { ByteSpan } from "../base/byte_span.ts";
 import { MESSAGE, type Message, type Write } from "../replication/message.ts";
 import type { Known } from "../store/history.ts";
 import { ENTRY, GHOST, TOMB } from "../store/entry.ts";
+import type { Store } from "../store/store.ts";
 import { type Version, versionAt } from "../store/version.ts";
 
 /** When simulated time begins, in milliseconds since 1970. */
@@ -12,6 +14,8 @@ const PER_MS = versionAt(START_MS + 1) - versionAt(START_MS);
 const NAMES = new Map<number, string>(Object.entries(MESSAGE).map(([name, type]) => [type, name]));
 const KINDS = new Map([[ENTRY, "entry"], [TOMB, "tombstone"], [GHOST, "ghost"]]);
 const KEY_PREFIX = "key:";
+/** Room for one key. */
+const KEY = new Uint8Array(32);
 const TURNS = ["as an offer", "to be taken"];
 const MAX_LINES = 60;
 
@@ -20,11 +24,21 @@ export function keyName(key: number): Uint8Array {
   return new TextEncoder().encode(`${KEY_PREFIX}${key}`);
 }
 
-/** The number of the key of a write. */
-export function keyOf({ key: { bytes, from, to } }: Write): number {
+/** The number of a key. */
+export function numberOf({ bytes, from, to }: ByteSpan): number {
   let number = 0;
   for (let i = from + KEY_PREFIX.length; i < to; i++) number = 10 * number + bytes[i] - 48;
   return number;
+}
+
+/** The number of the key of a write. */
+export function keyOf({ key }: Write): number {
+  return numberOf(key);
+}
+
+/** The number of the key of the entry or grave at a position. */
+export function keyAt({ reader }: Store, position: number): number {
+  return numberOf({ bytes: KEY, from: 0, to: reader.copyKey(position, KEY, 0) });
 }
 
 /** A version as simulated time, the count within its millisecond if that is not 0, and origin: `1200.3/5`. */

@@ -3,16 +3,17 @@
  * not who asks for them, what time it is, or what the bytes mean.
  */
 
+import { Arrivals, usedMs } from "./arrivals.ts";
 import { RecordList } from "./record_list.ts";
 import { hashBytes, type HashKey } from "./keyed_hash.ts";
 import type { History } from "./history.ts";
 import { CAUSE, type Cause } from "./store_listener.ts";
 import { HashIndex } from "./hash_index.ts";
-import { ENTRY, GHOST, type NewEntry } from "./entry.ts";
+import { ENTRY, type NewEntry, TOMB } from "./entry.ts";
 import { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
-import type { Version } from "./version.ts";
+import { timeOf, type Version } from "./version.ts";
 
 /** Options of {@linkcode Entries}. */
 export interface EntriesOptions {
@@ -20,8 +21,8 @@ export interface EntriesOptions {
   readonly maxSize: number;
   /** Whether writes have versions, and what is deleted becomes a grave. */
   readonly replicates: boolean;
-  /** Entries that may still become graves when they are evicted or expire; the others leave no trace. */
-  ghostsLeft: number;
+  /** Whether what leaves leaves a fingerprint. */
+  readonly hasFingerprints: boolean;
   /** Graves held at most. */
   readonly maxGraves: number;
   /** Memory held at most, in bytes. */
@@ -29,6 +30,15 @@ export interface EntriesOptions {
   readonly hashKey: HashKey;
   /** Called before an entry expires, is evicted, or is erased after a clear; `cause` says which. */
   readonly onLeave: (position: number, cause: Cause) => void;
+}
+
+/** Where a search for covered entries goes on; it begins at `{ index: 0, h: 0, relabelled: 0 }`. */
+export interface SweepCursor {
+  /** Index of an origin, and the version after which its writes come next. */
+  index: number;
+  h: number;
+  /** How many records had been counted under another origin when the search began; then it begins again. */
+  relabelled: number;
 }
 
 /** Bytes of a segment; fewer where the memory limit is below `LEAST_SEGMENTS` segments of this size. */
@@ -49,6 +59,8 @@ export class Entries {
   readonly history: History;
   /** Entries in order of use. */
   readonly order: RecordList;
+  /** Puts what other nodes have used into that order. */
+  readonly #arrivals: Arrivals;
   /** Whether any entry has had a deadline. */
   isTimed = false;
   /** Entries with versions up to this have been cleared and only wait to be erased; 0 if there are none. */
@@ -58,6 +70,8 @@ export class Entries {
   readonly #graves: RecordList;
   readonly #sweep: ExpirySweep;
   #graveBytes = 0;
+  /** The key of a record that leaves. */
+  readonly #key: ByteSpan = { ...NOTHING };
   readonly #prefetched = new Int32Array(MAX_PREFETCHED);
   readonly #prefetchedBeside = new Int32Array(2 * MAX_PREFETCHED);
 
@@ -69,6 +83,7 @@ export class Entries {
     this.history = history;
     history.attach(this.records);
     this.order = new RecordList(this.records);
+    this.#arrivals = new Arrivals(this.records, this.order);
     this.#graves = new RecordList(this.records);
     this.#table = new HashIndex(segmentBytes);
     this.#sweep = new ExpirySweep(this.records, (position) => this.expire(position));
@@ -151,13 +166,49 @@ export class Entries {
   /** Adds an entry as the most recently used, dropping others to make room. Its key must have no entry or grave. */
   add(hash: number, key: ByteSpan, version: Version, entry: NewEntry, nowMs: number): void {
     while (this.order.size >= this.#options.maxSize) this.#dropOldest(nowMs);
-    const position = this.#insert(hash, key, version, entry.value, nowMs);
+    this.#makeRoom(this.#bytesOf(key, entry.value), nowMs);
+    const position = this.#insert(hash, key, version, entry.value);
+    this.order.add(position);
     this.fill(position, entry, nowMs);
   }
 
+  /**
+   * Adds an entry of another node as used when it was used there, dropping others to make room, but none that was used
+   * later. Its key must have no entry or grave.
+   *
+   * @param isInUse Whether the entry it replaces was used later here: then it is added as the most recently used.
+   * @returns Whether it was added: otherwise it is the one that must leave.
+   */
+  arrive(
+    hash: number,
+    key: ByteSpan,
+    version: Version,
+    entry: NewEntry,
+    isInUse: boolean,
+    nowMs: number,
+  ): boolean {
+    if (isInUse) {
+      this.add(hash, key, version, entry, nowMs);
+      return true;
+    }
+    const arrivalMs = usedMs(version.h, entry.marks, entry.deadlineMs, entry.ttlMs);
+    while (this.order.size >= this.#options.maxSize) if (!this.#dropOldest(nowMs, arrivalMs)) return false;
+    if (!this.#makeRoom(this.#bytesOf(key, entry.value), nowMs, arrivalMs)) return false;
+    const position = this.#insert(hash, key, version, entry.value);
+    this.fill(position, entry, nowMs);
+    this.#arrivals.add(position, arrivalMs, timeOf(this.history.origins[0].known));
+    return true;
+  }
+
+  /** Whether the entry at a position has been used after the time of a version. */
+  isUsedSince(position: number, { h }: Version): boolean {
+    return this.#arrivals.isUsedSince(position, timeOf(h));
+  }
+
   /** Adds a grave. Its key must have no entry or grave. */
-  addGrave(hash: number, key: ByteSpan, version: Version, kind: number, nowMs: number): void {
-    this.bury(this.#insert(hash, key, version, NOTHING, nowMs), kind);
+  addGrave(hash: number, key: ByteSpan, version: Version, nowMs: number): void {
+    this.#makeRoom(this.#bytesOf(key, NOTHING), nowMs);
+    this.#buryUnordered(this.#insert(hash, key, version, NOTHING));
     this.limitGraves();
   }
 
@@ -192,33 +243,58 @@ export class Entries {
 
   #leave(position: number, cause: Cause): void {
     this.#options.onLeave(position, cause);
-    if (!this.#options.replicates) return this.erase(position);
-    if (this.#options.ghostsLeft <= 0) return this.forget(position);
-    this.#options.ghostsLeft--;
-    this.bury(position, GHOST);
-    this.limitGraves();
+    this.depart(position);
   }
 
   /** Turns an entry into a grave in its place; the caller must then call `limitGraves`. */
-  bury(position: number, kind: number): void {
+  bury(position: number): void {
     this.order.remove(position);
-    this.records.bury(position, kind);
+    this.#buryUnordered(position);
+  }
+
+  #buryUnordered(position: number): void {
+    this.records.bury(position, TOMB);
     this.#graves.add(position);
     this.#graveBytes += this.#graveBytesOf(position);
   }
 
-  /** Drops the oldest graves beyond the limits; only that their versions are forgotten is remembered. */
+  /** Drops the oldest graves beyond the limits; fingerprints of them remain. */
   limitGraves(): void {
     const { maxGraves } = this.#options;
     const graves = this.#graves;
     const mostBytes = GRAVES_SHARE * this.maxEntryBytes;
-    while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.forget(graves.oldest);
+    while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.depart(graves.oldest);
   }
 
-  /** Removes an entry or grave, and remembers only that its version is forgotten. */
-  forget(position: number): void {
-    this.history.forgetAt(position);
+  /** Removes an entry or grave of which a fingerprint remains, where writes have versions; `isNewest` unless there may be a newer one. */
+  depart(position: number, isNewest = true): void {
+    if (this.#options.hasFingerprints) {
+      this.records.leadToKey(position, this.#key);
+      this.history.departAt(position, this.#key, isNewest);
+    }
     this.erase(position);
+  }
+
+  /**
+   * Positions of entries that fingerprints cover, among about `places` entries from a cursor on; the cursor moves, to an
+   * index beyond all origins at the end.
+   */
+  covered(cursor: SweepCursor, places: number, most: number): number[] {
+    const { history, records } = this;
+    if (cursor.relabelled !== history.relabelled) {
+      Object.assign(cursor, { index: 0, h: 0, relabelled: history.relabelled });
+    }
+    const covered: number[] = [];
+    for (; cursor.index < history.origins.length; cursor.index++, cursor.h = 0) {
+      for (const position of history.origins[cursor.index].log.after(Math.max(cursor.h, history.cleared))) {
+        if (places-- === 0 || covered.length === most) return covered;
+        cursor.h = records.h(position);
+        if (records.kind(position) !== ENTRY) continue;
+        records.leadToKey(position, this.#key);
+        if (history.hasNewer(this.#key, history.version(position))) covered.push(position);
+      }
+    }
+    return covered;
   }
 
   /** Removes an entry or grave and remembers nothing of it. */
@@ -277,7 +353,7 @@ export class Entries {
   }
 
   get #tableBytes(): number {
-    return this.size > 0 ? this.#table.bytes + this.history.bytes : 0;
+    return this.size > 0 ? this.#table.bytes + this.history.bytes : this.history.fingerprintBytes;
   }
 
   #graveBytesOf(position: number): number {
@@ -292,26 +368,37 @@ export class Entries {
     this.records.slab.limitBytes = this.#options.limitBytes - besideBytes;
   }
 
-  #insert(hash: number, key: ByteSpan, version: Version, value: ByteSpan, nowMs: number): number {
-    this.#makeRoom(this.records.entryBytes(key.to - key.from, value.to - value.from), nowMs);
+  #bytesOf(key: ByteSpan, value: ByteSpan): number {
+    return this.records.entryBytes(key.to - key.from, value.to - value.from);
+  }
+
+  /** Adds a record, for which there is room, to the table and the history. */
+  #insert(hash: number, key: ByteSpan, version: Version, value: ByteSpan): number {
     const position = this.records.add(hash, key, value);
     this.#table.insert(hash, position);
-    this.order.add(position);
     if (this.#options.replicates) this.history.add(position, version);
     return position;
   }
 
-  /** Drops the least recently used entries until there is room for one more record. */
-  #makeRoom(bytes: number, nowMs: number): void {
+  /**
+   * Drops the least recently used entries until there is room for one more record.
+   *
+   * @param arrivalMs No entry is dropped that was used after this time.
+   * @returns Whether there is room.
+   */
+  #makeRoom(bytes: number, nowMs: number, arrivalMs = Infinity): boolean {
     const { slab } = this.records;
     this.#limit();
     slab.cleanAhead(bytes);
-    while (this.size > 0 && slab.liveBytes + bytes > slab.capacityBytes) this.#dropOldest(nowMs);
+    while (this.size > 0 && slab.liveBytes + bytes > slab.capacityBytes) {
+      if (!this.#dropOldest(nowMs, arrivalMs)) return false;
+    }
     while (!slab.reserve(bytes) && this.size > 0) {
       // The holes are too small to be worth closing: they must become larger.
       const target = slab.liveBytes - slab.segmentBytes / 8;
-      while (this.size > 0 && slab.liveBytes > target) this.#dropOldest(nowMs);
+      while (this.size > 0 && slab.liveBytes > target) if (!this.#dropOldest(nowMs, arrivalMs)) return false;
     }
+    return true;
   }
 
   /** Number of entries and graves. */
@@ -319,17 +406,21 @@ export class Entries {
     return this.order.size + this.#graves.size;
   }
 
-  #dropOldest(nowMs: number): void {
-    if (this.order.size === 0) return this.forget(this.#graves.oldest);
-    if (!this.isLive(this.order.oldest, nowMs)) return;
-    this.#leave(this.order.oldest, CAUSE.evicted);
+  /** Drops the least recently used entry, or the oldest grave if there is none, but no entry used after `arrivalMs`. */
+  #dropOldest(nowMs: number, arrivalMs = Infinity): boolean {
+    if (this.order.size === 0) this.depart(this.#graves.oldest);
+    else if (this.isLive(this.order.oldest, nowMs)) {
+      if (arrivalMs !== Infinity && this.#arrivals.isOldest(arrivalMs)) return false;
+      this.#leave(this.order.oldest, CAUSE.evicted);
+    }
+    return true;
   }
 
   /** Updates whatever refers to an entry or grave that has moved. */
   #moved(from: number, to: number): void {
     const { records } = this;
     const isEntry = records.kind(to) === ENTRY;
-    (isEntry ? this.order : this.#graves).moved(to);
+    (isEntry ? this.order : this.#graves).moved(from, to);
     if (this.#options.replicates) this.history.moved(to);
     this.#table.move(records.hash(to), from, to);
     if (this.isTimed && isEntry) this.#sweep.note(to, records.deadlineMs(to));

@@ -1,21 +1,31 @@
 /**
- * What a node knows of all writes: how far it has dealt with each origin's, in which order they were, and which it has
- * forgotten. It knows records and versions, not keys, limits or peers. The rules are in docs/replication.md.
+ * What a node knows of all writes: how far it has dealt with each origin's, in which order they were, which have left, and
+ * how far it has forgotten those. It knows records, versions and hashes, not keys, limits or peers. The rules are in
+ * docs/replication.md.
  */
 
+import type { ByteSpan } from "../base/byte_span.ts";
+import { type Cursor, Fingerprints, MAX_LABEL } from "./fingerprints.ts";
+import { publicHash } from "./keyed_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
 import { Chunks, WriteLog } from "./write_log.ts";
 
 /** The rules of docs/replication.md that the simulator can switch off, to show what each is for. */
 export interface Rules {
-  /** Evicted and expired entries leave ghosts. */
-  ghosts: boolean;
+  /** What leaves without a newer write of its key leaves a fingerprint. */
+  fingerprints: boolean;
+  /** Fingerprints are given after the last write, not after the first page. */
+  lastPage: boolean;
+  /** Entries that a peer's fingerprints cover are dropped. */
+  sweep: boolean;
+  /** What is refused leaves a fingerprint. */
+  bury: boolean;
   /** What is known already is not accepted again. */
   cover: boolean;
-  /** What is at or below the floor is accepted only from those who know everything that this node knows. */
+  /** What may have left here, or is below the floor, is accepted only from those who know what has left. */
   floor: boolean;
-  /** What is at or below the floor is accepted from senders who know everything that this node knows. */
+  /** What may have left here, or is below the floor, is accepted from senders who know what has left. */
   dominance: boolean;
   /** Entries that may have been deleted elsewhere are verified. */
   verify: boolean;
@@ -35,7 +45,10 @@ export interface Rules {
 
 /** All rules. */
 export const ALL_RULES: Rules = {
-  ghosts: true,
+  fingerprints: true,
+  lastPage: true,
+  sweep: true,
+  bury: true,
   cover: true,
   floor: true,
   dominance: true,
@@ -55,10 +68,14 @@ export interface Origin {
   writer: number;
   /** All writes of the origin up to this version have been dealt with. */
   known: number;
-  /** The highest version counted under `id` whose grave has been dropped. */
+  /** The highest version counted under `id` whose fingerprint has been dropped. */
   forgotten: number;
-  /** The highest version that the origin wrote whose grave has been dropped here, under whatever number it was counted. */
-  dropped: number;
+  /** The highest version counted under `id` that has a fingerprint; 0 without one. */
+  left: number;
+  /** The highest version counted under `id` that was an orphan here when it left. */
+  lost: number;
+  /** The label of its fingerprints; 0 without one. */
+  label: number;
   /** The origin's writes that are held as an entry or a grave. */
   log: WriteLog;
 }
@@ -72,8 +89,24 @@ export function exceeds(one: Known, other: Known): boolean {
   return false;
 }
 
+/** A write that has left, as peers tell each other of it. */
+export interface Departure {
+  /** A hash of the key. */
+  hash: number;
+  /** The version of the write, or a little more. */
+  upTo: number;
+  /** The origin under which the write is counted, and the one that made it. */
+  id: number;
+  writer: number;
+}
+
 /** Origins that a history tells apart: one for each start of each server. */
 export const MAX_ORIGINS = 4096;
+/** Labels that are taken from origins at a time when all are in use. */
+const LABELS_FREED = 32;
+/** Cells of the table of fingerprints that are looked at for one page. */
+const PAGE_CELLS = 2 ** 16;
+const STEP_CELLS = 2 ** 10;
 
 /** The writes of all origins. */
 export class History {
@@ -83,16 +116,36 @@ export class History {
   floor = 0;
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
+  /** How many records have been counted under another origin than before. */
+  relabelled = 0;
+  /** Whether peers have given fingerprints that have not been compared with all entries yet. */
+  isUnswept = false;
+  /** How far fingerprints that peers gave have been dropped that nothing known here rests on. */
+  readonly unclaimed: Known = new Map();
+  /** Fingerprints of the writes that have left. */
+  readonly #fingerprints: Fingerprints;
+  /** Origins by the label of their fingerprints. */
+  readonly #labelled: (Origin | undefined)[] = [];
   #records!: Records;
   #chunks!: Chunks;
   readonly #ownId: number;
-  readonly #drop: (position: number) => void;
+  readonly #hashMask: number;
+  readonly #evict: (position: number) => void;
   readonly #indexes = new Map<number, number>();
 
-  /** @param drop Removes the record at a position, which the history forgets. */
-  constructor(ownId: number, drop: (position: number) => void) {
+  /**
+   * @param maxForgotten Writes that have left of which fingerprints are kept in any case; `hashBits` is how many bits of their
+   * hash are used.
+   * @param evict Removes the record at a position, whose write leaves.
+   */
+  constructor(ownId: number, maxForgotten: number, evict: (position: number) => void, hashBits = 32) {
     this.#ownId = ownId;
-    this.#drop = drop;
+    this.#evict = evict;
+    this.#hashMask = -1 << 32 - hashBits;
+    this.#fingerprints = new Fingerprints(maxForgotten, (label, upTo) => {
+      const origin = this.#labelled[label]!;
+      this.#drop(origin, Math.min(upTo, origin.left));
+    });
   }
 
   /** Continues with other records, still empty; what is known, forgotten and cleared stays. */
@@ -103,14 +156,24 @@ export class History {
     if (this.origins.length === 0) this.indexOf(this.#ownId);
   }
 
-  /** Memory of the order of writes, in bytes. */
+  /** Memory of the order of writes and of fingerprints, in bytes. */
   get bytes(): number {
-    return this.#chunks.bytes;
+    return this.#chunks.bytes + this.#fingerprints.bytes;
   }
 
   /** Bytes that the next write may add to `bytes`. */
   get growthBytes(): number {
-    return this.#chunks.growthBytes;
+    return this.#chunks.growthBytes + this.#fingerprints.growthBytes;
+  }
+
+  /** Memory of fingerprints, in bytes. */
+  get fingerprintBytes(): number {
+    return this.#fingerprints.bytes;
+  }
+
+  /** Number of fingerprints. */
+  get fingerprints(): number {
+    return this.#fingerprints.size;
   }
 
   /** Index of an origin. A new origin gets the next index or, if none is left, that of the one with the fewest writes here. */
@@ -118,7 +181,7 @@ export class History {
     const known = this.#indexes.get(id);
     if (known !== undefined) return known;
     const log = new WriteLog(this.#records, this.#chunks);
-    const origin = { id, writer: id, known: 0, forgotten: 0, dropped: 0, log };
+    const origin = { id, writer: id, known: 0, forgotten: 0, left: 0, lost: 0, label: 0, log };
     const index = this.origins.length < MAX_ORIGINS ? this.origins.length : this.#retire();
     this.origins[index] = origin;
     this.#indexes.set(id, index);
@@ -134,7 +197,7 @@ export class History {
       if (size < log.size || (size === log.size && known < leastKnown)) least = i;
     }
     const { id, log } = this.origins[least];
-    for (const position of [...log.after(0)]) this.#drop(position);
+    for (const position of [...log.after(0)]) this.#evict(position);
     this.#indexes.delete(id);
     return least;
   }
@@ -156,40 +219,63 @@ export class History {
    */
   recognizes(version: Version): boolean {
     const { h, origin, by } = version;
-    if (this.#at(by ?? origin, h) !== 0) return true;
+    if (this.at(by ?? origin, h) !== 0) return true;
     if (by === undefined || this.knownOf(origin) >= h) return false;
-    const orphan = this.#at(origin, h);
+    const orphan = this.at(origin, h);
     if (orphan === 0) return false;
     this.remove(orphan);
     this.add(orphan, version);
+    this.relabelled++;
     return true;
   }
 
-  #at(id: number, h: number): number {
+  /** Position of the write of version `h` that is counted under an origin, or 0. */
+  at(id: number, h: number): number {
     const index = this.#indexes.get(id);
     return index === undefined ? 0 : this.origins[index].log.at(h);
   }
 
   /**
-   * Whether to refuse a write whose key has no living entry here: the write is known, or it may be older than what has been
-   * forgotten, and is then forgotten too.
+   * Whether to refuse a write that is newer than what is held of its key: the write is known; or it, or a newer one, may have
+   * left here unknown to the sender. Then it leaves a fingerprint, since it counts as known before long.
+   *
+   * @param isLive Whether an entry of its key lives here: then nothing newer has left, unless a peer has just said so.
+   * @param theirs What the sender knows.
    */
-  refuses(version: Version, isDominated: boolean, rules: Rules): boolean {
-    if (rules.cover && this.covers(version)) return true;
-    if (!rules.floor || isDominated || version.h > this.floor) return false;
-    this.forget(version);
+  refuses(version: Version, key: ByteSpan, isLive: boolean, theirs: Known, rules: Rules): boolean {
+    if (!isLive && rules.cover && this.covers(version)) return true;
+    if (!rules.floor) return false;
+    const mayBeForgotten = !isLive && this.#isForgotten(version.h, theirs);
+    if (!mayBeForgotten && !this.hasNewer(key, version, theirs)) return false;
+    if (rules.bury) this.depart(version, key);
     return true;
   }
 
-  /**
-   * Whether a version has been dealt with: it is known under its origin or under the number of its adoption, or it may have
-   * been an orphan that has left no trace.
-   */
+  /** Whether by a fingerprint a write of a key that is newer than a version, and that `known` does not hold, may have left. */
+  hasNewer(key: ByteSpan, { h, origin }: Version, known?: Known): boolean {
+    if (h > this.#fingerprints.last) return false;
+    return this.#fingerprints.covers(this.#hash(key), h, (label, upTo) => {
+      const { id, writer, left } = this.#labelled[label]!;
+      if (upTo === h && writer === origin) return false; // that very write
+      return known === undefined || Math.min(upTo, left) > (known.get(id) ?? 0);
+    });
+  }
+
+  /** Whether the last write of a key that has left, if it is still known exactly, had this version and was the newest. */
+  leftLast(key: ByteSpan, { h, origin, by = origin }: Version): boolean {
+    const index = this.#indexes.get(by);
+    return index !== undefined && this.#fingerprints.wasLast(this.#hash(key), h, this.origins[index].label);
+  }
+
+  /** Whether versions at or above `h` have been forgotten here that `theirs` does not hold. */
+  #isForgotten(h: number, theirs: Known): boolean {
+    return h <= this.floor &&
+      this.origins.some(({ id, forgotten }) => forgotten >= h && forgotten > (theirs.get(id) ?? 0));
+  }
+
+  /** Whether a version is known, under its origin or under the number of its adoption. */
   covers({ h, origin, by = origin }: Version): boolean {
-    if (Math.max(this.knownOf(origin), this.knownOf(by)) >= h) return true;
-    const index = this.#indexes.get(origin);
-    if (index === undefined) return false;
-    return h <= this.origins[index].dropped;
+    return Math.max(this.knownOf(origin), this.knownOf(by)) >= h;
   }
 
   /** Version of the write at a position. */
@@ -201,10 +287,16 @@ export class History {
 
   /** Gives the record at a position a version, and its place among the writes of its origin. */
   add(position: number, version: Version): void {
-    const { h, origin, by = origin } = version;
-    const index = origin === this.origins[0].id ? 0 : by === origin ? this.indexOf(origin) : this.#adopted(version, by);
-    this.#records.setVersion(position, h, index);
+    const index = this.#indexFor(version);
+    this.#records.setVersion(position, version.h, index);
     this.origins[index].log.add(position);
+  }
+
+  /** Index of the origin under which a write is counted. */
+  #indexFor(version: Version): number {
+    const { origin, by = origin } = version;
+    if (origin === this.origins[0].id) return 0;
+    return by === origin ? this.indexOf(origin) : this.#adopted(version, by);
   }
 
   /** Index of the number under which an adopted write is counted: each number stands for one writer. */
@@ -216,10 +308,10 @@ export class History {
     return adopted.writer === origin ? index : writer;
   }
 
-  /** Origins of which more is held or forgotten than is known, which is what a catch-up under way or broken off leaves. */
+  /** Origins of which more has been held here than is known, which a catch-up under way or broken off leaves. */
   get orphaned(): number[] {
-    return this.origins.filter(({ known, forgotten, log }) =>
-      forgotten > Math.max(known, this.cleared) || (log.size > 0 && log.countAfter(known) > 0)
+    return this.origins.filter(({ known, forgotten, lost, log }) =>
+      Math.max(forgotten, lost) > Math.max(known, this.cleared) || (log.size > 0 && log.countAfter(known) > 0)
     ).map(({ id }) => id);
   }
 
@@ -248,12 +340,18 @@ export class History {
     }
     const adopted = this.origins[this.indexOf(by)];
     if (adopted !== origin) {
+      if (adopted.log.size === 0) adopted.writer = writer;
       adopted.forgotten = Math.max(adopted.forgotten, origin.forgotten > known ? origin.forgotten : 0);
       origin.forgotten = Math.min(origin.forgotten, known);
+      if (origin.lost > known) {
+        adopted.lost = Math.max(adopted.lost, origin.lost);
+        adopted.left = Math.max(adopted.left, origin.left);
+        this.#fingerprints.copyLabel(this.#labelOf(origin), this.#labelOf(adopted), known);
+        origin.lost = known;
+      }
     }
-    adopted.known = Math.max(adopted.log.last, adopted.forgotten);
-    const writers = this.origins[this.indexOf(writer)];
-    writers.dropped = Math.max(writers.dropped, origin.dropped);
+    adopted.known = Math.max(adopted.log.last, adopted.forgotten, adopted.lost);
+    this.relabelled++;
     return moving.length;
   }
 
@@ -281,16 +379,6 @@ export class History {
     return sum;
   }
 
-  /** How far the writes of each origin have been dealt with, orphans that have left no trace among them. */
-  get dealt(): Known {
-    const dealt: Known = new Map();
-    for (const { id, known, forgotten } of this.origins) {
-      const h = Math.max(known, forgotten);
-      if (h > 0) dealt.set(id, h);
-    }
-    return dealt;
-  }
-
   /** How many of the writes known here are beyond what `theirs` knows. */
   countBeyond(theirs: Known): number {
     let count = 0;
@@ -301,18 +389,103 @@ export class History {
     return count;
   }
 
-  /** Takes note that a version has left no trace here. */
-  forget({ h, origin, by = origin }: Version): void {
-    this.#forget(this.origins[this.indexOf(by)], h);
+  /** Takes note that a write of a key has left: no record of the key as new as it remains. */
+  depart(version: Version, key: ByteSpan): void {
+    this.#depart(this.origins[this.#indexFor(version)], this.#hash(key), version.h, false);
   }
 
-  /** Takes note that the write at a position has left no trace here. */
-  forgetAt(position: number): void {
+  /**
+   * Takes note that the write at a position, of this key, leaves.
+   *
+   * @param isNewest Whether nothing newer of its key has been heard of.
+   */
+  departAt(position: number, key: ByteSpan, isNewest: boolean): void {
     const origin = this.origins[this.#records.origin(position)];
-    const h = this.#records.h(position);
-    this.#forget(origin, h);
-    const writer = this.origins[this.#indexes.get(origin.writer) ?? 0];
-    if (writer.id === origin.writer) writer.dropped = Math.max(writer.dropped, h);
+    this.#depart(origin, this.#hash(key), this.#records.h(position), isNewest && !this.isUnswept);
+  }
+
+  #hash(key: ByteSpan): number {
+    return (publicHash(key) & this.#hashMask) >>> 0;
+  }
+
+  /** Takes a peer's fingerprint over, which makes nothing known. */
+  take({ hash, upTo, id, writer }: Departure): void {
+    const origin = this.origins[this.indexOf(id)];
+    if (origin.log.size === 0) origin.writer = writer;
+    this.isUnswept = true;
+    if (!this.#fingerprints.add(hash, upTo, this.#labelOf(origin))) return this.#drop(origin, upTo);
+    if (upTo > origin.left) origin.left = upTo;
+  }
+
+  /**
+   * The next fingerprints that a peer lacks who knows `theirs`, about `most` of them, in ascending order of versions. The
+   * cursor moves on.
+   *
+   * @returns The fingerprints, and whether there may be more.
+   */
+  departures(theirs: Known, cursor: Cursor, most: number): { departures: Departure[]; more: boolean } {
+    const departures: Departure[] = [];
+    const lacked = this.#labelled.map((origin) => {
+      const have = Math.max(theirs.get(origin?.id ?? 0) ?? 0, this.cleared);
+      return origin !== undefined && origin.left > have ? have : Infinity;
+    });
+    if (lacked.every((have) => have === Infinity)) return { departures, more: false };
+    let more = true;
+    for (let cells = 0; more && cells < PAGE_CELLS && departures.length < most; cells += STEP_CELLS) {
+      more = this.#fingerprints.walk(cursor, STEP_CELLS, ({ hash, upTo, label }) => {
+        const { id, writer, left } = this.#labelled[label]!;
+        if (Math.min(upTo, left) > lacked[label]) departures.push({ hash, upTo: Math.min(upTo, left), id, writer });
+      });
+    }
+    departures.sort((a, b) => a.upTo - b.upTo);
+    return { departures, more };
+  }
+
+  /** Takes note of a clear: what has left at or below its version matters no more. */
+  clear(h: number): void {
+    this.cleared = h;
+    if (this.#labelled.some((origin) => origin !== undefined && origin.left > h)) return;
+    this.#fingerprints.clear();
+    for (const origin of this.#labelled) if (origin !== undefined) origin.left = origin.lost = origin.label = 0;
+    this.#labelled.length = 0;
+  }
+
+  #depart(origin: Origin, hash: number, h: number, isNewest: boolean): void {
+    if (h > origin.known) origin.lost = Math.max(origin.lost, h);
+    if (!this.#fingerprints.add(hash, h, this.#labelOf(origin), isNewest)) return this.#forget(origin, h);
+    if (h > origin.left) origin.left = h;
+  }
+
+  /** The label of an origin's fingerprints: a new one, if need be one that is taken from the origin whose last is lowest. */
+  #labelOf(origin: Origin): number {
+    if (origin.label !== 0) return origin.label;
+    if (this.#labelled.length === 0) this.#labelled.push(undefined); // 0 is no label
+    let label = this.#labelled.indexOf(undefined, 1);
+    if (label < 0) label = this.#labelled.length;
+    if (label > MAX_LABEL) {
+      const lowest = this.#labelled.slice(1).sort((a, b) => a!.left - b!.left).slice(0, LABELS_FREED) as Origin[];
+      const gone = new Set(lowest.map(({ label }) => label));
+      this.#fingerprints.removeLabels((label) => gone.has(label));
+      for (const other of lowest) {
+        this.#labelled[label = other.label] = undefined;
+        this.#drop(other, other.left);
+        other.left = other.label = 0;
+      }
+    }
+    this.#labelled[label] = origin;
+    return origin.label = label;
+  }
+
+  /** Takes note that fingerprints of an origin have been dropped. Those that make no difference to what is known are not missed. */
+  #drop(origin: Origin, upTo: number): void {
+    const claimed = Math.max(origin.known, origin.lost);
+    this.#forget(origin, Math.min(upTo, claimed));
+    if (upTo > claimed) this.unclaimed.set(origin.id, Math.max(upTo, this.unclaimed.get(origin.id) ?? 0));
+  }
+
+  /** Takes note that a version has been forgotten: nothing here tells of it any more. */
+  forget({ h, origin, by = origin }: Version): void {
+    this.#forget(this.origins[this.indexOf(by)], h);
   }
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */

@@ -10,6 +10,8 @@ export class RecordList {
   oldest = 0;
   /** Number of records in the list. */
   size = 0;
+  /** A place that is kept while records come, move and leave: the record before it, or 0 at the oldest end. */
+  cursor = 0;
   readonly #records: Records;
 
   constructor(records: Records) {
@@ -27,6 +29,19 @@ export class RecordList {
     this.size++;
   }
 
+  /** Adds a record next to another, as newer than that; with 0 for the other, as the oldest. */
+  insert(position: number, older: number): void {
+    if (older === this.newest) return this.add(position);
+    const records = this.#records;
+    const newer = older === 0 ? this.oldest : records.newer(older);
+    records.setNewer(position, newer);
+    records.setOlder(position, older);
+    records.setOlder(newer, position);
+    if (older === 0) this.oldest = position;
+    else records.setNewer(older, position);
+    this.size++;
+  }
+
   /** Takes a record out. */
   remove(position: number): void {
     const records = this.#records;
@@ -36,6 +51,7 @@ export class RecordList {
     else records.setOlder(newer, older);
     if (older === 0) this.oldest = newer;
     else records.setNewer(older, newer);
+    if (position === this.cursor) this.cursor = older;
     this.size--;
   }
 
@@ -46,8 +62,9 @@ export class RecordList {
     this.add(position);
   }
 
-  /** Updates the links to a record that has moved to position `to`. */
-  moved(to: number): void {
+  /** Updates what leads to a record that has moved from one position to another. */
+  moved(from: number, to: number): void {
+    if (from === this.cursor) this.cursor = to;
     const records = this.#records;
     const newer = records.newer(to);
     const older = records.older(to);

@@ -5,10 +5,11 @@
 
 import type { TurnClock } from "../base/turn_clock.ts";
 import { RetiredRecords } from "./retired_records.ts";
-import { Entries, type EntriesOptions } from "./entries.ts";
-import { ENTRY, type EntryInput, type EntryReader, GHOST, MARK, type RemoteWrite, TOMB } from "./entry.ts";
+import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
+import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
+import { mostFingerprints } from "./fingerprints.ts";
 import type { HashKey } from "./keyed_hash.ts";
-import { ALL_RULES, History, type Rules } from "./history.ts";
+import { ALL_RULES, History, type Known, type Rules } from "./history.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -31,12 +32,13 @@ export interface StoreOptions {
   origin?: number;
   /** Whether writes have versions, and entries that leave become graves, as replication needs it (false). */
   replicates?: boolean;
-  /** Whether there is no peer yet (false): then only the first entries that are evicted or expire leave ghosts. */
-  isAlone?: boolean;
   /** Graves kept at most (65,536). */
   maxGraves?: number;
-  /** Rules of replication; for the simulator. */
+  /** Writes that have left of which fingerprints are kept in any case; by default as many as `maxBytes` allows. */
+  maxForgotten?: number;
+  /** Rules of replication, and bits of the hash in fingerprints; for the simulator. */
   rules?: Rules;
+  hashBits?: number;
   /** The time, in milliseconds since 1970. */
   clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
 }
@@ -48,11 +50,6 @@ const TIDY_BYTES = 128 * 1024;
 /** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
-/**
- * Ghosts that a store without peers keeps after its start. Without any, one entry that has left would make peers that come
- * later doubt whatever they hold; with all, each eviction would cost a third more for peers that may never come.
- */
-const GHOSTS_ALONE = 8192;
 const NO_VERSION: Version = { h: 0, origin: 0 };
 const NO_BYTES = new Uint8Array(0);
 /** Cleared entries that a `maintain` erases, at most. */
@@ -71,6 +68,8 @@ export class Store {
   readonly maxSize: number;
   /** Memory held at most, in bytes, if that is limited. */
   readonly maxBytes: number | undefined;
+  /** Writes that have left of which fingerprints are kept in any case. */
+  readonly maxForgotten: number;
 
   readonly #ttlMs: number;
   readonly #renewOnHit: boolean;
@@ -108,13 +107,16 @@ export class Store {
     this.#recent = clock.recent ?? clock.now;
     this.#rules = options.rules ?? ALL_RULES;
     this.#replicates = options.replicates ?? false;
-    this.#history = new History(options.origin ?? 1, (position) => this.#entries.forget(position));
+    const limitBytes = maxBytes ?? MAX_STORE_BYTES;
+    this.maxForgotten = !this.#replicates ? 0 : options.maxForgotten ?? mostFingerprints(limitBytes);
+    const evict = (position: number) => this.#entries.depart(position);
+    this.#history = new History(options.origin ?? 1, this.maxForgotten, evict, options.hashBits);
     this.#entriesOptions = {
       maxSize,
       replicates: this.#replicates,
-      ghostsLeft: !this.#rules.ghosts ? 0 : options.isAlone === true ? GHOSTS_ALONE : Infinity,
+      hasFingerprints: this.#replicates && this.#rules.fingerprints,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
-      limitBytes: maxBytes ?? MAX_STORE_BYTES,
+      limitBytes,
       hashKey,
       onLeave: (position, cause) => this.#left(position, cause),
     };
@@ -283,7 +285,8 @@ export class Store {
   }
 
   /**
-   * Puts off an entry's deadline, as another node has done, if the entry lives here in this very version.
+   * Puts off an entry's deadline, as another node has done, if the entry lives here in this very version. This is a use:
+   * the order of use is that of deadlines put off.
    *
    * @returns Whether that was news: the deadline moved by more than an eighth of the time to live.
    */
@@ -298,6 +301,7 @@ export class Store {
     const isNews = deadlineMs - this.#entries.records.deadlineMs(position) > ttlMs / 8;
     this.#entries.records.setDeadlineMs(position, deadlineMs);
     this.#entries.records.setTold(position, nowMs);
+    this.use(position);
     return isNews;
   }
 
@@ -314,7 +318,7 @@ export class Store {
       // The entry may live elsewhere, if it was evicted here.
       if (known !== 0) entries.erase(known);
       const version = this.#nextVersion(nowMs);
-      entries.addGrave(hash, key, version, TOMB, nowMs);
+      entries.addGrave(hash, key, version, nowMs);
       this.#know(version);
     }
     this.#tell(CAUSE.deleted, key);
@@ -323,18 +327,20 @@ export class Store {
 
   /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
   clear(): void {
-    this.#history.cleared = this.#nextVersion(this.#now()).h;
+    this.#history.clear(this.#nextVersion(this.#now()).h);
     this.#dropAll();
     this.#tell(CAUSE.cleared, undefined);
   }
 
   /**
-   * Applies a write of another node, by the rules of docs/replication.md.
+   * Applies a write of another node, by the rules of docs/replication.md. An entry counts as used when it was used there:
+   * if there is no room and all entries were used after it, it leaves at once.
    *
-   * @param isDominated Whether the sender knows all that this node knows.
+   * @param theirs What the sender of the write knows.
+   * @param isFill Whether this is a known write, which left elsewhere before this node heard of it.
    * @returns Whether it was news.
    */
-  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, isDominated: boolean): boolean {
+  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, isFill = false): boolean {
     const entries = this.#entries;
     const { history, records } = entries;
     const nowMs = this.#now();
@@ -343,18 +349,29 @@ export class Store {
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
-    const isNew = known === 0 || records.kind(known) !== ENTRY;
-    if (isNew && history.refuses(version, isDominated, this.#rules)) return false;
+    const isLive = known !== 0 && records.kind(known) === ENTRY;
+    const rules = isFill ? { ...this.#rules, cover: false, bury: false } : this.#rules;
+    if (history.refuses(version, key, isLive, theirs, rules)) {
+      if (isLive) this.distrust(known); // it is older than what is refused
+      return false;
+    }
+    const isInUse = isLive && entries.isUsedSince(known, version);
     if (known !== 0) entries.erase(known);
     const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
     const bytes = records.entryBytes(key.to - key.from, valueBytes);
     this.#cleared.makeRoomFor(bytes, this.#entries.records);
-    if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
+    let isHeld = kind === TOMB;
+    if (isHeld) {
+      entries.addGrave(hash, key, version, nowMs);
+    } else if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
       const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
-      entries.add(hash, key, version, living, nowMs);
-    } else {
-      entries.addGrave(hash, key, version, kind === TOMB ? TOMB : GHOST, nowMs);
+      isHeld = entries.arrive(hash, key, version, living, isInUse, nowMs);
+      if (!isHeld) {
+        this.#counters.evictions++;
+        this.#tell(CAUSE.evicted, key);
+      }
     }
+    if (!isHeld && this.#rules.fingerprints) history.depart(version, key);
     this.#tell(CAUSE.applied, key);
     return true;
   }
@@ -363,17 +380,12 @@ export class Store {
   clearUpTo(h: number): boolean {
     const { history } = this.#entries;
     if (h <= history.cleared) return false;
-    history.cleared = h;
+    history.clear(h);
     // Where newer writes remain, cleared entries are erased in slices, and are no longer found.
     if (history.origins.some(({ log }) => log.countAfter(h) > 0)) this.#entries.doomed = h;
     else this.#dropAll();
     this.#tell(CAUSE.cleared, undefined);
     return true;
-  }
-
-  /** Takes note of a peer: from now on every entry that is evicted or expires leaves a ghost, since the peer may ask for it. */
-  endAlone(): void {
-    this.#entriesOptions.ghostsLeft = this.#rules.ghosts ? Infinity : 0;
   }
 
   /** Takes note of another node's clock; returns false if that is too far in the future. */
@@ -384,7 +396,17 @@ export class Store {
   /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
   distrust(position: number): void {
     this.#tellOf(CAUSE.applied, position);
-    this.#entries.forget(position);
+    this.#entries.depart(position, false);
+  }
+
+  /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
+  hasLeft(key: ByteSpan, version: Version): boolean {
+    return this.#history.hasNewer(key, version) && !this.#history.leftLast(key, version);
+  }
+
+  /** Positions of up to `most` entries that fingerprints cover, among about `places` from a cursor on, which moves. */
+  covered(cursor: SweepCursor, places: number, most: number): number[] {
+    return this.#entries.covered(cursor, places, most);
   }
 
   /**
@@ -413,6 +435,7 @@ export class Store {
       entries: this.#entries.order.size,
       bytes: this.#entries.bytes,
       memoryBytes: this.#entries.heldBytes + this.#cleared.bytes,
+      fingerprints: this.#history.fingerprints,
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
@@ -456,7 +479,7 @@ export class Store {
     if (!this.#replicates) return this.#entries.erase(position);
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
-    this.#entries.bury(position, TOMB);
+    this.#entries.bury(position);
     this.#know(version);
     this.#entries.limitGraves();
   }

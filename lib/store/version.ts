@@ -49,6 +49,11 @@ export class HybridClock {
   }
 }
 
+/** The time of a version in milliseconds, those of one millisecond in their order. */
+export function timeOf(h: number): number {
+  return EPOCH_MS + h / PER_MS;
+}
+
 /** The first version of a millisecond. */
 export function versionAt(nowMs: number): number {
   return Math.max(0, Math.floor(nowMs - EPOCH_MS)) * PER_MS;

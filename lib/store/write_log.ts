@@ -145,6 +145,16 @@ export class WriteLog {
     }
   }
 
+  /** Positions of the writes before version `h`, the newest first. The log must not change meanwhile. */
+  *before(h: number): Generator<number, void, void> {
+    for (let i = this.#find(h); i >= 0; i--) {
+      const { positions, length } = this.#chunks[i];
+      for (let at = length - 1; at >= 0; at--) {
+        if (positions[at] !== 0 && this.#records.h(positions[at]) < h) yield positions[at];
+      }
+    }
+  }
+
   /** Position of the write of version `h`, or 0. */
   at(h: number): number {
     if (h > this.#newest) return 0;

@@ -21,6 +21,7 @@ const NO_SERVER_SETTINGS = {
   maxSize: undefined,
   maxBytes: undefined,
   maxItemBytes: undefined,
+  maxForgotten: undefined,
   ttlMs: undefined,
   renewOnHit: undefined,
 };
@@ -32,7 +33,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
     [...SETTING_NAMES].sort(),
     [
       ...["CACHE_EXPIRATION", "CACHE_MAX_BYTES", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT", "GOSSIP_INTERVAL"],
-      "CACHE_MAX_ITEM_BYTES",
+      ...["CACHE_MAX_ITEM_BYTES", "CACHE_MAX_FORGOTTEN"],
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
     ].sort(),
   );
@@ -53,6 +54,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     CACHE_MAX_SIZE: "500",
     CACHE_MAX_BYTES: "1MiB",
     CACHE_MAX_ITEM_BYTES: "2MiB",
+    CACHE_MAX_FORGOTTEN: "1000",
     CACHE_EXPIRATION: "60",
     CACHE_RENEW_ON_HIT: "no",
     NETWORK_TIMEOUT: "2.5",
@@ -71,6 +73,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     gossipIntervalMs: 500,
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
+    maxForgotten: 1000,
   });
 });
 
@@ -89,6 +92,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   CACHE_MAX_SIZE: (found) => serverOptions(found).maxSize,
   CACHE_MAX_BYTES: (found) => serverOptions(found).maxBytes,
   CACHE_MAX_ITEM_BYTES: (found) => serverOptions(found).maxItemBytes,
+  CACHE_MAX_FORGOTTEN: (found) => serverOptions(found).maxForgotten,
   CACHE_EXPIRATION: (found) => serverOptions(found).ttlMs,
   CACHE_RENEW_ON_HIT: (found) => clientOptions(found).renewOnHit,
   NETWORK_TIMEOUT: (found) => clientOptions(found).timeoutMs,
@@ -136,6 +140,12 @@ const ROWS: Row[] = [
       "1 constructor",
       ...NO_NUMBERS,
     ],
+  },
+  {
+    name: "CACHE_MAX_FORGOTTEN",
+    allowed: "a whole number of writes from 0 to 1469644",
+    good: [["0", 0], ["1", 1], ["1469644", 1_469_644]],
+    bad: ["1469645", "0.5", "1MiB", ...NO_NUMBERS],
   },
   {
     name: "CACHE_EXPIRATION",

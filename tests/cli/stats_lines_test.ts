@@ -18,6 +18,7 @@ function peer(facts: Partial<PeerStats>): PeerStats {
     bytesSent: 2,
     entriesReceived: 0,
     entriesSent: 0,
+    entriesDropped: 0,
     refusedFuture: 0,
     refusedBad: 0,
     droppedFull: 0,
@@ -30,7 +31,7 @@ function cells(line: string): string[] {
   return line.split(/ {2,}/);
 }
 
-const HEADINGS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "refused"];
+const HEADINGS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
 
 Deno.test("peerLines() gives headings alone when there are no peers", () => {
   assertEquals(peerLines([]), [HEADINGS.join("  ")]);
@@ -42,6 +43,7 @@ Deno.test("peerLines() gives a line for each peer, in order, with every cell und
       lag: 1234,
       entriesReceived: 5_000_000,
       entriesSent: 67,
+      entriesDropped: 8_900,
       refusedFuture: 1,
       refusedBad: 20,
       droppedFull: 300,
@@ -50,8 +52,8 @@ Deno.test("peerLines() gives a line for each peer, in order, with every cell und
   ]);
   assertEquals(lines.map(cells), [
     HEADINGS,
-    ["10.0.0.1:11142", "connected", "0.50 ms", "1.2 s ago", "1,234", "5,000,000", "67", "321"],
-    ["a:1", "connected", "12.35 ms", "0.0 s ago", "0", "0", "0", "0"],
+    ["10.0.0.1:11142", "connected", "0.50 ms", "1.2 s ago", "1,234", "5,000,000", "67", "8,900", "321"],
+    ["a:1", "connected", "12.35 ms", "0.0 s ago", "0", "0", "0", "0", "0"],
   ]);
   const starts = (line: string) => [...line.matchAll(/(?:^| {2})(?=\S)/g)].map(({ index }) => index);
   for (const line of lines) {

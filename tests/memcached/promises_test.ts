@@ -85,8 +85,8 @@ Deno.test("Promises end with a write, a removal, a peer's write of their key, an
   const endings: [what: string, end: (text: string) => void][] = [
     ["set", (text) => void store.set(key(text), { flags: 0, value, ttlMs: 0 })],
     ["delete", (text) => void store.delete(key(text))],
-    ["apply", (text) => void store.apply(key(text), { version: later(), kind: 1, entry }, false)],
-    ["a removal applied", (text) => void store.apply(key(text), { version: later(), kind: 3 }, false)],
+    ["apply", (text) => void store.apply(key(text), { version: later(), kind: 1, entry }, new Map())],
+    ["a removal applied", (text) => void store.apply(key(text), { version: later(), kind: 3 }, new Map())],
   ];
   for (const [what, end] of endings) {
     promises.make(key(what), 5000, 1);

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ENTRY } from "../../lib/store/entry.ts";
 import { applyFrom, breakOff, get, HUB, join, key, rounds, set } from "../support/gossip_nodes.ts";
+import { knowsAll } from "../support/stores.ts";
 
 Deno.test("Gossip shares what a catch-up has left when its peer does not come back", () => {
   const all = join(HUB, { eager: false, maxWrites: 10 });
@@ -77,7 +78,7 @@ Deno.test("Gossip adopts more than a round's worth in slices, and makes it known
   rounds(all);
   for (let i = 1; i <= 4500; i++) {
     const entry = { flags: 0, value: key(i), ttlMs: Infinity, remainingMs: Infinity };
-    assert(b.apply(key(i), { version: { h: 5000 + i, origin: 55 }, kind: ENTRY, entry }, true));
+    assert(b.apply(key(i), { version: { h: 5000 + i, origin: 55 }, kind: ENTRY, entry }, knowsAll(b)));
   }
   rounds(all, 3);
   assertEquals(b.history.knownOf(1), 0);

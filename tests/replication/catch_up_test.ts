@@ -11,6 +11,7 @@ import {
   HUB,
   join,
   key,
+  NO_PAGE,
   PAIR,
   pair,
   rounds,
@@ -20,6 +21,7 @@ import {
   step,
   tell,
 } from "../support/gossip_nodes.ts";
+import { knowsNothing } from "../support/stores.ts";
 
 Deno.test("Gossip catches up with one peer at a time, and is given nothing by another meanwhile", () => {
   const all = join([[0, 1], [0, 2], [1, 2]], { eager: false, maxWrites: 10 });
@@ -73,9 +75,9 @@ Deno.test("Gossip holds one write of a version, and cuts a page between writes o
   const value = spanOf(new Uint8Array(60_000));
   const entry = { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value };
   const h = a.clock + 1;
-  for (let i = 0; i < 40; i++) a.apply(key(i), { version: { h, origin: 7 }, kind: ENTRY, entry }, false);
+  for (let i = 0; i < 40; i++) a.apply(key(i), { version: { h, origin: 7 }, kind: ENTRY, entry }, knowsNothing(a));
   assertEquals(a.stats().entries, 1);
-  for (let i = 1; i < 40; i++) a.apply(key(i), { version: { h, origin: 7 + i }, kind: ENTRY, entry }, false);
+  for (let i = 1; i < 40; i++) a.apply(key(i), { version: { h, origin: 7 + i }, kind: ENTRY, entry }, knowsNothing(a));
   for (let i = 0; i < 40; i++) a.history.know({ h, origin: 7 + i });
   all.gossips[1].round(() => 0);
   settle(all);
@@ -105,14 +107,13 @@ Deno.test("Gossip takes nothing for given by a peer that has started again in th
   all.gossips[1].ask(0);
   while (b.stats().entries === 0) step(all);
   const pull = readMessage(all.waiting.pop()!.bytes);
-  assert(pull.type === MESSAGE.pull && pull.known.get(100)! > 0);
-  const head = { from: 777, clock: 0, cleared: 0, to: 101, question: pull.question, more: false };
-  const none = { known: new Map(), upTo: new Map(), lossy: new Map(), writes: [] };
-  tell(all, 1, 0, { ...head, ...none, type: MESSAGE.page });
+  assert(pull.type === MESSAGE.pull && pull.given.get(100)! > 0);
+  const head = { from: 777, clock: 0, cleared: 0, to: 101, question: pull.question };
+  tell(all, 1, 0, { ...head, ...NO_PAGE, type: MESSAGE.page });
   assertEquals([b.history.knownOf(100), all.gossips[1].catchingUpWith], [0, 0]);
   const again = readMessage(all.waiting.pop()!.bytes);
   assert(again.type === MESSAGE.pull && again.question !== pull.question);
-  assertEquals(again.known, new Map());
+  assertEquals([again.known, again.given], [new Map(), new Map()]);
 });
 
 Deno.test("Gossip does not wait for an answer of its own where a link leads back to it", () => {

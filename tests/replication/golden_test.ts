@@ -4,11 +4,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { FLAG_CODES, MESSAGE, MessageWriter, NAME, TOUCH, TURN } from "../../lib/replication/message.ts";
+import { FLAG_CODES, MESSAGE, MessageWriter, MORE, NAME, TOUCH, TURN } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
-import { comparable, PEER_MESSAGES } from "../support/peer_messages.ts";
+import { comparable } from "../support/peer_messages.ts";
+import { EXAMPLES } from "./examples.ts";
 
 const GOLDEN = Deno.readTextFileSync(new URL("golden/messages.txt", import.meta.url)).trimEnd().split("\n");
 const VERSION_LINE = "# GOSSIP_VERSION: ";
@@ -36,17 +37,30 @@ Deno.test("golden messages are of the version of gossip that is spoken", () => {
 });
 
 Deno.test("golden messages have one line for each example, and an example for each line", () => {
-  assertEquals([...golden.keys()], Object.keys(PEER_MESSAGES));
+  assertEquals([...golden.keys()], Object.keys(EXAMPLES));
   assertEquals(GOLDEN.filter((line) => !line.startsWith("#")).length, golden.size);
 });
 
 Deno.test("golden messages are of every kind, and carry everything that a message can", () => {
-  const messages = Object.values(PEER_MESSAGES);
+  const messages = Object.values(EXAMPLES);
   for (const [name, type] of Object.entries(MESSAGE)) {
     assert(messages.some((message) => message.type === type), `no message of the kind ${name}`);
   }
   const turns = messages.flatMap((message) => message.type === MESSAGE.known ? [message.turn] : []);
   assertEquals(new Set(turns), new Set(Object.values(TURN)));
+  const pages = messages.flatMap((message) => message.type === MESSAGE.page ? [message] : []);
+  assertEquals(new Set(pages.map(({ more }) => more)), new Set(Object.values(MORE)));
+  assert(pages.some(({ departures }) => new Set(departures.map(({ id }) => id)).size > 1), "no fingerprints");
+  assert(
+    pages.some(({ departures }) => departures.some(({ id, writer }) => id !== writer)),
+    "no adopted write has left",
+  );
+  const lists = messages.flatMap((message) => message.type === MESSAGE.listed ? [message] : []);
+  assertEquals(new Set(lists.map(({ more }) => more)), new Set([true, false]));
+  assert(lists.some(({ places }) => new Set(places.map(({ id }) => id)).size > 1), "no list of several origins");
+  const pulls = messages.flatMap((message) => message.type === MESSAGE.pull ? [message] : []);
+  assertEquals(new Set(pulls.map(({ cursor }) => cursor === undefined)), new Set([true, false]));
+  assert(pulls.some(({ given }) => given.size > 0), "no pull of a peer that has given more");
   const writes = messages.flatMap((message) => "writes" in message ? message.writes : []);
   assertEquals(new Set(writes.map(({ kind }) => kind)), new Set([ENTRY, TOMB, GHOST, NAME, TOUCH]));
   assert(writes.some(({ version }) => version.by !== undefined), "no adopted write");
@@ -60,7 +74,7 @@ Deno.test("golden messages are of every kind, and carry everything that a messag
   assert(entries.some(({ ttlMs }) => ttlMs !== Infinity), "no time to live");
 });
 
-for (const [name, message] of Object.entries(PEER_MESSAGES)) {
+for (const [name, message] of Object.entries(EXAMPLES)) {
   Deno.test(`MessageWriter.write() gives the golden bytes of "${name}"`, () => {
     const hex = hexOf(new MessageWriter().write(message));
     assertEquals(

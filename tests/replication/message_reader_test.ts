@@ -10,17 +10,21 @@ import {
   type Message,
   type MessageBody,
   MessageWriter,
+  MORE,
   NAME,
+  type Place,
   TOUCH,
   type Write,
 } from "../../lib/replication/message.ts";
 import { claimed, highest, readMessage } from "../../lib/replication/message_reader.ts";
-import { type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
+import { type Departure, type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../../lib/store/entry.ts";
+import type { Cursor } from "../../lib/store/fingerprints.ts";
 import { Choices } from "../support/choices.ts";
-import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
+import { NO_PAGE } from "../support/gossip_nodes.ts";
+import { bareWrite, comparable, entryWrite } from "../support/peer_messages.ts";
+import { EXAMPLES } from "./examples.ts";
 
-const EXAMPLES = Object.entries(PEER_MESSAGES);
 const MAX_ITEMS = 2 * MAX_ORIGINS;
 const HEAD = { from: 101, clock: 4096, cleared: 0 };
 
@@ -50,12 +54,27 @@ class RandomMessages extends Choices {
         return { type: MESSAGE.known, turn: this.below(3), known: this.#known() };
       case MESSAGE.pull: {
         const after = { h: this.#version(), id: this.#id() };
-        return { type: MESSAGE.pull, question: this.below(2 ** 40), known: this.#known(), after };
+        const places = { after, cursor: this.chance(0.5) ? undefined : this.#cursor() };
+        return {
+          type: MESSAGE.pull,
+          question: this.below(2 ** 40),
+          known: this.#known(),
+          given: this.#known(),
+          ...places,
+        };
       }
       case MESSAGE.page: {
         const lists = { known: this.#known(), upTo: new Map(), lossy: this.#known(), writes: this.#writes() };
+        const rest = { departures: this.#departures(), cursor: this.#cursor() };
         for (const [id, h] of lists.known) if (this.chance(0.5)) lists.upTo.set(id, this.below(h + 1));
-        return { type: MESSAGE.page, to: this.#id(), question: this.below(300), more: this.chance(0.5), ...lists };
+        return {
+          type: MESSAGE.page,
+          to: this.#id(),
+          question: this.below(300),
+          more: this.below(3),
+          ...lists,
+          ...rest,
+        };
       }
       case MESSAGE.verify:
         return { type: MESSAGE.verify, question: this.below(300), known: this.#known(), writes: this.#bare(NAME) };
@@ -75,6 +94,14 @@ class RandomMessages extends Choices {
         const writes = this.#bare(TOUCH).map((write) => ({ ...write, remainingMs: this.below(MAX_TTL_MS) }));
         return { type: MESSAGE.touch, sentTo: this.#list(() => this.#id()), writes };
       }
+      case MESSAGE.list:
+        return { type: MESSAGE.list, question: this.below(300), before: { h: this.#version(), id: this.#id() } };
+      case MESSAGE.listed: {
+        const more = this.chance(0.5);
+        return { type: MESSAGE.listed, to: this.#id(), question: this.below(300), more, places: this.#places() };
+      }
+      case MESSAGE.want:
+        return { type: MESSAGE.want, question: this.below(2 ** 40), places: this.#places() };
     }
   }
 
@@ -88,6 +115,24 @@ class RandomMessages extends Choices {
 
   #known(): Known {
     return new Map(this.#list(() => [this.#id(), this.#version()]));
+  }
+
+  #cursor(): Cursor {
+    return { cell: this.below(2 ** 32), moves: this.below(2 ** 40) };
+  }
+
+  /** Fingerprints in ascending order; each number under which some are counted stands for one writer. */
+  #departures(): Departure[] {
+    const departures = this.#list(() => {
+      const id = this.#id();
+      return { hash: this.below(2 ** 32), upTo: this.#version(), id, writer: id % 3 === 0 ? 100 : id };
+    });
+    return departures.sort((a, b) => a.upTo - b.upTo);
+  }
+
+  /** Places, the newest first. */
+  #places(): Place[] {
+    return this.#list(() => ({ h: this.#version(), id: this.#id() })).sort((a, b) => b.h - a.h);
   }
 
   #list<T>(item: () => T): T[] {
@@ -132,7 +177,7 @@ Deno.test("readMessage() reads 5,000 messages made by chance as they were writte
 });
 
 Deno.test("readMessage() reads a message that lies in the middle of other bytes", () => {
-  for (const [name, message] of EXAMPLES) {
+  for (const [name, message] of Object.entries(EXAMPLES)) {
     const bytes = written(message);
     const around = new Uint8Array(bytes.length + 20).fill(0xff);
     around.set(bytes, 11);
@@ -141,14 +186,14 @@ Deno.test("readMessage() reads a message that lies in the middle of other bytes"
 });
 
 Deno.test("readMessage() refuses every example when it is truncated, at every length", () => {
-  for (const [, message] of EXAMPLES) {
+  for (const [, message] of Object.entries(EXAMPLES)) {
     const bytes = written(message);
     for (let length = 0; length < bytes.length; length++) assertRefused(bytes.slice(0, length), "truncated");
   }
 });
 
 Deno.test("readMessage() refuses every example when a byte follows it", () => {
-  for (const [, message] of EXAMPLES) {
+  for (const [, message] of Object.entries(EXAMPLES)) {
     const bytes = written(message);
     for (const byte of [0, 1, 0xff]) assertRefused(Uint8Array.of(...bytes, byte), "bytes after a peer's message");
   }
@@ -156,7 +201,7 @@ Deno.test("readMessage() refuses every example when a byte follows it", () => {
 
 Deno.test("readMessage() refuses every example with a ProtocolError or reads it when any byte is another", () => {
   let refused = 0;
-  for (const [name, message] of EXAMPLES) {
+  for (const [name, message] of Object.entries(EXAMPLES)) {
     const whole = written(message);
     for (let at = 0; at < whole.length; at++) {
       for (const byte of [0, 1, 7, 0x7f, 0x80, 0xfe, 0xff]) {
@@ -175,8 +220,8 @@ Deno.test("readMessage() refuses every example with a ProtocolError or reads it 
 });
 
 Deno.test("readMessage() refuses a type that is none", () => {
-  const bytes = written(PEER_MESSAGES.sync);
-  for (const type of [0, 11, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
+  const bytes = written(EXAMPLES.sync);
+  for (const type of [0, 14, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
 });
 
 /** A count as messages hold it. */
@@ -194,17 +239,23 @@ function raw(type: number, ...rest: number[]): Uint8Array {
 
 const ID = [0, 0, 0, 101];
 const NOTHING = [0];
+/** No origins, no adopted ones, no writes. */
+const NO_WRITES = [0, 0, 0];
 const VERSION_0 = Array<number>(8).fill(0);
 /** What stands before each list of each kind of message that has one. */
 const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: number[]]>> = {
   "what is known": [MESSAGE.known, 0],
   "what is known of a pull": [MESSAGE.pull, ...NOTHING],
+  "what a peer was given, of a pull": [MESSAGE.pull, ...NOTHING, ...NOTHING],
   "what is known of a page": [MESSAGE.page, ...ID, ...NOTHING, 0],
   "what a page gives": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING],
   "what was forgotten of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING],
   "origins of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING],
   "adopted writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, 1, ...ID],
   "writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, 1, ...ID, ...NOTHING],
+  "origins of fingerprints": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES],
+  "adopted fingerprints": [MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES, 1, ...ID],
+  "fingerprints": [MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES, 1, ...ID, ...NOTHING],
   "what is known of a verify": [MESSAGE.verify, ...NOTHING],
   "writes of a verify": [MESSAGE.verify, ...NOTHING, ...NOTHING, 1, ...ID, ...NOTHING],
   "what is verified": [MESSAGE.verified, ...ID, ...NOTHING],
@@ -212,6 +263,10 @@ const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: num
   "writes of a push": [MESSAGE.push, ...ID, ...VERSION_0, ...VERSION_0, ...NOTHING, 1, ...ID, ...NOTHING],
   "who has been told of a touch": [MESSAGE.touch],
   "writes of a touch": [MESSAGE.touch, ...NOTHING, 1, ...ID, ...NOTHING],
+  "origins of a list": [MESSAGE.listed, ...ID, ...NOTHING, 0],
+  "places of a list": [MESSAGE.listed, ...ID, ...NOTHING, 0, 1, ...ID],
+  "origins of what is wanted": [MESSAGE.want, ...NOTHING],
+  "places of what is wanted": [MESSAGE.want, ...NOTHING, 1, ...ID],
 };
 
 for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
@@ -237,10 +292,13 @@ Deno.test("readMessage() reads as many items as there may be, and refuses one mo
   assertRefused(touch(MAX_ITEMS + 1), "8193 items");
 });
 
+/** No origins, no adopted ones, no fingerprints, and a cursor at the beginning. */
+const NO_DEPARTURES = [0, 0, 0, 1, 0];
+
 /** A page of one write, by its bytes, of two origins of which the second has been adopted. */
 function pageWith(...write: number[]): Uint8Array {
   const lists = [2, ...ID, 0, 0, 0, 102, 1, 1, 0, 0, 0, 77];
-  return raw(MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...lists, 1, ...write);
+  return raw(MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...lists, 1, ...write, ...NO_DEPARTURES);
 }
 
 Deno.test("readMessage() refuses a write that is none", () => {
@@ -279,11 +337,65 @@ Deno.test("readMessage() refuses versions that are none", () => {
 });
 
 Deno.test("readMessage() refuses a page that gives what its sender does not know", () => {
-  const page = { to: 1, question: 1, lossy: new Map(), writes: [], more: false };
+  const page = { to: 1, question: 1, ...NO_PAGE };
   const bytes = (known: Known, upTo: Known) => written({ ...HEAD, type: MESSAGE.page, ...page, known, upTo });
   assertEquals(readMessage(bytes(new Map([[7, 5]]), new Map([[7, 5]]))).type, MESSAGE.page);
   assertRefused(bytes(new Map([[7, 5]]), new Map([[7, 6]])), "what it says it does not know");
   assertRefused(bytes(new Map([[7, 5]]), new Map([[8, 1]])), "what it says it does not know");
+});
+
+/** A page of nothing but what comes after its writes, by its bytes. */
+function pageEnding(more: number, ...rest: number[]): Uint8Array {
+  return raw(MESSAGE.page, ...ID, 0, more, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES, ...rest);
+}
+
+Deno.test("readMessage() reads fingerprints, each by its distance from the one before", () => {
+  const hash = [0xff, 0, 0, 1];
+  const read = readMessage(pageEnding(2, 1, ...ID, 0, 2, ...hash, 0, 5, ...hash, 0, ...count(300), ...count(1025), 7));
+  assert(read.type === MESSAGE.page);
+  assertEquals(read.departures, [5, 305].map((upTo) => ({ hash: 0xff000001, upTo, id: 101, writer: 101 })));
+  assertEquals([read.more, read.cursor], [MORE.departures, { cell: 1024, moves: 7 }]);
+});
+
+Deno.test("readMessage() reads who made the writes that fingerprints of adopted ones stand for", () => {
+  const other = [0, 0, 0, 102];
+  const hash = [0, 0, 0, 9];
+  const read = readMessage(pageEnding(0, 2, ...ID, ...other, 1, 1, 0, 0, 0, 77, 2, ...hash, 0, 5, ...hash, 1, 1, 1, 0));
+  assert(read.type === MESSAGE.page);
+  const [plain, adopted] = [{ id: 101, writer: 101 }, { id: 102, writer: 77 }];
+  assertEquals(read.departures, [{ hash: 9, upTo: 5, ...plain }, { hash: 9, upTo: 6, ...adopted }]);
+});
+
+Deno.test("readMessage() refuses a fingerprint of no origin, and of a version that is none", () => {
+  const hash = [0, 0, 0, 1];
+  const cursor = [1, 0];
+  assertRefused(pageEnding(0, 0, 0, 1, ...hash, 0, 5, ...cursor), "a fingerprint without an origin");
+  assertRefused(pageEnding(0, 1, ...ID, 0, 1, ...hash, 1, 5, ...cursor), "a fingerprint without an origin");
+  const most = count(Number.MAX_SAFE_INTEGER);
+  assertEquals(readMessage(pageEnding(0, 1, ...ID, 0, 1, ...hash, 0, ...most, ...cursor)).type, MESSAGE.page);
+  assertRefused(pageEnding(0, 1, ...ID, 0, 2, ...hash, 0, ...most, ...hash, 0, 1, ...cursor), "a version that is none");
+  assertRefused(pageEnding(0, 1, ...ID, 0, 1, ...hash, 0, ...Array(7).fill(0xff), 0x7f, ...cursor), "too large");
+});
+
+Deno.test("readMessage() refuses a page that does not say what comes after it, or where fingerprints go on", () => {
+  const none = [0, 0, 0];
+  for (const more of [0, 1, 2]) assertEquals(readMessage(pageEnding(more, ...none, 1, 0)).type, MESSAGE.page);
+  for (const more of [3, 4, 255]) assertRefused(pageEnding(more, ...none, 1, 0), `${more} comes after it`);
+  assertRefused(pageEnding(0, ...none, 0), "where fingerprints go on");
+  assertRefused(pageEnding(0, ...none, 1), "truncated");
+});
+
+Deno.test("readMessage() reads places, each by its distance from the one before, and refuses those that are none", () => {
+  const listed = [MESSAGE.listed, ...ID, 7, 1] as const;
+  for (const [type, ...before] of [listed, [MESSAGE.want, 7]]) {
+    const places = (...rest: number[]) => raw(type, ...before, 2, ...ID, 0, 0, 0, 102, ...rest);
+    const read = readMessage(places(4, 1, ...count(300), 0, 0, 0, ...count(299), 1, 1));
+    assert("places" in read && read.question === 7);
+    assertEquals(read.places, [{ h: 300, id: 102 }, { h: 300, id: 101 }, { h: 1, id: 101 }, { h: 0, id: 102 }]);
+    assertRefused(places(1, 2, 5), "a place without an origin");
+    assertRefused(places(2, 0, 5, 0, 6), "a version that is none: -1");
+    assertRefused(places(1, 0, ...Array(7).fill(0xff), 0x7f), "too large");
+  }
 });
 
 Deno.test("readMessage() refuses a push of a write that is not in its range", () => {
@@ -299,13 +411,15 @@ Deno.test("readMessage() refuses a push of a write that is not in its range", ()
 Deno.test("highest() finds the highest version wherever it stands, and claimed() what is said of an origin", () => {
   const known = new Map([[7, 30], [8, 20]]);
   const bare = { ...HEAD, clock: 10, cleared: 9 };
-  const none = { to: 1, question: 1, upTo: new Map(), lossy: new Map(), writes: [], more: false };
+  const none = { to: 1, question: 1, ...NO_PAGE };
   const writes = [bareWrite("a", { h: 40, origin: 7 }, TOMB), bareWrite("b", { h: 50, origin: 9, by: 8 }, TOMB)];
+  const departures = [{ hash: 1, upTo: 60, id: 7, writer: 7 }, { hash: 2, upTo: 90, id: 8, writer: 7 }];
+  const places = [{ h: 80, id: 7 }, { h: 70, id: 8 }];
   const cases: [message: Message, most: number, of7: number, of8: number, of9: number][] = [
     [{ ...bare, type: MESSAGE.sync, digest: 99 }, 10, 0, 0, 0],
     [{ ...bare, cleared: 11, type: MESSAGE.same, to: 99 }, 11, 0, 0, 0],
     [{ ...bare, type: MESSAGE.known, turn: 0, known }, 30, 30, 20, 0],
-    [{ ...bare, type: MESSAGE.pull, question: 99, known, after: { h: 99, id: 1 } }, 30, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.pull, question: 99, known, given: new Map(), after: { h: 99, id: 1 } }, 30, 30, 20, 0],
     [{ ...bare, type: MESSAGE.verify, question: 99, known, writes: [] }, 30, 30, 20, 0],
     [{ ...bare, type: MESSAGE.verified, to: 1, question: 99, confirmed: [] }, 10, 0, 0, 0],
     [{ ...bare, type: MESSAGE.push, origin: 7, before: 1, last: 60, sentTo: [], writes: [] }, 60, 60, 0, 0],
@@ -314,6 +428,11 @@ Deno.test("highest() finds the highest version wherever it stands, and claimed()
     [{ ...bare, type: MESSAGE.page, ...none, known }, 30, 30, 20, 0],
     [{ ...bare, type: MESSAGE.page, ...none, known, lossy: new Map([[5, 80]]) }, 80, 30, 20, 0],
     [{ ...bare, type: MESSAGE.page, ...none, known, writes }, 50, 40, 50, 50],
+    [{ ...bare, type: MESSAGE.page, ...none, known, departures }, 90, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.list, question: 99, before: { h: 99, id: 7 } }, 10, 0, 0, 0],
+    [{ ...bare, type: MESSAGE.listed, to: 1, question: 99, more: false, places }, 80, 0, 0, 0],
+    [{ ...bare, type: MESSAGE.listed, to: 1, question: 99, more: false, places: [] }, 10, 0, 0, 0],
+    [{ ...bare, type: MESSAGE.want, question: 99, places }, 10, 0, 0, 0],
   ];
   for (const [i, [message, ...expected]] of cases.entries()) {
     const found = [highest(message), claimed(message, 7), claimed(message, 8), claimed(message, 9)];

@@ -3,14 +3,24 @@
 import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import type { Page, Place, Write } from "../../lib/replication/message.ts";
-import { isAfter, livesAt, nameAt, pageFor, placeOf, writesAt } from "../../lib/replication/pages.ts";
-import type { Known } from "../../lib/store/history.ts";
+import { MORE, type Page, type Place, type Write } from "../../lib/replication/message.ts";
+import {
+  isAfter,
+  livesAt,
+  nameAt,
+  pageAt,
+  pageFor,
+  placeOf,
+  placesBefore,
+  writesAt,
+} from "../../lib/replication/pages.ts";
+import { ALL_RULES, type Known } from "../../lib/store/history.ts";
+import { publicHash } from "../../lib/store/keyed_hash.ts";
 import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Version } from "../../lib/store/version.ts";
 import { get, key, set, START } from "../support/gossip_nodes.ts";
-import { NOW_MS, replicatingStore } from "../support/stores.ts";
+import { knowsAll, NOW_MS, replicatingStore, type StoreSettings } from "../support/stores.ts";
 
 const KIB = 1024;
 const MOST = 256;
@@ -20,19 +30,23 @@ type Out = Omit<Page, "to">;
 /** Applies a write of another node, of which nothing is known by that. */
 function apply(store: Store, i: number, version: Version, bytes = 0): void {
   const entry = { flags: 0, value: spanOf(new Uint8Array(bytes)), ttlMs: Infinity, remainingMs: Infinity };
-  assert(store.apply(key(i), { version, kind: ENTRY, entry }, true));
+  assert(store.apply(key(i), { version, kind: ENTRY, entry }, knowsAll(store)));
 }
 
 /** A store with writes of some origins that are known: `[h, id]` each, under keys by their number. */
-function storeOf(writes: readonly (readonly [h: number, id: number])[], bytes = 0): Store {
-  const store = replicatingStore({ nowMs: NOW_MS });
+function storeOf(
+  writes: readonly (readonly [h: number, id: number])[],
+  bytes = 0,
+  settings: StoreSettings = {},
+): Store {
+  const store = replicatingStore({ nowMs: NOW_MS }, settings);
   for (const [i, [h, origin]] of writes.entries()) apply(store, i, { h, origin }, bytes);
   for (const [h, origin] of writes) store.history.know({ h, origin });
   return store;
 }
 
 function page(store: Store, known: [number, number][] = [], after: Place = START, maxWrites = MOST): Out {
-  return pageFor(store, { question: 9, known: new Map(known), after }, maxWrites);
+  return pageFor(store, { question: 9, known: new Map(known), given: new Map(), after }, maxWrites, ALL_RULES);
 }
 
 function placesOf({ writes }: { writes: readonly Write[] }): [number, number][] {
@@ -44,9 +58,9 @@ function pagesFor(store: Store, maxWrites: number): Out[] {
   const known: Known = new Map();
   const pages: Out[] = [];
   let after = START;
-  while (pages.length === 0 || pages.at(-1)!.more) {
+  while (pages.length === 0 || pages.at(-1)!.more === MORE.writes) {
     assert(pages.length < 1000, "pages without end");
-    const next = pageFor(store, { question: 1, known, after }, maxWrites);
+    const next = pageFor(store, { question: 1, known: new Map(), given: known, after }, maxWrites, ALL_RULES);
     for (const [id, h] of next.upTo) known.set(id, h);
     if (next.writes.length > 0) after = placeOf(next.writes.at(-1)!.version);
     pages.push(next);
@@ -58,7 +72,7 @@ Deno.test("pageFor() gives nothing when the peer knows all, be it more", () => {
   const store = storeOf([[5, 7], [6, 8]]);
   for (const known of [[[7, 5], [8, 6]], [[7, 50], [8, 60], [9, 70]]] as [number, number][][]) {
     const { writes, upTo, lossy, more, question } = page(store, known);
-    assertEquals([writes, upTo.size, lossy.size, more, question], [[], 0, 0, false, 9]);
+    assertEquals([writes, upTo.size, lossy.size, more, question], [[], 0, 0, MORE.nothing, 9]);
   }
   assertEquals(page(replicatingStore({ nowMs: NOW_MS })).writes, []);
 });
@@ -68,7 +82,7 @@ Deno.test("pageFor() gives what a peer lacks of each origin, the oldest first, a
   const all = page(store);
   assertEquals(placesOf(all), [[5, 3], [5, 7], [5, 8], [6, 8], [7, 3], [9, 7]]);
   assertEquals(new Map([...all.upTo].sort()), new Map([[3, 7], [7, 9], [8, 6]]));
-  assertEquals([all.more, all.known], [false, store.history.known]);
+  assertEquals([all.more, all.known], [MORE.nothing, store.history.known]);
   const some = page(store, [[7, 5], [8, 6]]);
   assertEquals(placesOf(some), [[5, 3], [7, 3], [9, 7]]);
   assertEquals(new Map([...some.upTo].sort()), new Map([[3, 7], [7, 9]]));
@@ -77,28 +91,28 @@ Deno.test("pageFor() gives what a peer lacks of each origin, the oldest first, a
 Deno.test("pageFor() cuts by count, and makes known what it has given and nothing beyond", () => {
   const store = storeOf([[5, 3], [5, 7], [5, 8], [6, 8], [7, 3]]);
   const first = page(store, [], START, 2);
-  assertEquals([placesOf(first), first.more], [[[5, 3], [5, 7]], true]);
+  assertEquals([placesOf(first), first.more], [[[5, 3], [5, 7]], MORE.writes]);
   // Of the others: all before the cut, but not what has its version and a higher number.
   assertEquals(new Map([...first.upTo].sort()), new Map([[3, 5], [7, 5], [8, 4]]));
   const second = page(store, [...first.upTo], { h: 5, id: 7 }, 2);
-  assertEquals([placesOf(second), second.more], [[[5, 8], [6, 8]], true]);
+  assertEquals([placesOf(second), second.more], [[[5, 8], [6, 8]], MORE.writes]);
   assertEquals(new Map([...second.upTo].sort()), new Map([[3, 6], [8, 6]]));
   const last = page(store, [...first.upTo, ...second.upTo], { h: 6, id: 8 }, 2);
-  assertEquals([placesOf(last), last.more, last.upTo], [[[7, 3]], false, new Map([[3, 7]])]);
+  assertEquals([placesOf(last), last.more, last.upTo], [[[7, 3]], MORE.nothing, new Map([[3, 7]])]);
 });
 
 Deno.test("pageFor() does not say that there is more when the last write just fits", () => {
   const store = storeOf([[5, 3], [6, 3]]);
-  assertEquals([page(store, [], START, 2).more, page(store, [], START, 1).more], [false, true]);
+  assertEquals([page(store, [], START, 2).more, page(store, [], START, 1).more], [MORE.nothing, MORE.writes]);
 });
 
 Deno.test("pageFor() cuts before 128 KiB of keys and values", () => {
   const bytes = 32 * KIB - "key:0".length;
   const store = storeOf([[5, 3], [6, 3], [7, 3], [8, 3], [9, 3]], bytes);
   const first = page(store);
-  assertEquals([placesOf(first), first.more], [[[5, 3], [6, 3], [7, 3], [8, 3]], true]);
+  assertEquals([placesOf(first), first.more], [[[5, 3], [6, 3], [7, 3], [8, 3]], MORE.writes]);
   const larger = page(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], bytes + 1));
-  assertEquals([larger.writes.length, larger.more], [3, true]);
+  assertEquals([larger.writes.length, larger.more], [3, MORE.writes]);
 });
 
 Deno.test("pageFor() gives a write alone that is larger than a message", () => {
@@ -154,7 +168,7 @@ Deno.test("pageFor() gives orphans after the place that the peer has reached, al
 });
 
 Deno.test("pageFor() names what has been forgotten beyond what the peer knows, and since the last clear", () => {
-  const store = storeOf([[5, 3], [6, 7], [7, 8]]);
+  const store = storeOf([[5, 3], [6, 7], [7, 8]], 0, { maxForgotten: 0 });
   for (const i of [0, 1]) store.distrust(store.peek(key(i)));
   assertEquals(page(store).lossy, new Map([[3, 5], [7, 6]]));
   assertEquals(page(store, [[3, 5]]).lossy, new Map([[7, 6]]));
@@ -162,6 +176,46 @@ Deno.test("pageFor() names what has been forgotten beyond what the peer knows, a
   store.history.cleared = 5;
   assertEquals(page(store).lossy, new Map([[7, 6]]));
   assertEquals(placesOf(page(store)), [[7, 8]]);
+});
+
+Deno.test("pageFor() gives fingerprints with the last page, of what the peer does not know, be it given already", () => {
+  const store = storeOf([[5, 3], [6, 7], [7, 8]]);
+  store.distrust(store.peek(key(1)));
+  const departures = [{ hash: publicHash(key(1)), upTo: 6, id: 7, writer: 7 }];
+  const first = page(store, [], START, 1);
+  assertEquals([placesOf(first), first.departures, first.more], [[[5, 3]], [], MORE.writes]);
+  const pull = { question: 1, known: new Map([[8, 7]]), given: first.upTo, after: { h: 5, id: 3 } };
+  const last = pageFor(store, pull, MOST, ALL_RULES);
+  assertEquals([last.writes, last.departures, last.more, last.lossy.size], [[], departures, MORE.nothing, 0]);
+  assertEquals([...last.upTo], [[7, 6]]);
+  assertEquals(page(store, [[7, 6]]).departures, []);
+});
+
+Deno.test("pageFor() gives fingerprints alone to a peer that says where they go on", () => {
+  const store = storeOf(Array.from({ length: 20_000 }, (_, i): [number, number] => [5 + i, 3]));
+  for (let i = 0; i < 19_999; i++) store.distrust(store.peek(key(i)));
+  const pull = { question: 1, known: new Map(), given: new Map(), after: START };
+  const pages = [pageFor(store, pull, MOST, ALL_RULES)];
+  while (pages.at(-1)!.more === MORE.departures) {
+    assert(pages.length < 100, "pages without end");
+    pages.push(pageFor(store, { ...pull, cursor: { ...pages.at(-1)!.cursor } }, MOST, ALL_RULES));
+  }
+  assertEquals(pages.map(({ writes, upTo }) => [writes.length, upTo.size]), [
+    [1, 1],
+    ...pages.slice(1).map(() => [0, 0]),
+  ]);
+  const hashes = pages.flatMap(({ departures }) => departures.map(({ hash }) => hash));
+  assertEquals([hashes.length, new Set(hashes).size, pages.length > 2], [19_999, 19_999, true]);
+  assertEquals(pages.at(-1)!.more, MORE.nothing);
+});
+
+Deno.test("pageFor() gives fingerprints with the first page where the rule says so", () => {
+  const store = storeOf([[5, 3], [6, 7]]);
+  store.distrust(store.peek(key(0)));
+  apply(store, 9, { h: 9, origin: 9 });
+  const pull = { question: 1, known: new Map(), given: new Map(), after: START };
+  const { departures, more } = pageFor(store, pull, 1, { ...ALL_RULES, lastPage: false });
+  assertEquals([departures.length, more], [1, MORE.writes]);
 });
 
 Deno.test("pageFor() gives nothing from before a clear", () => {
@@ -234,4 +288,62 @@ Deno.test("isAfter() orders places by version, then by the number under which a 
   for (const [i, one] of places.entries()) {
     for (const [j, other] of places.entries()) assertEquals(isAfter(one, other), i > j);
   }
+});
+
+/** Before all places. */
+const BEGINNING = { h: Number.MAX_SAFE_INTEGER, id: 0 };
+
+/** Places as pairs. */
+function pairsOf(places: readonly Place[]): [number, number][] {
+  return places.map(({ h, id }) => [h, id]);
+}
+
+Deno.test("placesBefore() gives the entries of all origins, the newest first, and where versions are equal by number", () => {
+  const store = storeOf([[9, 7], [5, 8], [5, 7], [7, 3], [5, 3], [6, 8]]);
+  const all = placesBefore(store, BEGINNING, MOST);
+  assertEquals([pairsOf(all.places), all.more], [[[9, 7], [7, 3], [6, 8], [5, 8], [5, 7], [5, 3]], false]);
+  for (const most of [1, 2, 3, 4, 5, 6]) {
+    const lists: [number, number][][] = [];
+    for (let [before, more] = [BEGINNING as Place, true]; more;) {
+      assert(lists.length < 10, "lists without end");
+      const list = placesBefore(store, before, most);
+      lists.push(pairsOf(list.places));
+      [before, more] = [list.places.at(-1)!, list.more];
+    }
+    assertEquals([lists.flat(), lists.length], [pairsOf(all.places), Math.ceil(6 / most)]);
+  }
+  assertEquals(placesBefore(store, { h: 5, id: 3 }, MOST), { places: [], more: false });
+});
+
+Deno.test("placesBefore() passes over graves, orphans, and what is from before a clear", () => {
+  const store = storeOf([[5, 3], [6, 3], [7, 3], [8, 4]]);
+  store.apply(key(1), { version: { h: 9, origin: 3 }, kind: TOMB }, knowsAll(store));
+  store.history.know({ h: 9, origin: 3 });
+  apply(store, 50, { h: 10, origin: 3 });
+  apply(store, 51, { h: 20, origin: 8 });
+  assertEquals(pairsOf(placesBefore(store, BEGINNING, MOST).places), [[8, 4], [7, 3], [5, 3]]);
+  store.clearUpTo(7);
+  assertEquals(pairsOf(placesBefore(store, BEGINNING, MOST).places), [[8, 4]]);
+  assertEquals(placesBefore(replicatingStore({ nowMs: NOW_MS }), BEGINNING, MOST), { places: [], more: false });
+});
+
+Deno.test("pageAt() gives the entries at places that are held, the oldest of a page first, and nothing known by them", () => {
+  const store = storeOf([[5, 3], [6, 3], [7, 8], [8, 8]]);
+  store.apply(key(1), { version: { h: 9, origin: 3 }, kind: TOMB }, knowsAll(store));
+  store.history.know({ h: 9, origin: 3 });
+  const places = [[9, 3], [8, 8], [8, 3], [7, 8], [6, 3], [5, 3], [5, 77]].map(([h, id]) => ({ h, id }));
+  const all = pageAt(store, 7, places, MOST);
+  assertEquals([placesOf(all), all.more, all.question], [[[5, 3], [7, 8], [8, 8]], MORE.nothing, 7]);
+  assertEquals([all.known, all.upTo.size, all.lossy.size, all.departures], [store.history.known, 0, 0, []]);
+  const some = pageAt(store, 7, places, 2);
+  assertEquals([placesOf(some), some.more], [[[7, 8], [8, 8]], MORE.writes]);
+  assertEquals(pageAt(store, 7, [], MOST).writes, []);
+});
+
+Deno.test("pageAt() cuts before 128 KiB of keys and values, and gives an entry alone that is larger", () => {
+  const places = [8, 7, 6, 5].map((h) => ({ h, id: 3 }));
+  const half = pageAt(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], 60 * KIB), 1, places, MOST);
+  assertEquals([placesOf(half), half.more], [[[7, 3], [8, 3]], MORE.writes]);
+  const large = pageAt(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], 200 * KIB), 1, places, MOST);
+  assertEquals([placesOf(large), large.more], [[[8, 3]], MORE.writes]);
 });

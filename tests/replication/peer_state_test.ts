@@ -4,8 +4,8 @@ import { assertEquals } from "@std/assert";
 import { answered, asked, newPeerState } from "../../lib/replication/peer_state.ts";
 
 Deno.test("newPeerState() knows nothing", () => {
-  const { origin, lastRoundMs, roundTripMs, unanswered } = newPeerState();
-  assertEquals([origin, lastRoundMs, roundTripMs, unanswered], [undefined, undefined, undefined, 0]);
+  const { origin, lastRoundMs, roundTripMs, unanswered, dropped } = newPeerState();
+  assertEquals([origin, lastRoundMs, roundTripMs, unanswered, dropped], [undefined, undefined, undefined, 0, 0]);
 });
 
 Deno.test("answered() reckons from the first question that had no answer", () => {

@@ -5,7 +5,7 @@ import { MESSAGE } from "../../lib/replication/message.ts";
 import { get, join, key, PAIR, pair, round, rounds, said, set, settle, step } from "../support/gossip_nodes.ts";
 
 Deno.test("Gossip drops all that was deleted elsewhere when every question comes twice", () => {
-  const all = pair({ maxGraves: 1 });
+  const all = pair({ maxGraves: 1, maxForgotten: 0 });
   const [a, b] = all.stores;
   for (let i = 0; i < 800; i++) set(a, i);
   round(all);
@@ -27,7 +27,7 @@ Deno.test("Gossip drops all that was deleted elsewhere when every question comes
 });
 
 Deno.test("Gossip verifies page by page, keeps what is confirmed and drops what is not", () => {
-  const all = join(PAIR, { eager: false, maxGraves: 1, maxWrites: 4 });
+  const all = join(PAIR, { eager: false, maxGraves: 1, maxForgotten: 0, maxWrites: 4 });
   const [a, b] = all.stores;
   for (let i = 0; i < 20; i++) set(a, i);
   rounds(all, 2);
@@ -42,7 +42,7 @@ Deno.test("Gossip verifies page by page, keeps what is confirmed and drops what 
   const types = said(all);
   assertEquals(types.filter((type) => type === "verify 1>0").length, 5, "20 entries, 4 at a time");
   assertEquals(types.filter((type) => type === "verified 0>1").length, 5);
-  assertEquals(all.gossips[1].verified, { verifications: 1, unconfirmed: 5 });
+  assertEquals(all.gossips[1].verified, { verifications: 1, unconfirmed: 5, covered: 0 });
   for (let i = 0; i < 5; i++) assertEquals(get(b, i), undefined);
   for (let i = 5; i < 20; i++) assertEquals(get(b, i), `value ${i}`);
   assertEquals(get(b, 50), "b's own");

@@ -1,9 +1,16 @@
 /** Checks of a server's options: what each takes, and what its error names. */
 
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { DEFAULT_PORT, formatAddress } from "../../lib/base/address.ts";
-import { MAX_ITEM_BYTES, MAX_STORE_BYTES, MIN_ITEM_BYTES, MIN_STORE_BYTES } from "../../lib/base/limits.ts";
+import {
+  MAX_FORGOTTEN,
+  MAX_ITEM_BYTES,
+  MAX_STORE_BYTES,
+  MIN_ITEM_BYTES,
+  MIN_STORE_BYTES,
+} from "../../lib/base/limits.ts";
 import { resolveServerOptions, type ServerOptions } from "../../lib/server/options.ts";
+import { fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprints.ts";
 
 const listenOf = (listen: string | number) => resolveServerOptions({ listen }).listen;
 const peerOf = (peer: string) => resolveServerOptions({ peers: [peer] }).peers[0];
@@ -53,6 +60,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     peers: [],
     maxSize: 128,
     maxBytes: undefined,
+    maxForgotten: MAX_FORGOTTEN,
     ttlMs: 3_600_000,
     renewOnHit: true,
     gossipIntervalMs: 1000,
@@ -65,6 +73,32 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
 Deno.test("resolveServerOptions() limits entries by number only where memory is not limited", () => {
   assertStrictEquals(resolveServerOptions({ maxBytes: 1e6 }).maxSize, Infinity);
   assertStrictEquals(resolveServerOptions({ maxBytes: 1e6, maxSize: 5 }).maxSize, 5);
+});
+
+Deno.test("resolveServerOptions() keeps as many fingerprints as memory allows unless it is told how many", () => {
+  assertStrictEquals(MAX_FORGOTTEN, MAX_FINGERPRINTS);
+  for (const [mib, most] of [[76, MAX_FORGOTTEN], [38, 734_822], [4, 367_411]]) { // as documented
+    assertStrictEquals(resolveServerOptions({ maxBytes: mib * 2 ** 20 }).maxForgotten, most);
+    assert(resolveServerOptions({ maxBytes: (mib - 1) * 2 ** 20 }).maxForgotten < most);
+  }
+  for (let maxBytes = MIN_STORE_BYTES; maxBytes <= MAX_STORE_BYTES; maxBytes *= 2) {
+    assertStrictEquals(resolveServerOptions({ maxBytes }).maxForgotten, mostFingerprints(maxBytes));
+    assertStrictEquals(resolveServerOptions({ maxBytes, maxForgotten: 5 }).maxForgotten, 5);
+  }
+});
+
+Deno.test("resolveServerOptions() names maxForgotten and maxBytes when fingerprints would leave too little for entries", () => {
+  const [maxForgotten, bytes] = [100_000, fingerprintBytes(100_000)];
+  const least = Math.ceil(bytes / 0.6);
+  assertStrictEquals(resolveServerOptions({ maxForgotten, maxBytes: least }).maxForgotten, maxForgotten);
+  const { message } = assertThrows(() => resolveServerOptions({ maxForgotten, maxBytes: least - 1 }), RangeError);
+  assertStrictEquals(
+    message,
+    `Cannot create server: the fingerprints of maxForgotten (100000) must take 60 % of maxBytes (${
+      least - 1
+    }) at most: ` +
+      `they would take ${bytes} bytes`,
+  );
 });
 
 Deno.test("resolveServerOptions() makes a log that never throws", () => {
@@ -82,6 +116,7 @@ Deno.test("resolveServerOptions() makes a log that never throws", () => {
 const BOUNDS: [option: keyof ServerOptions, least: number, most: number, allowed: string][] = [
   ["maxBytes", MIN_STORE_BYTES, MAX_STORE_BYTES, `${MIN_STORE_BYTES} to ${MAX_STORE_BYTES}`],
   ["maxItemBytes", MIN_ITEM_BYTES, MAX_ITEM_BYTES, `${MIN_ITEM_BYTES} to ${MAX_ITEM_BYTES}`],
+  ["maxForgotten", 0, MAX_FORGOTTEN, `0 to ${MAX_FORGOTTEN}`],
   ["gossipIntervalMs", 10, 2 ** 31 - 1, `10 to ${2 ** 31 - 1}`],
   ["maxConnections", 1, Infinity, "1 or more"],
 ];

@@ -211,3 +211,42 @@ Deno.test("SimulatedNetwork has room again for what was blocked on its way", () 
   network.send(NOW_MS, 0, 1, "later");
   assertEquals([contents(network), network.overflows], [["later"], 0]);
 });
+
+Deno.test("SimulatedNetwork.send() keeps to odds that are given", () => {
+  const chances = [0.4999, 0.5, 0.2, 0.7, 0, 0.5, 0.1999, 0.7, 0, 0.6999, 0];
+  const odds = { loss: 0.5, repetition: 0.2, longDelay: 0.7 };
+  const network = new SimulatedNetwork<string>(NODES, () => chances.shift() ?? 1, odds);
+  network.send(NOW_MS, 0, 1, "lost");
+  network.send(NOW_MS, 0, 1, "once");
+  network.send(NOW_MS, 0, 1, "twice");
+  assertEquals(contents(network), ["once", "twice", "twice"]);
+  assertEquals(chances, []);
+});
+
+Deno.test("SimulatedNetwork lets messages wait for a node that is paused, as far as its links have room", () => {
+  const network = whole();
+  network.paused.add(1);
+  for (let i = 0; i < LINK_PACKETS + 1; i++) network.send(NOW_MS, 0, 1, `${i}`);
+  network.send(NOW_MS, 0, 2, "to another");
+  assertEquals(contents(network), ["to another"]);
+  assertEquals(network.overflows, 1);
+  network.resume(NOW_MS + 100, 1);
+  const packets = arrive(network);
+  assertEquals(packets.map(({ content }) => content), Array.from({ length: LINK_PACKETS }, (_, i) => `${i}`));
+  assertEquals(new Set(packets.map(({ atMs }) => atMs)), new Set([NOW_MS + 101]));
+  network.send(NOW_MS, 0, 1, "goes on");
+  assertEquals(contents(network), ["goes on"]);
+});
+
+Deno.test("SimulatedNetwork.repeat() brings the last messages to a node again, once", () => {
+  const network = whole();
+  for (let i = 0; i < 40; i++) {
+    network.send(NOW_MS, 0, 1, `${i}`);
+    network.send(NOW_MS, 0, 2, "to another");
+    contents(network);
+  }
+  network.repeat(NOW_MS, 1);
+  assertEquals(contents(network), Array.from({ length: 30 }, (_, i) => `${i + 10}`));
+  network.repeat(NOW_MS, 1);
+  assertEquals(contents(network), []);
+});

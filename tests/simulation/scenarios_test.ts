@@ -57,3 +57,10 @@ Deno.test("SCENARIOS have names of their own, and each rule has a name", () => {
   assertEquals([...RULE_NAMES], Object.keys(ALL_RULES));
   assert(SCENARIOS.every(({ without }) => without === undefined));
 });
+
+Deno.test("SCENARIOS name only nodes that they have, and those that keep all have an overflow of graves to survive", () => {
+  for (const { name, nodes, lonely, joins, readers, keeps, maxGraves, keys } of SCENARIOS) {
+    assert([...lonely, ...joins, ...readers].every((node) => node < nodes), name);
+    assert(!keeps || maxGraves < keys / 4, name);
+  }
+});

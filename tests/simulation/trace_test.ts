@@ -1,10 +1,11 @@
 /** What happens in a simulated cluster, in words: which lines are kept, and how messages are put. */
 
 import { assertEquals } from "@std/assert";
-import { MESSAGE, type Message } from "../../lib/replication/message.ts";
+import { MESSAGE, type Message, MORE, NAME } from "../../lib/replication/message.ts";
 import { describe, keyName, keyOf, showVersion, START_MS, Trace } from "../../lib/simulation/trace.ts";
 import { TOMB } from "../../lib/store/entry.ts";
 import { versionAt } from "../../lib/store/version.ts";
+import { NO_PAGE } from "../support/gossip_nodes.ts";
 import { bareWrite } from "../support/peer_messages.ts";
 
 const H = versionAt(START_MS + 1200);
@@ -36,24 +37,36 @@ Deno.test("showVersion() shows simulated time, a count within its millisecond, a
 
 Deno.test("describe() puts every kind of message in words, with the writes of one key", () => {
   const known = new Map([[101, H]]);
-  const page = { to: 7, question: 1, known, upTo: known, lossy: new Map([[8, H]]), writes: WRITES, more: true };
+  const lists = { known, upTo: known, lossy: new Map([[8, H]]), writes: WRITES };
+  const page = { to: 7, question: 1, ...NO_PAGE, ...lists, more: MORE.writes };
   const cases: [message: Message, words: string][] = [
     [{ ...HEAD, type: MESSAGE.sync, digest: 1 }, "sync"],
     [{ ...HEAD, type: MESSAGE.same, to: 7 }, "same for 7"],
     [{ ...HEAD, type: MESSAGE.known, turn: 0, known }, "known knows 1200/101"],
     [{ ...HEAD, type: MESSAGE.known, turn: 1, known: new Map() }, "known as an offer knows nothing"],
     [{ ...HEAD, type: MESSAGE.known, turn: 2, known }, "known to be taken knows 1200/101"],
-    [{ ...HEAD, type: MESSAGE.pull, question: 1, known, after: { h: 0, id: 0 } }, "pull knows 1200/101"],
+    [
+      { ...HEAD, type: MESSAGE.pull, question: 1, known, given: new Map(), after: { h: 0, id: 0 } },
+      "pull knows 1200/101",
+    ],
     [
       { ...HEAD, type: MESSAGE.page, ...page },
       "page for 7 up to 1200/101 forgotten 1200/8 and more with 2 writes (3: 1200/101 tombstone)",
+    ],
+    [
+      { ...HEAD, type: MESSAGE.verify, question: 1, known, writes: WRITES.map((write) => ({ ...write, kind: NAME })) },
+      "verify knows 1200/101 with 2 writes (3: 1200/101 named)",
     ],
     [{ ...HEAD, type: MESSAGE.verified, to: 7, question: 1, confirmed: [] }, "verified for 7"],
     [PUSH, "push of 101 up to 1200.3 after 1199.4095 with 2 writes (3: 1200/101 tombstone)"],
     [{ ...HEAD, type: MESSAGE.news, origin: 101, last: H }, "news of 101 up to 1200"],
     [{ ...HEAD, type: MESSAGE.touch, sentTo: [], writes: [] }, "touch with 0 writes"],
+    [{ ...HEAD, type: MESSAGE.list, question: 3, before: { h: H, id: 101 } }, "list"],
+    [{ ...HEAD, type: MESSAGE.listed, to: 7, question: 3, more: false, places: [{ h: H, id: 101 }] }, "listed for 7"],
+    [{ ...HEAD, type: MESSAGE.want, question: 5, places: [{ h: H, id: 101 }] }, "want"],
   ];
   for (const [message, words] of cases) assertEquals(describe(message, 3), words);
+  assertEquals(new Set(cases.map(([{ type }]) => type)), new Set(Object.values(MESSAGE)));
 });
 
 Deno.test("Trace keeps what is about its key or about none, until its end", () => {
@@ -82,8 +95,7 @@ Deno.test("Trace.heard() keeps messages that hold its key, and pages, where a ke
     return trace.lines.length;
   };
   const sync: Message = { ...HEAD, type: MESSAGE.sync, digest: 1 };
-  const lists = { known: new Map(), upTo: new Map(), lossy: new Map(), writes: [] };
-  const page: Message = { ...HEAD, type: MESSAGE.page, to: 7, question: 1, more: false, ...lists };
+  const page: Message = { ...HEAD, type: MESSAGE.page, to: 7, question: 1, ...NO_PAGE };
   assertEquals([undefined, 3, 4].map((key) => [PUSH, sync, page].map((message) => lines(key, message))), [
     [1, 1, 1],
     [1, 0, 1],

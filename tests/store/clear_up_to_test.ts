@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { TOMB } from "../../lib/store/entry.ts";
 import { get, hit, join, key, PAIR, set } from "../support/gossip_nodes.ts";
+import { knowsAll } from "../support/stores.ts";
 import { maintain } from "../support/store_entries.ts";
 
 Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once, and leave slice by slice", () => {
@@ -18,7 +19,7 @@ Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once,
   assertEquals(store.delete(key(2)), false);
   set(store, 3, "again");
   const version = { h: h - 1, origin: 7 };
-  assertEquals(store.apply(key(4), { version, kind: TOMB }, true), false);
+  assertEquals(store.apply(key(4), { version, kind: TOMB }, knowsAll(store)), false);
   let before = store.stats().entries;
   const slices = maintain(store, () => {
     const { entries } = store.stats();

@@ -19,11 +19,11 @@ interface Fixture {
   readonly dropped: number[];
 }
 
-function fixture(): Fixture {
+function fixture(maxForgotten = 0): Fixture {
   const dropped: number[] = [];
   const records = new Records(SEGMENT_BYTES, (_from, to) => history.moved(to));
   records.slab.limitBytes = 1024 * SEGMENT_BYTES;
-  const history: History = new History(ME, (position) => {
+  const history: History = new History(ME, maxForgotten, (position: number) => {
     dropped.push(position);
     history.remove(position);
   });
@@ -43,6 +43,18 @@ function add({ records, history }: Fixture, version: Version): number {
 function heldBy({ history }: Fixture, id: number): Version[] {
   const found = history.origins.find((origin) => origin.id === id);
   return found === undefined ? [] : [...found.log.after(0)].map((position) => history.version(position));
+}
+
+/** Lets the write at a position leave. */
+function leave({ records, history }: Fixture, position: number): void {
+  history.departAt(position, NOTHING, true);
+  history.remove(position);
+  records.remove(position);
+}
+
+/** How far each origin's writes are forgotten, where some are, in the order of numbers. */
+function forgotten({ origins }: History): [number, number][] {
+  return sorted(new Map(origins.filter(({ forgotten }) => forgotten > 0).map(({ id, forgotten }) => [id, forgotten])));
 }
 
 /** A copy that can be compared, in the order of numbers. */
@@ -124,7 +136,7 @@ Deno.test("History.digest is the number that peers reckon, too: another goes wit
     },
   );
   const expected = [2_037_810_992_093_367, 3_502_572_337_823_291, 3_336_148_175_005_295];
-  assertEquals([digests, GOSSIP_VERSION], [expected, 1]);
+  assertEquals([digests, GOSSIP_VERSION], [expected, 2]);
 });
 
 Deno.test("ALL_RULES are in force", () => {
@@ -173,40 +185,56 @@ Deno.test("History.recognizes() no orphan in what is known", () => {
   assertEquals(heldBy(all, 7), [{ h: 5, origin: 7 }]);
 });
 
-Deno.test("History.covers() what is known by either number, and what may be an orphan that has left no trace", () => {
-  const all = fixture();
-  const { history } = all;
+Deno.test("History.covers() what is known by either number", () => {
+  const { history } = fixture();
   history.know({ h: 5, origin: 7 });
   history.know({ h: 9, origin: 70 });
   const covers = (h: number, by?: number) => history.covers({ h, origin: 7, by });
   assertEquals([covers(5), covers(6), covers(9, 70), covers(10, 70)], [true, false, true, false]);
   assertEquals(history.covers({ h: 1, origin: 8 }), false);
-  const orphan = add(all, { h: 12, origin: 7 });
+  history.forget({ h: 12, origin: 7 });
   assertEquals(covers(12), false);
-  history.forgetAt(orphan);
-  assertEquals([covers(12), covers(12, 70), covers(13), history.knownOf(7)], [true, true, false, 5]);
 });
 
-Deno.test("History.refuses() what is covered, and what is as old as anything forgotten unless it is dominated", () => {
+Deno.test("History.refuses() what is covered, and what is as old as anything forgotten that the sender does not know", () => {
   const { history } = fixture();
   history.know({ h: 5, origin: 7 });
   history.forget({ h: 20, origin: 8 });
-  const refuses = (h: number, isDominated = false, rules = ALL_RULES) =>
-    history.refuses({ h, origin: 7 }, isDominated, rules);
-  assertEquals([refuses(5), refuses(5, true), refuses(21)], [true, true, false]);
-  assertEquals([refuses(10, true), history.dealt.get(7)], [false, 5]);
-  assertEquals([refuses(20), history.dealt.get(7)], [true, 20], "it is forgotten too");
+  const stranger: Known = new Map();
+  const friend: Known = new Map([[8, 20]]);
+  const refuses = (h: number, theirs = stranger, rules = ALL_RULES, isLive = false) =>
+    history.refuses({ h, origin: 7 }, NOTHING, isLive, theirs, rules);
+  const seven = history.origins.find(({ id }) => id === 7)!;
+  assertEquals([refuses(5), refuses(5, friend), refuses(21)], [true, true, false]);
+  assertEquals([refuses(10, friend), refuses(10, stranger, ALL_RULES, true), seven.forgotten], [false, false, 0]);
+  const bury = { ...ALL_RULES, bury: false };
+  assertEquals([refuses(20, stranger, bury), seven.forgotten], [true, 0]);
+  assertEquals([refuses(20), seven.forgotten], [true, 20], "it is forgotten too");
+  friend.set(7, 20);
   const { cover, floor } = { cover: { ...ALL_RULES, cover: false }, floor: { ...ALL_RULES, floor: false } };
-  assertEquals([refuses(5, true, cover), refuses(20, false, floor)], [false, false]);
+  assertEquals([refuses(5, friend, cover), refuses(20, stranger, floor)], [false, false]);
+});
+
+Deno.test("History.refuses() what is as old as the highest version that is forgotten here and that the sender does not know", () => {
+  const { history } = fixture();
+  for (const [h, origin] of [[10, 7], [20, 8], [30, 9]]) history.forget({ h, origin });
+  const rules = { ...ALL_RULES, bury: false };
+  const floors = ([[], [[9, 30]], [[9, 29]], [[7, 10], [8, 20], [9, 30]]] as [number, number][][]).map((known) => {
+    const all = Array.from({ length: 40 }, (_, i) => 1 + i);
+    const refused = all.filter((h) => history.refuses({ h, origin: 6 }, NOTHING, false, new Map(known), rules));
+    assertEquals(refused, all.slice(0, refused.length));
+    return refused.length;
+  });
+  assertEquals(floors, [30, 20, 30, 0]);
 });
 
 Deno.test("History.forget() raises what is forgotten of an origin, and the floor of all", () => {
   const { history } = fixture();
   history.know({ h: 30, origin: 8 });
   for (const [h, origin] of [[9, 7], [20, 8], [5, 7]]) history.forget({ h, origin });
-  assertEquals([history.floor, sorted(history.dealt), sorted(history.known)], [20, [[7, 9], [8, 30]], [[8, 30]]]);
+  assertEquals([history.floor, forgotten(history), sorted(history.known)], [20, [[7, 9], [8, 20]], [[8, 30]]]);
   history.forget({ h: 25, origin: 7, by: 70 });
-  assertEquals([history.floor, history.dealt.get(7), history.dealt.get(70)], [25, 9, 25]);
+  assertEquals([history.floor, forgotten(history)], [25, [[7, 9], [8, 20], [70, 25]]]);
 });
 
 Deno.test("History.countBeyond() counts what is held and known here, and not known to another", () => {
@@ -242,7 +270,7 @@ Deno.test("History.adopt() gives an origin of which nothing is known another num
   const all = fixture();
   for (const h of [5, 6, 7]) add(all, { h, origin: 7 });
   assertEquals(all.history.adopt(7, 70, 2), 0);
-  assertEquals([all.history.hasMet(7), all.history.knownOf(70), all.history.orphaned], [true, 7, []]);
+  assertEquals([all.history.hasMet(7), all.history.knownOf(70), all.history.orphaned], [false, 7, []]);
   assertEquals(heldBy(all, 70), [5, 6, 7].map((h) => ({ h, origin: 7, by: 70 })));
 });
 
@@ -265,17 +293,23 @@ Deno.test("History.adopt() moves what is forgotten beyond the known, where nothi
   history.know({ h: 3, origin: 7 });
   history.forget({ h: 20, origin: 7 });
   assertEquals([history.adopt(7, 70, 10), history.knownOf(7), history.knownOf(70)], [0, 3, 20]);
-  assertEquals([sorted(history.dealt), history.orphaned], [[[7, 3], [70, 20]], []]);
+  assertEquals([forgotten(history), history.orphaned], [[[7, 3], [70, 20]], []]);
 });
 
-Deno.test("History.adopt() still knows which orphans of the writer have left no trace", () => {
-  const all = fixture();
-  const { history } = all;
-  add(all, { h: 5, origin: 7 });
-  history.forgetAt(add(all, { h: 6, origin: 7 }));
-  history.adopt(7, 70, 10);
-  assertEquals([history.covers({ h: 6, origin: 7 }), history.covers({ h: 7, origin: 7 })], [true, false]);
-  assertEquals([history.knownOf(7), history.knownOf(70)], [0, 6]);
+Deno.test("History.adopt() still knows which orphans of the writer have left", () => {
+  for (const maxForgotten of [0, 100]) {
+    const all = fixture(maxForgotten);
+    const { history } = all;
+    add(all, { h: 5, origin: 7 });
+    leave(all, add(all, { h: 6, origin: 7 }));
+    assertEquals(history.orphaned, [7]);
+    history.adopt(7, 70, 10);
+    assertEquals(
+      [history.hasNewer(NOTHING, { h: 6, origin: 1 }), history.floor],
+      maxForgotten === 0 ? [false, 6] : [true, 0],
+    );
+    assertEquals([history.knownOf(7), history.knownOf(70), history.orphaned], [0, 6, []]);
+  }
 });
 
 Deno.test("History.adopt() does nothing for an origin that is not met", () => {
@@ -306,13 +340,12 @@ Deno.test("History.attach() keeps what is known, forgotten and cleared, and no w
   add({ history, ...all }, { h: 5, origin: 7, by: 70 });
   history.know({ h: 9, origin: 8 });
   history.forget({ h: 12, origin: 8 });
-  history.forgetAt(add({ history, ...all }, { h: 11, origin: 7 }));
+  leave({ history, ...all }, add({ history, ...all }, { h: 11, origin: 7 }));
   history.cleared = 4;
-  const facts = () => [history.floor, history.cleared, sorted(history.known), sorted(history.dealt), history.digest];
+  const facts = () => [history.floor, history.cleared, sorted(history.known), forgotten(history), history.digest];
   const before = facts();
   history.attach(fixture().records);
   assertEquals(facts(), before);
-  assertEquals(history.covers({ h: 11, origin: 7 }), true);
   assertEquals([history.origins.length, history.bytes], [4, 0]);
   assertEquals(history.origins.map(({ log }) => log.size), [0, 0, 0, 0]);
 });
@@ -333,18 +366,25 @@ Deno.test("History.remove() and moved() keep each write in the order of its orig
 
 const VALUE = { flags: 0, value: NOTHING, ttlMs: undefined };
 
-Deno.test("History forgets nothing of the first 8,192 entries that leave a store without peers", () => {
-  const store = replicatingStore({ nowMs: NOW_MS }, { maxSize: 1, isAlone: true });
-  const evict = (count: number) => {
-    for (let i = 0; i < count; i++) store.set(spanOf(new TextEncoder().encode(`${i % 3}`)), VALUE); // whatever their keys
-  };
-  evict(1 + 8192);
-  assertEquals([store.history.floor, store.stats().evictions], [0, 8192]);
-  const { clock } = store;
-  evict(1);
-  assertEquals([store.history.floor, store.stats().evictions], [clock, 8193], "the next leaves no trace");
-  store.endAlone();
-  const { floor } = store.history;
-  evict(1000);
-  assertEquals(store.history.floor, floor);
+Deno.test("History forgets nothing of what leaves a store while there is room for fingerprints, whatever their keys", () => {
+  const store = replicatingStore({ nowMs: NOW_MS }, { maxSize: 1 });
+  for (let i = 0; i <= 8192; i++) store.set(spanOf(new TextEncoder().encode(`${i % 3}`)), VALUE);
+  const { history } = store;
+  assertEquals([history.floor, store.stats().evictions, history.fingerprints], [0, 8192, 3]);
+});
+
+Deno.test("History forgets the lowest of what leaves a store beyond maxForgotten, and all of it where that is 0", () => {
+  for (const maxForgotten of [0, 100]) {
+    const store = replicatingStore({ nowMs: NOW_MS }, { maxSize: 1, maxForgotten });
+    const versions: number[] = [];
+    for (let i = 0; i < 1000; i++) {
+      if (i <= 100 && (maxForgotten > 0 || i < 2)) assertEquals(store.history.floor, 0);
+      store.set(spanOf(new TextEncoder().encode(`${i}`)), VALUE);
+      versions.push(store.clock);
+    }
+    const { history } = store;
+    const left = versions.slice(0, -1);
+    if (maxForgotten === 0) assertEquals([history.floor, history.fingerprints], [left.at(-1), 0]);
+    else assert(history.floor < left.at(-100)! && history.fingerprints >= 100, `${history.fingerprints} fingerprints`);
+  }
 });

@@ -1,9 +1,11 @@
 /** Memory that a store gives back. */
 
-import { assert, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
+import { mostFingerprints } from "../../lib/store/fingerprints.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { bounded, fixture, has, KIB, maintain, MIB, set, span } from "../support/store_entries.ts";
+import { NOW_MS, replicatingStore } from "../support/stores.ts";
 
 /** Maintains until all memory has gone back, and never holds more than before. */
 function assertShrinks(store: Store): void {
@@ -88,3 +90,25 @@ Deno.test("Store.maintain() gives all memory back when everything has been remov
   maintain(store);
   assertStrictEquals(store.stats().memoryBytes, 0);
 });
+
+for (const maxBytes of [160 * KIB, MIB, 4 * MIB]) {
+  Deno.test(`Store keeps to ${maxBytes} bytes while fingerprints of what has left it take more and more`, () => {
+    const store = replicatingStore({ nowMs: NOW_MS }, { maxBytes });
+    const { history } = store;
+    let [most, last] = [0, 0];
+    const stores = 4 * maxBytes / 30;
+    for (let i = 0; i < stores; i++) {
+      assert(set(store, `key ${i}`, 10));
+      if (i % 7 === 0) store.delete(span(`key ${i}`));
+      most = Math.max(most, store.stats().memoryBytes);
+      last = Math.max(last, history.fingerprints);
+    }
+    const { entries, memoryBytes } = store.stats();
+    assert(most <= maxBytes && memoryBytes > 0.7 * maxBytes, `${most} bytes at most, ${memoryBytes} at the end`);
+    assert(last >= Math.min(mostFingerprints(maxBytes), stores / 2), `${last} fingerprints`);
+    assert(entries > maxBytes / 600, `${entries} entries`);
+    store.clear();
+    maintain(store);
+    assertEquals([history.fingerprints, history.bytes, store.stats().memoryBytes < maxBytes / 8], [0, 0, true]);
+  });
+}

@@ -5,7 +5,7 @@ import { spanOf } from "../../lib/base/byte_span.ts";
 import { MAX_ORIGINS } from "../../lib/store/history.ts";
 import { ENTRY, TOMB } from "../../lib/store/entry.ts";
 import { applyFrom, get, join, key, PAIR, pair, set } from "../support/gossip_nodes.ts";
-import { NOW_MS, replicatingStore } from "../support/stores.ts";
+import { knowsAll, NOW_MS, replicatingStore } from "../support/stores.ts";
 
 Deno.test("History gives up the origin that wrote last the longest ago, but none that has something here", () => {
   const { stores: [store] } = join(PAIR);
@@ -34,8 +34,12 @@ for (const maxBytes of [64 * 1024, 8 * 1024 * 1024]) {
     const one = { flags: 0, ttlMs: Infinity, remainingMs: Infinity, value: spanOf(new Uint8Array(9)) };
     for (let i = 1; i <= 20_000; i++) { // of a few keys, so that few writes are held; some come in the wrong order
       const version = { h: store.clock - 30_000 + i, origin: 1000 + i };
-      store.apply(key(1000 + i % 3), { version, kind: ENTRY, entry: one }, true);
-      store.apply(key(1003), { version: { ...version, h: version.h - i % 2 * 20_000 }, kind: ENTRY, entry: one }, true);
+      store.apply(key(1000 + i % 3), { version, kind: ENTRY, entry: one }, knowsAll(store));
+      store.apply(
+        key(1003),
+        { version: { ...version, h: version.h - i % 2 * 20_000 }, kind: ENTRY, entry: one },
+        knowsAll(store),
+      );
       store.history.know(version);
     }
     assert(store.history.bytes < 2048, `${store.history.bytes} bytes`);
@@ -51,7 +55,7 @@ Deno.test("Gossip makes room for an origin where all that are known have writes"
   set(store, 1);
   for (let i = 0; i < 5000; i++) {
     const version = { h: store.clock - 9000 + i, origin: 1000 + i };
-    assert(store.apply(key(2 + i), { version, kind: TOMB }, true));
+    assert(store.apply(key(2 + i), { version, kind: TOMB }, knowsAll(store)));
     store.history.know(version);
   }
   assertEquals([store.history.origins.length, store.history.knownOf(5999) > 0], [4096, true]);

@@ -89,10 +89,37 @@ Deno.test("RecordList.moved() leads to a record under its new position, at eithe
       const order = Array.from({ length: count }, (_, i) => count - i);
       for (const position of order.toReversed()) all.list.add(position);
       all.records.move(moving, 100);
-      all.list.moved(100);
+      all.list.moved(moving, 100);
       assertHolds(all, order.map((position) => position === moving ? 100 : position));
     }
   }
+});
+
+Deno.test("RecordList.insert() adds a record in front of another, as the oldest, or as the newest", () => {
+  const all = fixture();
+  const steps = [[1, 0, [1]], [2, 0, [1, 2]], [3, 1, [3, 1, 2]], [4, 2, [3, 1, 4, 2]], [5, 1, [3, 5, 1, 4, 2]]];
+  for (const [position, older, expected] of steps as [number, number, number[]][]) {
+    all.list.insert(position, older);
+    assertHolds(all, expected);
+  }
+});
+
+Deno.test("RecordList.cursor keeps its place when its record moves, and when that is removed or used", () => {
+  const all = fixture();
+  for (const position of [1, 2, 3, 4]) all.list.add(position);
+  all.list.cursor = 3;
+  all.records.move(3, 30);
+  all.list.moved(3, 30);
+  assertEquals(all.list.cursor, 30);
+  all.list.toFront(30);
+  assertEquals(all.list.cursor, 2);
+  all.list.remove(4);
+  assertEquals(all.list.cursor, 2);
+  all.list.remove(2);
+  all.list.remove(1);
+  assertEquals(all.list.cursor, 0);
+  all.list.insert(5, all.list.cursor);
+  assertHolds(all, [30, 5]);
 });
 
 Deno.test("RecordList is an array in order of use through 20,000 changes by chance", () => {
@@ -114,7 +141,7 @@ Deno.test("RecordList is an array in order of use through 20,000 changes by chan
       order = [position, ...order.filter((other) => other !== position)];
     } else {
       all.records.move(position, next);
-      all.list.moved(next);
+      all.list.moved(position, next);
       order = order.map((other) => other === position ? next : other);
       next++;
     }

@@ -5,7 +5,14 @@ import { spanOf } from "../../lib/base/byte_span.ts";
 import { ENTRY, TOMB } from "../../lib/store/entry.ts";
 import { CAUSE, type Cause, type StoreListener } from "../../lib/store/store_listener.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { localStore, NOW_MS, replicatingStore, type StoreSettings, type TestClock } from "../support/stores.ts";
+import {
+  knowsAll,
+  localStore,
+  NOW_MS,
+  replicatingStore,
+  type StoreSettings,
+  type TestClock,
+} from "../support/stores.ts";
 
 const ALL = Object.values(CAUSE).reduce((sum, cause) => sum | cause, 0);
 const NAMES = new Map<number, string>(Object.entries(CAUSE).map(([name, cause]) => [cause, name]));
@@ -94,11 +101,11 @@ Deno.test("StoreListener hears of what peers say that is news", () => {
   const { store, witness } = fixture({}, replicatingStore);
   const h = store.clock + 5000;
   const entry = { flags: 0, value: keyOf("theirs"), ttlMs: Infinity, remainingMs: Infinity };
-  assertEquals(store.apply(keyOf("a"), { version: { h, origin: 7 }, kind: ENTRY, entry }, true), true);
-  assertEquals(store.apply(keyOf("a"), { version: { h, origin: 7 }, kind: ENTRY, entry }, true), false);
-  assertEquals(store.apply(keyOf("a"), { version: { h: h + 1, origin: 7 }, kind: TOMB }, true), true);
+  assertEquals(store.apply(keyOf("a"), { version: { h, origin: 7 }, kind: ENTRY, entry }, knowsAll(store)), true);
+  assertEquals(store.apply(keyOf("a"), { version: { h, origin: 7 }, kind: ENTRY, entry }, knowsAll(store)), false);
+  assertEquals(store.apply(keyOf("a"), { version: { h: h + 1, origin: 7 }, kind: TOMB }, knowsAll(store)), true);
   assertEquals(witness.heard(), ["a applied", "a applied"]);
-  store.apply(keyOf("b"), { version: { h: h + 2, origin: 7 }, kind: ENTRY, entry }, true);
+  store.apply(keyOf("b"), { version: { h: h + 2, origin: 7 }, kind: ENTRY, entry }, knowsAll(store));
   store.distrust(store.peek(keyOf("b")));
   assertEquals(witness.heard(), ["b applied", "b applied"]);
   assertEquals([store.clearUpTo(h + 9), store.clearUpTo(h + 9)], [true, false]);

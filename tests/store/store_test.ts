@@ -43,7 +43,7 @@ Deno.test("Store() throws when a limit is out of range", () => {
 });
 
 Deno.test("Store.stats() is all zero when the store is new", () => {
-  assertEquals(fixture().store.stats(), { ...NONE, bytes: 0, memoryBytes: 0 });
+  assertEquals(fixture().store.stats(), { ...NONE, bytes: 0, memoryBytes: 0, fingerprints: 0 });
 });
 
 Deno.test("Store.get() leads to what was stored last when the key has an entry", () => {

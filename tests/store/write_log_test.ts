@@ -118,8 +118,12 @@ for (
       for (const h of [below(random, model.newest), near, near - 1, model.newest]) {
         assertEquals(log.countAfter(h), items.length - firstAfter(model, h));
         const rest = items.slice(firstAfter(model, h)).map(({ position }) => position);
-        if (step % 500 === 0) assertEquals([...log.after(h)], rest);
-        else assertEquals(log.after(h).next().value, rest[0]);
+        const before = items.slice(0, firstAfter(model, h - 1)).map(({ position }) => position).reverse();
+        if (step % 500 === 0) {
+          assertEquals([[...log.after(h)], [...log.before(h)]], [rest, before]);
+        } else {
+          assertEquals([log.after(h).next().value, log.before(h).next().value], [rest[0], before[0]]);
+        }
       }
     }
     for (const [i, model] of models.entries()) {
@@ -133,7 +137,26 @@ for (
 
 Deno.test("WriteLog is empty when nothing was added", () => {
   const { logs: [log], chunks } = fixture();
-  assertEquals([[...log.after(0)], log.countAfter(0), log.size, chunks.bytes], [[], 0, 0, 0]);
+  assertEquals([[...log.after(0)], [...log.before(9)], log.countAfter(0), log.size, chunks.bytes], [[], [], 0, 0, 0]);
+});
+
+Deno.test("WriteLog.before() gives what is older than a version, the newest first, over chunks and gaps", () => {
+  const all = fixture();
+  const { logs: [log], records, chunks } = all;
+  const before = (h: number) => [...log.before(h)].map((position) => records.h(position));
+  const down = (from: number, step: number) => Array.from({ length: from / step }, (_, i) => from - step * i);
+  const positions = Array.from({ length: 5000 }, (_, i) => add(all, 10 * (i + 1)));
+  for (const [h, newest] of [[10, 0], [11, 10], [30_000, 29_990], [30_001, 30_000], [Infinity, 50_000]]) {
+    assertEquals(before(h), down(newest, 10), `before ${h}`);
+  }
+  for (const [i, position] of positions.entries()) if (i % 1000 !== 999) chunks.remove(position);
+  assertEquals([before(Infinity), before(30_000), before(10_000)], [down(50_000, 10_000), down(20_000, 10_000), []]);
+  for (const h of [5, 29_999, 30_001]) add(all, h);
+  assertEquals([before(30_001), before(30_000), before(20_000)], [
+    [30_000, 29_999, 20_000, 10_000, 5],
+    [29_999, 20_000, 10_000, 5],
+    [10_000, 5],
+  ]);
 });
 
 Deno.test("WriteLog gives memory back as it becomes sparse, whichever writes leave", () => {

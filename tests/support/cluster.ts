@@ -1,6 +1,6 @@
 /** Servers in this process that are peers. */
 
-import type { OrmucoCacheClient, OrmucoCacheServer, PeerStats, ServerOptions } from "../../mod.ts";
+import type { OrmucoCache, OrmucoCacheClient, OrmucoCacheServer, PeerStats, ServerOptions } from "../../mod.ts";
 import { startedServer } from "./servers.ts";
 import { until } from "./waiting.ts";
 
@@ -50,6 +50,29 @@ export async function cluster(lists: number[][], options: ServerOptions = {}): P
 /** The peers that a server is connected to. */
 export function connected(server: OrmucoCacheServer): PeerStats[] {
   return server.stats().peers.filter(({ state }) => state === "connected");
+}
+
+/** Rounds in a row in which nothing is lacked and nothing changes, before a cluster counts as settled. */
+const QUIET_ROUNDS = 10;
+
+/** Waits until servers lack nothing of each other and hold as much as before, round after round. */
+export async function settled(...caches: Pick<OrmucoCache, "stats">[]): Promise<void> {
+  const look = async () => {
+    const servers = (await Promise.all(caches.map((cache) => cache.stats()))).map(({ server }) => server);
+    const rows = servers.flatMap((server) => server?.peers ?? []).filter(({ state }) => state === "connected");
+    return { rows, entries: servers.map((server) => server?.entries).join() };
+  };
+  let before = await look();
+  for (let quiet = 0; quiet < QUIET_ROUNDS;) {
+    let now = before;
+    await until("a round has passed", async () => {
+      now = await look();
+      return now.rows.every(({ bytesReceived }, i) => bytesReceived !== before.rows[i]?.bytesReceived);
+    });
+    const isQuiet = now.rows.every(({ lag, catchingUp }) => lag === 0 && !catchingUp);
+    quiet = isQuiet && now.entries === before.entries ? quiet + 1 : 0;
+    before = now;
+  }
 }
 
 /** `key:0`, `key:1`, and so on. */

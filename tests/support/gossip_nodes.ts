@@ -3,12 +3,12 @@
 import { assert } from "@std/assert";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import type { Gossip } from "../../lib/replication/gossip.ts";
-import { MESSAGE, type Message, MessageWriter } from "../../lib/replication/message.ts";
+import { MESSAGE, type Message, MessageWriter, MORE, type Page } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import type { Rules } from "../../lib/store/history.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { gossipNode, NOW_MS, type TestClock } from "./stores.ts";
+import { gossipNode, knowsAll, NOW_MS, type TestClock } from "./stores.ts";
 
 /** A message that one node has sent to another. */
 export interface Sent {
@@ -39,6 +39,7 @@ export interface JoinSettings {
   readonly maxWrites?: number;
   readonly maxSize?: number | readonly number[];
   readonly maxGraves?: number | readonly number[];
+  readonly maxForgotten?: number | readonly number[];
   readonly ttlMs?: number;
   readonly rules?: Rules;
 }
@@ -56,13 +57,23 @@ export const HUB: Links = [[0, 2], [1, 2]];
 export const STRANGER = 50;
 /** The place before all writes. */
 export const START = { h: 0, id: 0 };
+/** What a page holds that says nothing: nothing is known, nothing comes after it. */
+export const NO_PAGE: Omit<Page, "to" | "question"> = {
+  known: new Map(),
+  upTo: new Map(),
+  lossy: new Map(),
+  writes: [],
+  more: MORE.nothing,
+  departures: [],
+  cursor: { cell: 0, moves: 0 },
+};
 
 /** Messages that nodes may exchange until they come to rest. */
 const MOST_MESSAGES = 100_000;
 
 /** Nodes that are peers where there is a link; they tell each other of writes at once unless `eager` is false. */
 export function join(links: Links, settings: JoinSettings = {}): Joined {
-  const { eager = true, maxWrites, maxSize, maxGraves, ttlMs, rules } = settings;
+  const { eager = true, maxWrites, maxSize, maxGraves, maxForgotten, ttlMs, rules } = settings;
   const all: Joined = {
     stores: [],
     gossips: [],
@@ -77,7 +88,13 @@ export function join(links: Links, settings: JoinSettings = {}): Joined {
     const send = (to: number, bytes: Uint8Array) => sendTo(all, i, to, bytes.slice());
     const onWaiting = () => void all.waitings[i]++;
     const { store, gossip } = gossipNode(all.clock, 100 + i, {
-      store: { maxSize: of(i, maxSize) ?? Infinity, maxGraves: of(i, maxGraves), ttlMs: ttlMs ?? 0, rules },
+      store: {
+        maxSize: of(i, maxSize) ?? Infinity,
+        maxGraves: of(i, maxGraves),
+        maxForgotten: of(i, maxForgotten),
+        ttlMs: ttlMs ?? 0,
+        rules,
+      },
       gossip: { eager, maxWrites, send, onWaiting },
     });
     all.stores.push(store);
@@ -185,7 +202,7 @@ export function applyFrom(store: Store, origin: number, i: number, h = 4096 + i)
   const value = spanOf(new TextEncoder().encode(`value ${i}`));
   const entry = { flags: 0, value, ttlMs: Infinity, remainingMs: Infinity };
   const version = { h, origin };
-  const isNews = store.apply(key(i), { version, kind: ENTRY, entry }, true);
+  const isNews = store.apply(key(i), { version, kind: ENTRY, entry }, knowsAll(store));
   store.history.know(version);
   return isNews;
 }

@@ -1,9 +1,10 @@
 /** What peers say to each other, one example of everything that a message can carry. */
 
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
-import { MESSAGE, type Message, NAME, TOUCH, TURN, type Write } from "../../lib/replication/message.ts";
+import { MESSAGE, type Message, MORE, NAME, TOUCH, TURN, type Write } from "../../lib/replication/message.ts";
 import { ENTRY, GHOST, MARK, TOMB } from "../../lib/store/entry.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
+import { NO_PAGE } from "./gossip_nodes.ts";
 
 const ME = 0x0a0b0c0d;
 const YOU = 0x01020304;
@@ -36,7 +37,8 @@ export function bareWrite(key: string, version: Write["version"], kind: number):
 
 const stamped = new Uint8Array([...new TextEncoder().encode("value"), 0, 0, 0, 0, 0, 0, 1, 0]);
 
-const PAGE = { to: YOU, question: 7, known: new Map(), upTo: new Map(), lossy: new Map(), writes: [], more: false };
+const PULL = { question: 1, known: new Map(), given: new Map(), after: { h: 0, id: 0 }, cursor: undefined };
+const PAGE = { to: YOU, question: 7, ...NO_PAGE };
 const KNOWN = new Map([[ME, H], [THIRD, 5]]);
 
 /** A page of one write, or of more. */
@@ -54,14 +56,30 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
   "known, as an answer": { ...HEAD, type: MESSAGE.known, turn: TURN.answer, known: KNOWN },
   "known, as an offer": { ...HEAD, type: MESSAGE.known, turn: TURN.offer, known: KNOWN },
   "known, to be taken": { ...HEAD, type: MESSAGE.known, turn: TURN.take, known: new Map() },
-  "pull": { ...HEAD, type: MESSAGE.pull, question: 300, known: KNOWN, after: { h: H, id: THIRD } },
-  "pull of a node that knows nothing": {
-    ...CALM,
+  "pull": { ...HEAD, type: MESSAGE.pull, ...PULL, question: 300, known: KNOWN, after: { h: H, id: THIRD } },
+  "pull, of a peer that has given more": {
+    ...HEAD,
     type: MESSAGE.pull,
-    question: 1,
-    known: new Map(),
-    after: { h: 0, id: 0 },
+    ...PULL,
+    given: KNOWN,
+    after: { h: H, id: THIRD },
   },
+  "pull of fingerprints": {
+    ...HEAD,
+    type: MESSAGE.pull,
+    ...PULL,
+    known: KNOWN,
+    given: new Map([[WRITER, 3]]),
+    after: { h: H, id: THIRD },
+    cursor: { cell: 65_535, moves: 4097 },
+  },
+  "pull of fingerprints from the first on": {
+    ...HEAD,
+    type: MESSAGE.pull,
+    ...PULL,
+    cursor: { cell: 0, moves: 0 },
+  },
+  "pull of a node that knows nothing": { ...CALM, type: MESSAGE.pull, ...PULL },
   "page, empty": { ...HEAD, type: MESSAGE.page, ...PAGE },
   "page, with more to come and writes forgotten": {
     ...HEAD,
@@ -72,7 +90,7 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
     upTo: new Map([[THIRD, 4]]),
     lossy: new Map([[WRITER, 3]]),
     writes: [bareWrite("gone", { h: 4, origin: THIRD }, TOMB)],
-    more: true,
+    more: MORE.writes,
   },
   "page, text": pageOf(entryWrite("key", AT)),
   "page, bytes": pageOf(entryWrite("key", AT, { flags: FLAGS.bytes })),
@@ -99,6 +117,36 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
     entryWrite("third", { h: 4098, origin: WRITER }),
     bareWrite("fourth", { h: H, origin: THIRD }, GHOST),
   ),
+  "page, a fingerprint": {
+    ...HEAD,
+    type: MESSAGE.page,
+    ...PAGE,
+    departures: [{ hash: 0x89abcdef, upTo: H, id: ME, writer: ME }],
+  },
+  "page, a last write and fingerprints of several origins": {
+    ...HEAD,
+    type: MESSAGE.page,
+    ...PAGE,
+    known: KNOWN,
+    upTo: KNOWN,
+    writes: [bareWrite("key", AT, TOMB)],
+    departures: [
+      { hash: 0, upTo: 5, id: THIRD, writer: THIRD },
+      { hash: 0xffffffff, upTo: 5, id: ME, writer: ME },
+      { hash: 1, upTo: H - 1, id: THIRD, writer: THIRD },
+      { hash: 1, upTo: H, id: YOU, writer: WRITER },
+    ],
+    cursor: { cell: 425_984, moves: 12 },
+  },
+  "page, with more fingerprints to come": {
+    ...HEAD,
+    type: MESSAGE.page,
+    ...PAGE,
+    known: KNOWN,
+    more: MORE.departures,
+    departures: [{ hash: 0x01020304, upTo: H, id: ME, writer: ME }],
+    cursor: { cell: 1024, moves: 4096 },
+  },
   "verify": {
     ...HEAD,
     type: MESSAGE.verify,

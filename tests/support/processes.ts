@@ -65,6 +65,9 @@ export interface ServeProcess extends AsyncDisposable {
   readonly address: string;
   /** The lines it printed when it started. */
   readonly lines: string[];
+  readonly pid: number;
+  /** Holds the process where it stands while something is done, as a long pause of its machine would. */
+  paused<Result>(whileIt: () => Promise<Result>): Promise<Result>;
   /** Sends a signal, waits for the end, and returns all that it printed. */
   stop(signal?: Deno.Signal): Promise<Ended>;
 }
@@ -99,9 +102,19 @@ export async function serve(args: string[], options: ProcessOptions = {}): Promi
     }
     return ended;
   };
+  const paused = async <Result>(whileIt: () => Promise<Result>) => {
+    child.kill("SIGSTOP");
+    try {
+      return await whileIt();
+    } finally {
+      child.kill("SIGCONT");
+    }
+  };
   return {
     address: /^ {2}address +(.*)$/m.exec(out)![1],
     lines: out.trimEnd().split("\n"),
+    pid: child.pid,
+    paused,
     stop,
     [Symbol.asyncDispose]: async () => void await stop(),
   };

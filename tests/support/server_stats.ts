@@ -10,8 +10,10 @@ export function distinctStats(): ServerStats {
     entries: 102,
     bytes: 103,
     memoryBytes: 104,
+    fingerprints: 131,
     maxSize: 105,
     maxBytes: 106,
+    maxForgotten: 132,
     hits: 107,
     misses: 108,
     stores: 109,
@@ -36,6 +38,7 @@ export function distinctStats(): ServerStats {
       fromFuture: 127,
       verifications: 128,
       unconfirmed: 129,
+      covered: 130,
     },
     peers: [],
   };

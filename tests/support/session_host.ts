@@ -17,6 +17,7 @@ const NO_GOSSIP: GossipTotals = {
   fromFuture: 0,
   verifications: 0,
   unconfirmed: 0,
+  covered: 0,
 };
 
 /** What `sessionHost` returns. */
@@ -29,7 +30,7 @@ export interface TestHost extends SessionHost {
 /** A host with a store of its own. */
 export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 1024 * 1024): TestHost {
   // Every server replicates: without versions there are no states to compare.
-  const replicates = { replicates: true, isAlone: true };
+  const replicates = { replicates: true };
   const store = new Store({
     maxSize: 1000,
     ttlMs: 0,

@@ -4,6 +4,7 @@
  */
 
 import { Gossip, type GossipOptions } from "../../lib/replication/gossip.ts";
+import type { Known } from "../../lib/store/history.ts";
 import { Store, type StoreOptions } from "../../lib/store/store.ts";
 
 /** Time as a test sets it. */
@@ -31,6 +32,16 @@ export const NOW_MS = 1_767_225_600_000;
 function plain(clock: TestClock) {
   const now = () => clock.nowMs;
   return { maxSize: Infinity, ttlMs: 0, renewOnHit: true, hashKey: [1, 2], clock: { now } } satisfies StoreOptions;
+}
+
+/** What a sender knows who knows of all that has left a store. */
+export function knowsAll({ history }: Store): Known {
+  return new Map(history.origins.map(({ id }) => [id, Number.MAX_SAFE_INTEGER]));
+}
+
+/** What a sender knows of whom nobody can say what that is, as that of a push. */
+export function knowsNothing(_: Store): Known {
+  return new Map();
 }
 
 /** A store that does not replicate: its writes have no versions. */

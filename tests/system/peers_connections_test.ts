@@ -122,6 +122,7 @@ const FIELDS: Record<keyof PeerStats, string> = {
   bytesSent: "number",
   entriesReceived: "number",
   entriesSent: "number",
+  entriesDropped: "number",
   refusedFuture: "number",
   refusedBad: "number",
   droppedFull: "number",

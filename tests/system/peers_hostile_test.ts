@@ -118,7 +118,11 @@ Deno.test("OrmucoCacheServer answers clients while a peer asks more than it read
   for (let i = 0; i < 2000; i++) client.store(`key:${i}`, "v".repeat(500));
   await client.store("last", 1);
   using peer = await PeerSocket.greeting(server, STRANGER);
-  await peer.say({ type: MESSAGE.pull, question: 1, known: new Map(), after: { h: 0, id: 0 } }, NO_CLOCK, 1500);
+  await peer.say(
+    { type: MESSAGE.pull, question: 1, known: new Map(), given: new Map(), after: { h: 0, id: 0 } },
+    NO_CLOCK,
+    1500,
+  );
   assertEquals(await client.retrieve("last"), 1); // a miss, had it been kept waiting for a second
   const talk = setInterval(() => peer.say({ type: MESSAGE.same, to: 1 }, NO_CLOCK).catch(() => {}), 200);
   await until("it is cut off", () => server.stats().peers.length === 0);
