@@ -81,6 +81,8 @@ interface CatchUpRun extends Progress {
   reached: Place;
   /** Where the peer's fingerprints go on, once it has given all writes. */
   cursor?: Cursor;
+  /** Whether the peer has given all fingerprints: those of what has left it since are not needed. */
+  isWalked: boolean;
   verified?: Compared;
   verification?: Verification;
   /** Entries dropped so far, by reason. */
@@ -152,7 +154,7 @@ export class CatchUp {
       const progress = this.#unfinished.get(origin ?? 0) ?? { given: new Map(), lossy: new Map(), turns: 0 };
       this.#unfinished.delete(origin ?? 0);
       const dropped = { covered: 0, unconfirmed: 0 };
-      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 }, dropped };
+      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 }, dropped, isWalked: false };
       this.#run = { peer, origin, ...progress, ...start };
       this.#pull(this.#run);
     } else if (this.#run.peer !== peer) {
@@ -251,7 +253,7 @@ export class CatchUp {
       if (run.given.size < MAX_ORIGINS || page.more !== MORE.writes) run.given.set(origin, h);
     }
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
-    this.#takeDepartures(page);
+    if (!run.isWalked) this.#takeDepartures(page);
     const last = page.writes.at(-1);
     const isAscending = last !== undefined && isAfter(placeOf(last.version), run.reached);
     if (last !== undefined) run.reached = placeOf(last.version);
@@ -271,7 +273,8 @@ export class CatchUp {
       run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
     }
     history.unclaimed.clear();
-    if (page.more === MORE.departures) {
+    if (page.more === MORE.nothing) run.isWalked = true;
+    if (!run.isWalked) {
       this.#pull(run);
     } else if (this.#options.rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
       this.stats.verifications++;
@@ -285,14 +288,14 @@ export class CatchUp {
   /** Asks about the next entries that fingerprints cover. Returns false if there are none left. */
   #doubt(run: CatchUpRun): boolean {
     const { store, maxWrites, send } = this.#options;
-    if (this.#sweep === undefined) return false;
-    const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
-    const isLast = this.#sweep.index >= store.history.origins.length;
-    if (isLast) this.#sweep = undefined;
-    if (covered.length === 0 && isLast) {
+    if (this.#sweep === undefined) {
       store.history.isUnswept = false;
       return false;
     }
+    const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
+    const isLast = this.#sweep.index >= store.history.origins.length;
+    if (isLast) this.#sweep = undefined;
+    if (covered.length === 0 && isLast) return this.#doubt(run);
     if (covered.length === 0) {
       this.#pull(run); // the peer's answer leads back to here, and clients are served meanwhile
       return true;
@@ -312,6 +315,7 @@ export class CatchUp {
     const { store: { history }, rules } = this.#options;
     if (departures.length === 0) return;
     for (const departure of departures) history.take(departure);
+    this.#options.store.makeRoom();
     if (rules.sweep) this.#sweep = { index: 0, h: 0, relabelled: history.relabelled };
   }
 

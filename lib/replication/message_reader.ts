@@ -18,7 +18,7 @@ import {
   type Verified,
   type Write,
 } from "./message.ts";
-import type { Cursor } from "../store/fingerprints.ts";
+import { type Cursor, MAX_LABEL } from "../store/fingerprints.ts";
 import { type Departure, type Known, MAX_ORIGINS } from "../store/history.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
@@ -116,6 +116,9 @@ class MessageReader {
 
   #departures(): Departure[] {
     const ids = this.#list(4, () => this.#uint32());
+    if (ids.length > MAX_LABEL) {
+      throw new ProtocolError(`fingerprints of ${ids.length} origins, of ${MAX_LABEL} at most`);
+    }
     const adopted = new Map(this.#list(5, () => [this.#count(), this.#uint32()]));
     let upTo = 0;
     return this.#list(6, () => {

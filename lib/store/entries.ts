@@ -347,6 +347,11 @@ export class Entries {
     return this.isTimed && this.#sweep.run(places, nowMs);
   }
 
+  /** Lets entries leave whose room the table, the order of writes or fingerprints have taken. */
+  makeRoom(nowMs: number): void {
+    this.#makeRoom(0, nowMs);
+  }
+
   /** Gives the table's memory back; `records.slab.abandon` does so for the records. Nothing else may be called afterwards. */
   abandon(): void {
     this.#table.abandon();

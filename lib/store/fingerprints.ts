@@ -31,7 +31,7 @@ const KEPT = 15 / 16;
 /** Fingerprints that may have to move to make room for another. */
 const MOST_MOVES = 3;
 /** Moves towards the beginning of the table that are remembered for walks under way. */
-const MOVES_KEPT = 4096;
+const MOVES_KEPT = 8192;
 /** Bytes of a cell: a word and a label. */
 const CELL_BYTES = 5;
 /** Buckets for each span, and bytes of a span: its end, how many fingerprints it has, and its place in the order of spans. */
@@ -40,6 +40,8 @@ const SPAN_BYTES = 8 + 2 + 2;
 /** Buckets for each of the last writes that are known exactly, and bytes of one. */
 const EXACT_BUCKETS = 2;
 const EXACT_BYTES = 8 + 1;
+/** Fingerprints of one span, at most. */
+const MOST_IN_SPAN = 0xfff0;
 /** In a list of spans: it is gone. */
 const GONE = 0xffff;
 /** Labels are from 1 to this number. */
@@ -105,6 +107,9 @@ export interface Cursor {
   /** Moves in the table before the walk began. */
   moves: number;
 }
+
+/** Whether a fingerprint of a label and version counts. */
+type Counts = (label: number, upTo: number) => boolean;
 
 /** A bounded set of fingerprints; those of the lowest versions leave first. */
 export class Fingerprints {
@@ -199,9 +204,8 @@ export class Fingerprints {
   #add(hash: number, upTo: number, label: number): boolean {
     const held = this.#find(hash, label);
     if (held >= 0) {
-      if (this.#ends[this.#spanOf(held)] >= upTo) return true;
-      this.#remove(held);
-      this.#moved[this.#moves++ % MOVES_KEPT] = hash;
+      if (this.#ends[this.#spanOf(held)] < upTo) this.#renew(hash, upTo, label);
+      return true;
     }
     while (this.size >= this.#mostCells && this.#bits < this.#lastBits) this.#grow();
     if (this.size >= this.#most) this.#tidy(true);
@@ -216,6 +220,15 @@ export class Fingerprints {
     return true;
   }
 
+  /** Gives a fingerprint another version, in its place: a walk need not meet it again. */
+  #renew(hash: number, upTo: number, label: number): void {
+    const span = this.#spanFor(upTo); // for which the table may have grown
+    const cell = this.#find(hash, label);
+    this.#counts[this.#spanOf(cell)]--;
+    this.#counts[span]++;
+    this.#words[cell] = this.#words[cell] & ~(this.#ends.length - 1) | span;
+  }
+
   /** The highest version of a fingerprint; 0 if there is none. */
   get last(): number {
     return this.#spans === 0 ? 0 : this.#ends[this.#order[this.#spans - 1]];
@@ -226,7 +239,7 @@ export class Fingerprints {
    *
    * @param counts Whether a fingerprint counts.
    */
-  covers(hash: number, h: number, counts: (label: number, upTo: number) => boolean): boolean {
+  covers(hash: number, h: number, counts: Counts): boolean {
     return h <= this.last && (this.#covers(hash, 0, h, counts) || this.#covers(hash, 1, h, counts));
   }
 
@@ -243,7 +256,7 @@ export class Fingerprints {
     const end = Math.min(this.#labels.length, cursor.cell + cells);
     for (; cursor.cell < end; cursor.cell++) this.#visit(cursor.cell, visit);
     if (end < this.#labels.length) return true;
-    const last = Math.min(this.#moves, cursor.moves + cells);
+    const last = Math.min(this.#moves, cursor.moves + Math.max(1, Math.floor(cells / (2 * CELLS))));
     for (; cursor.moves < last; cursor.moves++) {
       const hash = this.#moved[cursor.moves % MOVES_KEPT];
       for (const from of [this.#firstCell(hash, 0), this.#firstCell(hash, 1)]) {
@@ -325,7 +338,9 @@ export class Fingerprints {
     const place = this.#placeOf(h);
     const [below, above] = [this.#order[place - 1], this.#order[place]];
     const isWithin = place > 0 && place < this.#spans && this.#quota > 1 && this.#counts[above] < this.#quota;
-    if (isWithin || (place < this.#spans && this.#ends[above] === h)) return above;
+    if (isWithin || (place < this.#spans && this.#ends[above] === h && this.#counts[above] < MOST_IN_SPAN)) {
+      return above;
+    }
     if (place > 0 && this.#counts[below] < this.#quota) {
       this.#ends[below] = h;
       return below;
@@ -413,12 +428,7 @@ export class Fingerprints {
     for (let label = 1; label <= MAX_LABEL; label++) if (dropped[label] > 0) this.#onDropped(label, dropped[label]);
   }
 
-  #covers(
-    hash: number,
-    second: number,
-    h: number,
-    counts: (label: number, upTo: number) => boolean,
-  ): boolean {
+  #covers(hash: number, second: number, h: number, counts: Counts): boolean {
     const [words, labels, shift] = [this.#words, this.#labels, this.#bits - 1];
     const word = this.#wordOf(hash, second, 0);
     for (let cell = this.#firstCell(hash, second), end = cell + CELLS; cell < end; cell++) {

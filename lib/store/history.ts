@@ -411,7 +411,7 @@ export class History {
   /** Takes a peer's fingerprint over, which makes nothing known. */
   take({ hash, upTo, id, writer }: Departure): void {
     const origin = this.origins[this.indexOf(id)];
-    if (origin.log.size === 0) origin.writer = writer;
+    if (origin !== this.origins[0] && origin.log.size === 0) origin.writer = writer;
     this.isUnswept = true;
     if (!this.#fingerprints.add(hash, upTo, this.#labelOf(origin))) return this.#drop(origin, upTo);
     if (upTo > origin.left) origin.left = upTo;
@@ -446,6 +446,8 @@ export class History {
     this.cleared = h;
     if (this.#labelled.some((origin) => origin !== undefined && origin.left > h)) return;
     this.#fingerprints.clear();
+    this.unclaimed.clear();
+    this.isUnswept = false;
     for (const origin of this.#labelled) if (origin !== undefined) origin.left = origin.lost = origin.label = 0;
     this.#labelled.length = 0;
   }

@@ -404,6 +404,11 @@ export class Store {
     return this.#history.hasNewer(key, version) && !this.#history.leftLast(key, version);
   }
 
+  /** Lets entries leave whose room fingerprints have taken. */
+  makeRoom(): void {
+    this.#entries.makeRoom(this.#now());
+  }
+
   /** Positions of up to `most` entries that fingerprints cover, among about `places` from a cursor on, which moves. */
   covered(cursor: SweepCursor, places: number, most: number): number[] {
     return this.#entries.covered(cursor, places, most);
