@@ -45,7 +45,7 @@ export const MAX_LONG_BIGINT_KEYS = 1000;
 export const MIN_STORE_BYTES = 64 * 1024;
 /** The largest limit, in bytes, on the memory of a server's entries: 2³¹ positions in units of 8 bytes. */
 export const MAX_STORE_BYTES = 2 ** 31 * 8;
-/** Writes that have left of which a server keeps the fingerprint at most: so many fit into the largest table of them. */
+/** The largest `maxForgotten`: fingerprints that the largest table has room for. */
 export const MAX_FORGOTTEN = 1_469_644;
 
 /** Throws a `RangeError` if a store's option is out of its limits. */

@@ -6,7 +6,7 @@ import { type Arguments, UsageError, wholeFlag } from "./arguments.ts";
 import { toJson } from "./json.ts";
 import { EXIT, say } from "./output.ts";
 
-/** Of scenarios whose runs take seconds, one of so many seeds is run, or at least one if they are named. */
+/** Scenarios whose runs take seconds are run with one seed for every `LONG_SHARE` of `--seeds`; with one at least if named. */
 const LONG_SHARE = 50;
 
 /** Runs every scenario with many seeds, and prints the first violation with the events before it. */

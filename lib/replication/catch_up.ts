@@ -308,8 +308,8 @@ export class CatchUp {
   }
 
   /**
-   * Takes a peer's fingerprints over. Where there is no room for all, this node has forgotten some that it may not have
-   * compared with its entries: those have to be verified.
+   * Takes a peer's fingerprints over. Where there is no room for all, the history says how far some have been dropped before
+   * they were compared with entries: `#takeLast` has those verified.
    */
   #takeDepartures({ departures }: Page): void {
     const { store: { history }, rules } = this.#options;

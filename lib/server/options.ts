@@ -180,7 +180,7 @@ function checkedPeer(peer: string): Address {
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
 }
 
-/** Throws a `RangeError` if there can be no fingerprints of so many writes, or they would leave too little for entries. */
+/** Throws a `RangeError` if `maxForgotten` is out of range, or its fingerprints would leave too little of `maxBytes` for entries. */
 function checkForgotten(maxForgotten: number, maxBytes: number): void {
   checkAtLeast("maxForgotten", maxForgotten, 0, MAX_FORGOTTEN);
   const bytes = fingerprintBytes(maxForgotten);

@@ -16,7 +16,7 @@ const CELLS = 13;
 /** Bits of the number of a bucket, in the smallest and in the largest table. */
 const LEAST_BITS = 6;
 const LAST_BITS = 17;
-/** The first table has so many bits fewer than the last, but not more than `MOST_FIRST_BITS`. */
+/** The first table has `FEWER_BITS` bits fewer than the largest one allowed, and `MOST_FIRST_BITS` at most. */
 const FEWER_BITS = 4;
 const MOST_FIRST_BITS = 11;
 /** A table of fewer bits grows rather than give several fingerprints one span. */
