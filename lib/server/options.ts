@@ -15,7 +15,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
-import { fingerprintBytes, mostFingerprints } from "../store/fingerprints.ts";
+import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions {

@@ -11,84 +11,36 @@
  * a walk that goes on later meets what has moved behind it.
  */
 
-/** Cells of a bucket. */
-const CELLS = 13;
-/** Bits of the number of a bucket, in the smallest and in the largest table. */
-const LEAST_BITS = 6;
-const LAST_BITS = 17;
+import {
+  bitsFor,
+  bytesOf,
+  CELLS,
+  EXACT_BUCKETS,
+  FULL,
+  KEPT,
+  LEAST_BITS,
+  MAX_FINGERPRINTS,
+  spansOf,
+} from "./fingerprint_size.ts";
+
 /** The first table has `FEWER_BITS` bits fewer than the largest one allowed, and `MOST_FIRST_BITS` at most. */
 const FEWER_BITS = 4;
 const MOST_FIRST_BITS = 11;
 /** A table of fewer bits grows rather than give several fingerprints one span. */
 const MOST_EXACT_BITS = 13;
 const HASH_BITS = 32;
-/** Part of the cells in use, at most: with more, a fingerprint would take long to find a place. */
-const FULL = 0.92;
 /** Part of the cells in use: with fewer, a table is not grown because some buckets are full. */
 const SPARSE = 0.25;
-/** Part of the fingerprints that stay when a full table drops the lowest. */
-const KEPT = 15 / 16;
 /** Fingerprints that may have to move to make room for another. */
 const MOST_MOVES = 3;
 /** Moves towards the beginning of the table that are remembered for walks under way. */
 const MOVES_KEPT = 8192;
-/** Bytes of a cell: a word and a label. */
-const CELL_BYTES = 5;
-/** Buckets for each span, and bytes of a span: its end, how many fingerprints it has, and its place in the order of spans. */
-const SPAN_BUCKETS = 2;
-const SPAN_BYTES = 8 + 2 + 2;
-/** Buckets for each of the last writes that are known exactly, and bytes of one. */
-const EXACT_BUCKETS = 2;
-const EXACT_BYTES = 8 + 1;
 /** Fingerprints of one span, at most. */
 const MOST_IN_SPAN = 0xfff0;
 /** In a list of spans: it is gone. */
 const GONE = 0xffff;
 /** Labels are from 1 to this number. */
 export const MAX_LABEL = 255;
-/** Fingerprints that the largest table holds. */
-export const MAX_FINGERPRINTS = mostIn(LAST_BITS);
-
-/** Part of a store's memory that fingerprints may take, and of a small one's; and the bytes that they may take where there is room. */
-const SHARE = 1 / 8;
-const SMALL_SHARE = 1 / 4;
-const USUAL_BYTES = bytesOf(15);
-const ROOMY = 0.6;
-
-/**
- * Fingerprints for which a store of `limitBytes` has room: their table takes an eighth of it, but 2.5 MB where those are six
- * tenths of it at most (from 4 MiB on), and a quarter of a smaller one.
- */
-export function mostFingerprints(limitBytes: number): number {
-  const small = USUAL_BYTES <= ROOMY * limitBytes ? USUAL_BYTES : SMALL_SHARE * limitBytes;
-  const most = Math.max(SHARE * limitBytes, small);
-  let bits = LAST_BITS;
-  while (bits > LEAST_BITS && bytesOf(bits) > most) bits--;
-  return mostIn(bits);
-}
-
-/** Bytes of a table that remembers the last `most` writes that have left. */
-export function fingerprintBytes(most: number): number {
-  return most === 0 ? 0 : bytesOf(bitsFor(most));
-}
-
-function mostIn(bits: number): number {
-  return Math.floor(KEPT * FULL * CELLS * 2 ** bits);
-}
-
-function bitsFor(most: number): number {
-  let bits = LEAST_BITS;
-  while (bits < LAST_BITS && mostIn(bits) < most) bits++;
-  return bits;
-}
-
-function bytesOf(bits: number): number {
-  return 2 ** bits * (CELLS * CELL_BYTES + EXACT_BYTES / EXACT_BUCKETS) + spansOf(bits) * SPAN_BYTES;
-}
-
-function spansOf(bits: number): number {
-  return 2 ** bits / SPAN_BUCKETS;
-}
 
 /** A fingerprint: a write of a key with this hash, at or below version `upTo`, has left. */
 export interface Fingerprint {

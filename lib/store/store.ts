@@ -7,7 +7,7 @@ import type { TurnClock } from "../base/turn_clock.ts";
 import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
-import { mostFingerprints } from "./fingerprints.ts";
+import { mostFingerprints } from "./fingerprint_size.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import { ALL_RULES, History, type Known, type Rules } from "./history.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";

@@ -10,7 +10,7 @@ import {
   MIN_STORE_BYTES,
 } from "../../lib/base/limits.ts";
 import { resolveServerOptions, type ServerOptions } from "../../lib/server/options.ts";
-import { fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprints.ts";
+import { fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprint_size.ts";
 
 const listenOf = (listen: string | number) => resolveServerOptions({ listen }).listen;
 const peerOf = (peer: string) => resolveServerOptions({ peers: [peer] }).peers[0];

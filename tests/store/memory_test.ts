@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
-import { mostFingerprints } from "../../lib/store/fingerprints.ts";
+import { mostFingerprints } from "../../lib/store/fingerprint_size.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { bounded, fixture, has, KIB, maintain, MIB, set, span } from "../support/store_entries.ts";
 import { NOW_MS, replicatingStore } from "../support/stores.ts";
