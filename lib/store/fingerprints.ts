@@ -67,14 +67,20 @@ type Counts = (label: number, upTo: number) => boolean;
 export class Fingerprints {
   /** Number of fingerprints. */
   size = 0;
+  /** Memory taken, in bytes. */
+  bytes = 0;
   readonly #kept: number;
   readonly #most: number;
   readonly #firstBits: number;
   readonly #exactBits: number;
   readonly #lastBits: number;
+  readonly #firstBytes: number;
   readonly #onDropped: (label: number, upTo: number) => void;
   /** Bits of the number of a bucket; 0 while there is no table. */
   #bits = 0;
+  /** Fingerprints for which the table has cells, and bytes that the next table takes beyond it. */
+  #mostCells = 0;
+  #nextBytes = 0;
   /** A cell's word: the lower bits of its hash, whether its bucket is the second, and its span. */
   #words = new Uint32Array(0);
   /** A cell's label; 0 if the cell is free. */
@@ -109,27 +115,16 @@ export class Fingerprints {
     this.#lastBits = bitsFor(most);
     this.#firstBits = Math.max(LEAST_BITS, Math.min(MOST_FIRST_BITS, this.#lastBits - FEWER_BITS));
     this.#exactBits = Math.min(MOST_EXACT_BITS, this.#lastBits - 2);
+    this.#firstBytes = most === 0 ? 0 : bytesOf(this.#firstBits);
     this.#onDropped = onDropped;
-  }
-
-  /** Memory taken, in bytes. */
-  get bytes(): number {
-    return this.#bits === 0 ? 0 : bytesOf(this.#bits);
-  }
-
-  /** Fingerprints for which the table has cells. */
-  get #mostCells(): number {
-    return FULL * this.#labels.length;
   }
 
   /** Bytes to keep free, so that the next table has room when this one is full: the more the fuller it is. */
   get growthBytes(): number {
-    if (this.#bits === 0 || this.#bits === this.#lastBits) {
-      return this.#bits === 0 && this.#most > 0 ? bytesOf(this.#firstBits) : 0;
-    }
+    if (this.#bits === 0) return this.#firstBytes;
     const used = this.#bits < this.#exactBits ? (this.#used - this.#unused.length) / this.#ends.length : 0;
     const full = Math.max(used, this.size / this.#mostCells);
-    return Math.max(0, 2 * full - 1) * (bytesOf(this.#bits + 1) - this.bytes);
+    return full <= 1 / 2 ? 0 : (2 * full - 1) * this.#nextBytes;
   }
 
   /**
@@ -156,7 +151,7 @@ export class Fingerprints {
   #add(hash: number, upTo: number, label: number): boolean {
     const held = this.#find(hash, label);
     if (held >= 0) {
-      if (this.#ends[this.#spanOf(held)] < upTo) this.#renew(hash, upTo, label);
+      if (this.#ends[this.#spanOf(held)] < upTo) this.#renew(held, hash, upTo, label);
       return true;
     }
     while (this.size >= this.#mostCells && this.#bits < this.#lastBits) this.#grow();
@@ -173,9 +168,10 @@ export class Fingerprints {
   }
 
   /** Gives a fingerprint another version, in its place: a walk need not meet it again. */
-  #renew(hash: number, upTo: number, label: number): void {
-    const span = this.#spanFor(upTo); // for which the table may have grown
-    const cell = this.#find(hash, label);
+  #renew(held: number, hash: number, upTo: number, label: number): void {
+    const words = this.#words;
+    const span = this.#spanFor(upTo);
+    const cell = words === this.#words ? held : this.#find(hash, label); // the table may have grown
     this.#counts[this.#spanOf(cell)]--;
     this.#counts[span]++;
     this.#words[cell] = this.#words[cell] & ~(this.#ends.length - 1) | span;
@@ -243,6 +239,7 @@ export class Fingerprints {
   clear(): void {
     this.#bits =
       this.size =
+      this.bytes =
       this.#spans =
       this.#used =
         0;
@@ -260,6 +257,9 @@ export class Fingerprints {
 
   /** Makes a table of 2 to the power of `bits` buckets, with the spans of the present one and no fingerprints. */
   #open(bits: number): void {
+    this.bytes = bytesOf(bits);
+    this.#nextBytes = bits === this.#lastBits ? 0 : bytesOf(bits + 1) - this.bytes;
+    this.#mostCells = FULL * CELLS * 2 ** bits;
     this.#bits = bits;
     this.#words = new Uint32Array(CELLS * 2 ** bits);
     this.#labels = new Uint8Array(CELLS * 2 ** bits);
@@ -304,7 +304,8 @@ export class Fingerprints {
       return this.#spanFor(h);
     }
     const span = this.#unused.pop() ?? this.#used++;
-    this.#order.copyWithin(place + 1, place, this.#spans++);
+    if (place < this.#spans) this.#order.copyWithin(place + 1, place, this.#spans);
+    this.#spans++;
     this.#ends[span] = h;
     this.#counts[span] = 0;
     return this.#order[place] = span;
@@ -393,11 +394,12 @@ export class Fingerprints {
 
   /** The cell of the fingerprint of a hash and label, or -1. */
   #find(hash: number, label: number): number {
-    const [words, labels, shift] = [this.#words, this.#labels, this.#bits - 1];
+    const words = this.#words;
+    const shift = this.#bits - 1;
     for (let second = 0; second < 2; second++) {
       const word = this.#wordOf(hash, second, 0);
       for (let cell = this.#firstCell(hash, second), end = cell + CELLS; cell < end; cell++) {
-        if (labels[cell] === label && (words[cell] ^ word) >>> shift === 0) return cell;
+        if ((words[cell] ^ word) >>> shift === 0 && this.#labels[cell] === label) return cell;
       }
     }
     return -1;
