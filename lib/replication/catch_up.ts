@@ -17,7 +17,9 @@ import {
   type Verified,
   type Write,
 } from "./message.ts";
-import { exceeds, type Known, MAX_ORIGINS, type Rules } from "../store/history.ts";
+import type { Rules } from "../store/rules.ts";
+import { copyOf, exceeds, type Known, listed } from "../store/known.ts";
+import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { Cursor } from "../store/fingerprints.ts";
 import type { SweepCursor } from "../store/entries.ts";
@@ -31,6 +33,8 @@ export interface CatchUpOptions {
   /** Writes in a message, at most. */
   readonly maxWrites: number;
   readonly send: (peer: number, message: MessageBody) => void;
+  /** What is known here, as peers are told. */
+  readonly known: () => Known;
   /** Applies a write of a sender that knows `theirs`. */
   readonly apply: (peer: number, write: Write, theirs: Known) => void;
   /** The origin of a peer, if it has sent a message. */
@@ -51,9 +55,8 @@ interface Compared {
 interface Verification extends Compared {
   /** Versions after this one are to be verified. */
   readonly from: number;
-  /** Index of the origin whose writes come next; `after` is the version after which they come. */
-  index: number;
-  after: number;
+  /** Place of the last write that has been looked at. */
+  after: Place;
   /** The writes asked about last; `question` is the number of that question. */
   asked: Write[];
   question: number;
@@ -61,8 +64,10 @@ interface Verification extends Compared {
 
 /** How far a catch-up with one start of one peer has come; if it breaks off, it is continued from here. */
 interface Progress {
-  /** How far the pages have given writes, which are known with the last page. */
-  readonly given: Known;
+  /** How far the pages give writes, once all have come: they are known here with the last one. */
+  given: Known;
+  /** Place of the last page's last write: pages must ascend, or they could go on without end. */
+  reached: Place;
   /** How far the peer has said that it has forgotten writes. */
   readonly lossy: Known;
   /** Turns that ended before the catch-up was complete. */
@@ -77,12 +82,12 @@ interface CatchUpRun extends Progress {
   idleRounds: number;
   /** Number of the question that the peer was asked last. */
   question: number;
-  /** Place of the last page's last write: pages must ascend, or they could go on without end. */
-  reached: Place;
   /** Where the peer's fingerprints go on, once it has given all writes. */
   cursor?: Cursor;
   /** Whether the peer has given all fingerprints: those of what has left it since are not needed. */
   isWalked: boolean;
+  /** Whether this goes on for what the peer has come to know during another one. */
+  readonly isAgain: boolean;
   verified?: Compared;
   verification?: Verification;
   /** Entries dropped so far, by reason. */
@@ -106,6 +111,10 @@ const ADOPT_WRITES = 2000;
 
 /** Entries that are compared with fingerprints for one page: they take about two milliseconds. */
 const SWEEP_PLACES = 8192;
+
+/** Before and after all places. */
+const START: Place = { h: 0, id: 0 };
+const END: Place = { h: Number.MAX_SAFE_INTEGER, id: MAX_ORIGIN_ID };
 
 /** The catch-up under way, if any. */
 export class CatchUp {
@@ -146,21 +155,30 @@ export class CatchUp {
   }
 
   /** Begins a catch-up with a peer, which waits if one with another is under way. Returns whether it is the peer's turn. */
-  begin(peer: number): boolean {
+  begin(peer: number, isAgain = false): boolean {
     const origin = this.#options.originOf(peer);
     // A peer that has started again since it was asked knows nothing of the question.
     if (this.#run?.peer === peer && this.#run.origin !== origin) this.#breakOff(this.#run);
     if (this.#run === undefined) {
-      const progress = this.#unfinished.get(origin ?? 0) ?? { given: new Map(), lossy: new Map(), turns: 0 };
+      const beginning = { given: new Map(), reached: START, lossy: new Map(), turns: 0 };
+      const progress = this.#unfinished.get(origin ?? 0) ?? beginning;
       this.#unfinished.delete(origin ?? 0);
       const dropped = { covered: 0, unconfirmed: 0 };
-      const start = { rounds: 0, idleRounds: 0, question: 0, reached: { h: 0, id: 0 }, dropped, isWalked: false };
+      const start = { rounds: 0, idleRounds: 0, question: 0, dropped, isWalked: false, isAgain };
       this.#run = { peer, origin, ...progress, ...start };
       this.#pull(this.#run);
     } else if (this.#run.peer !== peer) {
       this.#next ??= peer;
     }
     return this.#run.peer === peer;
+  }
+
+  /** Asks a peer again for a page that could not be read. Returns whether one is waited for. */
+  repeat(peer: number): boolean {
+    const run = this.#run;
+    if (run?.peer !== peer || (run.verification ?? run.doubts) !== undefined) return false;
+    this.#pull(run);
+    return true;
   }
 
   /** Ends a catch-up with a peer, or the peer's waiting for one. */
@@ -186,9 +204,9 @@ export class CatchUp {
 
   /** Ends a catch-up that is incomplete: the writes that its pages have brought are kept, but are not known. */
   #breakOff(run: CatchUpRun): void {
-    const { origin, given, lossy, turns, idleRounds } = run;
-    if (origin !== undefined && (turns > 0 || exceeds(given, this.#options.store.history.known))) {
-      this.#unfinished.set(origin, { given, lossy, turns });
+    const { origin, given, reached, lossy, turns, idleRounds } = run;
+    if (origin !== undefined && (turns > 0 || reached.h > 0)) {
+      this.#unfinished.set(origin, { given, reached, lossy, turns });
       for (const [oldest] of this.#unfinished) {
         if (this.#unfinished.size > MAX_UNFINISHED) this.#unfinished.delete(oldest);
       }
@@ -231,7 +249,7 @@ export class CatchUp {
    * @returns Whether the page was taken and was the last.
    */
   takePage(peer: number, page: Page & Head): boolean {
-    const { store: { history }, rules, apply } = this.#options;
+    const { rules, apply } = this.#options;
     const run = this.#run;
     // A page of another peer, one that has come twice, or one from before a verification.
     if (run?.peer !== peer || (run.verification ?? run.doubts) !== undefined || run.question !== page.question) {
@@ -248,20 +266,39 @@ export class CatchUp {
     }
     const theirs: Known = rules.dominance ? page.known : new Map();
     for (const write of page.writes) apply(peer, write, theirs);
-    for (const [origin, h] of page.upTo) {
-      history.know({ origin, h: rules.pages ? 0 : h }); // an origin is met by this, but nothing of it is known yet
-      if (run.given.size < MAX_ORIGINS || page.more !== MORE.writes) run.given.set(origin, h);
-    }
+    const isAscending = this.#take(run, page);
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
+    if (run.lossy.size > MAX_ORIGINS) {
+      this.#finish(run); // no peer has met so many
+      return false;
+    }
     if (!run.isWalked) this.#takeDepartures(page);
-    const last = page.writes.at(-1);
-    const isAscending = last !== undefined && isAfter(placeOf(last.version), run.reached);
-    if (last !== undefined) run.reached = placeOf(last.version);
     if (page.more === MORE.writes && isAscending) this.#pull(run);
     // The peer has forgotten orphans of its own: nobody can say which writes those had replaced.
     else if (page.more === MORE.writes || exceeds(page.lossy, page.known)) this.#breakOff(run);
     else return this.#takeLast(run, page);
     return page.more !== MORE.writes;
+  }
+
+  /** Takes note of how far a page has given writes. Returns false if it has gone back: then all begins again. */
+  #take(run: CatchUpRun, { known, more, writes }: Page): boolean {
+    if (run.cursor !== undefined) return true; // it answers a question for fingerprints
+    const last = writes.at(-1);
+    const reached = more !== MORE.writes ? END : last === undefined ? START : placeOf(last.version);
+    const isAscending = isAfter(reached, run.reached) || more !== MORE.writes;
+    run.given = !isAscending ? new Map() : run.reached.h === 0 ? copyOf(known) : run.given;
+    // What the peer has come to know meanwhile counts where all of that comes after what it has given before.
+    for (const [id, h] of run.given) if (h >= run.reached.h) run.given.set(id, known.get(id) ?? 0);
+    run.reached = isAscending ? reached : START;
+    if (!this.#options.rules.pages) this.#know(run);
+    return isAscending;
+  }
+
+  #know({ given, reached }: CatchUpRun): void {
+    const { history } = this.#options.store;
+    for (const [id, h] of listed(given)) {
+      history.know({ origin: id, h: Math.min(h, id <= reached.id ? reached.h : reached.h - 1) });
+    }
   }
 
   /** Takes a page after which no writes come. Returns whether the catch-up is complete. */
@@ -279,7 +316,7 @@ export class CatchUp {
     } else if (this.#options.rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
       this.stats.verifications++;
     } else if (!this.#doubt(run)) {
-      this.#complete(run);
+      this.#complete(run, page.known);
       return true;
     }
     return false;
@@ -293,7 +330,7 @@ export class CatchUp {
       return false;
     }
     const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
-    const isLast = this.#sweep.index >= store.history.origins.length;
+    const isLast = this.#sweep.h === Infinity;
     if (isLast) this.#sweep = undefined;
     if (covered.length === 0 && isLast) return this.#doubt(run);
     if (covered.length === 0) {
@@ -303,7 +340,12 @@ export class CatchUp {
     const asked = covered.map((position): Write => ({ ...nameAt(store, position), kind: NAME }));
     asked.sort((a, b) => compareVersions(a.version, b.version));
     run.doubts = { asked, question: this.#questions += 2 };
-    send(run.peer, { type: MESSAGE.verify, question: run.doubts.question, known: store.history.known, writes: asked });
+    send(run.peer, {
+      type: MESSAGE.verify,
+      question: run.doubts.question,
+      known: this.#options.known(),
+      writes: asked,
+    });
     return true;
   }
 
@@ -316,7 +358,7 @@ export class CatchUp {
     if (departures.length === 0) return;
     for (const departure of departures) history.take(departure);
     this.#options.store.makeRoom();
-    if (rules.sweep) this.#sweep = { index: 0, h: 0, relabelled: history.relabelled };
+    if (rules.sweep) this.#sweep = { h: 0 };
   }
 
   /** Drops entries that fingerprints cover, where there is no peer to ask about them. Returns whether there are more. */
@@ -326,20 +368,22 @@ export class CatchUp {
     const covered = store.covered(this.#sweep, SWEEP_PLACES, SWEEP_PLACES);
     for (const position of covered) store.distrust(position);
     this.stats.covered += covered.length;
-    if (this.#sweep.index < store.history.origins.length) return true;
+    if (this.#sweep.h < Infinity) return true;
     this.#sweep = undefined;
     store.history.isUnswept = false;
     return false;
   }
 
   /** Makes known what the pages have given: with the last page, whatever has replaced a write is here too. */
-  #complete(run: CatchUpRun): void {
-    const { given, lossy, origin } = run;
+  #complete(run: CatchUpRun, theirs: Known): void {
+    const { lossy, origin } = run;
     const { store: { history }, onComplete } = this.#options;
-    for (const [origin, h] of given) history.know({ origin, h });
+    this.#know(run);
     for (const [origin, h] of lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
     onComplete(origin);
     this.#finish(run);
+    // The peer has come to know more meanwhile.
+    if (!run.isAgain && this.#run === undefined && history.knowledge.lacks(theirs)) this.begin(run.peer, true);
   }
 
   /** Takes the answer to a question about entries: one that was not confirmed may have been deleted, and is dropped. */
@@ -377,12 +421,10 @@ export class CatchUp {
   }
 
   #pull(run: CatchUpRun): void {
-    const { known } = this.#options.store.history;
-    const given: Known = new Map();
-    for (const [id, h] of run.given) if (h > (known.get(id) ?? 0)) given.set(id, h);
+    const { known, send } = this.#options;
     const question = run.question = this.#questions += 2;
     const { reached: after, cursor } = run;
-    this.#options.send(run.peer, { type: MESSAGE.pull, question, known, given, after, cursor });
+    send(run.peer, { type: MESSAGE.pull, question, known: known(), after, cursor });
   }
 
   /**
@@ -401,9 +443,10 @@ export class CatchUp {
     }
     const from = isNew ? 0 : verified!.upTo;
     if (unsafe <= from) return false;
-    const base = isNew ? new Map(known) : verified!.known;
+    const base = isNew ? copyOf(known) : verified!.known;
     for (const [id, h] of forgotten) base.set(id, Math.max(h, base.get(id) ?? 0));
-    run.verification = { known: base, from, upTo: unsafe, index: 0, after: from, asked: [], question: 0 };
+    const after = { h: from, id: MAX_ORIGIN_ID };
+    run.verification = { known: base, from, upTo: unsafe, after, asked: [], question: 0 };
     return true;
   }
 
@@ -413,14 +456,12 @@ export class CatchUp {
     const { history, reader } = store;
     const verification = run.verification!;
     const asked: Write[] = [];
-    for (; verification.index < history.origins.length; verification.index++, verification.after = verification.from) {
-      const { log } = history.origins[verification.index];
-      for (const position of log.after(Math.max(verification.after, history.cleared))) {
-        if (reader.h(position) > verification.upTo || asked.length === maxWrites) break;
-        verification.after = reader.h(position);
-        if (reader.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
-      }
-      if (asked.length === maxWrites) break;
+    for (const position of history.logs.ascending(Math.max(verification.after.h, history.cleared + 1))) {
+      if (reader.h(position) > verification.upTo || asked.length === maxWrites) break;
+      const place = { h: reader.h(position), id: history.logs.originAt(position).id };
+      if (!isAfter(place, verification.after)) continue;
+      verification.after = place;
+      if (reader.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
     }
     if (asked.length === 0) {
       run.verified = { known: verification.known, upTo: verification.upTo };
@@ -429,7 +470,7 @@ export class CatchUp {
     }
     verification.asked = asked.sort((a, b) => compareVersions(a.version, b.version));
     const question = verification.question = this.#questions += 2;
-    send(run.peer, { type: MESSAGE.verify, question, known: history.known, writes: asked });
+    send(run.peer, { type: MESSAGE.verify, question, known: this.#options.known(), writes: asked });
     return true;
   }
 }

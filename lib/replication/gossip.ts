@@ -3,9 +3,10 @@
  * knows the store and its history, not how messages travel, and it reads no clock but the store's.
  */
 
+import { giveUpWaiting, resolve, takeExplained } from "./bases.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Join } from "./join.ts";
-import { livesAt, nameOf, pageAt, pageFor, placesBefore, writesAt } from "./pages.ts";
+import { confirmedOf, livesAt, nameOf, pageAt, pageFor, placesBefore, writesAt } from "./pages.ts";
 import {
   type Head,
   MESSAGE,
@@ -17,12 +18,12 @@ import {
   type Push,
   TOUCH,
   TURN,
-  type Verify,
   type Write,
 } from "./message.ts";
 import { answered, asked, newPeerState, type PeerState } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
-import { ALL_RULES, exceeds, type Known, type Rules } from "../store/history.ts";
+import { ALL_RULES, type Rules } from "../store/rules.ts";
+import { type Base, type Known, listed } from "../store/known.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { GossipTotals } from "../base/stats.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
@@ -39,6 +40,8 @@ export interface GossipOptions {
   readonly origin: number;
   /** Sends a message to a peer; the bytes are valid during the call. */
   readonly send: (peer: number, message: Uint8Array) => void;
+  /** Takes a message of a peer that had to wait; `Gossip.receive` if left out. */
+  readonly receive?: (message: Uint8Array, peer: number) => void;
   /** Called when there is something to `flush`, once until the next `flush`. */
   readonly onWaiting?: () => void;
   /** Called at the end of a catch-up with a peer that has dropped entries, also if the peer is gone by then. */
@@ -106,6 +109,7 @@ export class Gossip implements StoreListener {
       rules: this.#rules,
       maxWrites: this.#maxWrites,
       send: (peer, message) => this.#send([peer], message),
+      known: () => this.#known,
       apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
       originOf: (peer) => this.#peers.get(peer)?.origin,
       onDropped: (peer, counts) => this.#dropped(peer, counts),
@@ -118,6 +122,16 @@ export class Gossip implements StoreListener {
       fill: (peer, write, theirs) => this.#apply(peer, write, theirs, true),
     });
     options.store.listen(this);
+  }
+
+  /** Origins of peers. */
+  get #present(): number[] {
+    return [...this.#peers.values()].flatMap(({ origin }) => origin ?? []);
+  }
+
+  /** What is known here, as peers are told. */
+  get #known(): Known {
+    return this.#options.store.history.knowledge.knownFor(this.#present);
   }
 
   /** Everything that is counted. */
@@ -176,7 +190,10 @@ export class Gossip implements StoreListener {
     if (this.#catchUp.peer === undefined) {
       this.#join.round([...this.#peers].map(([peer, { origin }]) => [peer, origin]));
     }
-    for (const state of this.#peers.values()) state.isOffered = false;
+    for (const state of this.#peers.values()) {
+      state.isOffered = false;
+      giveUpWaiting(state.bases);
+    }
     const peers = [...this.#peers.keys()];
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
       peers.splice(Math.floor(random() * peers.length), 1);
@@ -227,7 +244,7 @@ export class Gossip implements StoreListener {
     const [{ known: last, log, left, forgotten }] = store.history.origins;
     this.#told = last;
     if (last === before || eager === false || this.#peers.size === 0) return;
-    const positions = [...log.after(before)];
+    const positions = [...log!.after(before)];
     // A push makes its range known, so it cannot leave out what has left already.
     const hasLeft = Math.max(left, forgotten) > before;
     if (hasLeft || positions.some((position) => store.reader.storedBytes(position) > MAX_PUSH_BYTES)) {
@@ -277,8 +294,24 @@ export class Gossip implements StoreListener {
     store.history.know({ h: claimed(message, origin), origin });
     state.origin = message.from;
     store.clearUpTo(message.cleared);
-    this.#dispatch(peer, state, message);
+    const ask = (body: MessageBody) => this.#send([peer], body);
+    const { knowledge } = store.history;
+    if (resolve(message, bytes, state.bases, { knowledge, ask })) this.#dispatch(peer, state, message);
     return true;
+  }
+
+  /** Tells a peer what a base stands for that it has been told, or the present one. */
+  #explain(peer: number, asked: Base): void {
+    const base = this.#options.store.history.knowledge.explain(asked, this.#present);
+    if (base !== undefined) this.#send([peer], { type: MESSAGE.explained, base });
+  }
+
+  /** Takes the messages that have waited for what a base stands for; if that has changed since, asks for others. */
+  #takeExplained(peer: number, state: PeerState, base: Required<Base>): void {
+    const { held, isSame } = takeExplained(state.bases, base);
+    const { receive = (bytes: Uint8Array) => this.receive(peer, bytes) } = this.#options;
+    if (isSame) { for (const bytes of held) receive(bytes, peer); }
+    else if (held.length > 0 && !this.#catchUp.repeat(peer)) this.ask(peer);
   }
 
   #dispatch(peer: number, state: PeerState, message: Message): void {
@@ -292,7 +325,7 @@ export class Gossip implements StoreListener {
         answered(state, this.#options.store.nowMs);
         return this.#compare(peer, state, message.turn, message.known);
       case MESSAGE.pull:
-        state.lag = this.#options.store.history.countBeyond(message.known);
+        if (message.after.h === 0) state.lag = this.#options.store.history.countBeyond(message.known);
         return this.#sendPage(peer, state, message);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
@@ -302,7 +335,12 @@ export class Gossip implements StoreListener {
         state.isOffered = this.#offer(peer, TURN.take, message.known);
         return;
       case MESSAGE.verify:
-        return this.#confirm(peer, message);
+        return this.#send([peer], {
+          type: MESSAGE.verified,
+          to: message.from,
+          question: message.question,
+          confirmed: confirmedOf(this.#options.store, message),
+        });
       case MESSAGE.verified:
         if (message.to === this.#options.origin) this.#catchUp.takeVerified(peer, message);
         return;
@@ -314,19 +352,23 @@ export class Gossip implements StoreListener {
       case MESSAGE.touch:
         return this.#takeTouch(peer, message.sentTo, message.writes);
       case MESSAGE.list:
-        return this.#sendList(peer, message);
+        return this.#sendList(peer, message.from, message);
       case MESSAGE.listed:
         if (message.to === this.#options.origin) this.#join.takeList(peer, message);
         return;
       case MESSAGE.want:
         return this.#sendWanted(peer, state, message);
+      case MESSAGE.explain:
+        return this.#explain(peer, message.base);
+      case MESSAGE.explained:
+        return this.#takeExplained(peer, state, message.base);
     }
   }
 
   #answerSync(peer: number, state: PeerState, digest: number, from: number): void {
     const { history } = this.#options.store;
     if (digest !== history.digest) {
-      return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: history.known });
+      return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: this.#known });
     }
     state.lag = 0;
     this.#send([peer], { type: MESSAGE.same, to: from });
@@ -345,9 +387,8 @@ export class Gossip implements StoreListener {
 
   /** Tells a peer what is known here, if the peer lacks any of it. Returns whether it does. */
   #offer(peer: number, turn: number, theirs: Known): boolean {
-    const { known } = this.#options.store.history;
-    if (!exceeds(known, theirs)) return false;
-    this.#send([peer], { type: MESSAGE.known, turn, known });
+    if (this.#options.store.history.knowledge.beyond(theirs).length === 0) return false;
+    this.#send([peer], { type: MESSAGE.known, turn, known: this.#known });
     return true;
   }
 
@@ -356,12 +397,12 @@ export class Gossip implements StoreListener {
    * count, since that peer's own messages may be on their way.
    */
   #lacks(state: PeerState, theirs: Known): boolean {
-    const { known } = this.#options.store.history;
+    const { history } = this.#options.store;
     const others = new Set<number>();
     for (const other of this.#peers.values()) {
       if (other.origin !== undefined && other.origin !== state.origin && other.unanswered < 2) others.add(other.origin);
     }
-    for (const [id, h] of theirs) if (h > (known.get(id) ?? 0) && !others.has(id)) return true;
+    for (const [id, h] of listed(theirs)) if (h > history.knownOf(id) && !others.has(id)) return true;
     return false;
   }
 
@@ -434,36 +475,17 @@ export class Gossip implements StoreListener {
     this.#options.onDropped?.(peer, counts);
   }
 
-  /** Tells a peer of each of its living versions whether that is the newest of its key that this node has known. */
-  #confirm(peer: number, { from: to, question, known: theirs, writes }: Verify & { from: number }): void {
-    const { store } = this.#options;
-    let forgotten = 0;
-    for (const { id, forgotten: h } of store.history.origins) {
-      if (h > (theirs.get(id) ?? 0)) forgotten = Math.max(forgotten, h);
-    }
-    const confirmed = writes.map(({ key, version }) => {
-      if (livesAt(store, key, version) !== 0) return true;
-      const held = store.versionOf(key);
-      const isNewer = held !== undefined && compareVersions(held, version) > 0;
-      return !isNewer && version.h > forgotten && !store.hasLeft(key, version);
-    });
-    this.#send([peer], { type: MESSAGE.verified, to, question, confirmed });
-  }
-
   #sendPage(peer: number, state: PeerState, pull: Pull & Head): void {
-    const page = pageFor(this.#options.store, pull, this.#maxWrites, this.#rules);
+    const part = { maxWrites: this.#maxWrites, rules: this.#rules, known: this.#known };
+    const page = pageFor(this.#options.store, pull, part);
     this.stats.sent += page.writes.length;
     state.sent += page.writes.length;
     this.#send([peer], { type: MESSAGE.page, to: pull.from, ...page });
   }
 
-  #sendList(peer: number, { from: to, question, before }: { from: number; question: number; before: Place }): void {
-    this.#send([peer], {
-      type: MESSAGE.listed,
-      to,
-      question,
-      ...placesBefore(this.#options.store, before, MAX_LISTED),
-    });
+  #sendList(peer: number, to: number, { question, before }: { question: number; before: Place }): void {
+    const list = placesBefore(this.#options.store, before, MAX_LISTED);
+    this.#send([peer], { type: MESSAGE.listed, to, question, ...list });
   }
 
   #sendWanted(
@@ -471,7 +493,8 @@ export class Gossip implements StoreListener {
     state: PeerState,
     { from: to, question, places }: Head & { question: number; places: Place[] },
   ): void {
-    const page = pageAt(this.#options.store, question, places, this.#maxWrites);
+    const part = { maxWrites: this.#maxWrites, known: this.#known };
+    const page = pageAt(this.#options.store, { question, places }, part);
     this.stats.sent += page.writes.length;
     state.sent += page.writes.length;
     this.#send([peer], { type: MESSAGE.page, to, ...page });

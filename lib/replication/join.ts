@@ -14,7 +14,7 @@ import {
   type Place,
   type Write,
 } from "./message.ts";
-import type { Known } from "../store/history.ts";
+import type { Known } from "../store/known.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a join needs. */
@@ -37,6 +37,8 @@ interface Asked {
   question: number;
   next: Place;
   isLast: boolean;
+  /** Places that the peer has listed. */
+  listed: number;
   /** Places that are still to be asked for, and those that have been asked for, by question. */
   wanted: Place[];
   readonly waiting: Map<number, Place[]>;
@@ -48,6 +50,8 @@ const MOST_TRIES = 2;
 /** Questions for entries that wait for an answer at a time, and places in each, at most. */
 const MOST_WAITING = 4;
 const MOST_WANTED = 256;
+/** Places that a peer lists at most: no node has room for more entries. */
+const MOST_LISTED = 2 ** 28;
 /** Before all places: the list begins with the newest entry. */
 const BEGINNING: Place = { h: Number.MAX_SAFE_INTEGER, id: 0 };
 
@@ -94,7 +98,15 @@ export class Join {
     }
     for (const [peer, origin] of peers) {
       if (origin === undefined || this.#met.has(origin)) continue;
-      const start = { idleRounds: 0, question: 0, next: BEGINNING, isLast: false, wanted: [], waiting: new Map() };
+      const start = {
+        idleRounds: 0,
+        question: 0,
+        next: BEGINNING,
+        isLast: false,
+        listed: 0,
+        wanted: [],
+        waiting: new Map(),
+      };
       this.#asked = { peer, origin, ...start };
       return this.#goOn(this.#asked);
     }
@@ -122,7 +134,9 @@ export class Join {
     asked.wanted = places.filter(({ h, id }) =>
       h > history.cleared && history.knownOf(id) >= h && history.at(id, h) === 0
     );
-    asked.isLast = !more || places.length === 0 || !isAfter(asked.next, places.at(-1)!);
+    asked.listed += places.length;
+    const isBeyond = asked.listed > MOST_LISTED;
+    asked.isLast = !more || places.length === 0 || isBeyond || !isAfter(asked.next, places.at(-1)!);
     asked.next = places.at(-1) ?? asked.next;
     this.#goOn(asked);
   }

@@ -4,7 +4,8 @@
  */
 
 import { FLAGS } from "../wire/values.ts";
-import type { Departure, Known } from "../store/history.ts";
+import type { Departure } from "../store/history.ts";
+import type { Base, Known } from "../store/known.ts";
 import type { Cursor } from "../store/fingerprints.ts";
 import { MAX_TTL_MS } from "../base/limits.ts";
 import { ENTRY, type RemoteWrite } from "../store/entry.ts";
@@ -25,6 +26,8 @@ export const MESSAGE = {
   list: 11,
   listed: 12,
   want: 13,
+  explain: 14,
+  explained: 15,
 } as const;
 
 /** What a `known` message is: the answer to a `sync`, an offer to take first, or the answer to that offer. */
@@ -58,9 +61,8 @@ export interface Head {
 export interface Pull {
   /** The question's number, so that a late answer is not taken for another question's. */
   question: number;
-  /** How far the asker knows writes; `given` is how far this peer has given it more. */
+  /** How far the asker knows writes. */
   known: Known;
-  given: Known;
   /** Place of the last write that the asker has been given. */
   after: Place;
   /** Where fingerprints go on, once there are no more writes. */
@@ -78,10 +80,8 @@ export interface Page {
   /** Origin of the asker; `question` is the number of the question that the page answers. */
   to: number;
   question: number;
-  /** How far the sender knows writes. */
+  /** How far the sender knows writes; the receiver knows them so far with the last page. */
   known: Known;
-  /** How far the page gives writes; the receiver knows them so far with the last page. */
-  upTo: Known;
   /** How far the sender has forgotten writes beyond what the receiver knows. */
   lossy: Known;
   writes: Write[];
@@ -144,7 +144,9 @@ export type MessageBody =
   | { type: typeof MESSAGE.touch; sentTo: number[]; writes: Write[] }
   | { type: typeof MESSAGE.list; question: number; before: Place }
   | { type: typeof MESSAGE.listed } & Listed
-  | { type: typeof MESSAGE.want; question: number; places: Place[] };
+  | { type: typeof MESSAGE.want; question: number; places: Place[] }
+  | { type: typeof MESSAGE.explain; base: Base }
+  | { type: typeof MESSAGE.explained; base: Required<Base> };
 
 /** A message. */
 export type Message = Head & MessageBody;
@@ -181,7 +183,6 @@ export class MessageWriter {
       case MESSAGE.pull:
         this.#count(message.question);
         this.#known(message.known);
-        this.#known(message.given);
         this.#place(message.after);
         this.#cursor(message.cursor);
         break;
@@ -215,7 +216,7 @@ export class MessageWriter {
         this.#writes(message.writes);
         break;
       default:
-        this.#joining(message);
+        this.#other(message);
     }
     return this.#bytes.subarray(0, this.#length);
   }
@@ -262,12 +263,18 @@ export class MessageWriter {
     for (const id of ids) this.#uint32(id);
   }
 
-  #known(known: Known): void {
+  #known(known: ReadonlyMap<number, number> & Pick<Known, "base">): void {
     this.#count(known.size);
     for (const [id, h] of known) {
       this.#uint32(id);
       this.#float64(h);
     }
+    this.#base(known.base);
+  }
+
+  #base(base: Base | undefined): void {
+    this.#count(base?.upTo ?? 0);
+    if (base !== undefined) this.#float64(base.digest);
   }
 
   #page(message: Page): void {
@@ -275,14 +282,13 @@ export class MessageWriter {
     this.#count(message.question);
     this.#uint8(message.more);
     this.#known(message.known);
-    this.#known(message.upTo);
     this.#known(message.lossy);
     this.#writes(message.writes);
     this.#departures(message.departures);
     this.#cursor(message.cursor);
   }
 
-  #joining(message: Message): void {
+  #other(message: Message): void {
     switch (message.type) {
       case MESSAGE.list:
         this.#count(message.question);
@@ -297,6 +303,13 @@ export class MessageWriter {
       case MESSAGE.want:
         this.#count(message.question);
         this.#places(message.places);
+        break;
+      case MESSAGE.explain:
+        this.#base(message.base);
+        break;
+      case MESSAGE.explained:
+        this.#base(message.base);
+        this.#known(message.base.told);
     }
   }
 

@@ -19,13 +19,15 @@ import {
   type Write,
 } from "./message.ts";
 import { type Cursor, MAX_LABEL } from "../store/fingerprints.ts";
-import { type Departure, type Known, MAX_ORIGINS } from "../store/history.ts";
+import type { Departure } from "../store/history.ts";
+import type { Base, Known } from "../store/known.ts";
+import { MAX_ORIGINS } from "../store/origins.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Items in a list, at most: no peer has reason to send a longer list, which would only keep this node busy. */
-const MAX_ITEMS = 2 * MAX_ORIGINS;
+const MAX_ITEMS = 8192;
 /** Kinds of writes that change the store. */
 const WRITES = [ENTRY, TOMB, GHOST];
 
@@ -84,29 +86,29 @@ class MessageReader {
         return { type, ...head, ...this.#listed() };
       case MESSAGE.want:
         return { type, ...head, question: this.#count(), places: this.#places() };
+      case MESSAGE.explain:
+        return { type, ...head, base: this.#someBase() };
+      case MESSAGE.explained:
+        return { type, ...head, base: { ...this.#someBase(), told: this.#known() } };
       default:
         throw new ProtocolError(`a peer's message of unknown type ${type}`);
     }
   }
 
   #pull(): Pull {
-    const pull = { question: this.#count(), known: this.#known(), given: this.#known(), after: this.#place() };
+    const pull = { question: this.#count(), known: this.#known(), after: this.#place() };
     return { ...pull, cursor: this.#cursor() };
   }
 
-  /** Reads a page, and checks that it makes nothing known that its sender does not know. */
   #page(): Page {
     const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8()];
     if (more > MORE.departures) throw new ProtocolError(`a page that says that ${more} comes after it`);
-    const [known, upTo, lossy] = [this.#known(), this.#known(), this.#known()];
-    for (const [id, h] of upTo) {
-      if (h > (known.get(id) ?? 0)) throw new ProtocolError("a peer gives what it says it does not know");
-    }
+    const [known, lossy] = [this.#known(), this.#known()];
     const writes = this.#writes(WRITES);
     const departures = this.#departures();
     const cursor = this.#cursor();
     if (cursor === undefined) throw new ProtocolError("a page that does not say where fingerprints go on");
-    return { to, question, more, known, upTo, lossy, writes, departures, cursor };
+    return { to, question, more, known, lossy, writes, departures, cursor };
   }
 
   #cursor(): Cursor | undefined {
@@ -167,7 +169,21 @@ class MessageReader {
   }
 
   #known(): Known {
-    return new Map(this.#list(12, () => [this.#uint32(), this.#version()]));
+    const known = new Map<number, number>();
+    for (let left = this.#length(12, MAX_ORIGINS); left > 0; left--) known.set(this.#uint32(), this.#version());
+    const base = this.#base();
+    return base === undefined ? known : Object.assign(known, { base });
+  }
+
+  #base(): Base | undefined {
+    const upTo = this.#count();
+    return upTo === 0 ? undefined : { upTo, digest: this.#float64() };
+  }
+
+  #someBase(): Base {
+    const base = this.#base();
+    if (base === undefined) throw new ProtocolError("a base that stands for nothing");
+    return base;
   }
 
   #writes(kinds: readonly number[]): Write[] {
@@ -203,12 +219,16 @@ class MessageReader {
 
   /** Reads a counted list of items of `leastBytes` bytes or more; a count without those bytes allocates nothing. */
   #list<T>(leastBytes: number, item: (i: number) => T): T[] {
+    return Array.from({ length: this.#length(leastBytes, MAX_ITEMS) }, (_, i) => item(i));
+  }
+
+  #length(leastBytes: number, most: number): number {
     const count = this.#count();
-    if (count > MAX_ITEMS) throw new ProtocolError(`${count} items in a peer's message, of ${MAX_ITEMS} at most`);
+    if (count > most) throw new ProtocolError(`${count} items in a peer's message, of ${most} at most`);
     if (count * leastBytes > this.#bytes.length - this.#at) {
       throw new ProtocolError("a peer's message that is truncated");
     }
-    return Array.from({ length: count }, (_, i) => item(i));
+    return count;
   }
 
   #span(mostBytes: number): ByteSpan {
@@ -267,13 +287,20 @@ class MessageReader {
 /** The highest version anywhere in a message: if it is from the far future, it would hide all writes until then. */
 export function highest(message: Message): number {
   let h = Math.max(message.clock, message.cleared);
-  if ("known" in message) { for (const known of message.known.values()) h = Math.max(h, known); }
+  if ("known" in message) h = Math.max(h, highestOf(message.known));
   if (message.type === MESSAGE.page) {
-    h = Math.max(h, ...message.lossy.values(), message.writes.at(-1)?.version.h ?? 0);
+    h = Math.max(h, highestOf(message.lossy), message.writes.at(-1)?.version.h ?? 0);
     h = Math.max(h, message.departures.at(-1)?.upTo ?? 0);
   }
+  if (message.type === MESSAGE.explained) h = Math.max(h, highestOf(message.base.told));
   if (message.type === MESSAGE.listed) h = Math.max(h, message.places[0]?.h ?? 0);
   return "last" in message ? Math.max(h, message.last) : h;
+}
+
+function highestOf(known: ReadonlyMap<number, number> & Pick<Known, "base">): number {
+  let highest = known.base?.upTo ?? 0;
+  for (const h of known.values()) if (h > highest) highest = h;
+  return highest;
 }
 
 /** The highest version of an origin that a message says there is. */

@@ -1,11 +1,13 @@
 /** Takes writes out of a store in the form that messages carry. It knows records and history, not peers. */
 
-import { MORE, type Page, type Place, type Pull, type Write } from "./message.ts";
-import type { Known, Origin, Rules } from "../store/history.ts";
-import { ENTRY, type EntryReader, GHOST, TRAVELS } from "../store/entry.ts";
+import { MORE, type Page, type Place, type Pull, type Verify, type Write } from "./message.ts";
+import type { Rules } from "../store/rules.ts";
+import type { Known } from "../store/known.ts";
+import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
+import type { WriteLog } from "../store/write_log.ts";
 
 /** Bytes of keys and values in a message, at most; one write alone may be larger. */
 const MAX_MESSAGE_BYTES = 128 * 1024;
@@ -17,85 +19,49 @@ const MAX_DEPARTURES = 5000;
  * A page of the oldest writes that a peer lacks, and how far such writes have been forgotten here. With the last of them,
  * and on further pages, come the fingerprints of those that have left.
  */
-export function pageFor(store: Store, pull: Pull, maxWrites: number, rules: Rules): Omit<Page, "to"> {
-  const { history } = store;
-  const { question, known: theirs, given, after } = pull;
-  const all: Known = new Map(theirs);
-  for (const [id, h] of given) all.set(id, Math.max(h, theirs.get(id) ?? 0));
-  const isAsked = pull.cursor !== undefined;
-  const { writes, cut } = isAsked ? { writes: [] } : missingWrites(store, all, after, maxWrites);
-  const upTo: Known = new Map();
-  const lossy: Known = new Map();
-  for (const { id, known, forgotten } of history.origins) {
-    const have = all.get(id) ?? 0;
-    const most = cut === undefined ? known : Math.min(known, id <= cut.id ? cut.h : cut.h - 1);
-    if (!isAsked && most > have) upTo.set(id, most);
-    if (forgotten > Math.max(theirs.get(id) ?? 0, history.cleared)) lossy.set(id, forgotten);
-  }
-  const page = { question, known: history.known, upTo, lossy, writes };
-  const cursor = pull.cursor ?? { cell: 0, moves: 0 };
-  const isLast = rules.lastPage ? cut === undefined : after.h === 0;
-  if (!isLast) return { ...page, more: cut === undefined ? MORE.nothing : MORE.writes, departures: [], cursor };
-  const { departures, more } = history.departures(theirs, cursor, MAX_DEPARTURES);
-  return { ...page, more: cut !== undefined ? MORE.writes : more ? MORE.departures : MORE.nothing, departures, cursor };
-}
-
-/** The oldest writes that a peer lacks, in ascending order; `cut` is the last one's place if there are more. */
-function missingWrites(
+export function pageFor(
   store: Store,
-  theirs: Known,
-  after: Place,
-  maxWrites: number,
-): { writes: Write[]; cut?: Place } {
-  const { reader, history } = store;
-  const heads: { position: number; h: number; id: number; rest: Iterator<number> }[] = [];
-  for (const origin of history.origins) {
-    const { id } = origin;
-    const rest = missingOf(store, origin, theirs.get(id) ?? 0, after);
-    const { value: position } = rest.next();
-    if (position !== undefined) heads.push({ position, h: reader.h(position), id, rest });
-  }
-  const positions: number[] = [];
-  let bytes = 0;
-  while (heads.length > 0) {
-    let least = 0;
-    for (let i = 1; i < heads.length; i++) {
-      const difference = heads[i].h - heads[least].h;
-      if (difference < 0 || (difference === 0 && heads[i].id < heads[least].id)) least = i;
-    }
-    const { position, id, rest } = heads[least];
-    const more = reader.keyBytes(position) + reader.storedBytes(position);
-    const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
-    if (isFull && positions.length > 0) {
-      return { writes: writesAt(store, positions), cut: placeOf(history.version(positions.at(-1)!)) };
-    }
-    positions.push(position);
-    bytes += more;
-    const { value: next } = rest.next();
-    if (next === undefined) heads.splice(least, 1);
-    else heads[least] = { position: next, h: reader.h(next), id, rest };
-  }
-  return { writes: writesAt(store, positions) };
+  pull: Pull,
+  { maxWrites, rules, known }: { maxWrites: number; rules: Rules; known: Known },
+): Omit<Page, "to"> {
+  const { history } = store;
+  const { question, known: theirs, after } = pull;
+  const isAsked = pull.cursor !== undefined;
+  const { writes, isCut } = isAsked ? { writes: [], isCut: false } : missingWrites(store, pull, maxWrites);
+  const lossy = history.forgottenBeyond(theirs);
+  for (const [id, h] of lossy) if (h <= history.cleared) lossy.delete(id);
+  const page = { question, known, lossy, writes };
+  const cursor = pull.cursor ?? { cell: 0, moves: 0 };
+  const isLast = rules.lastPage ? !isCut : after.h === 0;
+  if (!isLast) return { ...page, more: isCut ? MORE.writes : MORE.nothing, departures: [], cursor };
+  const { departures, more } = history.departures(theirs, cursor, MAX_DEPARTURES);
+  return { ...page, more: isCut ? MORE.writes : more ? MORE.departures : MORE.nothing, departures, cursor };
 }
 
 /**
- * Positions of an origin's writes that a peer lacks. Orphans are among them, though they make nothing known: an orphan may
- * have replaced a write that is known. Only orphans after the place `after` are given, or every page would bring them again.
+ * The oldest writes that a peer lacks, in ascending order; `isCut` if there are more. Orphans are among them, though they
+ * make nothing known: an orphan may have replaced a write that is known.
  */
-function* missingOf(
-  { reader, history: { cleared } }: Store,
-  { id, known, log }: Origin,
-  have: number,
-  after: Place,
-): Generator<number, void, void> {
-  const from = Math.max(have, cleared);
-  for (const position of log.after(from)) {
-    if (reader.h(position) > known) break;
-    yield position;
+function missingWrites(store: Store, pull: Pull, maxWrites: number): { writes: Write[]; isCut: boolean } {
+  const { reader, history } = store;
+  const { known: theirs, after } = pull;
+  const least = new Map<unknown, number>();
+  for (const { id, log } of after.h > 0 ? [] : history.knowledge.beyond(theirs)) {
+    if (log !== undefined) least.set(log, Math.min(least.get(log) ?? Infinity, (theirs.get(id) ?? 0) + 1));
   }
-  for (const position of log.after(Math.max(from, known, after.h - 1))) {
-    if (isAfter({ h: reader.h(position), id }, after)) yield position;
+  const from = (log: WriteLog) => Math.max(history.cleared + 1, Math.min(least.get(log) ?? Infinity, after.h));
+  const positions: number[] = [];
+  let bytes = 0;
+  for (const position of history.logs.ascending(from)) {
+    const [h, { id }] = [reader.h(position), history.logs.originAt(position)];
+    if (h <= (theirs.get(id) ?? 0) || !isAfter({ h, id }, after)) continue;
+    const more = reader.keyBytes(position) + reader.storedBytes(position);
+    const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
+    if (isFull && positions.length > 0) return { writes: writesAt(store, positions), isCut: true };
+    positions.push(position);
+    bytes += more;
   }
+  return { writes: writesAt(store, positions), isCut: false };
 }
 
 /** Place of the write with a version. */
@@ -109,33 +75,23 @@ export function placesBefore(
   before: Place,
   most: number,
 ): { places: Place[]; more: boolean } {
-  const heads = history.origins.flatMap(({ id, known, log }) => {
-    const rest = log.before(Math.min(known, id < before.id ? before.h : before.h - 1) + 1);
-    return { id, rest, h: nextEntry(reader, rest) };
-  }).filter(({ h }) => h > history.cleared);
   const places: Place[] = [];
-  while (heads.length > 0) {
+  for (const position of history.logs.descending(before.h)) {
+    const [h, { id, known }] = [reader.h(position), history.logs.originAt(position)];
+    if (h <= history.cleared) break;
+    if (h > known || reader.kind(position) !== ENTRY || !isAfter(before, { h, id })) continue;
     if (places.length === most) return { places, more: true };
-    let last = 0;
-    for (let i = 1; i < heads.length; i++) if (isAfter(heads[i], heads[last])) last = i;
-    const head = heads[last];
-    places.push({ h: head.h, id: head.id });
-    head.h = nextEntry(reader, head.rest);
-    if (head.h <= history.cleared) heads.splice(last, 1);
+    places.push({ h, id });
   }
   return { places, more: false };
 }
 
-/** Version of the next entry; 0 if there is none. */
-function nextEntry(reader: EntryReader, positions: Generator<number, void, void>): number {
-  for (let next = positions.next(); !next.done; next = positions.next()) {
-    if (reader.kind(next.value) === ENTRY) return reader.h(next.value);
-  }
-  return 0;
-}
-
 /** A page of entries at places, the newest first, as many as a page holds. */
-export function pageAt(store: Store, question: number, places: readonly Place[], maxWrites: number): Omit<Page, "to"> {
+export function pageAt(
+  store: Store,
+  { question, places }: { question: number; places: readonly Place[] },
+  { maxWrites, known }: { maxWrites: number; known: Known },
+): Omit<Page, "to"> {
   const { reader, history } = store;
   const positions: number[] = [];
   let [bytes, isFull] = [0, false];
@@ -147,9 +103,9 @@ export function pageAt(store: Store, question: number, places: readonly Place[],
     if (isFull) break;
     positions.push(position);
   }
-  const none = { upTo: new Map(), lossy: new Map(), departures: [], cursor: { cell: 0, moves: 0 } };
+  const none = { lossy: new Map(), departures: [], cursor: { cell: 0, moves: 0 } };
   const more = isFull ? MORE.writes : MORE.nothing;
-  return { question, known: history.known, ...none, more, writes: writesAt(store, positions.reverse()) };
+  return { question, known, ...none, more, writes: writesAt(store, positions.reverse()) };
 }
 
 /** Whether `place` comes after `other`. */
@@ -194,4 +150,15 @@ export function nameOf(store: Store, { bytes, from, to }: ByteSpan): { key: Byte
 export function livesAt(store: Store, key: ByteSpan, version: Version): number {
   const position = store.peek(key);
   return position !== 0 && compareVersions(store.history.version(position), version) === 0 ? position : 0;
+}
+
+/** Of each of a peer's living versions, whether it is the newest of its key that this node has known. */
+export function confirmedOf(store: Store, { known: theirs, writes }: Verify): boolean[] {
+  const forgotten = Math.max(0, ...store.history.forgottenBeyond(theirs).values());
+  return writes.map(({ key, version }) => {
+    if (livesAt(store, key, version) !== 0) return true;
+    const held = store.versionOf(key);
+    const isNewer = held !== undefined && compareVersions(held, version) > 0;
+    return !isNewer && version.h > forgotten && !store.hasLeft(key, version);
+  });
 }

@@ -1,5 +1,7 @@
 /** What a node knows of a peer that it is connected to. */
 
+import { newPeerBases, type PeerBases } from "./bases.ts";
+
 /** What is known of a peer. */
 export interface PeerState {
   /** The peer's origin, once it has sent a message. */
@@ -20,6 +22,8 @@ export interface PeerState {
   unanswered: number;
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
   isOffered: boolean;
+  /** What the bases in its messages stand for. */
+  readonly bases: PeerBases;
 }
 
 /** What is known of a peer at first. */
@@ -35,6 +39,7 @@ export function newPeerState(): PeerState {
     askedMs: undefined,
     unanswered: 0,
     isOffered: false,
+    bases: newPeerBases(),
   };
 }
 

@@ -6,7 +6,7 @@
 import { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message } from "../replication/message.ts";
 import { readMessage } from "../replication/message_reader.ts";
-import { ALL_RULES } from "../store/history.ts";
+import { ALL_RULES } from "../store/rules.ts";
 import { Invariants } from "./invariants.ts";
 import type { KeepingCounts } from "./keeping.ts";
 import { peersOf, type Scenario } from "./scenarios.ts";
@@ -140,6 +140,8 @@ export class Cluster {
       maxGraves,
       maxForgotten: this.#scenario.maxForgotten,
       hashBits: this.#scenario.hashBits,
+      maxListed: this.#scenario.maxListed,
+      maxLogs: this.#scenario.maxLogs,
       ttlMs: 0,
       renewOnHit: true,
       hashKey: [this.#seed, i],
@@ -156,6 +158,7 @@ export class Cluster {
       rules,
       joinRounds: JOIN_ROUNDS,
       send: (to, bytes) => this.#send(i, to, bytes),
+      receive: (bytes, link) => this.#receive(i, link, bytes, readMessage(bytes)),
     });
     for (const link of this.#linksOf(i)) gossip.connect(link);
     const node: Node = { store, gossip, origin, skewMs, pages: 0 };
@@ -251,18 +254,22 @@ export class Cluster {
     if (isLate) this.counts.late++;
     const what = isLate ? "hears, too late," : "hears";
     this.#trace?.heard(this.nowMs, `node ${to} (${node.origin}) ${what} from ${from} (${message.from})`, message);
-    this.invariants.takes(to, message, () => {
-      try {
-        node.gossip.receive(link, bytes);
-      } catch (error) {
-        this.violate(`crash: node ${to} throws: ${error}`);
-      }
-    });
+    this.#receive(to, link, bytes, message);
     if (!this.network.isFaulty || isLate || message.type !== MESSAGE.page || !message.more) return;
     if (node.pages > 0 && --node.pages === 0) {
       this.counts.restartsInJoin++;
       this.restart(to);
     }
+  }
+
+  #receive(to: number, link: number, bytes: Uint8Array, message: Message): void {
+    this.invariants.takes(to, message, () => {
+      try {
+        this.nodes[to].gossip.receive(link, bytes);
+      } catch (error) {
+        this.violate(`crash: node ${to} throws: ${error}`);
+      }
+    });
   }
 
   #mix(...numbers: number[]): void {

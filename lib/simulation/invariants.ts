@@ -14,7 +14,8 @@
 
 import type { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
-import { exceeds, type Known } from "../store/history.ts";
+import { exceeds } from "../store/known.ts";
+import type { Known } from "../store/known.ts";
 import { ENTRY } from "../store/entry.ts";
 import { Keeping, type KeepingCounts } from "./keeping.ts";
 import { MadeWrites } from "./made_writes.ts";
@@ -112,8 +113,10 @@ export class Invariants {
   sent(i: number, message: Message, bytes: number): void {
     const { maxWrites } = this.#scenario;
     const writes = "writes" in message ? message.writes : [];
-    if (writes.length > maxWrites) this.#violate(`bounds: node ${i} sends ${writes.length} writes at once`);
-    const origins = this.#nodes[i].store.history.origins.length;
+    // Entries of one version are asked about together.
+    const most = message.type === MESSAGE.verify ? maxWrites + this.#nodes.length : maxWrites;
+    if (writes.length > most) this.#violate(`bounds: node ${i} sends ${writes.length} writes at once`);
+    const origins = Math.max(...this.#nodes.map(({ store }) => store.history.origins.length)); // it may be told of all
     const departures = message.type === MESSAGE.page ? message.departures.length : 0;
     const places = "places" in message ? message.places.length : 0;
     const answers = message.type === MESSAGE.verified ? message.confirmed.length : 0;
@@ -162,7 +165,7 @@ export class Invariants {
       this.#checkClaim(i, key);
     }
     let graves = 0;
-    for (const { log } of history.origins) {
+    for (const log of history.logs.all) {
       for (const position of log.after(0)) if (reader.kind(position) !== ENTRY) graves++;
     }
     if (graves > this.#scenario.maxGraves) this.#violate(`bounds: node ${i} has ${graves} graves`);
@@ -285,8 +288,11 @@ export class Invariants {
       }
       const lacked = new Set<string>();
       for (const { store: { history, reader } } of this.#nodes) {
-        for (const { id, log } of history.origins) {
-          for (const position of log.after(known.get(id) ?? 0)) lacked.add(`${reader.h(position)}/${id}`);
+        for (const origin of history.origins) {
+          const { id } = origin;
+          for (const position of history.logs.after(origin, known.get(id) ?? 0)) {
+            lacked.add(`${reader.h(position)}/${id}`);
+          }
         }
       }
       most += 2 * lacked.size + linksOf(i, this.#scenario) * Math.min(lacked.size, maxWrites);

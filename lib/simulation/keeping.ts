@@ -4,7 +4,7 @@
  */
 
 import type { Write } from "../replication/message.ts";
-import type { Known } from "../store/history.ts";
+import type { Known } from "../store/known.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { CAUSE } from "../store/store_listener.ts";
@@ -73,7 +73,7 @@ export class Keeping {
     const { history, reader, nowMs } = this.#store;
     const living: Living = new Map();
     if (!canDrop) return living;
-    for (const { log } of history.origins) {
+    for (const log of history.logs.all) {
       for (const position of log.after(history.cleared)) {
         if (reader.kind(position) !== ENTRY || reader.deadlineMs(position) <= nowMs) continue;
         living.set(keyAt(this.#store, position), history.version(position));
@@ -102,7 +102,7 @@ export class Keeping {
   #remaining(before: Living): Set<number> {
     const { history, reader } = this.#store;
     const keys = new Set<number>();
-    for (const { log } of history.origins) {
+    for (const log of history.logs.all) {
       for (const position of log.after(0)) {
         const key = keyAt(this.#store, position);
         const was = before.get(key);

@@ -1,7 +1,7 @@
 /** The clusters that a simulation goes through, and the conditions of each beside the faults that all have. */
 
 import { ODDS, type Odds } from "./network.ts";
-import { ALL_RULES, type Rules } from "../store/history.ts";
+import { ALL_RULES, type Rules } from "../store/rules.ts";
 
 /** Names of the rules that a scenario can switch off. */
 export const RULE_NAMES = Object.keys(ALL_RULES) as readonly (keyof Rules)[];
@@ -32,6 +32,9 @@ export interface Scenario {
   /** Fingerprints held at most of keys whose writes have left, and bits of the hash in each; `undefined` is the store's. */
   maxForgotten?: number;
   hashBits?: number;
+  /** Origins up to which each is listed in messages, and those that have a log of their own; `undefined` is the store's. */
+  maxListed?: number;
+  maxLogs?: number;
   /** Nodes that have no peers until three fifths of the steps have passed. */
   lonely: readonly number[];
   /** Nodes that start, with nothing, when three fifths of the steps have passed. */
@@ -66,6 +69,7 @@ export interface Scenario {
 
 const FORGETFUL: Partial<Scenario> = { keys: 50, steps: 130, maxGraves: 2, maxForgotten: 8, hashBits: 6 };
 const KEEPING: Partial<Scenario> = { keys: 200, maxGraves: 5, timedShare: 0.1, clearShare: 0, keeps: true };
+const FEW_LISTED: Partial<Scenario> = { maxListed: 4, maxLogs: 2 };
 const PAUSES: Partial<Scenario> = { pauseChance: 0.03, pauseUses: 12 };
 const BUSY: Partial<Scenario> = {
   keys: 2000,
@@ -109,6 +113,18 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("two halves apart", { ...FORGETFUL, maxSize: [40, 20, 40, 10], maxGraves: 3, partitionSteps: 120 }),
   scenario("cold join", { ...FORGETFUL, maxSize: [10, 10, 30, 30], joins: [3], maxWrites: 5 }),
   scenario("restarts", { ...FORGETFUL, maxSize: [10, 25, 25, 25], maxGraves: 3, restartChance: 0.06 }),
+  scenario("restarts, few listed", { nodes: 3, restartChance: 0.15, keys: 60, ...FEW_LISTED }),
+  scenario("restarts, few listed, no pushes", {
+    ...FORGETFUL,
+    ...FEW_LISTED,
+    nodes: 3,
+    maxSize: [10, 25, 25],
+    eager: false,
+    restartChance: 0.1,
+    maxWrites: 5,
+  }),
+  scenario("two halves apart, few listed", { keys: 60, partitionSteps: 120, restartChance: 0.15, ...FEW_LISTED }),
+  scenario("cold join, few listed", { keys: 60, joins: [3], maxWrites: 5, restartChance: 0.15, ...FEW_LISTED }),
   scenario("many origins, ring of 6", { ...FORGETFUL, nodes: 6, topology: "ring", maxSize: 20, restartChance: 0.12 }),
   scenario("tiny memory", { ...FORGETFUL, maxSize: 12, maxGraves: 1, maxForgotten: 4, hashBits: 4 }),
   scenario("tiny pages, much loss", {

@@ -2,7 +2,7 @@
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import { MESSAGE, type Message, type Write } from "../replication/message.ts";
-import type { Known } from "../store/history.ts";
+import type { Known } from "../store/known.ts";
 import { ENTRY, GHOST, TOMB } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 import { type Version, versionAt } from "../store/version.ts";
@@ -57,7 +57,6 @@ export function describe(message: Message, key: number | undefined): string {
   if ("to" in message) parts.push(`for ${message.to}`);
   if (message.type === MESSAGE.known && message.turn > 0) parts.push(TURNS[message.turn - 1]);
   if (message.type === MESSAGE.page) {
-    parts.push(`up to ${showKnown(message.upTo)}`);
     if (message.lossy.size > 0) parts.push(`forgotten ${showKnown(message.lossy)}`);
     if (message.more) parts.push("and more");
   } else if ("known" in message) parts.push(`knows ${showKnown(message.known)}`);

@@ -32,13 +32,10 @@ export interface EntriesOptions {
   readonly onLeave: (position: number, cause: Cause) => void;
 }
 
-/** Where a search for covered entries goes on; it begins at `{ index: 0, h: 0, relabelled: 0 }`. */
+/** Where a search for covered entries goes on; it begins at `{ h: 0 }`. */
 export interface SweepCursor {
-  /** Index of an origin, and the version after which its writes come next. */
-  index: number;
+  /** The version from which on entries come next. */
   h: number;
-  /** How many records had been counted under another origin when the search began; then it begins again. */
-  relabelled: number;
 }
 
 /** Bytes of a segment; fewer where the memory limit is below `LEAST_SEGMENTS` segments of this size. */
@@ -276,24 +273,23 @@ export class Entries {
   }
 
   /**
-   * Positions of entries that fingerprints cover, among about `places` entries from a cursor on; the cursor moves, to an
-   * index beyond all origins at the end.
+   * Positions of about `most` entries that fingerprints cover, among about `places` from a cursor on; the cursor moves, at the
+   * end to `Infinity`.
    */
   covered(cursor: SweepCursor, places: number, most: number): number[] {
     const { history, records } = this;
-    if (cursor.relabelled !== history.relabelled) {
-      Object.assign(cursor, { index: 0, h: 0, relabelled: history.relabelled });
-    }
     const covered: number[] = [];
-    for (; cursor.index < history.origins.length; cursor.index++, cursor.h = 0) {
-      for (const position of history.origins[cursor.index].log.after(Math.max(cursor.h, history.cleared))) {
-        if (places-- === 0 || covered.length === most) return covered;
-        cursor.h = records.h(position);
-        if (records.kind(position) !== ENTRY) continue;
-        records.leadToKey(position, this.#key);
-        if (history.hasNewer(this.#key, history.version(position))) covered.push(position);
-      }
+    for (const position of history.logs.ascending(Math.max(cursor.h, history.cleared + 1))) {
+      const h = records.h(position);
+      const isNext = h > cursor.h; // those of one version are looked at together
+      cursor.h = h;
+      if (isNext && (places <= 0 || covered.length >= most)) return covered;
+      places--;
+      if (records.kind(position) !== ENTRY) continue;
+      records.leadToKey(position, this.#key);
+      if (history.hasNewer(this.#key, history.version(position))) covered.push(position);
     }
+    cursor.h = Infinity;
     return covered;
   }
 
@@ -331,7 +327,7 @@ export class Entries {
    */
   eraseDoomed(places: number): number {
     const found: number[] = [];
-    for (const { log } of this.history.origins) {
+    for (const log of this.history.logs.all) {
       for (const position of log.after(0)) {
         if (found.length === places || !this.isDoomed(position)) break;
         found.push(position);

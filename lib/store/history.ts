@@ -9,85 +9,10 @@ import { type Cursor, Fingerprints, MAX_LABEL } from "./fingerprints.ts";
 import { publicHash } from "./keyed_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
-import { Chunks, WriteLog } from "./write_log.ts";
-
-/** The rules of docs/replication.md that the simulator can switch off, to show what each is for. */
-export interface Rules {
-  /** What leaves without a newer write of its key leaves a fingerprint. */
-  fingerprints: boolean;
-  /** Fingerprints are given after the last write, not after the first page. */
-  lastPage: boolean;
-  /** Entries that a peer's fingerprints cover are dropped. */
-  sweep: boolean;
-  /** What is refused leaves a fingerprint. */
-  bury: boolean;
-  /** What is known already is not accepted again. */
-  cover: boolean;
-  /** What may have left here, or is below the floor, is accepted only from those who know what has left. */
-  floor: boolean;
-  /** What may have left here, or is below the floor, is accepted from senders who know what has left. */
-  dominance: boolean;
-  /** Entries that may have been deleted elsewhere are verified. */
-  verify: boolean;
-  /** A push is applied only if the write before it is known. */
-  prefix: boolean;
-  /** Answers to an earlier start are ignored. */
-  incarnation: boolean;
-  /** Nothing from before a clear is accepted. */
-  clear: boolean;
-  /** A renewal is for the very version that it names. */
-  touch: boolean;
-  /** What pages bring is known with the last of them. */
-  pages: boolean;
-  /** What a catch-up that broke off has left is adopted. */
-  adoption: boolean;
-}
-
-/** All rules. */
-export const ALL_RULES: Rules = {
-  fingerprints: true,
-  lastPage: true,
-  sweep: true,
-  bury: true,
-  cover: true,
-  floor: true,
-  dominance: true,
-  verify: true,
-  prefix: true,
-  incarnation: true,
-  clear: true,
-  touch: true,
-  pages: true,
-  adoption: true,
-};
-
-/** What is known of one origin's writes. */
-export interface Origin {
-  id: number;
-  /** Origin that made the writes: `id` itself or, where they have been adopted, another. */
-  writer: number;
-  /** All writes of the origin up to this version have been dealt with. */
-  known: number;
-  /** The highest version counted under `id` whose fingerprint has been dropped. */
-  forgotten: number;
-  /** The highest version counted under `id` that has a fingerprint; 0 without one. */
-  left: number;
-  /** The highest version counted under `id` that was an orphan here when it left. */
-  lost: number;
-  /** The label of its fingerprints; 0 without one. */
-  label: number;
-  /** The origin's writes that are held as an entry or a grave. */
-  log: WriteLog;
-}
-
-/** How far the writes of origins are known: id → h. */
-export type Known = Map<number, number>;
-
-/** Whether `one` knows any write that `other` does not. */
-export function exceeds(one: Known, other: Known): boolean {
-  for (const [id, h] of one) if (h > (other.get(id) ?? 0)) return true;
-  return false;
-}
+import type { Rules } from "./rules.ts";
+import type { Known } from "./known.ts";
+import { Logs } from "./logs.ts";
+import { type Origin, Origins, type OriginSizes } from "./origins.ts";
 
 /** A write that has left, as peers tell each other of it. */
 export interface Departure {
@@ -100,24 +25,30 @@ export interface Departure {
   writer: number;
 }
 
-/** Origins that a history tells apart: one for each start of each server. */
-export const MAX_ORIGINS = 4096;
 /** Labels that are taken from origins at a time when all are in use. */
 const LABELS_FREED = 32;
 /** Cells of the table of fingerprints that are looked at for one page. */
 const PAGE_CELLS = 2 ** 16;
 const STEP_CELLS = 2 ** 10;
 
+/** Sizes that the simulator and tests make small. */
+export interface Sizes extends OriginSizes {
+  /** Bits of the hash of a fingerprint that are used. */
+  hashBits?: number;
+  /** Origins that have a log of their own. */
+  maxLogs?: number;
+}
+
 /** The writes of all origins. */
 export class History {
-  /** Origins by index; the first is this node's own. */
-  readonly origins: Origin[] = [];
+  /** The writes that are held. */
+  logs!: Logs;
+  /** Origins, and how far the writes of each are known. */
+  readonly knowledge: Origins;
   /** The highest `forgotten` of all origins. */
   floor = 0;
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
-  /** How many records have been counted under another origin than before. */
-  relabelled = 0;
   /** Whether peers have given fingerprints that have not been compared with all entries yet. */
   isUnswept = false;
   /** How far fingerprints that peers gave have been dropped that nothing known here rests on. */
@@ -127,21 +58,22 @@ export class History {
   /** Origins by the label of their fingerprints. */
   readonly #labelled: (Origin | undefined)[] = [];
   #records!: Records;
-  #chunks!: Chunks;
-  readonly #ownId: number;
   readonly #hashMask: number;
   readonly #evict: (position: number) => void;
-  readonly #indexes = new Map<number, number>();
+  readonly #maxLogs: number | undefined;
+  /** Origins of which something has been forgotten; and all of which there may be orphans, here or gone. */
+  readonly #forgetful = new Set<Origin>();
+  readonly #suspects = new Set<Origin>();
 
   /**
-   * @param maxForgotten Writes that have left of which fingerprints are kept in any case; `hashBits` is how many bits of their
-   * hash are used.
+   * @param maxForgotten Writes that have left of which fingerprints are kept in any case.
    * @param evict Removes the record at a position, whose write leaves.
    */
-  constructor(ownId: number, maxForgotten: number, evict: (position: number) => void, hashBits = 32) {
-    this.#ownId = ownId;
+  constructor(ownId: number, maxForgotten: number, evict: (position: number) => void, sizes: Sizes = {}) {
+    this.knowledge = new Origins(ownId, sizes);
+    this.#maxLogs = sizes.maxLogs;
     this.#evict = evict;
-    this.#hashMask = -1 << 32 - hashBits;
+    this.#hashMask = -1 << 32 - (sizes.hashBits ?? 32);
     this.#fingerprints = new Fingerprints(maxForgotten, (label, upTo) => {
       const origin = this.#labelled[label]!;
       this.#drop(origin, Math.min(upTo, origin.left));
@@ -151,19 +83,26 @@ export class History {
   /** Continues with other records, still empty; what is known, forgotten and cleared stays. */
   attach(records: Records): void {
     this.#records = records;
-    this.#chunks = new Chunks(records);
-    for (const origin of this.origins) origin.log = new WriteLog(records, this.#chunks);
-    if (this.origins.length === 0) this.indexOf(this.#ownId);
+    for (const origin of this.origins) {
+      origin.log = undefined;
+      origin.size = origin.newest = 0;
+    }
+    this.logs = new Logs(records, this.knowledge.own, this.#maxLogs);
+  }
+
+  /** All origins; the first is this node's own. */
+  get origins(): readonly Origin[] {
+    return this.knowledge.all;
   }
 
   /** Memory of the order of writes and of fingerprints, in bytes. */
   get bytes(): number {
-    return this.#chunks.bytes + this.#fingerprints.bytes;
+    return this.logs.bytes + this.#fingerprints.bytes;
   }
 
   /** Bytes that the next write may add to `bytes`. */
   get growthBytes(): number {
-    return this.#chunks.growthBytes + this.#fingerprints.growthBytes;
+    return this.logs.growthBytes + this.#fingerprints.growthBytes;
   }
 
   /** Memory of fingerprints, in bytes. */
@@ -176,41 +115,37 @@ export class History {
     return this.#fingerprints.size;
   }
 
-  /** Index of an origin. A new origin gets the next index or, if none is left, that of the one with the fewest writes here. */
-  indexOf(id: number): number {
-    const known = this.#indexes.get(id);
-    if (known !== undefined) return known;
-    const log = new WriteLog(this.#records, this.#chunks);
-    const origin = { id, writer: id, known: 0, forgotten: 0, left: 0, lost: 0, label: 0, log };
-    const index = this.origins.length < MAX_ORIGINS ? this.origins.length : this.#retire();
-    this.origins[index] = origin;
-    this.#indexes.set(id, index);
-    return index;
+  /** An origin. Where there are too many, those with the fewest writes here make room for a new one, and those leave. */
+  #origin(id: number): Origin {
+    const met = this.knowledge.find(id);
+    if (met !== undefined) return met;
+    if (this.knowledge.isFull) this.#retire(this.knowledge.least());
+    return this.knowledge.get(id);
   }
 
-  /** Gives up the origin with the fewest writes here; of those with equally few, the one whose last known write is oldest. */
-  #retire(): number {
-    let least = 1;
-    for (let i = 2; i < this.origins.length; i++) {
-      const { log: { size }, known } = this.origins[i];
-      const { log, known: leastKnown } = this.origins[least];
-      if (size < log.size || (size === log.size && known < leastKnown)) least = i;
+  #retire(least: Origin[]): void {
+    for (const origin of least) {
+      for (const position of [...this.logs.after(origin, 0)]) this.#evict(position);
     }
-    const { id, log } = this.origins[least];
-    for (const position of [...log.after(0)]) this.#evict(position);
-    this.#indexes.delete(id);
-    return least;
+    const gone = least.filter(({ size }) => size === 0);
+    const labels = new Set(gone.map(({ label }) => label).filter((label) => label !== 0));
+    if (labels.size > 0) this.#fingerprints.removeLabels((label) => labels.has(label));
+    for (const label of labels) this.#labelled[label] = undefined;
+    for (const origin of gone) {
+      this.#forgetful.delete(origin);
+      this.#suspects.delete(origin);
+    }
+    this.knowledge.remove(gone);
   }
 
   /** How far an origin's writes are known; 0 for one not met. */
   knownOf(id: number): number {
-    const index = this.#indexes.get(id);
-    return index === undefined ? 0 : this.origins[index].known;
+    return this.knowledge.find(id)?.known ?? 0;
   }
 
   /** Whether an origin has been met. */
   hasMet(id: number): boolean {
-    return this.#indexes.has(id);
+    return this.knowledge.find(id) !== undefined;
   }
 
   /**
@@ -225,14 +160,13 @@ export class History {
     if (orphan === 0) return false;
     this.remove(orphan);
     this.add(orphan, version);
-    this.relabelled++;
     return true;
   }
 
   /** Position of the write of version `h` that is counted under an origin, or 0. */
   at(id: number, h: number): number {
-    const index = this.#indexes.get(id);
-    return index === undefined ? 0 : this.origins[index].log.at(h);
+    const origin = this.knowledge.find(id);
+    return origin === undefined ? 0 : this.logs.at(origin, h);
   }
 
   /**
@@ -263,14 +197,24 @@ export class History {
 
   /** Whether the last write of a key that has left, if it is still known exactly, had this version and was the newest. */
   leftLast(key: ByteSpan, { h, origin, by = origin }: Version): boolean {
-    const index = this.#indexes.get(by);
-    return index !== undefined && this.#fingerprints.wasLast(this.#hash(key), h, this.origins[index].label);
+    const label = this.knowledge.find(by)?.label ?? 0;
+    return label !== 0 && this.#fingerprints.wasLast(this.#hash(key), h, label);
   }
 
   /** Whether versions at or above `h` have been forgotten here that `theirs` does not hold. */
   #isForgotten(h: number, theirs: Known): boolean {
-    return h <= this.floor &&
-      this.origins.some(({ id, forgotten }) => forgotten >= h && forgotten > (theirs.get(id) ?? 0));
+    if (h > this.floor) return false;
+    for (const { id, forgotten } of this.#forgetful) {
+      if (forgotten >= h && forgotten > (theirs.get(id) ?? 0)) return true;
+    }
+    return false;
+  }
+
+  /** How far writes have been forgotten of which `theirs` does not know, by origin. */
+  forgottenBeyond(theirs: Known): Known {
+    const beyond: Known = new Map();
+    for (const { id, forgotten } of this.#forgetful) if (forgotten > (theirs.get(id) ?? 0)) beyond.set(id, forgotten);
+    return beyond;
   }
 
   /** Whether a version is known, under its origin or under the number of its adoption. */
@@ -280,39 +224,50 @@ export class History {
 
   /** Version of the write at a position. */
   version(position: number): Version {
-    const { id, writer } = this.origins[this.#records.origin(position)];
+    const { id, writer } = this.logs.originAt(position);
     const h = this.#records.h(position);
     return id === writer ? { h, origin: id } : { h, origin: writer, by: id };
   }
 
   /** Gives the record at a position a version, and its place among the writes of its origin. */
   add(position: number, version: Version): void {
-    const index = this.#indexFor(version);
-    this.#records.setVersion(position, version.h, index);
-    this.origins[index].log.add(position);
+    const origin = this.#originOf(version);
+    this.#records.setH(position, version.h);
+    this.logs.add(position, origin);
+    if (version.h > origin.known && origin !== this.origins[0]) this.#suspects.add(origin);
   }
 
-  /** Index of the origin under which a write is counted. */
-  #indexFor(version: Version): number {
+  /** The origin under which a write is counted. */
+  #originOf(version: Version): Origin {
     const { origin, by = origin } = version;
-    if (origin === this.origins[0].id) return 0;
-    return by === origin ? this.indexOf(origin) : this.#adopted(version, by);
+    if (origin === this.origins[0].id) return this.origins[0];
+    return by === origin ? this.#origin(origin) : this.#adopted(version, by);
   }
 
-  /** Index of the number under which an adopted write is counted: each number stands for one writer. */
-  #adopted({ origin }: Version, by: number): number {
-    const writer = this.indexOf(origin);
-    const index = this.indexOf(by);
-    const adopted = this.origins[index];
-    if (index !== 0 && adopted.log.size === 0) adopted.writer = origin;
-    return adopted.writer === origin ? index : writer;
+  /** The number under which an adopted write is counted: each number stands for one writer. */
+  #adopted({ origin }: Version, by: number): Origin {
+    const writer = this.#origin(origin);
+    const adopted = this.#origin(by);
+    if (adopted !== this.origins[0] && adopted.size === 0) adopted.writer = origin;
+    return adopted.writer === origin ? adopted : writer;
   }
 
   /** Origins of which more has been held here than is known, which a catch-up under way or broken off leaves. */
   get orphaned(): number[] {
-    return this.origins.filter(({ known, forgotten, lost, log }) =>
-      Math.max(forgotten, lost) > Math.max(known, this.cleared) || (log.size > 0 && log.countAfter(known) > 0)
-    ).map(({ id }) => id);
+    const orphaned: number[] = [];
+    for (const origin of this.#suspects) {
+      const { id, known, forgotten, lost } = origin;
+      if (Math.max(forgotten, lost) > Math.max(known, this.cleared) || this.#hasOrphans(origin)) orphaned.push(id);
+      else if (Math.max(forgotten, lost) <= known) this.#suspects.delete(origin);
+    }
+    return orphaned;
+  }
+
+  #hasOrphans(origin: Origin): boolean {
+    if (origin.size === 0 || origin.newest <= origin.known) return false;
+    if (!this.logs.after(origin, origin.known).next().done) return true;
+    origin.newest = origin.known; // what was newer has left
+    return false;
   }
 
   /**
@@ -322,26 +277,22 @@ export class History {
    * @returns How many writes were moved; if `most`, there may be more.
    */
   adopt(id: number, by: number, most: number): number {
-    const index = this.#indexes.get(id);
-    if (index === undefined) return 0;
-    const origin = this.origins[index];
+    const origin = this.knowledge.find(id);
+    if (origin === undefined) return 0;
     const { writer, known } = origin;
+    const isRenamed = known === 0 && !this.hasMet(by) && (origin.log === undefined || origin.log.owner === origin);
     const moving: number[] = [];
-    for (const position of known === 0 ? [] : origin.log.after(known)) if (moving.push(position) === most) break;
+    for (const position of isRenamed ? [] : this.logs.after(origin, known)) if (moving.push(position) === most) break;
     for (const position of moving) {
       this.remove(position);
       this.add(position, { h: this.#records.h(position), origin: writer, by });
     }
     if (moving.length === most) return most;
-    if (known === 0 && !this.hasMet(by)) {
-      this.#indexes.delete(id);
-      this.#indexes.set(by, index);
-      origin.id = by;
-    }
-    const adopted = this.origins[this.indexOf(by)];
+    if (isRenamed) this.knowledge.rename(origin, by);
+    const adopted = this.#origin(by);
     if (adopted !== origin) {
-      if (adopted.log.size === 0) adopted.writer = writer;
-      adopted.forgotten = Math.max(adopted.forgotten, origin.forgotten > known ? origin.forgotten : 0);
+      if (adopted.size === 0) adopted.writer = writer;
+      if (origin.forgotten > known) this.#forget(adopted, origin.forgotten);
       origin.forgotten = Math.min(origin.forgotten, known);
       if (origin.lost > known) {
         adopted.lost = Math.max(adopted.lost, origin.lost);
@@ -350,48 +301,38 @@ export class History {
         origin.lost = known;
       }
     }
-    adopted.known = Math.max(adopted.log.last, adopted.forgotten, adopted.lost);
-    this.relabelled++;
+    this.knowledge.know(adopted, Math.max(adopted.size === 0 ? 0 : adopted.newest, adopted.forgotten, adopted.lost));
     return moving.length;
   }
 
   /** Takes the record at a position out of the writes of its origin. */
   remove(position: number): void {
-    this.#chunks.remove(position);
+    this.logs.remove(position);
   }
 
   /** Updates the place of a record that has moved to position `to`. */
   moved(to: number): void {
-    this.#chunks.moved(to);
+    this.logs.moved(to);
   }
 
   /** How far the writes of each origin are known. */
   get known(): Known {
-    const known: Known = new Map();
-    for (const origin of this.origins) if (origin.known > 0) known.set(origin.id, origin.known);
-    return known;
+    return this.knowledge.known;
   }
 
-  /** A number that is equal on nodes that know the same writes: a sum, which does not depend on the order of origins. */
+  /** A number that is equal on nodes that know the same writes. */
   get digest(): number {
-    let sum = 0;
-    for (const { id, known } of this.origins) if (known > 0) sum = (sum + mixed(id, known)) % 2 ** 52;
-    return sum;
+    return this.knowledge.digest;
   }
 
   /** How many of the writes known here are beyond what `theirs` knows. */
   countBeyond(theirs: Known): number {
-    let count = 0;
-    for (const { id, known, log } of this.origins) {
-      const have = theirs.get(id) ?? 0;
-      if (known > have) count += log.countAfter(have) - log.countAfter(known);
-    }
-    return count;
+    return this.logs.count(this.knowledge.beyond(theirs), (id) => theirs.get(id) ?? 0);
   }
 
   /** Takes note that a write of a key has left: no record of the key as new as it remains. */
   depart(version: Version, key: ByteSpan): void {
-    this.#depart(this.origins[this.#indexFor(version)], this.#hash(key), version.h, false);
+    this.#depart(this.#originOf(version), this.#hash(key), version.h, false);
   }
 
   /**
@@ -400,8 +341,7 @@ export class History {
    * @param isNewest Whether nothing newer of its key has been heard of.
    */
   departAt(position: number, key: ByteSpan, isNewest: boolean): void {
-    const origin = this.origins[this.#records.origin(position)];
-    this.#depart(origin, this.#hash(key), this.#records.h(position), isNewest && !this.isUnswept);
+    this.#depart(this.logs.originAt(position), this.#hash(key), this.#records.h(position), isNewest && !this.isUnswept);
   }
 
   #hash(key: ByteSpan): number {
@@ -410,8 +350,8 @@ export class History {
 
   /** Takes a peer's fingerprint over, which makes nothing known. */
   take({ hash, upTo, id, writer }: Departure): void {
-    const origin = this.origins[this.indexOf(id)];
-    if (origin !== this.origins[0] && origin.log.size === 0) origin.writer = writer;
+    const origin = this.#origin(id);
+    if (origin !== this.origins[0] && origin.size === 0) origin.writer = writer;
     this.isUnswept = true;
     if (!this.#fingerprints.add(hash, upTo, this.#labelOf(origin))) return this.#drop(origin, upTo);
     if (upTo > origin.left) origin.left = upTo;
@@ -453,7 +393,10 @@ export class History {
   }
 
   #depart(origin: Origin, hash: number, h: number, isNewest: boolean): void {
-    if (h > origin.known) origin.lost = Math.max(origin.lost, h);
+    if (h > origin.known) {
+      origin.lost = Math.max(origin.lost, h);
+      this.#suspects.add(origin);
+    }
     if (!this.#fingerprints.add(hash, h, this.#labelOf(origin), isNewest)) return this.#forget(origin, h);
     if (h > origin.left) origin.left = h;
   }
@@ -487,31 +430,18 @@ export class History {
 
   /** Takes note that a version has been forgotten: nothing here tells of it any more. */
   forget({ h, origin, by = origin }: Version): void {
-    this.#forget(this.origins[this.indexOf(by)], h);
+    this.#forget(this.#origin(by), h);
   }
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */
   know({ h, origin }: Version): void {
-    const list = this.origins[this.indexOf(origin)];
-    if (h > list.known) list.known = h;
+    this.knowledge.know(this.#origin(origin), h);
   }
 
   #forget(origin: Origin, h: number): void {
     if (h > origin.forgotten) origin.forgotten = h;
+    if (h > 0) this.#forgetful.add(origin);
+    if (h > origin.known) this.#suspects.add(origin);
     if (h > this.floor) this.floor = h;
   }
-}
-
-/** Mixes an origin and how far it is known into 52 bits: multiplications and shifts, after MurmurHash3's finalizer. */
-function mixed(id: number, h: number): number {
-  const [high, low] = [Math.floor(h / 2 ** 32), h >>> 0];
-  const a = scramble(Math.imul(id, 0x9e3779b1) ^ low);
-  const b = scramble(a ^ Math.imul(high, 0x85ebca6b) ^ id);
-  return (b & 0xfffff) * 2 ** 32 + (scramble(a + b) >>> 0);
-}
-
-function scramble(x: number): number {
-  x = Math.imul(x ^ x >>> 16, 0x85ebca6b);
-  x = Math.imul(x ^ x >>> 13, 0xc2b2ae35);
-  return x ^ x >>> 16;
 }

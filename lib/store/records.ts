@@ -8,12 +8,12 @@
  * | 4 | hash of the key |
  * | 8, 12 | position of the entry used next after this one, and next before it |
  * | 16 | flags |
- * | 20 | bytes of the key (13 bits), marks (7 bits), index of the origin of its version (12 bits) |
+ * | 20 | bytes of the key (13 bits), marks (7 bits) |
  * | 24 | bytes of the value, those of a stamp included |
  * | 28 | first piece of the rest of the value; 0 if it is all here |
  * | 32 | deadline, as a double: milliseconds, `Infinity` for none |
  * | 40 | version, as a double |
- * | 48 | place among the writes of its origin |
+ * | 48 | place in a log of writes, which leads to the origin of its version |
  * | 52 | when peers were last told of its use, or, of a fixed entry, when it was last used: milliseconds, the lower 32 bits |
  * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms |
  * | 60 | key, then value |
@@ -44,7 +44,6 @@ const NEAR = 14; // in doubles
 const KEY_MASK = 0x1fff;
 const MARKS_SHIFT = 13;
 const MARKS_MASK = 0x7f;
-const ORIGIN_SHIFT = 20;
 
 /** Kind of a record that holds a part of a long value; the other kinds are in entry.ts. */
 const PIECE = 2;
@@ -219,15 +218,9 @@ export class Records implements EntryReader {
     return this.slab.doubles[position >>> this.#shift][(position & this.#mask) + H];
   }
 
-  /** Index of the origin of an entry's version. */
-  origin(position: number): number {
-    return this.#get(position, KEY_BYTES) >>> ORIGIN_SHIFT;
-  }
-
-  /** Sets what `h` and `origin` return. */
-  setVersion(position: number, h: number, origin: number): void {
+  /** Sets what `h` returns. */
+  setH(position: number, h: number): void {
     this.slab.doubles[position >>> this.#shift][(position & this.#mask) + H] = h;
-    this.#set(position, KEY_BYTES, (this.#get(position, KEY_BYTES) & 2 ** ORIGIN_SHIFT - 1) | origin << ORIGIN_SHIFT);
   }
 
   /** An entry's marks. */
@@ -241,7 +234,7 @@ export class Records implements EntryReader {
     this.#set(position, KEY_BYTES, rest | marks << MARKS_SHIFT);
   }
 
-  /** Place among the writes of its origin, as write_log.ts counts. */
+  /** Place in a log of writes, as write_log.ts counts. */
   place(position: number): number {
     return this.#get(position, PLACE) >>> 0;
   }

@@ -9,7 +9,9 @@ import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import type { HashKey } from "./keyed_hash.ts";
-import { ALL_RULES, History, type Known, type Rules } from "./history.ts";
+import { History, type Sizes } from "./history.ts";
+import { ALL_RULES, type Rules } from "./rules.ts";
+import type { Known } from "./known.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -17,7 +19,7 @@ import type { StoreStats } from "../base/stats.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
 
 /** Options of {@linkcode Store}; the names are those of the server's options. */
-export interface StoreOptions {
+export interface StoreOptions extends Sizes {
   /** Entries held at most; `Infinity` leaves the limit to `maxBytes`. */
   maxSize: number;
   /** Memory held at most, in bytes: 64 KiB to 16 GiB (16 GiB). */
@@ -36,9 +38,8 @@ export interface StoreOptions {
   maxGraves?: number;
   /** Writes that have left of which fingerprints are kept in any case; by default as many as `maxBytes` allows. */
   maxForgotten?: number;
-  /** Rules of replication, and bits of the hash in fingerprints; for the simulator. */
+  /** Rules of replication; for the simulator. */
   rules?: Rules;
-  hashBits?: number;
   /** The time, in milliseconds since 1970. */
   clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
 }
@@ -110,7 +111,7 @@ export class Store {
     const limitBytes = maxBytes ?? MAX_STORE_BYTES;
     this.maxForgotten = !this.#replicates ? 0 : options.maxForgotten ?? mostFingerprints(limitBytes);
     const evict = (position: number) => this.#entries.depart(position);
-    this.#history = new History(options.origin ?? 1, this.maxForgotten, evict, options.hashBits);
+    this.#history = new History(options.origin ?? 1, this.maxForgotten, evict, options);
     this.#entriesOptions = {
       maxSize,
       replicates: this.#replicates,
@@ -382,7 +383,7 @@ export class Store {
     if (h <= history.cleared) return false;
     history.clear(h);
     // Where newer writes remain, cleared entries are erased in slices, and are no longer found.
-    if (history.origins.some(({ log }) => log.countAfter(h) > 0)) this.#entries.doomed = h;
+    if (history.logs.all.some((log) => log.countAfter(h) > 0)) this.#entries.doomed = h;
     else this.#dropAll();
     this.#tell(CAUSE.cleared, undefined);
     return true;

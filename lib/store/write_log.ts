@@ -1,7 +1,7 @@
 /**
- * The writes of one origin that are held, in the order of their versions: positions of records in chunks, like the leaves
- * of a B+ tree. Found by version in logarithmic time, added at the end and removed in constant time. It knows positions
- * and versions, not what is there.
+ * Writes that are held, of one origin or of many, in the order of their versions: positions of records in chunks, like the
+ * leaves of a B+ tree. Found by version in logarithmic time, added at the end and removed in constant time. It knows
+ * positions and versions, not what is there.
  */
 
 import type { Records } from "./records.ts";
@@ -13,8 +13,22 @@ const CHUNK_MASK = CHUNK - 1;
 const SMALLEST_CHUNK = 4;
 const GROWTH = 4;
 const PLACE_BYTES = 4;
+/** Bytes of a place in a log of many origins, which also leads to the write's origin. */
+const SHARED_PLACE_BYTES = 12;
+/** Writes that make way for one that is older; if there are more, the chunk is divided. */
+const MOST_SHIFTED = 64;
 /** Arrays of closed chunks kept for reuse, at most. */
 const MAX_SPARE = 4;
+
+/** An origin, as far as logs know it. */
+export interface Owner {
+  /** Its number: of writes of one version, the order is that of the numbers. */
+  readonly id: number;
+  /** Its writes that are held. */
+  size: number;
+  /** No write of it that is held is newer than this version. */
+  newest: number;
+}
 
 interface Chunk {
   id: number;
@@ -22,6 +36,8 @@ interface Chunk {
   least: number;
   /** Positions in ascending order of versions; 0 where one has been removed. */
   positions: Uint32Array;
+  /** The origin of the write at each place, in a log of many origins. */
+  owners: (Owner | undefined)[];
   /** Places used, those of removed writes included. */
   length: number;
   /** Places that are not 0. */
@@ -36,28 +52,38 @@ export class Chunks {
   readonly #free: number[] = [];
   /** Arrays of closed chunks, for reuse. */
   readonly #spare: Uint32Array[] = [];
-  #places = 0;
+  /** Memory of all chunks, in bytes. */
+  bytes = 0;
+  /** Bytes of a place, at most. */
+  #placeBytes = PLACE_BYTES;
 
   constructor(records: Records) {
     this.#records = records;
   }
 
-  /** Memory of all chunks, in bytes. */
-  get bytes(): number {
-    return this.#places * PLACE_BYTES;
-  }
-
   /** Bytes that the next write may add to `bytes`. */
   get growthBytes(): number {
-    return PLACE_BYTES * Math.min(CHUNK, SMALLEST_CHUNK + this.#places * (GROWTH - 1));
+    return Math.min(CHUNK * this.#placeBytes, SMALLEST_CHUNK * this.#placeBytes + this.bytes * (GROWTH - 1));
+  }
+
+  /** The origin of the write at a position. */
+  owner(position: number): Owner {
+    const place = this.#records.place(position);
+    const { log, owners } = this.#chunks[place >>> CHUNK_SHIFT]!;
+    return log.owner ?? owners[place & CHUNK_MASK]!;
   }
 
   /** Removes a record from the log it is in. */
   remove(position: number): void {
     const place = this.#records.place(position);
     const chunk = this.#chunks[place >>> CHUNK_SHIFT]!;
-    chunk.positions[place & CHUNK_MASK] = 0;
-    chunk.log.removed(chunk);
+    const at = place & CHUNK_MASK;
+    const { log } = chunk;
+    const owner = log.owner ?? chunk.owners[at]!;
+    owner.size--;
+    chunk.positions[at] = 0;
+    if (log.owner === undefined) chunk.owners[at] = undefined;
+    log.removed(chunk);
   }
 
   /** Updates the place of a record that has moved to position `to`. */
@@ -70,9 +96,10 @@ export class Chunks {
   open(log: WriteLog, least: number, places: number): Chunk {
     const id = this.#free.pop() ?? this.#chunks.length;
     const positions = (places === CHUNK ? this.#spare.pop() : undefined) ?? new Uint32Array(places);
-    const chunk = { id, least, positions, length: 0, live: 0, log };
+    const chunk = { id, least, positions, owners: [], length: 0, live: 0, log };
     this.#chunks[id] = chunk;
-    this.#places += places;
+    this.bytes += places * log.placeBytes;
+    this.#placeBytes = Math.max(this.#placeBytes, log.placeBytes);
     return chunk;
   }
 
@@ -82,21 +109,25 @@ export class Chunks {
     if (positions.length === CHUNK) return false;
     chunk.positions = new Uint32Array(Math.min(CHUNK, GROWTH * positions.length));
     chunk.positions.set(positions);
-    this.#places += chunk.positions.length - positions.length;
+    this.bytes += (chunk.positions.length - positions.length) * chunk.log.placeBytes;
     return true;
   }
 
   /** Closes a chunk, so that its number and array can be reused. */
-  close({ id, positions }: Chunk): void {
+  close({ id, positions, log }: Chunk): void {
     this.#chunks[id] = undefined;
     this.#free.push(id);
-    this.#places -= positions.length;
+    this.bytes -= positions.length * log.placeBytes;
     if (positions.length === CHUNK && this.#spare.length < MAX_SPARE) this.#spare.push(positions);
   }
 }
 
-/** The writes of one origin. */
+/** The writes of one origin, or of all that share a log. */
 export class WriteLog {
+  /** The only origin of its writes, if there is only one. */
+  readonly owner: Owner | undefined;
+  /** Bytes of a place in its chunks. */
+  readonly placeBytes: number;
   readonly #records: Records;
   readonly #all: Chunks;
   readonly #chunks: Chunk[] = [];
@@ -105,18 +136,23 @@ export class WriteLog {
   /** Number of writes in the log. */
   size = 0;
 
-  constructor(records: Records, chunks: Chunks) {
+  constructor(records: Records, chunks: Chunks, owner?: Owner) {
     this.#records = records;
     this.#all = chunks;
+    this.owner = owner;
+    this.placeBytes = owner === undefined ? SHARED_PLACE_BYTES : PLACE_BYTES;
   }
 
-  /** Adds the record at a position by its version: nearly always the newest. */
-  add(position: number): void {
+  /** Adds the record at a position, whose write is an origin's, by its version: nearly always the newest. */
+  add(position: number, owner: Owner): void {
     const h = this.#records.h(position);
     this.size++;
-    if (h < this.#newest && this.#chunks.length > 0) return this.#insert(position, h);
+    owner.size++;
+    if (h > owner.newest) owner.newest = h;
+    const isLast = h > this.#newest || (h === this.#newest && this.owner !== undefined) || this.#chunks.length === 0;
+    if (!isLast) return this.#insert(position, h, owner);
     this.#newest = h;
-    this.#append(this.#tail(h), position);
+    this.#append(this.#tail(h), position, owner);
   }
 
   /** Takes note that a place of a chunk has become free. */
@@ -155,22 +191,14 @@ export class WriteLog {
     }
   }
 
-  /** Position of the write of version `h`, or 0. */
-  at(h: number): number {
+  /** Position of an origin's write of version `h`, or 0. */
+  at(h: number, owner: Owner): number {
     if (h > this.#newest) return 0;
-    const [position] = this.after(h - 1);
-    return position !== undefined && this.#records.h(position) === h ? position : 0;
-  }
-
-  /** Version of the newest write, or 0 without one. */
-  get last(): number {
-    const chunk = this.#chunks.at(-1);
-    for (let at = (chunk?.length ?? 0) - 1; at >= 0; at--) {
-      if (chunk!.positions[at] !== 0) return this.#records.h(chunk!.positions[at]);
+    for (const position of this.after(h - 1)) {
+      if (this.#records.h(position) !== h) break;
+      if (this.#all.owner(position) === owner) return position;
     }
-    let last = 0;
-    for (const position of this.after(0)) last = this.#records.h(position);
-    return last;
+    return 0;
   }
 
   /** How many writes there are after version `h`. */
@@ -187,42 +215,83 @@ export class WriteLog {
   /** The chunk that the newest write goes to. */
   #tail(h: number): Chunk {
     const last = this.#chunks.at(-1);
-    if (last !== undefined && (last.length < last.positions.length || this.#all.grow(last))) return last;
+    if (last !== undefined && this.#hasRoom(last)) return last;
     const chunk = this.#all.open(this, h, last === undefined ? SMALLEST_CHUNK : CHUNK);
     this.#chunks.push(chunk);
     if (last !== undefined) this.#merge(this.#chunks.length - 2);
     return chunk;
   }
 
-  #append(chunk: Chunk, position: number): void {
-    chunk.positions[chunk.length] = position;
-    this.#records.setPlace(position, chunk.id << CHUNK_SHIFT | chunk.length);
+  #hasRoom(chunk: Chunk): boolean {
+    return chunk.length < chunk.positions.length || this.#all.grow(chunk);
+  }
+
+  #append(chunk: Chunk, position: number, owner: Owner): void {
+    this.#put(chunk, chunk.length, position, owner);
     chunk.length++;
     chunk.live++;
   }
 
-  #insert(position: number, h: number): void {
-    const i = Math.max(0, this.#find(h));
-    const chunk = this.#chunks[i];
-    const held = chunk.positions.slice(0, chunk.length).filter((held) => held !== 0);
-    const at = held.findIndex((held) => this.#records.h(held) > h);
-    const all = [...held.subarray(0, at < 0 ? held.length : at), position, ...at < 0 ? [] : held.subarray(at)];
-    this.#replace(i, 1, Math.min(chunk.least, h), all);
+  #put(chunk: Chunk, at: number, position: number, owner: Owner): void {
+    chunk.positions[at] = position;
+    if (this.owner === undefined) chunk.owners[at] = owner;
+    this.#records.setPlace(position, chunk.id << CHUNK_SHIFT | at);
   }
 
-  /** Replaces `count` chunks, from index `i` on, by chunks of the given positions. */
-  #replace(i: number, count: number, least: number, positions: number[]): void {
-    for (const chunk of this.#chunks.slice(i, i + count)) this.#all.close(chunk);
-    const chunks: Chunk[] = [];
-    for (let from = 0; from < positions.length; from += CHUNK / 2) {
-      const part = positions.slice(from, from + CHUNK / 2);
-      let places = SMALLEST_CHUNK;
-      while (places < part.length) places *= GROWTH;
-      const chunk = this.#all.open(this, from === 0 ? least : this.#records.h(part[0]), places);
-      for (const position of part) this.#append(chunk, position);
-      chunks.push(chunk);
+  /** Adds a write where others are newer. Those that come one after another each find the end of the same chunk. */
+  #insert(position: number, h: number, owner: Owner): void {
+    let i = Math.max(0, this.#find(h));
+    let at = this.#placeFor(this.#chunks[i], h, owner.id);
+    for (; i > 0 && at === 0 && this.#chunks[i].least === h; at = this.#placeFor(this.#chunks[i], h, owner.id)) i--;
+    const chunk = this.#chunks[i];
+    chunk.least = Math.min(chunk.least, h);
+    if (at > 0 && chunk.positions[at - 1] === 0) {
+      this.#put(chunk, at - 1, position, owner);
+      chunk.live++;
+    } else if (chunk.length - at > MOST_SHIFTED || !this.#hasRoom(chunk)) {
+      this.#divide(i, at);
+      this.#insert(position, h, owner);
+    } else {
+      for (let to = chunk.length++; to > at; to--) {
+        if (chunk.positions[to - 1] === 0) chunk.positions[to] = 0;
+        else this.#put(chunk, to, chunk.positions[to - 1], this.owner ?? chunk.owners[to - 1]!);
+      }
+      this.#put(chunk, at, position, owner);
+      chunk.live++;
     }
-    this.#chunks.splice(i, count, ...chunks);
+  }
+
+  /** Place in a chunk before which are all writes that come before one of version `h` of an origin. */
+  #placeFor(chunk: Chunk, h: number, id: number): number {
+    let at = this.#firstAfter(chunk, h);
+    if (this.owner !== undefined) return at;
+    for (let before = at - 1; before >= 0; before--) {
+      const held = chunk.positions[before];
+      if (held === 0) continue;
+      if (this.#records.h(held) < h || chunk.owners[before]!.id < id) break;
+      at = before;
+    }
+    return at;
+  }
+
+  /** Makes room in a full chunk: moves what is from a place on, or else its later half, to a chunk of its own. */
+  #divide(i: number, at: number): void {
+    const chunk = this.#chunks[i];
+    const { positions, owners, length } = chunk;
+    const from = at < length ? at : length >> 1;
+    const rest: number[] = [];
+    for (let place = from; place < length; place++) if (positions[place] !== 0) rest.push(place);
+    chunk.length = from;
+    chunk.live -= rest.length;
+    if (rest.length > 0) {
+      let places = SMALLEST_CHUNK;
+      while (places < Math.min(CHUNK, 2 * rest.length)) places *= GROWTH;
+      const other = this.#all.open(this, this.#records.h(positions[rest[0]]), Math.min(CHUNK, places));
+      for (const place of rest) this.#append(other, positions[place], this.owner ?? owners[place]!);
+      this.#chunks.splice(i + 1, 0, other);
+    }
+    positions.fill(0, from);
+    owners.length = Math.min(owners.length, from);
   }
 
   /** Joins a chunk with a neighbour where both are sparse; the last is still being filled. */
@@ -233,8 +302,11 @@ export class WriteLog {
       const { length } = a;
       while (a.positions.length < a.live + b.live) this.#all.grow(a);
       a.length = a.live = 0;
-      for (let at = 0; at < length; at++) if (a.positions[at] !== 0) this.#append(a, a.positions[at]);
-      for (let at = 0; at < b.length; at++) if (b.positions[at] !== 0) this.#append(a, b.positions[at]);
+      for (const [chunk, end] of [[a, length], [b, b.length]] as const) {
+        for (let at = 0; at < end; at++) {
+          if (chunk.positions[at] !== 0) this.#append(a, chunk.positions[at], this.owner ?? chunk.owners[at]!);
+        }
+      }
       this.#chunks.splice(left + 1, 1);
       return this.#all.close(b);
     }

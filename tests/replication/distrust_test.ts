@@ -4,7 +4,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { MESSAGE, type Message, type MessageBody, MORE } from "../../lib/replication/message.ts";
-import type { Known } from "../../lib/store/history.ts";
+import type { Known } from "../../lib/store/known.ts";
+import { MAX_ORIGINS } from "../../lib/store/origins.ts";
 import { TOMB } from "../../lib/store/entry.ts";
 import {
   get,
@@ -47,7 +48,8 @@ Deno.test("Gossip refuses a version from too far in the future wherever it stand
     { ...head, type: MESSAGE.push, origin: 101, before: 0, last: far, sentTo: [], writes: [write] },
     { ...head, type: MESSAGE.news, origin: 101, last: far },
     { ...head, type: MESSAGE.page, ...none, known: future },
-    { ...head, type: MESSAGE.page, ...none, known: future, upTo: future },
+    { ...head, type: MESSAGE.explained, base: { upTo: 1, digest: 0, told: future } },
+    { ...head, type: MESSAGE.known, known: Object.assign(new Map(), { base: { upTo: far, digest: 0 } }), turn: 0 },
     { ...head, type: MESSAGE.page, ...none, known: new Map(), lossy: future },
     { ...head, type: MESSAGE.page, ...none, known: new Map(), writes: [write] },
     { ...head, type: MESSAGE.listed, to: 100, question: 3, more: false, places: [{ h: far, id: 101 }] },
@@ -72,13 +74,12 @@ Deno.test("Gossip refuses a list that no peer has reason to send", () => {
       cleared: 0,
       question: 1,
       known,
-      given: new Map(),
       after: START,
     };
     tell(all, 0, 1, message);
   };
-  receive(list(8192));
-  assertThrows(() => receive(list(8193)), ProtocolError, "8193 items");
+  receive(list(MAX_ORIGINS));
+  assertThrows(() => receive(list(MAX_ORIGINS + 1)), ProtocolError, `${MAX_ORIGINS + 1} items`);
 });
 
 Deno.test("Gossip survives 100,000 damaged messages: each is refused with a ProtocolError or does no harm", () => {
@@ -154,9 +155,8 @@ Deno.test("Gossip writes after whatever peers claim to know of this node, in eve
   const none = { to: 100, question: 1, ...NO_PAGE };
   const bodies: MessageBody[] = [
     { type: MESSAGE.known, turn: 0, known },
-    { type: MESSAGE.pull, question: 1, known, given: new Map(), after: START },
+    { type: MESSAGE.pull, question: 1, known, after: START },
     { type: MESSAGE.page, ...none, known },
-    { type: MESSAGE.page, ...none, known, upTo: known },
     { type: MESSAGE.verify, question: 1, known, writes: [] },
     { type: MESSAGE.push, origin: 100, before: more - 1, last: more, sentTo: [], writes: [] },
     { type: MESSAGE.news, origin: 100, last: more },
@@ -183,7 +183,7 @@ Deno.test("Gossip lets no peer keep the others out by a catch-up without end", (
     for (let messages = 0; all.waiting.length > 0; messages++) {
       assert(messages < 100, "they do not come to rest");
       const [{ message }] = all.waiting;
-      if (message.type === MESSAGE.pull && message.given.get(77) === h) question = message.question;
+      if (message.type === MESSAGE.pull && message.after.h === h) question = message.question;
       step(all);
     }
   };
@@ -192,7 +192,7 @@ Deno.test("Gossip lets no peer keep the others out by a catch-up without end", (
   for (; get(b, 1) === undefined; rounds++) {
     const known = new Map([[77, ++h]]);
     const writes = [{ key: key(9), version: { h, origin: 77 }, kind: TOMB }];
-    const lists = { known, upTo: known, writes };
+    const lists = { known, writes };
     say({ ...head, type: MESSAGE.page, to: 101, question, ...NO_PAGE, more: MORE.writes, ...lists });
     all.gossips[1].round(() => 0);
     exchange();

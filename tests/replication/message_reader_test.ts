@@ -17,15 +17,16 @@ import {
   type Write,
 } from "../../lib/replication/message.ts";
 import { claimed, highest, readMessage } from "../../lib/replication/message_reader.ts";
-import { type Departure, type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
+import type { Departure } from "../../lib/store/history.ts";
+import type { Base, Known } from "../../lib/store/known.ts";
+import { MAX_ORIGINS } from "../../lib/store/origins.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import type { Cursor } from "../../lib/store/fingerprints.ts";
 import { Choices } from "../support/choices.ts";
 import { NO_PAGE } from "../support/gossip_nodes.ts";
-import { bareWrite, comparable, entryWrite } from "../support/peer_messages.ts";
-import { EXAMPLES } from "./examples.ts";
+import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
 
-const MAX_ITEMS = 2 * MAX_ORIGINS;
+const MAX_ITEMS = 8192;
 const HEAD = { from: 101, clock: 4096, cleared: 0 };
 
 /** The bytes of a message, on their own. */
@@ -54,19 +55,12 @@ class RandomMessages extends Choices {
         return { type: MESSAGE.known, turn: this.below(3), known: this.#known() };
       case MESSAGE.pull: {
         const after = { h: this.#version(), id: this.#id() };
-        const places = { after, cursor: this.chance(0.5) ? undefined : this.#cursor() };
-        return {
-          type: MESSAGE.pull,
-          question: this.below(2 ** 40),
-          known: this.#known(),
-          given: this.#known(),
-          ...places,
-        };
+        const cursor = this.chance(0.5) ? undefined : this.#cursor();
+        return { type: MESSAGE.pull, question: this.below(2 ** 40), known: this.#known(), after, cursor };
       }
       case MESSAGE.page: {
-        const lists = { known: this.#known(), upTo: new Map(), lossy: this.#known(), writes: this.#writes() };
+        const lists = { known: this.#known(), lossy: this.#known(), writes: this.#writes() };
         const rest = { departures: this.#departures(), cursor: this.#cursor() };
-        for (const [id, h] of lists.known) if (this.chance(0.5)) lists.upTo.set(id, this.below(h + 1));
         return {
           type: MESSAGE.page,
           to: this.#id(),
@@ -102,6 +96,12 @@ class RandomMessages extends Choices {
       }
       case MESSAGE.want:
         return { type: MESSAGE.want, question: this.below(2 ** 40), places: this.#places() };
+      case MESSAGE.explain:
+        return { type: MESSAGE.explain, base: this.#base() };
+      case MESSAGE.explained: {
+        const told = new Map(this.#list(() => [this.#id(), this.#version()] as const));
+        return { type: MESSAGE.explained, base: { ...this.#base(), told } };
+      }
     }
   }
 
@@ -114,7 +114,12 @@ class RandomMessages extends Choices {
   }
 
   #known(): Known {
-    return new Map(this.#list(() => [this.#id(), this.#version()]));
+    const list = this.#list(() => [this.#id(), this.#version()] as const);
+    return this.chance(0.5) ? new Map(list) : Object.assign(new Map(list), { base: this.#base() });
+  }
+
+  #base(): Base {
+    return { upTo: 1 + this.#version() % 2 ** 52, digest: this.below(2 ** 52) };
   }
 
   #cursor(): Cursor {
@@ -177,7 +182,7 @@ Deno.test("readMessage() reads 5,000 messages made by chance as they were writte
 });
 
 Deno.test("readMessage() reads a message that lies in the middle of other bytes", () => {
-  for (const [name, message] of Object.entries(EXAMPLES)) {
+  for (const [name, message] of Object.entries(PEER_MESSAGES)) {
     const bytes = written(message);
     const around = new Uint8Array(bytes.length + 20).fill(0xff);
     around.set(bytes, 11);
@@ -186,14 +191,14 @@ Deno.test("readMessage() reads a message that lies in the middle of other bytes"
 });
 
 Deno.test("readMessage() refuses every example when it is truncated, at every length", () => {
-  for (const [, message] of Object.entries(EXAMPLES)) {
+  for (const [, message] of Object.entries(PEER_MESSAGES)) {
     const bytes = written(message);
     for (let length = 0; length < bytes.length; length++) assertRefused(bytes.slice(0, length), "truncated");
   }
 });
 
 Deno.test("readMessage() refuses every example when a byte follows it", () => {
-  for (const [, message] of Object.entries(EXAMPLES)) {
+  for (const [, message] of Object.entries(PEER_MESSAGES)) {
     const bytes = written(message);
     for (const byte of [0, 1, 0xff]) assertRefused(Uint8Array.of(...bytes, byte), "bytes after a peer's message");
   }
@@ -201,7 +206,7 @@ Deno.test("readMessage() refuses every example when a byte follows it", () => {
 
 Deno.test("readMessage() refuses every example with a ProtocolError or reads it when any byte is another", () => {
   let refused = 0;
-  for (const [name, message] of Object.entries(EXAMPLES)) {
+  for (const [name, message] of Object.entries(PEER_MESSAGES)) {
     const whole = written(message);
     for (let at = 0; at < whole.length; at++) {
       for (const byte of [0, 1, 7, 0x7f, 0x80, 0xfe, 0xff]) {
@@ -220,8 +225,8 @@ Deno.test("readMessage() refuses every example with a ProtocolError or reads it 
 });
 
 Deno.test("readMessage() refuses a type that is none", () => {
-  const bytes = written(EXAMPLES.sync);
-  for (const type of [0, 14, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
+  const bytes = written(PEER_MESSAGES.sync);
+  for (const type of [0, 16, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
 });
 
 /** A count as messages hold it. */
@@ -239,6 +244,8 @@ function raw(type: number, ...rest: number[]): Uint8Array {
 
 const ID = [0, 0, 0, 101];
 const NOTHING = [0];
+/** What is known: nothing, and no base. */
+const KNOWN = [0, 0];
 /** No origins, no adopted ones, no writes. */
 const NO_WRITES = [0, 0, 0];
 const VERSION_0 = Array<number>(8).fill(0);
@@ -246,18 +253,16 @@ const VERSION_0 = Array<number>(8).fill(0);
 const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: number[]]>> = {
   "what is known": [MESSAGE.known, 0],
   "what is known of a pull": [MESSAGE.pull, ...NOTHING],
-  "what a peer was given, of a pull": [MESSAGE.pull, ...NOTHING, ...NOTHING],
   "what is known of a page": [MESSAGE.page, ...ID, ...NOTHING, 0],
-  "what a page gives": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING],
-  "what was forgotten of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING],
-  "origins of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING],
-  "adopted writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, 1, ...ID],
-  "writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, 1, ...ID, ...NOTHING],
-  "origins of fingerprints": [MESSAGE.page, ...ID, ...NOTHING, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES],
-  "adopted fingerprints": [MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES, 1, ...ID],
-  "fingerprints": [MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES, 1, ...ID, ...NOTHING],
+  "what was forgotten of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...KNOWN],
+  "origins of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...KNOWN, ...KNOWN],
+  "adopted writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...KNOWN, ...KNOWN, 1, ...ID],
+  "writes of a page": [MESSAGE.page, ...ID, ...NOTHING, 0, ...KNOWN, ...KNOWN, 1, ...ID, ...NOTHING],
+  "origins of fingerprints": [MESSAGE.page, ...ID, ...NOTHING, 0, ...KNOWN, ...KNOWN, ...NO_WRITES],
+  "adopted fingerprints": [MESSAGE.page, ...ID, 0, 0, ...KNOWN, ...KNOWN, ...NO_WRITES, 1, ...ID],
+  "fingerprints": [MESSAGE.page, ...ID, 0, 0, ...KNOWN, ...KNOWN, ...NO_WRITES, 1, ...ID, ...NOTHING],
   "what is known of a verify": [MESSAGE.verify, ...NOTHING],
-  "writes of a verify": [MESSAGE.verify, ...NOTHING, ...NOTHING, 1, ...ID, ...NOTHING],
+  "writes of a verify": [MESSAGE.verify, ...NOTHING, ...KNOWN, 1, ...ID, ...NOTHING],
   "what is verified": [MESSAGE.verified, ...ID, ...NOTHING],
   "who has been told of a push": [MESSAGE.push, ...ID, ...VERSION_0, ...VERSION_0],
   "writes of a push": [MESSAGE.push, ...ID, ...VERSION_0, ...VERSION_0, ...NOTHING, 1, ...ID, ...NOTHING],
@@ -270,12 +275,13 @@ const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: num
 };
 
 for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
+  const most = /^what (is known|was forgotten)/.test(list) ? MAX_ORIGINS : MAX_ITEMS;
   Deno.test(`readMessage() refuses a hostile count of ${list}`, () => {
-    for (const items of [MAX_ITEMS + 1, 2 ** 31, 2 ** 32, 2 ** 52]) {
+    for (const items of [most + 1, 2 ** 31, 2 ** 32, 2 ** 52]) {
       assertRefused(raw(type, ...before, ...count(items)), `${items} items in a peer's message`);
       assertRefused(raw(type, ...before, ...count(items), ...Array(1000).fill(0)), `${items} items`);
     }
-    for (const items of [1, MAX_ITEMS]) assertRefused(raw(type, ...before, ...count(items)), "truncated");
+    for (const items of [1, most]) assertRefused(raw(type, ...before, ...count(items)), "truncated");
     for (const bytes of [8, 9, 20]) {
       assertRefused(raw(type, ...before, ...Array(bytes).fill(0xff)), "a number without end");
     }
@@ -285,8 +291,8 @@ for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
 Deno.test("readMessage() reads as many items as there may be, and refuses one more", () => {
   const known = (size: number) => new Map(Array.from({ length: size }, (_, i): [number, number] => [i, 1]));
   const sentTo = (size: number) => Array.from({ length: size }, (_, i) => i);
-  const read = readMessage(written({ ...HEAD, type: MESSAGE.known, turn: 0, known: known(MAX_ITEMS) }));
-  assertEquals(read.type === MESSAGE.known && read.known.size, MAX_ITEMS);
+  const read = readMessage(written({ ...HEAD, type: MESSAGE.known, turn: 0, known: known(MAX_ORIGINS) }));
+  assertEquals(read.type === MESSAGE.known && read.known.size, MAX_ORIGINS);
   const touch = (size: number) => written({ ...HEAD, type: MESSAGE.touch, sentTo: sentTo(size), writes: [] });
   assertEquals(readMessage(touch(MAX_ITEMS)).type, MESSAGE.touch);
   assertRefused(touch(MAX_ITEMS + 1), "8193 items");
@@ -298,7 +304,7 @@ const NO_DEPARTURES = [0, 0, 0, 1, 0];
 /** A page of one write, by its bytes, of two origins of which the second has been adopted. */
 function pageWith(...write: number[]): Uint8Array {
   const lists = [2, ...ID, 0, 0, 0, 102, 1, 1, 0, 0, 0, 77];
-  return raw(MESSAGE.page, ...ID, 0, 0, ...NOTHING, ...NOTHING, ...NOTHING, ...lists, 1, ...write, ...NO_DEPARTURES);
+  return raw(MESSAGE.page, ...ID, 0, 0, ...KNOWN, ...KNOWN, ...lists, 1, ...write, ...NO_DEPARTURES);
 }
 
 Deno.test("readMessage() refuses a write that is none", () => {
@@ -336,17 +342,9 @@ Deno.test("readMessage() refuses versions that are none", () => {
   }
 });
 
-Deno.test("readMessage() refuses a page that gives what its sender does not know", () => {
-  const page = { to: 1, question: 1, ...NO_PAGE };
-  const bytes = (known: Known, upTo: Known) => written({ ...HEAD, type: MESSAGE.page, ...page, known, upTo });
-  assertEquals(readMessage(bytes(new Map([[7, 5]]), new Map([[7, 5]]))).type, MESSAGE.page);
-  assertRefused(bytes(new Map([[7, 5]]), new Map([[7, 6]])), "what it says it does not know");
-  assertRefused(bytes(new Map([[7, 5]]), new Map([[8, 1]])), "what it says it does not know");
-});
-
 /** A page of nothing but what comes after its writes, by its bytes. */
 function pageEnding(more: number, ...rest: number[]): Uint8Array {
-  return raw(MESSAGE.page, ...ID, 0, more, ...NOTHING, ...NOTHING, ...NOTHING, ...NO_WRITES, ...rest);
+  return raw(MESSAGE.page, ...ID, 0, more, ...KNOWN, ...KNOWN, ...NO_WRITES, ...rest);
 }
 
 Deno.test("readMessage() reads fingerprints, each by its distance from the one before", () => {
@@ -419,7 +417,7 @@ Deno.test("highest() finds the highest version wherever it stands, and claimed()
     [{ ...bare, type: MESSAGE.sync, digest: 99 }, 10, 0, 0, 0],
     [{ ...bare, cleared: 11, type: MESSAGE.same, to: 99 }, 11, 0, 0, 0],
     [{ ...bare, type: MESSAGE.known, turn: 0, known }, 30, 30, 20, 0],
-    [{ ...bare, type: MESSAGE.pull, question: 99, known, given: new Map(), after: { h: 99, id: 1 } }, 30, 30, 20, 0],
+    [{ ...bare, type: MESSAGE.pull, question: 99, known, after: { h: 99, id: 1 } }, 30, 30, 20, 0],
     [{ ...bare, type: MESSAGE.verify, question: 99, known, writes: [] }, 30, 30, 20, 0],
     [{ ...bare, type: MESSAGE.verified, to: 1, question: 99, confirmed: [] }, 10, 0, 0, 0],
     [{ ...bare, type: MESSAGE.push, origin: 7, before: 1, last: 60, sentTo: [], writes: [] }, 60, 60, 0, 0],

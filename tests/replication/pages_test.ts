@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import { MORE, type Page, type Place, type Write } from "../../lib/replication/message.ts";
+import { MORE, type Page, type Place, type Pull, type Write } from "../../lib/replication/message.ts";
 import {
   isAfter,
   livesAt,
@@ -14,7 +14,7 @@ import {
   placesBefore,
   writesAt,
 } from "../../lib/replication/pages.ts";
-import { ALL_RULES, type Known } from "../../lib/store/history.ts";
+import { ALL_RULES, type Rules } from "../../lib/store/rules.ts";
 import { publicHash } from "../../lib/store/keyed_hash.ts";
 import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";
@@ -46,7 +46,15 @@ function storeOf(
 }
 
 function page(store: Store, known: [number, number][] = [], after: Place = START, maxWrites = MOST): Out {
-  return pageFor(store, { question: 9, known: new Map(known), given: new Map(), after }, maxWrites, ALL_RULES);
+  return pageOf(store, { question: 9, known: new Map(known), after }, maxWrites);
+}
+
+function pageOf(store: Store, pull: Pull, maxWrites: number, rules: Rules = ALL_RULES): Out {
+  return pageFor(store, pull, { maxWrites, rules, known: store.history.known });
+}
+
+function placed(store: Store, question: number, places: Place[], maxWrites: number): Out {
+  return pageAt(store, { question, places }, { maxWrites, known: store.history.known });
 }
 
 function placesOf({ writes }: { writes: readonly Write[] }): [number, number][] {
@@ -55,13 +63,11 @@ function placesOf({ writes }: { writes: readonly Write[] }): [number, number][] 
 
 /** All pages that a peer is given who asks until there are no more. */
 function pagesFor(store: Store, maxWrites: number): Out[] {
-  const known: Known = new Map();
   const pages: Out[] = [];
   let after = START;
   while (pages.length === 0 || pages.at(-1)!.more === MORE.writes) {
     assert(pages.length < 1000, "pages without end");
-    const next = pageFor(store, { question: 1, known: new Map(), given: known, after }, maxWrites, ALL_RULES);
-    for (const [id, h] of next.upTo) known.set(id, h);
+    const next = pageOf(store, { question: 1, known: new Map(), after }, maxWrites);
     if (next.writes.length > 0) after = placeOf(next.writes.at(-1)!.version);
     pages.push(next);
   }
@@ -71,8 +77,8 @@ function pagesFor(store: Store, maxWrites: number): Out[] {
 Deno.test("pageFor() gives nothing when the peer knows all, be it more", () => {
   const store = storeOf([[5, 7], [6, 8]]);
   for (const known of [[[7, 5], [8, 6]], [[7, 50], [8, 60], [9, 70]]] as [number, number][][]) {
-    const { writes, upTo, lossy, more, question } = page(store, known);
-    assertEquals([writes, upTo.size, lossy.size, more, question], [[], 0, 0, MORE.nothing, 9]);
+    const { writes, lossy, more, question } = page(store, known);
+    assertEquals([writes, lossy.size, more, question], [[], 0, MORE.nothing, 9]);
   }
   assertEquals(page(replicatingStore({ nowMs: NOW_MS })).writes, []);
 });
@@ -81,24 +87,27 @@ Deno.test("pageFor() gives what a peer lacks of each origin, the oldest first, a
   const store = storeOf([[9, 7], [5, 8], [5, 7], [7, 3], [5, 3], [6, 8]]);
   const all = page(store);
   assertEquals(placesOf(all), [[5, 3], [5, 7], [5, 8], [6, 8], [7, 3], [9, 7]]);
-  assertEquals(new Map([...all.upTo].sort()), new Map([[3, 7], [7, 9], [8, 6]]));
   assertEquals([all.more, all.known], [MORE.nothing, store.history.known]);
   const some = page(store, [[7, 5], [8, 6]]);
   assertEquals(placesOf(some), [[5, 3], [7, 3], [9, 7]]);
-  assertEquals(new Map([...some.upTo].sort()), new Map([[3, 7], [7, 9]]));
 });
 
-Deno.test("pageFor() cuts by count, and makes known what it has given and nothing beyond", () => {
+Deno.test("pageFor() cuts by count, and goes on after the place that was reached, between equal versions too", () => {
   const store = storeOf([[5, 3], [5, 7], [5, 8], [6, 8], [7, 3]]);
   const first = page(store, [], START, 2);
   assertEquals([placesOf(first), first.more], [[[5, 3], [5, 7]], MORE.writes]);
-  // Of the others: all before the cut, but not what has its version and a higher number.
-  assertEquals(new Map([...first.upTo].sort()), new Map([[3, 5], [7, 5], [8, 4]]));
-  const second = page(store, [...first.upTo], { h: 5, id: 7 }, 2);
+  const second = page(store, [], { h: 5, id: 7 }, 2);
   assertEquals([placesOf(second), second.more], [[[5, 8], [6, 8]], MORE.writes]);
-  assertEquals(new Map([...second.upTo].sort()), new Map([[3, 6], [8, 6]]));
-  const last = page(store, [...first.upTo, ...second.upTo], { h: 6, id: 8 }, 2);
-  assertEquals([placesOf(last), last.more, last.upTo], [[[7, 3]], MORE.nothing, new Map([[3, 7]])]);
+  const last = page(store, [], { h: 6, id: 8 }, 2);
+  assertEquals([placesOf(last), last.more], [[[7, 3]], MORE.nothing]);
+  assertEquals([first, second, last].map(({ known }) => known), Array(3).fill(store.history.known));
+});
+
+Deno.test("pageFor() gives nothing before the place that was reached, though it has come to know that since", () => {
+  const store = storeOf([[5, 3], [9, 3]]);
+  apply(store, 100, { h: 6, origin: 8 });
+  store.history.know({ h: 6, origin: 8 });
+  assertEquals(placesOf(page(store, [], { h: 7, id: 3 })), [[9, 3]]);
 });
 
 Deno.test("pageFor() does not say that there is more when the last write just fits", () => {
@@ -136,8 +145,6 @@ Deno.test("pageFor() gives each write once over all pages, in ascending order, w
     const pages = pagesFor(store, 1 + below(9));
     const expected = [...places.values()].sort(([h, id], [h2, id2]) => h - h2 || id - id2);
     assertEquals(pages.flatMap(placesOf), expected);
-    const known = new Map(pages.flatMap(({ upTo }) => [...upTo]));
-    assertEquals(new Map([...known].sort()), new Map([...store.history.known].sort()));
   }
 });
 
@@ -145,19 +152,17 @@ Deno.test("pageFor() gives orphans too, each once, though they make nothing know
   const store = storeOf([[5, 3], [9, 3]]);
   for (const [i, h] of [6, 7, 20].entries()) apply(store, 100 + i, { h, origin: 8 });
   const all = page(store);
-  assertEquals([placesOf(all), all.upTo], [[[5, 3], [6, 8], [7, 8], [9, 3], [20, 8]], new Map([[3, 9]])]);
+  assertEquals([placesOf(all), all.known], [[[5, 3], [6, 8], [7, 8], [9, 3], [20, 8]], new Map([[3, 9]])]);
   apply(store, 103, { h: 21, origin: 3 });
   store.history.know({ h: 21, origin: 3 });
   const pages = pagesFor(store, 2);
   assertEquals(pages.map(placesOf), [[[5, 3], [6, 8]], [[7, 8], [9, 3]], [[20, 8], [21, 3]]]);
-  assertEquals(pages.map(({ upTo }) => upTo), [new Map([[3, 6]]), new Map([[3, 9]]), new Map([[3, 21]])]);
 });
 
 Deno.test("pageFor() gives orphans also to a peer that lacks nothing else: one may have replaced what it knows", () => {
   const store = storeOf([[5, 3]]);
   apply(store, 100, { h: 6, origin: 8 });
   assertEquals(placesOf(page(store, [[3, 5]])), [[6, 8]]);
-  assertEquals(page(store, [[3, 5]]).upTo, new Map());
 });
 
 Deno.test("pageFor() gives orphans after the place that the peer has reached, also of the same version", () => {
@@ -184,26 +189,23 @@ Deno.test("pageFor() gives fingerprints with the last page, of what the peer doe
   const departures = [{ hash: publicHash(key(1)), upTo: 6, id: 7, writer: 7 }];
   const first = page(store, [], START, 1);
   assertEquals([placesOf(first), first.departures, first.more], [[[5, 3]], [], MORE.writes]);
-  const pull = { question: 1, known: new Map([[8, 7]]), given: first.upTo, after: { h: 5, id: 3 } };
-  const last = pageFor(store, pull, MOST, ALL_RULES);
+  const pull = { question: 1, known: new Map([[8, 7]]), after: { h: 5, id: 3 } };
+  const last = pageOf(store, pull, MOST);
   assertEquals([last.writes, last.departures, last.more, last.lossy.size], [[], departures, MORE.nothing, 0]);
-  assertEquals([...last.upTo], [[7, 6]]);
+  assertEquals(last.known.get(7), 6);
   assertEquals(page(store, [[7, 6]]).departures, []);
 });
 
 Deno.test("pageFor() gives fingerprints alone to a peer that says where they go on", () => {
   const store = storeOf(Array.from({ length: 20_000 }, (_, i): [number, number] => [5 + i, 3]));
   for (let i = 0; i < 19_999; i++) store.distrust(store.peek(key(i)));
-  const pull = { question: 1, known: new Map(), given: new Map(), after: START };
-  const pages = [pageFor(store, pull, MOST, ALL_RULES)];
+  const pull = { question: 1, known: new Map(), after: START };
+  const pages = [pageOf(store, pull, MOST)];
   while (pages.at(-1)!.more === MORE.departures) {
     assert(pages.length < 100, "pages without end");
-    pages.push(pageFor(store, { ...pull, cursor: { ...pages.at(-1)!.cursor } }, MOST, ALL_RULES));
+    pages.push(pageOf(store, { ...pull, cursor: { ...pages.at(-1)!.cursor } }, MOST));
   }
-  assertEquals(pages.map(({ writes, upTo }) => [writes.length, upTo.size]), [
-    [1, 1],
-    ...pages.slice(1).map(() => [0, 0]),
-  ]);
+  assertEquals(pages.map(({ writes }) => writes.length), [1, ...pages.slice(1).map(() => 0)]);
   const hashes = pages.flatMap(({ departures }) => departures.map(({ hash }) => hash));
   assertEquals([hashes.length, new Set(hashes).size, pages.length > 2], [19_999, 19_999, true]);
   assertEquals(pages.at(-1)!.more, MORE.nothing);
@@ -213,8 +215,8 @@ Deno.test("pageFor() gives fingerprints with the first page where the rule says 
   const store = storeOf([[5, 3], [6, 7]]);
   store.distrust(store.peek(key(0)));
   apply(store, 9, { h: 9, origin: 9 });
-  const pull = { question: 1, known: new Map(), given: new Map(), after: START };
-  const { departures, more } = pageFor(store, pull, 1, { ...ALL_RULES, lastPage: false });
+  const pull = { question: 1, known: new Map(), after: START };
+  const { departures, more } = pageOf(store, pull, 1, { ...ALL_RULES, lastPage: false });
   assertEquals([departures.length, more], [1, MORE.writes]);
 });
 
@@ -233,7 +235,7 @@ Deno.test("writesAt() gives entries with all that belongs to them, graves, and w
   set(store, 3);
   store.delete(key(3));
   clock.nowMs += 100;
-  const positions = [...store.history.origins[0].log.after(0)];
+  const positions = [...store.history.logs.all[0].after(0)];
   const [one, two, three] = writesAt(store, positions);
   assertEquals([one, two, three].map(({ kind }) => kind), [ENTRY, GHOST, TOMB]);
   assertEquals([two.entry, three.entry], [undefined, undefined]);
@@ -332,18 +334,18 @@ Deno.test("pageAt() gives the entries at places that are held, the oldest of a p
   store.apply(key(1), { version: { h: 9, origin: 3 }, kind: TOMB }, knowsAll(store));
   store.history.know({ h: 9, origin: 3 });
   const places = [[9, 3], [8, 8], [8, 3], [7, 8], [6, 3], [5, 3], [5, 77]].map(([h, id]) => ({ h, id }));
-  const all = pageAt(store, 7, places, MOST);
+  const all = placed(store, 7, places, MOST);
   assertEquals([placesOf(all), all.more, all.question], [[[5, 3], [7, 8], [8, 8]], MORE.nothing, 7]);
-  assertEquals([all.known, all.upTo.size, all.lossy.size, all.departures], [store.history.known, 0, 0, []]);
-  const some = pageAt(store, 7, places, 2);
+  assertEquals([all.known, all.lossy.size, all.departures], [store.history.known, 0, []]);
+  const some = placed(store, 7, places, 2);
   assertEquals([placesOf(some), some.more], [[[7, 8], [8, 8]], MORE.writes]);
-  assertEquals(pageAt(store, 7, [], MOST).writes, []);
+  assertEquals(placed(store, 7, [], MOST).writes, []);
 });
 
 Deno.test("pageAt() cuts before 128 KiB of keys and values, and gives an entry alone that is larger", () => {
   const places = [8, 7, 6, 5].map((h) => ({ h, id: 3 }));
-  const half = pageAt(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], 60 * KIB), 1, places, MOST);
+  const half = placed(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], 60 * KIB), 1, places, MOST);
   assertEquals([placesOf(half), half.more], [[[7, 3], [8, 3]], MORE.writes]);
-  const large = pageAt(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], 200 * KIB), 1, places, MOST);
+  const large = placed(storeOf([[5, 3], [6, 3], [7, 3], [8, 3]], 200 * KIB), 1, places, MOST);
   assertEquals([placesOf(large), large.more], [[[8, 3]], MORE.writes]);
 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { MESSAGE } from "../../lib/replication/message.ts";
-import { ALL_RULES } from "../../lib/store/history.ts";
+import { ALL_RULES } from "../../lib/store/rules.ts";
 import { TOMB } from "../../lib/store/entry.ts";
 import { get, key, pair, round, said, set, settle, STRANGER, tell } from "../support/gossip_nodes.ts";
 import { knowsAll } from "../support/stores.ts";

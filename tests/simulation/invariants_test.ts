@@ -8,7 +8,7 @@ import { Invariants } from "../../lib/simulation/invariants.ts";
 import { type Scenario, SCENARIOS } from "../../lib/simulation/scenarios.ts";
 import { showVersion } from "../../lib/simulation/trace.ts";
 import { ENTRY, TOMB } from "../../lib/store/entry.ts";
-import { ALL_RULES } from "../../lib/store/history.ts";
+import { ALL_RULES } from "../../lib/store/rules.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Version } from "../../lib/store/version.ts";
 import { key, NO_PAGE } from "../support/gossip_nodes.ts";

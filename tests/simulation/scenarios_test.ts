@@ -1,7 +1,7 @@
 /** Who is a peer of whom in the clusters that are simulated. */
 
 import { assert, assertEquals } from "@std/assert";
-import { ALL_RULES } from "../../lib/store/history.ts";
+import { ALL_RULES } from "../../lib/store/rules.ts";
 import {
   diameterOf,
   linksOf,

@@ -37,7 +37,7 @@ Deno.test("showVersion() shows simulated time, a count within its millisecond, a
 
 Deno.test("describe() puts every kind of message in words, with the writes of one key", () => {
   const known = new Map([[101, H]]);
-  const lists = { known, upTo: known, lossy: new Map([[8, H]]), writes: WRITES };
+  const lists = { known, lossy: new Map([[8, H]]), writes: WRITES };
   const page = { to: 7, question: 1, ...NO_PAGE, ...lists, more: MORE.writes };
   const cases: [message: Message, words: string][] = [
     [{ ...HEAD, type: MESSAGE.sync, digest: 1 }, "sync"],
@@ -46,12 +46,12 @@ Deno.test("describe() puts every kind of message in words, with the writes of on
     [{ ...HEAD, type: MESSAGE.known, turn: 1, known: new Map() }, "known as an offer knows nothing"],
     [{ ...HEAD, type: MESSAGE.known, turn: 2, known }, "known to be taken knows 1200/101"],
     [
-      { ...HEAD, type: MESSAGE.pull, question: 1, known, given: new Map(), after: { h: 0, id: 0 } },
+      { ...HEAD, type: MESSAGE.pull, question: 1, known, after: { h: 0, id: 0 } },
       "pull knows 1200/101",
     ],
     [
       { ...HEAD, type: MESSAGE.page, ...page },
-      "page for 7 up to 1200/101 forgotten 1200/8 and more with 2 writes (3: 1200/101 tombstone)",
+      "page for 7 forgotten 1200/8 and more with 2 writes (3: 1200/101 tombstone)",
     ],
     [
       { ...HEAD, type: MESSAGE.verify, question: 1, known, writes: WRITES.map((write) => ({ ...write, kind: NAME })) },
@@ -64,6 +64,8 @@ Deno.test("describe() puts every kind of message in words, with the writes of on
     [{ ...HEAD, type: MESSAGE.list, question: 3, before: { h: H, id: 101 } }, "list"],
     [{ ...HEAD, type: MESSAGE.listed, to: 7, question: 3, more: false, places: [{ h: H, id: 101 }] }, "listed for 7"],
     [{ ...HEAD, type: MESSAGE.want, question: 5, places: [{ h: H, id: 101 }] }, "want"],
+    [{ ...HEAD, type: MESSAGE.explain, base: { upTo: H, digest: 5 } }, "explain"],
+    [{ ...HEAD, type: MESSAGE.explained, base: { upTo: H, digest: 5, told: known } }, "explained"],
   ];
   for (const [message, words] of cases) assertEquals(describe(message, 3), words);
   assertEquals(new Set(cases.map(([{ type }]) => type)), new Set(Object.values(MESSAGE)));

@@ -29,7 +29,7 @@ Deno.test("Store.clearUpTo() beside newer writes: the old are not found at once,
   assert(slices >= 6);
   const { entries, deletions, expirations, evictions } = store.stats();
   assertEquals([entries, deletions, expirations, evictions], [21, 2990, 0, 0]);
-  assertEquals([...store.history.origins[0].log.after(0)].length, 22, "and the grave of a deletion");
+  assertEquals([...store.history.logs.all[0].after(0)].length, 22, "and the grave of a deletion");
   clock.nowMs += 1000;
   maintain(store);
   assertEquals([store.stats().entries, store.stats().expirations], [0, 21]);

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { ENTRY, GHOST, TOMB } from "../../lib/store/entry.ts";
-import type { History, Known } from "../../lib/store/history.ts";
+import type { History } from "../../lib/store/history.ts";
+import type { Known } from "../../lib/store/known.ts";
 import { publicHash } from "../../lib/store/keyed_hash.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Version } from "../../lib/store/version.ts";

@@ -2,7 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import { ALL_RULES, exceeds, History, type Known, MAX_ORIGINS } from "../../lib/store/history.ts";
+import { History, type Sizes } from "../../lib/store/history.ts";
+import { ALL_RULES } from "../../lib/store/rules.ts";
+import { exceeds } from "../../lib/store/known.ts";
+import type { Known } from "../../lib/store/known.ts";
 import { NOW_MS, replicatingStore } from "../support/stores.ts";
 import { Records } from "../../lib/store/records.ts";
 import type { Version } from "../../lib/store/version.ts";
@@ -19,14 +22,14 @@ interface Fixture {
   readonly dropped: number[];
 }
 
-function fixture(maxForgotten = 0): Fixture {
+function fixture(maxForgotten = 0, sizes: Sizes = {}): Fixture {
   const dropped: number[] = [];
   const records = new Records(SEGMENT_BYTES, (_from, to) => history.moved(to));
   records.slab.limitBytes = 1024 * SEGMENT_BYTES;
   const history: History = new History(ME, maxForgotten, (position: number) => {
     dropped.push(position);
     history.remove(position);
-  });
+  }, sizes);
   history.attach(records);
   return { records, history, dropped };
 }
@@ -42,7 +45,7 @@ function add({ records, history }: Fixture, version: Version): number {
 /** Versions that are held under a number, the oldest first. */
 function heldBy({ history }: Fixture, id: number): Version[] {
   const found = history.origins.find((origin) => origin.id === id);
-  return found === undefined ? [] : [...found.log.after(0)].map((position) => history.version(position));
+  return found === undefined ? [] : [...history.logs.after(found, 0)].map((position) => history.version(position));
 }
 
 /** Lets the write at a position leave. */
@@ -136,7 +139,7 @@ Deno.test("History.digest is the number that peers reckon, too: another goes wit
     },
   );
   const expected = [2_037_810_992_093_367, 3_502_572_337_823_291, 3_336_148_175_005_295];
-  assertEquals([digests, GOSSIP_VERSION], [expected, 2]);
+  assertEquals([digests, GOSSIP_VERSION], [expected, 3]);
 });
 
 Deno.test("ALL_RULES are in force", () => {
@@ -317,22 +320,23 @@ Deno.test("History.adopt() does nothing for an origin that is not met", () => {
   assertEquals([history.adopt(7, 70, 10), history.hasMet(7), history.hasMet(70)], [0, false, false]);
 });
 
-Deno.test("History.indexOf() gives up an origin without writes first, and lets go what the one with the fewest holds", () => {
-  const all = fixture();
+Deno.test("History gives up origins without writes first, and lets go what those with the fewest hold", () => {
+  const all = fixture(0, { maxOrigins: 64 }); // two at a time
   const { history, dropped } = all;
-  for (let id = 1000; history.origins.length < MAX_ORIGINS; id++) history.know({ h: id, origin: id });
-  assertEquals([history.hasMet(1000), history.indexOf(1001)], [true, 2]);
-  const held = [1000, 1001].map((origin) => add(all, { h: 9000, origin }));
+  for (let id = 1000; history.origins.length < 64; id++) history.know({ h: id, origin: id });
+  const held = [add(all, { h: 9000, origin: 1000 })];
   history.know({ h: 9000, origin: 1 });
-  assertEquals([1000, 1001, 1002].map((id) => history.hasMet(id)), [true, true, false]);
-  for (let id = 1003; id < 1000 + MAX_ORIGINS - 1; id++) history.indexOf(id);
-  for (let id = 1003; id < 1000 + MAX_ORIGINS - 1; id++) for (const h of [1, 2]) add(all, { h, origin: id });
-  for (const h of [1, 2]) add(all, { h, origin: 1 });
-  add(all, { h: 9001, origin: 1001 });
-  assertEquals(dropped, []);
-  history.indexOf(2);
-  assertEquals([dropped, history.hasMet(1000), history.hasMet(ME)], [[held[0]], false, true]);
-  assertEquals(history.origins.length, MAX_ORIGINS);
+  assertEquals([1000, 1001, 1002, 1003, 1].map((id) => history.hasMet(id)), [true, false, false, true, true]);
+  history.know({ h: 9000, origin: 2 });
+  for (const { id } of history.origins) {
+    const positions = id === ME || id === 1000 ? [] : [1, 2].map((h) => add(all, { h, origin: id }));
+    if (id === 1003) held.push(...positions);
+  }
+  assertEquals([dropped, history.origins.length], [[], 64]);
+  history.know({ h: 1, origin: 3 });
+  assertEquals(dropped, held);
+  assertEquals([1000, 1003, 1004, 3, ME].map((id) => history.hasMet(id)), [false, false, true, true, true]);
+  assertEquals(history.origins.length, 63);
 });
 
 Deno.test("History.attach() keeps what is known, forgotten and cleared, and no writes", () => {
@@ -347,7 +351,7 @@ Deno.test("History.attach() keeps what is known, forgotten and cleared, and no w
   history.attach(fixture().records);
   assertEquals(facts(), before);
   assertEquals([history.origins.length, history.bytes], [4, 0]);
-  assertEquals(history.origins.map(({ log }) => log.size), [0, 0, 0, 0]);
+  assertEquals(history.origins.map(({ size }) => size), [0, 0, 0, 0]);
 });
 
 Deno.test("History.remove() and moved() keep each write in the order of its origin", () => {

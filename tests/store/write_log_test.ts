@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import type { Records } from "../../lib/store/records.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import { Chunks, WriteLog } from "../../lib/store/write_log.ts";
+import { Chunks, type Owner, WriteLog } from "../../lib/store/write_log.ts";
 import { NOW_MS, replicatingStore } from "../support/stores.ts";
 
 const CHUNK_BYTES = 4096;
@@ -44,19 +44,21 @@ interface Fixture {
   records: Stub;
   chunks: Chunks;
   logs: WriteLog[];
+  owners: Owner[];
 }
 
 function fixture(logs = 1): Fixture {
   const records = new Stub();
   const asRecords = records as unknown as Records;
   const chunks = new Chunks(asRecords);
-  return { records, chunks, logs: Array.from({ length: logs }, () => new WriteLog(asRecords, chunks)) };
+  const owners = Array.from({ length: logs }, (_, id): Owner => ({ id, size: 0, newest: 0 }));
+  return { records, chunks, owners, logs: owners.map((owner) => new WriteLog(asRecords, chunks, owner)) };
 }
 
 /** Adds a write of a version. Returns its position. */
-function add({ records, logs }: Fixture, h: number, log = 0): number {
+function add({ records, logs, owners }: Fixture, h: number, log = 0): number {
   const position = records.write(h);
-  logs[log].add(position);
+  logs[log].add(position, owners[log]);
   return position;
 }
 
@@ -216,7 +218,7 @@ Deno.test("WriteLog leads to every record of a store through overwrites, evictio
     if (step % 7 === 0) store.maintain();
     if (step % 10 === 0) clock.nowMs++;
     if (step % 2000 > 0) continue;
-    const { origins: [{ log, known }] } = store.history;
+    const { origins: [{ known }], logs: { all: [log] } } = store.history;
     const held = names.flatMap((name, i) => {
       const version = store.versionOf(name);
       if (version !== undefined) assertEquals(version, { h: newest.get(i)!, origin: 5 });

@@ -5,7 +5,7 @@ import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import type { Gossip } from "../../lib/replication/gossip.ts";
 import { MESSAGE, type Message, MessageWriter, MORE, type Page } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
-import type { Rules } from "../../lib/store/history.ts";
+import type { Rules } from "../../lib/store/rules.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { gossipNode, knowsAll, NOW_MS, type TestClock } from "./stores.ts";
@@ -42,6 +42,7 @@ export interface JoinSettings {
   readonly maxForgotten?: number | readonly number[];
   readonly ttlMs?: number;
   readonly rules?: Rules;
+  readonly maxListed?: number;
 }
 
 /** Links by the nodes at their ends. */
@@ -60,7 +61,6 @@ export const START = { h: 0, id: 0 };
 /** What a page holds that says nothing: nothing is known, nothing comes after it. */
 export const NO_PAGE: Omit<Page, "to" | "question"> = {
   known: new Map(),
-  upTo: new Map(),
   lossy: new Map(),
   writes: [],
   more: MORE.nothing,
@@ -73,7 +73,7 @@ const MOST_MESSAGES = 100_000;
 
 /** Nodes that are peers where there is a link; they tell each other of writes at once unless `eager` is false. */
 export function join(links: Links, settings: JoinSettings = {}): Joined {
-  const { eager = true, maxWrites, maxSize, maxGraves, maxForgotten, ttlMs, rules } = settings;
+  const { eager = true, maxWrites, maxSize, maxGraves, maxForgotten, ttlMs, rules, maxListed } = settings;
   const all: Joined = {
     stores: [],
     gossips: [],
@@ -94,6 +94,7 @@ export function join(links: Links, settings: JoinSettings = {}): Joined {
         maxForgotten: of(i, maxForgotten),
         ttlMs: ttlMs ?? 0,
         rules,
+        maxListed,
       },
       gossip: { eager, maxWrites, send, onWaiting },
     });

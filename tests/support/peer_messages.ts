@@ -4,6 +4,7 @@ import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE, type Message, MORE, NAME, TOUCH, TURN, type Write } from "../../lib/replication/message.ts";
 import { ENTRY, GHOST, MARK, TOMB } from "../../lib/store/entry.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
+import type { Known } from "../../lib/store/known.ts";
 import { NO_PAGE } from "./gossip_nodes.ts";
 
 const ME = 0x0a0b0c0d;
@@ -37,16 +38,18 @@ export function bareWrite(key: string, version: Write["version"], kind: number):
 
 const stamped = new Uint8Array([...new TextEncoder().encode("value"), 0, 0, 0, 0, 0, 0, 1, 0]);
 
-const PULL = { question: 1, known: new Map(), given: new Map(), after: { h: 0, id: 0 }, cursor: undefined };
+const PULL = { question: 1, known: new Map(), after: { h: 0, id: 0 }, cursor: undefined };
 const PAGE = { to: YOU, question: 7, ...NO_PAGE };
 const KNOWN = new Map([[ME, H], [THIRD, 5]]);
 
 /** A page of one write, or of more. */
 function pageOf(...writes: Write[]): Message {
-  return { ...HEAD, type: MESSAGE.page, ...PAGE, known: KNOWN, upTo: new Map([[ME, H]]), writes };
+  return { ...HEAD, type: MESSAGE.page, ...PAGE, known: KNOWN, writes };
 }
 
 const AT = { h: H, origin: ME };
+const BASE = { upTo: 8192, digest: 2 ** 51 + 3 };
+const BASED: Known = Object.assign(new Map(KNOWN), { base: BASE });
 
 /** Messages by name. */
 export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
@@ -57,19 +60,11 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
   "known, as an offer": { ...HEAD, type: MESSAGE.known, turn: TURN.offer, known: KNOWN },
   "known, to be taken": { ...HEAD, type: MESSAGE.known, turn: TURN.take, known: new Map() },
   "pull": { ...HEAD, type: MESSAGE.pull, ...PULL, question: 300, known: KNOWN, after: { h: H, id: THIRD } },
-  "pull, of a peer that has given more": {
-    ...HEAD,
-    type: MESSAGE.pull,
-    ...PULL,
-    given: KNOWN,
-    after: { h: H, id: THIRD },
-  },
   "pull of fingerprints": {
     ...HEAD,
     type: MESSAGE.pull,
     ...PULL,
     known: KNOWN,
-    given: new Map([[WRITER, 3]]),
     after: { h: H, id: THIRD },
     cursor: { cell: 65_535, moves: 4097 },
   },
@@ -87,7 +82,6 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
     ...PAGE,
     question: 300,
     known: KNOWN,
-    upTo: new Map([[THIRD, 4]]),
     lossy: new Map([[WRITER, 3]]),
     writes: [bareWrite("gone", { h: 4, origin: THIRD }, TOMB)],
     more: MORE.writes,
@@ -128,13 +122,12 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
     type: MESSAGE.page,
     ...PAGE,
     known: KNOWN,
-    upTo: KNOWN,
     writes: [bareWrite("key", AT, TOMB)],
     departures: [
       { hash: 0, upTo: 5, id: THIRD, writer: THIRD },
       { hash: 0xffffffff, upTo: 5, id: ME, writer: ME },
       { hash: 1, upTo: H - 1, id: THIRD, writer: THIRD },
-      { hash: 1, upTo: H, id: YOU, writer: WRITER },
+      { hash: 1, upTo: H, id: WRITER, writer: WRITER },
     ],
     cursor: { cell: 425_984, moves: 12 },
   },
@@ -197,10 +190,52 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
     sentTo: [ME, YOU],
     writes: [{ ...bareWrite("key", { h: 5, origin: WRITER, by: THIRD }, TOUCH), remainingMs: 0 }],
   },
+  "page, fingerprints of adopted writes": {
+    ...HEAD,
+    type: MESSAGE.page,
+    ...PAGE,
+    departures: [
+      { hash: 2, upTo: 5, id: THIRD, writer: WRITER },
+      { hash: 3, upTo: 6, id: ME, writer: ME },
+      { hash: 4, upTo: H, id: THIRD, writer: WRITER },
+    ],
+  },
+  "list, from the newest on": {
+    ...HEAD,
+    type: MESSAGE.list,
+    question: 3,
+    before: { h: Number.MAX_SAFE_INTEGER, id: 0 },
+  },
+  "list, of what is older": { ...HEAD, type: MESSAGE.list, question: 301, before: { h: H, id: THIRD } },
+  "listed, nothing": { ...HEAD, type: MESSAGE.listed, to: YOU, question: 3, more: false, places: [] },
+  "listed, and there is more": {
+    ...HEAD,
+    type: MESSAGE.listed,
+    to: YOU,
+    question: 301,
+    more: true,
+    places: [{ h: H, id: THIRD }, { h: H, id: ME }, { h: H - 300, id: THIRD }, { h: 5, id: WRITER }],
+  },
+  "want": {
+    ...HEAD,
+    type: MESSAGE.want,
+    question: 5,
+    places: [{ h: H, id: THIRD }, { h: H - 1, id: ME }, { h: 4097, id: THIRD }],
+  },
+  "want, nothing": { ...HEAD, type: MESSAGE.want, question: 5, places: [] },
+  "known, with a base": { ...HEAD, type: MESSAGE.known, turn: TURN.answer, known: BASED },
+  "pull, with a base": { ...HEAD, type: MESSAGE.pull, ...PULL, known: BASED },
+  "page, with a base": { ...HEAD, type: MESSAGE.page, ...PAGE, known: BASED },
+  "explain": { ...HEAD, type: MESSAGE.explain, base: BASE },
+  "explained": { ...HEAD, type: MESSAGE.explained, base: { ...BASE, told: new Map([[YOU, 4096], [WRITER, 7]]) } },
 };
 
-/** A message without spans, to be compared: bytes in their place. */
+/** A message without spans, to be compared: bytes in their place, and the base beside what is known. */
 export function comparable(message: Message): unknown {
+  return { ...comparableWrites(message), knownBase: "known" in message ? message.known.base : undefined };
+}
+
+function comparableWrites(message: Message): object {
   if (!("writes" in message)) return message;
   const writes = message.writes.map(({ key, entry, ...write }) => ({
     ...write,

@@ -4,7 +4,7 @@
  */
 
 import { Gossip, type GossipOptions } from "../../lib/replication/gossip.ts";
-import type { Known } from "../../lib/store/history.ts";
+import { BasedKnown, type Known } from "../../lib/store/known.ts";
 import { Store, type StoreOptions } from "../../lib/store/store.ts";
 
 /** Time as a test sets it. */
@@ -34,9 +34,11 @@ function plain(clock: TestClock) {
   return { maxSize: Infinity, ttlMs: 0, renewOnHit: true, hashKey: [1, 2], clock: { now } } satisfies StoreOptions;
 }
 
+const ALL = new BasedKnown([], { upTo: Number.MAX_SAFE_INTEGER, digest: 0 }, () => Number.MAX_SAFE_INTEGER);
+
 /** What a sender knows who knows of all that has left a store. */
-export function knowsAll({ history }: Store): Known {
-  return new Map(history.origins.map(({ id }) => [id, Number.MAX_SAFE_INTEGER]));
+export function knowsAll(_: Store): Known {
+  return ALL;
 }
 
 /** What a sender knows of whom nobody can say what that is, as that of a push. */

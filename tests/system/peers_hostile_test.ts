@@ -119,7 +119,7 @@ Deno.test("OrmucoCacheServer answers clients while a peer asks more than it read
   await client.store("last", 1);
   using peer = await PeerSocket.greeting(server, STRANGER);
   await peer.say(
-    { type: MESSAGE.pull, question: 1, known: new Map(), given: new Map(), after: { h: 0, id: 0 } },
+    { type: MESSAGE.pull, question: 1, known: new Map(), after: { h: 0, id: 0 } },
     NO_CLOCK,
     1500,
   );

@@ -88,7 +88,9 @@ for (const order of ORDERS) {
       await using _large = large;
       await using _small = small;
       await using proxy = new TcpProxy(portOf(large.address), { delayMs });
-      await using cold = await startedNode({ peers: inOrder(order, proxy.address, small.address) });
+      // A peer that says nothing for 15 rounds is given up: over a slow line on a busy machine these must not be short.
+      const peers = inOrder(order, proxy.address, small.address);
+      await using cold = await startedNode({ peers, ...(delayMs > 0 && { gossipIntervalMs: 200 }) });
       await until("it is connected", () => connected(cold.server).length === 2);
       await until("it has begun", () => cold.cache.has(keys.at(-1)!));
       await settled(large.cache, small.cache, cold.cache);

@@ -90,7 +90,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "DATA of a greeting": [readGreeting, {
     software: "test/1",
     features: [],
-    peer: { id: 1, port: undefined, gossip: 2 },
+    peer: { id: 1, port: undefined, gossip: 3 },
   }],
   "REFUSED": [readError, { code: "bad-ttl", message: "why" }],
   "CLOSING": [
@@ -170,10 +170,10 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
   const hello = (name: string) => readHello(frameOf(golden(name)));
   const about = { software: "server/1", features: [] };
   assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], peer: undefined });
-  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 2 } });
+  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 3 } });
   assertEquals(hello("HELLO of a peer that does not listen"), {
     ...about,
-    peer: { id: 7, port: undefined, gossip: 2 },
+    peer: { id: 7, port: undefined, gossip: 3 },
   });
 });
 

@@ -1,0 +1,75 @@
+/**
+ * How far the writes of origins are known, in a form that stays short however many servers have ever started. It knows
+ * numbers and versions, not writes.
+ */
+
+/** How far the writes of origins are known: id → h. What `base` stands for comes on top of what the map lists. */
+export interface Known extends Map<number, number> {
+  readonly base?: Base;
+}
+
+/**
+ * Stands for all origins whose last known write is at or below a version, other than those that are listed: most of them
+ * have ended long ago, and peers know the same of them.
+ */
+export interface Base {
+  /** The version. */
+  readonly upTo: number;
+  /** The sum of the mixes of all that it stands for. */
+  readonly digest: number;
+  /** What it stands for, where that is not what this node itself knows; `undefined` there, or while it has not been found out. */
+  readonly told?: ReadonlyMap<number, number>;
+}
+
+/** What is known, with a base. */
+export class BasedKnown extends Map<number, number> implements Known {
+  readonly base: Base;
+  readonly #under: (id: number) => number | undefined;
+
+  /** @param under What the base says of an origin that is not in the list. */
+  constructor(list: Iterable<readonly [number, number]>, base: Base, under: (id: number) => number | undefined) {
+    super();
+    this.base = base;
+    this.#under = under;
+    for (const [id, h] of list) this.set(id, h);
+  }
+
+  /** How far an origin's writes are known. */
+  override get(id: number): number | undefined {
+    return super.get(id) ?? this.#under(id);
+  }
+}
+
+/** A copy that can be changed. */
+export function copyOf(known: Known): Known {
+  return known.base === undefined ? new Map(known) : new BasedKnown(known, known.base, (id) => known.get(id));
+}
+
+/** All that is known, that of a base that a peer has told included; what a base says that is known here too is left out. */
+export function* listed(known: Known): Generator<readonly [id: number, h: number]> {
+  yield* known;
+  for (const pair of known.base?.told ?? []) if (!known.has(pair[0])) yield pair;
+}
+
+/** Whether `one` knows any write that `other` does not. */
+export function exceeds(one: Known, other: Known): boolean {
+  for (const [id, h] of listed(one)) if (h > (other.get(id) ?? 0)) return true;
+  return false;
+}
+
+/** Sums of mixes are taken modulo this number. */
+export const MODULUS: number = 2 ** 52;
+
+/** Mixes an origin and how far it is known into 52 bits: multiplications and shifts, after MurmurHash3's finalizer. */
+export function mixed(id: number, h: number): number {
+  const [high, low] = [Math.floor(h / 2 ** 32), h >>> 0];
+  const a = scramble(Math.imul(id, 0x9e3779b1) ^ low);
+  const b = scramble(a ^ Math.imul(high, 0x85ebca6b) ^ id);
+  return (b & 0xfffff) * 2 ** 32 + (scramble(a + b) >>> 0);
+}
+
+function scramble(x: number): number {
+  x = Math.imul(x ^ x >>> 16, 0x85ebca6b);
+  x = Math.imul(x ^ x >>> 13, 0xc2b2ae35);
+  return x ^ x >>> 16;
+}

@@ -1,0 +1,256 @@
+/**
+ * Origins, one for each start of each server, and how far the writes of each are known. Of what is known it makes and
+ * reads the form in which peers tell each other of it (known.ts). It knows numbers and versions, not records or hashes.
+ */
+
+import { type Base, BasedKnown, type Known, listed, mixed, MODULUS } from "./known.ts";
+import type { Owner, WriteLog } from "./write_log.ts";
+
+/** What is known of one origin's writes. */
+export interface Origin extends Owner {
+  id: number;
+  /** Origin that made the writes: `id` itself or, where they have been adopted, another. */
+  writer: number;
+  /** All writes of the origin up to this version have been dealt with. */
+  known: number;
+  /** The highest version counted under `id` whose fingerprint has been dropped. */
+  forgotten: number;
+  /** The highest version counted under `id` that has a fingerprint; 0 without one. */
+  left: number;
+  /** The highest version counted under `id` that was an orphan here when it left. */
+  lost: number;
+  /** The label of its fingerprints; 0 without one. */
+  label: number;
+  /** The log that has the origin's writes, once there has been one. */
+  log: WriteLog | undefined;
+}
+
+/** Origins that are told apart at most; of more, those with the fewest writes here make room, this part of them at a time. */
+export const MAX_ORIGINS = 131_072;
+const RETIRED = 1 / 32;
+/** Origins up to which each is listed to peers. */
+const MAX_LISTED = 512;
+/** Part of so many that is listed after the others have been put into a base. */
+const LISTED = 1 / 4;
+/** Sums up to a version that are kept: of this node's base and of those of its peers. */
+const MAX_SUMS = 16;
+
+/** Sizes that tests make small. */
+export interface OriginSizes {
+  /** Origins up to which each is listed to peers. */
+  maxListed?: number;
+  /** Origins that are told apart. */
+  maxOrigins?: number;
+}
+
+/** All origins that a node has met. The first is its own, whose `known` its store sets. */
+export class Origins {
+  /** In the order in which they were met. */
+  readonly all: Origin[] = [];
+  readonly #byId = new Map<number, Origin>();
+  readonly #maxListed: number;
+  readonly #maxOrigins: number;
+  /** The sum of the mixes of all but the own one. */
+  #digest = 0;
+  /** How many but the own one have known writes. */
+  #count = 0;
+  /** Those whose last known write is above `#upTo`. */
+  readonly #recent = new Set<Origin>();
+  #upTo = 0;
+  /** By version, the sum of the mixes of all but the own one whose last known write is not above it. */
+  readonly #sums = new Map<number, number>();
+
+  constructor(ownId: number, { maxListed = MAX_LISTED, maxOrigins = MAX_ORIGINS }: OriginSizes) {
+    this.#maxListed = maxListed;
+    this.#maxOrigins = maxOrigins;
+    this.get(ownId);
+  }
+
+  /** This node's own. */
+  get own(): Origin {
+    return this.all[0];
+  }
+
+  /** An origin that has been met. */
+  find(id: number): Origin | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** An origin, which is met by this if it has not been before. */
+  get(id: number): Origin {
+    const met = this.#byId.get(id);
+    if (met !== undefined) return met;
+    const counts = { size: 0, newest: 0, known: 0, forgotten: 0, left: 0, lost: 0, label: 0 };
+    const origin: Origin = { id, writer: id, log: undefined, ...counts };
+    this.all.push(origin);
+    this.#byId.set(id, origin);
+    return origin;
+  }
+
+  /** Whether there is no room for another. */
+  get isFull(): boolean {
+    return this.all.length >= this.#maxOrigins;
+  }
+
+  /** Those with the fewest writes here, and of those with equally few the ones whose last known write is oldest. */
+  least(): Origin[] {
+    const others = this.all.slice(1).sort((a, b) => a.size - b.size || a.known - b.known);
+    return others.slice(0, Math.ceil(this.#maxOrigins * RETIRED));
+  }
+
+  /** Gives up what is known of some. */
+  remove(gone: Iterable<Origin>): void {
+    const all = new Set(gone);
+    for (const origin of all) {
+      this.#byId.delete(origin.id);
+      this.#recent.delete(origin);
+      this.#count -= Number(origin.known > 0);
+      this.#add(-1, origin);
+    }
+    let kept = 0;
+    for (const origin of this.all) if (!all.has(origin)) this.all[kept++] = origin;
+    this.all.length = kept;
+  }
+
+  /** Gives an origin of which nothing is known another number. */
+  rename(origin: Origin, id: number): void {
+    this.#byId.delete(origin.id);
+    this.#byId.set(id, origin);
+    origin.id = id;
+  }
+
+  /** Takes note that an origin's writes up to `h` have been dealt with. */
+  know(origin: Origin, h: number): void {
+    if (h <= origin.known) return;
+    if (origin === this.own) {
+      origin.known = h;
+      return;
+    }
+    this.#count += Number(origin.known === 0);
+    this.#add(-1, origin);
+    origin.known = h;
+    this.#add(1, origin);
+    if (h > this.#upTo) this.#recent.add(origin);
+  }
+
+  /** Adds an origin's mix to all sums that it belongs to, or takes it away. */
+  #add(sign: number, { id, known }: Origin): void {
+    if (known === 0) return;
+    const mix = sign * mixed(id, known);
+    this.#digest = modulo(this.#digest + mix);
+    for (const [upTo, sum] of this.#sums) if (known <= upTo) this.#sums.set(upTo, modulo(sum + mix));
+  }
+
+  /** A number that is equal on nodes that know the same writes: a sum, which does not depend on the order of origins. */
+  get digest(): number {
+    const { id, known } = this.own;
+    return known === 0 ? this.#digest : modulo(this.#digest + mixed(id, known));
+  }
+
+  /** How far the writes of each origin are known. */
+  get known(): Known {
+    const known: Known = new Map();
+    for (const origin of this.all) if (origin.known > 0) known.set(origin.id, origin.known);
+    return known;
+  }
+
+  /**
+   * How far writes are known, as peers are told: where there are many origins, a base stands for most of them.
+   *
+   * @param present Numbers of origins that are listed in any case: those of peers, of which new writes come.
+   */
+  knownFor(present: readonly number[]): Known {
+    if (this.#count <= this.#maxListed) return this.#listOf([this.own, ...this.#recent]);
+    if (this.#recent.size > this.#maxListed) this.#settle();
+    const upTo = this.#upTo;
+    const apart = this.#apart(present, upTo);
+    const all = [this.own, ...this.#recent, ...apart];
+    return new BasedKnown(this.#listOf(all), { upTo, digest: this.#sumBut(apart, upTo) }, (id) => this.find(id)?.known);
+  }
+
+  #listOf(origins: readonly Origin[]): Map<number, number> {
+    return new Map(origins.filter(({ known }) => known > 0).map(({ id, known }) => [id, known]));
+  }
+
+  /** Puts those that have been known longest into the base, so that few are listed. */
+  #settle(): void {
+    const recent = [...this.#recent];
+    const versions = Float64Array.from(recent, ({ known }) => known).sort();
+    this.#upTo = versions[versions.length - 1 - Math.floor(this.#maxListed * LISTED)];
+    this.#recent.clear();
+    for (const origin of recent) if (origin.known > this.#upTo) this.#recent.add(origin);
+  }
+
+  /**
+   * Finds out what a peer's base stands for, where that is what is known here. Returns `undefined` where it is not, or it is
+   * not known whether it is.
+   */
+  resolve(known: Known): Known | undefined {
+    const { base } = known;
+    if (base === undefined) return known;
+    if (this.#sumBut(this.#apart([...known.keys()], base.upTo), base.upTo) !== base.digest) return undefined;
+    return new BasedKnown(known, base, (id) => {
+      const origin = this.find(id);
+      return origin === undefined || origin === this.own || origin.known > base.upTo ? undefined : origin.known;
+    });
+  }
+
+  /** What a base of this node's stands for, or, if that has changed, its present one. `present` is as in `knownFor`. */
+  explain(base: Base, present: readonly number[]): Required<Base> | undefined {
+    const apart = this.#apart(present, base.upTo);
+    if (this.#sumBut(apart, base.upTo) !== base.digest) {
+      const { base: other } = this.knownFor(present);
+      return other && this.explain(other, present);
+    }
+    const told = new Map<number, number>();
+    for (const { id, known } of this.all.slice(1)) if (known > 0 && known <= base.upTo) told.set(id, known);
+    for (const { id } of apart) told.delete(id);
+    return { ...base, told };
+  }
+
+  /** Whether a peer knows writes that are not known here. */
+  lacks(theirs: Known): boolean {
+    for (const [id, h] of listed(theirs)) if (h > (this.find(id)?.known ?? 0)) return true;
+    return false;
+  }
+
+  /** Those of some numbers that belong to the sum up to a version. */
+  #apart(ids: readonly number[], upTo: number): Origin[] {
+    return [...new Set(ids)].flatMap((id) => {
+      const origin = this.find(id);
+      return origin !== undefined && origin !== this.own && origin.known > 0 && origin.known <= upTo ? [origin] : [];
+    });
+  }
+
+  /** The sum of the mixes of all but the own one and some others whose last known write is not above a version. */
+  #sumBut(others: readonly Origin[], upTo: number): number {
+    let sum = this.#sums.get(upTo);
+    if (sum === undefined) {
+      sum = 0;
+      for (const origin of this.all) {
+        if (origin === this.own || origin.known === 0 || origin.known > upTo) continue;
+        sum = modulo(sum + mixed(origin.id, origin.known));
+      }
+      for (const [oldest] of this.#sums) if (this.#sums.size >= MAX_SUMS) this.#sums.delete(oldest);
+      this.#sums.set(upTo, sum);
+    }
+    for (const { id, known } of others) sum = modulo(sum - mixed(id, known));
+    return sum;
+  }
+
+  /** Origins of which more is known here than a peer knows. */
+  beyond(theirs: Known): Origin[] {
+    const { base } = theirs;
+    const isBeyond = ({ id, known }: Origin) => known > (theirs.get(id) ?? 0);
+    if (base === undefined || base.told !== undefined) return this.all.filter(isBeyond);
+    // What the base says is known here as well, and not more.
+    const above = base.upTo >= this.#upTo ? this.#recent : this.all.filter(({ known }) => known > base.upTo);
+    const all = new Set(above).add(this.own);
+    for (const id of theirs.keys()) all.add(this.find(id) ?? this.own);
+    return [...all].filter(isBeyond);
+  }
+}
+
+function modulo(sum: number): number {
+  return ((sum % MODULUS) + MODULUS) % MODULUS;
+}

@@ -1,0 +1,51 @@
+/** Which rules of replication are in force: all of them, but in the simulator. */
+
+/** The rules of docs/replication.md that the simulator can switch off, to show what each is for. */
+export interface Rules {
+  /** What leaves without a newer write of its key leaves a fingerprint. */
+  fingerprints: boolean;
+  /** Fingerprints are given after the last write, not after the first page. */
+  lastPage: boolean;
+  /** Entries that a peer's fingerprints cover are dropped. */
+  sweep: boolean;
+  /** What is refused leaves a fingerprint. */
+  bury: boolean;
+  /** What is known already is not accepted again. */
+  cover: boolean;
+  /** What may have left here, or is below the floor, is accepted only from those who know what has left. */
+  floor: boolean;
+  /** What may have left here, or is below the floor, is accepted from senders who know what has left. */
+  dominance: boolean;
+  /** Entries that may have been deleted elsewhere are verified. */
+  verify: boolean;
+  /** A push is applied only if the write before it is known. */
+  prefix: boolean;
+  /** Answers to an earlier start are ignored. */
+  incarnation: boolean;
+  /** Nothing from before a clear is accepted. */
+  clear: boolean;
+  /** A renewal is for the very version that it names. */
+  touch: boolean;
+  /** What pages bring is known with the last of them. */
+  pages: boolean;
+  /** What a catch-up that broke off has left is adopted. */
+  adoption: boolean;
+}
+
+/** All rules. */
+export const ALL_RULES: Rules = {
+  fingerprints: true,
+  lastPage: true,
+  sweep: true,
+  bury: true,
+  cover: true,
+  floor: true,
+  dominance: true,
+  verify: true,
+  prefix: true,
+  incarnation: true,
+  clear: true,
+  touch: true,
+  pages: true,
+  adoption: true,
+};
