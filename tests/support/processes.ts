@@ -26,7 +26,7 @@ export interface ProcessOptions {
 }
 
 /** An environment in which nothing of the machine's own configures the cache. */
-function environment(env: Record<string, string> = {}): { env: Record<string, string>; clearEnv: true } {
+export function environment(env: Record<string, string> = {}): { env: Record<string, string>; clearEnv: true } {
   const kept = ["PATH", "HOME", "DENO_DIR", "JSR_URL", "NO_COLOR", "TMPDIR", "DENO_TLS_CA_STORE"];
   const own = kept.flatMap((name) => Deno.env.has(name) ? [[name, Deno.env.get(name)!]] : []);
   return { env: { ...Object.fromEntries(own), NO_COLOR: "1", ...env }, clearEnv: true };

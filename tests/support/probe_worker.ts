@@ -1,0 +1,68 @@
+/** The thread of a probe: it asks for a known entry every 10 ms, whether or not the answers before have come. */
+
+import { closeQuietly, writeAll } from "../../lib/platform/socket.ts";
+import { ASK, HIT, MISS, type ProbeTask, SLOTS } from "./probe.ts";
+
+const EVERY_MS = 10;
+const question = new TextEncoder().encode(ASK);
+const thread = self as unknown as { onmessage: (event: MessageEvent<ProbeTask>) => void };
+
+const now = () => performance.timeOrigin + performance.now();
+
+thread.onmessage = ({ data: { port, counts, times } }) => {
+  const [asked, took, count] = [
+    new Float64Array(times, 0, SLOTS),
+    new Float64Array(times, 8 * SLOTS),
+    new Int32Array(counts),
+  ];
+  let socket: Deno.TcpConn | undefined;
+  let writing = Promise.resolve();
+
+  /** Takes note that the oldest question that waits has been answered, or never will be. */
+  const answered = (isHit: boolean) => {
+    const i = count[1];
+    took[i] = now() - asked[i];
+    if (!isHit) count[2]++;
+    Atomics.store(count, 1, i + 1);
+  };
+
+  const read = async (from: Deno.TcpConn) => {
+    const [buffer, text] = [new Uint8Array(64 * 1024), new TextDecoder()];
+    let reply = "";
+    for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
+      reply += text.decode(buffer.subarray(0, n));
+      for (let isWhole = true; isWhole;) {
+        const found = [HIT, MISS].find((word) => reply.startsWith(word));
+        isWhole = found !== undefined && count[1] < count[0];
+        if (!isWhole) break;
+        reply = reply.slice(found!.length);
+        answered(found === HIT);
+      }
+      if (reply.length > HIT.length) return;
+    }
+  };
+
+  const connect = async () => {
+    socket = await Deno.connect({ hostname: "127.0.0.1", port });
+    socket.setNoDelay(true);
+    await read(socket);
+  };
+
+  let isConnecting = false;
+  setInterval(() => {
+    if (count[0] >= SLOTS) return;
+    if (socket === undefined && !isConnecting) {
+      isConnecting = true;
+      connect().catch(() => {}).finally(() => {
+        if (socket !== undefined) closeQuietly(socket);
+        [socket, isConnecting] = [undefined, false];
+        while (count[1] < count[0]) answered(false);
+      });
+    }
+    asked[count[0]] = now();
+    Atomics.add(count, 0, 1);
+    const to = socket;
+    if (to === undefined) return count[1] === count[0] - 1 ? answered(count[0] === 1) : undefined;
+    writing = writing.then(() => writeAll(to, question)).catch(() => {});
+  }, EVERY_MS);
+};

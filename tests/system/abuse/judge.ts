@@ -1,0 +1,140 @@
+/** Attacks a server process while a probe asks it, and judges what is left of it. */
+
+import { OrmucoCacheClient } from "../../../mod.ts";
+import { exchange } from "../../support/text_socket.ts";
+import { Probe, type Waits } from "../../support/probe.ts";
+import { until } from "../../support/waiting.ts";
+import { type Kind, Victim } from "../../support/victim.ts";
+import { type Attack, Scene } from "./scene.ts";
+
+/** What an attack has come to. */
+export interface Outcome {
+  idle: Waits;
+  attacked: Waits;
+  /** Bytes of memory. */
+  before: number;
+  peak: number;
+  after: number;
+  /** What the attack itself has counted. */
+  note: string;
+  /** What is wrong with the server; nothing if it holds. */
+  faults: string[];
+}
+
+/** Entries of others. */
+const OTHERS = 300;
+/** Memory after an attack: a part more than before, and what the engine takes once it has worked hard. */
+const [MORE_MEMORY, WORK_BYTES] = [1.1, 64 * 1024 * 1024];
+/** Lines that may be logged during an attack, and in each of its seconds. */
+const [LINES, LINES_A_SECOND] = [50, 10];
+/** How long the probe may wait in 999 of 1,000 cases, and beyond its longest wait at an idle server, in milliseconds. */
+const [MOST_P999_MS, MOST_LONGER_MS] = [50, 150];
+/** Milliseconds that an attack may take, in the tests and in the task: then it is cut off. */
+const [BOUNDED_MS, FULL_MS] = [30_000, 600_000];
+const IDLE_SECONDS = 0.5;
+const IDLE_SECONDS_FULL = 10;
+
+const keys = Array.from({ length: OTHERS }, (_, i) => `other:${i}`);
+const othersReply = `${keys.map((key) => `VALUE ${key} 0 ${key.length + 10}\r\nvalue of ${key}!\r\n`).join("")}END\r\n`;
+
+/** Attacks one server. */
+export async function judged(attack: Attack, kind: Kind, isFull: boolean): Promise<Outcome> {
+  await using victim = await Victim.start(kind, attack.start);
+  await warm(victim);
+  using probe = await Probe.of(victim.port);
+  await probe.seconds(isFull ? IDLE_SECONDS_FULL : IDLE_SECONDS);
+  const idle = probe.lap();
+  victim.forgetPeak();
+  const before = victim.memory.now;
+  const fromMs = performance.now();
+  const { note, faults } = await attackOn(victim, probe, attack, isFull);
+  const seconds = (performance.now() - fromMs) / 1000;
+  const attacked = probe.lap();
+  const check = async (what: string, isSo: () => boolean | Promise<boolean>) => {
+    if (faults.length === 0) await until(what, isSo).catch(() => faults.push(`not so: ${what}`));
+  };
+  if (!victim.isAlive) faults.push("the process has ended");
+  await check("an honest client is served", () => serves(victim));
+  if (attack.mayClear !== true) {
+    await check("all entries of others are there", async () => await others(victim.port) === othersReply);
+    if (attacked.failed > 0 && attack.stopsServer !== true) {
+      faults.push(`${attacked.failed} answers to the probe were no hits`);
+    }
+  }
+  const { peak } = victim.memory;
+  const isSmall = () => victim.memory.now <= MORE_MEMORY * before + WORK_BYTES;
+  if (before > 0) await check("memory is back", isSmall);
+  const after = victim.memory.now;
+  if (isFull && attack.stopsServer !== true) faults.push(...slow(idle, attacked));
+  faults.push(...await partingFaults(victim, seconds));
+  return { idle, attacked, before, peak, after, note, faults };
+}
+
+/** Lets a server do some of everything, and stores the entries of others. */
+async function warm({ port }: Victim): Promise<void> {
+  const sets = keys.map((key) => `set ${key} 0 0 ${key.length + 10}\r\nvalue of ${key}!\r\n`).join("");
+  for (let i = 0; i < 20; i++) {
+    const stored = await exchange(port, sets, (reply) => reply.length >= OTHERS * "STORED\r\n".length);
+    if (stored !== "STORED\r\n".repeat(OTHERS)) throw new Error(`Cannot store entries: ${stored.slice(0, 100)}`);
+    await others(port);
+  }
+}
+
+/** Asks for the entries of others. */
+async function others(port: number): Promise<string> {
+  return await exchange(port, `get ${keys.join(" ")}\r\n`, (reply) => reply.endsWith("END\r\n")).catch(() => "");
+}
+
+async function attackOn(
+  victim: Victim,
+  probe: Probe,
+  attack: Attack,
+  isFull: boolean,
+): Promise<{ note: string; faults: string[] }> {
+  const { promise: isOver, reject } = Promise.withResolvers<never>();
+  const limitMs = isFull ? FULL_MS : BOUNDED_MS;
+  const timer = setTimeout(() => reject(new Error(`the attack is not over after ${limitMs / 1000} s`)), limitMs);
+  const scene = new Scene(victim, probe, isFull);
+  const running = attack.run(scene);
+  try {
+    return { note: await Promise.race([running, isOver]) ?? "", faults: [] };
+  } catch (error) {
+    return { note: "", faults: [(error as Error).message] };
+  } finally {
+    clearTimeout(timer);
+    scene[Symbol.dispose]();
+    victim.signal("SIGCONT");
+    await running.catch(() => {});
+  }
+}
+
+/** Whether an honest client that comes now is served. */
+async function serves({ kind, port, address }: Victim): Promise<boolean> {
+  if (kind === "memcached") {
+    return await exchange(port, "mn\r\n", (reply) => reply.endsWith("\r\n")).catch(() => "") === "MN\r\n";
+  }
+  await using client = new OrmucoCacheClient({ servers: [address] });
+  return await client.store("honest", "value") && await client.retrieve("honest") === "value";
+}
+
+function slow(idle: Waits, attacked: Waits): string[] {
+  const faults: string[] = [];
+  if (attacked.p999Ms > MOST_P999_MS) faults.push(`p99.9 is above ${MOST_P999_MS} ms`);
+  if (attacked.longestMs > idle.longestMs + MOST_LONGER_MS) {
+    faults.push(`the longest wait is more than ${MOST_LONGER_MS} ms above the idle server's`);
+  }
+  return faults;
+}
+
+/** Stops the server, and returns what is wrong with how it ends and with what it has printed. */
+async function partingFaults(victim: Victim, seconds: number): Promise<string[]> {
+  const wasAlive = victim.isAlive;
+  const status = await victim.stop();
+  const faults: string[] = [];
+  if (wasAlive && status !== 0) faults.push(`it ended with ${status ?? "a kill, since it would not stop"}`);
+  const trouble = /^.*(?:Uncaught|Unhandled|^ +at ).*$/im.exec(victim.printed);
+  if (trouble !== null) faults.push(`it printed "${trouble[0].trim().slice(0, 200)}"`);
+  const lines = victim.printed.split("\n").length;
+  if (lines > LINES + LINES_A_SECOND * seconds) faults.push(`it printed ${lines} lines in ${seconds.toFixed(1)} s`);
+  return faults;
+}

@@ -1,0 +1,45 @@
+/**
+ * The task `abuse`: attacks server processes in full, ours and, where it is installed and its protocols allow, memcached, and
+ * prints a table. Arguments name attacks, by a part of their names; without any all are made. `--bounded` makes them as
+ * small as the tests do, `--ours` leaves memcached out.
+ */
+
+import { hasMemcached, type Kind } from "../../support/victim.ts";
+import { ATTACKS } from "./attacks.ts";
+import { judged, type Outcome } from "./judge.ts";
+
+const COLUMNS = ["attack", "server", "idle longest", "p99.9", "longest", "before", "peak", "after", "verdict"];
+const WIDTHS = [33, 9, 12, 9, 10, 7, 7, 7, 0];
+
+function row(cells: string[]): string {
+  return cells.map((cell, i) => i < 2 || i === 8 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i])).join("  ");
+}
+
+function figures({ idle, attacked, before, peak, after, note, faults }: Outcome): string[] {
+  const ms = [idle.longestMs, attacked.p999Ms, attacked.longestMs].map((wait) => `${wait.toFixed(1)} ms`);
+  const mib = [before, peak, after].map((bytes) => `${Math.round(bytes / 2 ** 20)}`);
+  const verdict = faults.length === 0 ? "holds" : `FAILS: ${faults.join("; ")}`;
+  return [...ms, ...mib, note === "" ? verdict : `${verdict} (${note})`];
+}
+
+const names = Deno.args.filter((argument) => !argument.startsWith("--"));
+const isFull = !Deno.args.includes("--bounded");
+const withMemcached = !Deno.args.includes("--ours") && hasMemcached();
+const chosen = Object.entries(ATTACKS).filter(([name]) =>
+  names.length === 0 || names.some((part) => name.includes(part))
+);
+if (chosen.length === 0) console.error(`There is no such attack: there are ${Object.keys(ATTACKS).join(", ")}`);
+console.log(
+  `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}\n\n${row(COLUMNS)}`,
+);
+let failed = 0;
+for (const [name, attack] of chosen) {
+  const kinds: Kind[] = withMemcached && attack.isForMemcached === true ? ["ormuco", "memcached"] : ["ormuco"];
+  for (const kind of kinds) {
+    const outcome = await judged(attack, kind, isFull);
+    console.log(row([name, kind, ...figures(outcome)]));
+    if (kind === "ormuco" && outcome.faults.length > 0) failed++;
+  }
+}
+console.log(`\n${chosen.length - failed} of ${chosen.length} attacks hold`);
+if (failed > 0 || chosen.length === 0) Deno.exit(1);

@@ -1,0 +1,123 @@
+/** What an attack is, and what it has to work with. */
+
+import { closeQuietly, writeAll } from "../../../lib/platform/socket.ts";
+import type { OrmucoCacheClient } from "../../../mod.ts";
+import { PeerSocket } from "../../support/native_socket.ts";
+import type { Probe } from "../../support/probe.ts";
+import { reportingClient } from "../../support/servers.ts";
+import type { Victim, VictimOptions } from "../../support/victim.ts";
+
+/** An attack. */
+export interface Attack {
+  /** Does it; throws if the server has failed in a way that is the attack's own to judge. Returns figures, if it has any. */
+  readonly run: (scene: Scene) => Promise<string | void>;
+  /** Whether memcached can be attacked in the same way. */
+  readonly isForMemcached?: true;
+  /** Whether what is said to the server may clear it: then nobody's entries are looked for. */
+  readonly mayClear?: true;
+  /** Whether the attack stops the server itself: then the probe has to wait. */
+  readonly stopsServer?: true;
+  readonly start?: VictimOptions;
+}
+
+/** Attacks by name. */
+export type Attacks = Readonly<Record<string, Attack>>;
+
+/** The server, and who attacks it. All connections end with the scene. */
+export class Scene implements Disposable {
+  readonly victim: Victim;
+  readonly isFull: boolean;
+  readonly #probe: Probe;
+  readonly #sockets = new Set<{ close(): void }>();
+
+  constructor(victim: Victim, probe: Probe, isFull: boolean) {
+    [this.victim, this.#probe, this.isFull] = [victim, probe, isFull];
+  }
+
+  /** A number for the tests, or that for the task. */
+  of(bounded: number, full: number): number {
+    return this.isFull ? full : bounded;
+  }
+
+  /** Lets so many seconds pass, by the questions of the probe. */
+  async lasts(bounded: number, full: number): Promise<void> {
+    await this.#probe.seconds(this.of(bounded, full));
+  }
+
+  /** A connection. */
+  async connect(): Promise<Deno.TcpConn> {
+    const socket = await Deno.connect({ hostname: "127.0.0.1", port: this.victim.port });
+    this.#sockets.add(socket);
+    return socket;
+  }
+
+  /** As many connections as asked for, and what is to be said first on each. */
+  async connections(count: number, bytes: Uint8Array = new Uint8Array(0)): Promise<Deno.TcpConn[]> {
+    const sockets: Deno.TcpConn[] = [];
+    for (let i = 0; i < count; i++) {
+      const socket = await this.connect();
+      if (bytes.length > 0) await writeAll(socket, bytes);
+      sockets.push(socket);
+    }
+    return sockets;
+  }
+
+  /** Ends a connection. */
+  close(socket: { close(): void }): void {
+    this.#sockets.delete(socket);
+    closeQuietly(socket);
+  }
+
+  /** Says the same again and again, reads all that comes back, and returns how many bytes that were. */
+  async pour(bytes: Uint8Array, times = 1): Promise<number> {
+    const socket = await this.connect();
+    const reading = this.read(socket);
+    try {
+      for (let i = 0; i < times; i++) await writeAll(socket, bytes);
+      await socket.closeWrite();
+    } catch {
+      // The server has hung up, as it may.
+    }
+    const count = await reading;
+    this.close(socket);
+    return count;
+  }
+
+  /** Reads until the server hangs up, and returns how many bytes that were. */
+  async read(socket: Deno.TcpConn): Promise<number> {
+    const buffer = new Uint8Array(256 * 1024);
+    let bytes = 0;
+    try {
+      for (let count = await socket.read(buffer); count !== null; count = await socket.read(buffer)) bytes += count;
+    } catch {
+      // A reset is an end.
+    }
+    return bytes;
+  }
+
+  /** A peer of the attacker's own. */
+  async peer(id: number): Promise<PeerSocket> {
+    const peer = await PeerSocket.greeted(this.victim, { id, port: 1 + id % 60_000 });
+    this.#sockets.add(peer);
+    return peer;
+  }
+
+  /** An honest client. */
+  client(timeoutMs: number): OrmucoCacheClient {
+    return reportingClient([this.victim.address], { timeoutMs }).client;
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) closeQuietly(socket);
+    this.#sockets.clear();
+  }
+}
+
+/** Does the same many times, so many at once. */
+export async function inParallel(times: number, atOnce: number, work: (i: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < times) await work(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+}

@@ -1,0 +1,106 @@
+/** Attacks by connections that say nothing, or nothing that means anything, or leave. */
+
+import { writeAll } from "../../../lib/platform/socket.ts";
+import { generator } from "../../../lib/simulation/seeded_random.ts";
+import { greetingAnd } from "../../support/native_socket.ts";
+import { until } from "../../support/waiting.ts";
+import { largeValue } from "./load.ts";
+import { type Attacks, inParallel } from "./scene.ts";
+
+const text = new TextEncoder();
+const GARBAGE_BYTES = 4096;
+
+/** Random bytes, the same for each seed. */
+function garbage(seed: number): Uint8Array {
+  const random = generator(seed);
+  return Uint8Array.from({ length: GARBAGE_BYTES }, () => 256 * random());
+}
+
+export const STRANGERS: Attacks = {
+  "silent strangers": {
+    isForMemcached: true,
+    run: async (scene) => {
+      await scene.connections(1000);
+      if (scene.victim.kind === "memcached") return;
+      await using client = scene.client(1000);
+      for (let seconds = 0; seconds < 10; seconds++) {
+        if (await client.store("in", 1)) return;
+        await scene.lasts(1, 1);
+      }
+      throw new Error("an honest client does not get in within 10 s");
+    },
+  },
+  "half greetings": {
+    run: async (scene) => {
+      const sockets = await scene.connections(scene.of(200, 990), greetingAnd().subarray(0, 12));
+      let gone = 0;
+      for (const socket of sockets) scene.read(socket).then(() => gone++);
+      await until("all are cut off", () => gone === sockets.length);
+    },
+  },
+  "slow senders": {
+    isForMemcached: true,
+    run: async (scene) => {
+      const says = [
+        text.encode(`set slow 0 0 1000\r\n${"v".repeat(1000)}\r\n`),
+        greetingAnd(),
+        text.encode("get a b c"),
+      ];
+      const sockets = await scene.connections(scene.of(60, 300));
+      for (let i = 0; i < scene.of(3, 60); i++) {
+        await Promise.all(sockets.map((socket, n) => {
+          const bytes = says[n % says.length];
+          return writeAll(socket, bytes.subarray(i, i + 1)).catch(() => {}); // it may have been cut off
+        }));
+        await scene.lasts(1, 1);
+      }
+    },
+  },
+  "resets in the middle": {
+    isForMemcached: true,
+    run: async (scene) => {
+      const get = await largeValue(scene);
+      await inParallel(scene.of(100, 3000), 10, async () => {
+        const [socket] = await scene.connections(1, get);
+        await socket.read(new Uint8Array(10));
+        scene.close(socket); // with bytes unread, which is a reset
+      });
+    },
+  },
+  "resets of half a request": {
+    isForMemcached: true,
+    run: async (scene) => {
+      const get = await largeValue(scene);
+      const half = text.encode("set half 0 0 100\r\nvvvv");
+      await inParallel(scene.of(100, 3000), 10, async () => {
+        const socket = await scene.connect();
+        await writeAll(socket, get);
+        await writeAll(socket, half);
+        await socket.read(new Uint8Array(10));
+        scene.close(socket);
+      });
+    },
+  },
+  "connection flood": {
+    isForMemcached: true,
+    run: async (scene) => {
+      await inParallel(scene.of(2000, 20_000), 50, async () => scene.close(await scene.connect()));
+    },
+  },
+  "garbage in a loop": {
+    isForMemcached: true,
+    run: async (scene) => {
+      const all = Array.from({ length: 64 }, (_, i) => garbage(i));
+      await inParallel(scene.of(1000, 20_000), 4, (i) => scene.pour(all[i % all.length]));
+    },
+  },
+  "garbage of greeted clients": {
+    run: async (scene) => {
+      await inParallel(
+        scene.of(1000, 20_000),
+        4,
+        (i) => scene.pour(greetingAnd((output) => output.bytes(garbage(i % 64)))),
+      );
+    },
+  },
+};
