@@ -2,14 +2,14 @@
 
 import { denoArguments, environment, run } from "../../support/processes.ts";
 import { until } from "../../support/waiting.ts";
-import { PEERS } from "./peers.ts";
-import type { Attacks, Scene } from "./scene.ts";
+import { badPeer } from "./peers.ts";
+import { type Attacks, inParallel, type Scene } from "./scene.ts";
 
 const FIXTURE = "tests/support/fixtures/many_clients.ts";
 
-/** Makes the server log something, and lets a client use it after that. */
+/** Makes the server log some lines, and lets a client use it after that. */
 async function makeItSpeak(scene: Scene): Promise<void> {
-  await PEERS["peers that send garbage"].run(scene);
+  await inParallel(20, 4, (i) => scene.pour(badPeer(i)));
   await useIt(scene);
 }
 

@@ -61,6 +61,8 @@ function pages(known: () => Map<number, number>, page: (question: number, to: nu
     switch (message.type) {
       case MESSAGE.sync:
         return { type: MESSAGE.known, turn: TURN.answer, known: known() };
+      case MESSAGE.known: // an offer of the server's own writes is answered by one of ours, to be taken first
+        return message.turn === TURN.offer ? { type: MESSAGE.known, turn: TURN.take, known: known() } : undefined;
       case MESSAGE.list:
         return { type: MESSAGE.listed, to: message.from, question: message.question, more: false, places: [] };
       case MESSAGE.verify: {
@@ -88,6 +90,14 @@ export function collidingNumbers(count: number): number[] {
 
 function newOrigins(random: () => number, count: number, h: number): Map<number, number> {
   return new Map(Array.from({ length: count }, () => [1 + Math.floor((2 ** 32 - 2) * random()), h]));
+}
+
+/** What a peer says that breaks the protocol at once; it is another one for each number. */
+export function badPeer(i: number): Uint8Array {
+  const output = new FrameWriter();
+  writeHello(output, "garbage", { id: 1000 + i, port: 1 + i });
+  output.bytes(frameOf(GOSSIP, new Uint8Array(100).fill(99)));
+  return output.taken().slice();
 }
 
 export const PEERS: Attacks = {
@@ -137,6 +147,10 @@ export const PEERS: Attacks = {
     run: async (scene) => {
       const known = new Map(collidingNumbers(MOST_ITEMS).map((id) => [id, 1]));
       await insist(scene, 105, { type: MESSAGE.known, turn: TURN.answer, known }, scene.of(20, 1000));
+      const page = (question: number, to: number): MessageBody => {
+        return { type: MESSAGE.page, to, question, ...NO_PAGE, known, upTo: known };
+      };
+      return await lie(scene, await scene.peer(106), pages(() => known, page));
     },
   },
   "peers that do not read": {
@@ -162,12 +176,7 @@ export const PEERS: Attacks = {
   },
   "peers that send garbage": {
     run: async (scene) => {
-      await inParallel(scene.of(500, 20_000), 4, async (i) => {
-        const output = new FrameWriter();
-        writeHello(output, "garbage", { id: 1000 + i, port: 1 + i });
-        output.bytes(frameOf(GOSSIP, new Uint8Array(100).fill(99)));
-        await scene.pour(output.taken().slice());
-      });
+      await inParallel(scene.of(500, 20_000), 4, (i) => scene.pour(badPeer(i)));
     },
   },
   "peers of another version": {

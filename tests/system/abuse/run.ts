@@ -8,18 +8,18 @@ import { hasMemcached, type Kind } from "../../support/victim.ts";
 import { ATTACKS } from "./attacks.ts";
 import { judged, type Outcome } from "./judge.ts";
 
-const COLUMNS = ["attack", "server", "idle longest", "p99.9", "longest", "before", "peak", "after", "verdict"];
-const WIDTHS = [33, 9, 12, 9, 10, 7, 7, 7, 0];
+const COLUMNS = ["attack", "server", "idle longest", "p99.9", "longest", "took", "before", "peak", "after", "verdict"];
+const WIDTHS = [33, 9, 12, 9, 10, 7, 7, 7, 7, 0];
 
 function row(cells: string[]): string {
-  return cells.map((cell, i) => i < 2 || i === 8 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i])).join("  ");
+  return cells.map((cell, i) => i < 2 || i === 9 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i])).join("  ");
 }
 
-function figures({ idle, attacked, before, peak, after, note, faults }: Outcome): string[] {
+function figures({ idle, attacked, seconds, before, peak, after, note, faults }: Outcome): string[] {
   const ms = [idle.longestMs, attacked.p999Ms, attacked.longestMs].map((wait) => `${wait.toFixed(1)} ms`);
   const mib = [before, peak, after].map((bytes) => `${Math.round(bytes / 2 ** 20)}`);
   const verdict = faults.length === 0 ? "holds" : `FAILS: ${faults.join("; ")}`;
-  return [...ms, ...mib, note === "" ? verdict : `${verdict} (${note})`];
+  return [...ms, `${seconds.toFixed(1)} s`, ...mib, note === "" ? verdict : `${verdict} (${note})`];
 }
 
 const names = Deno.args.filter((argument) => !argument.startsWith("--"));
