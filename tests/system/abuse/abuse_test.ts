@@ -1,0 +1,72 @@
+/** The attacks that the server holds, as small as they may be; the task `abuse` makes all of them, in full. */
+
+import { assert, assertEquals } from "@std/assert";
+import { ATTACKS } from "./attacks.ts";
+import { judged } from "./judge.ts";
+import type { Scene } from "./scene.ts";
+
+const utf8 = new TextEncoder();
+
+/** Names of the attacks that the server holds. */
+const HOLDS = [
+  "long get lines",
+  "long get lines of misses",
+  "largest get-many",
+  "quiet binary gets",
+  "bulk sets",
+  "bulk binary sets",
+  "pages of tombstones",
+  "verifications of 8,192 names",
+  "8,190 new origins",
+  "news of 8,190 new origins",
+  "8,192 colliding origins",
+  "peers that do not read",
+  "half-sent native sets",
+  "half-sent memcached sets",
+  "readers who do not read",
+  "connections that have left",
+  "half greetings",
+  "slow senders",
+  "resets in the middle",
+  "resets of half a request",
+  "garbage in a loop",
+  "garbage of greeted clients",
+  "damaged text",
+  "damaged meta commands",
+  "damaged binary packets",
+  "damaged native frames",
+  "a client that is stopped",
+  "a server that is stopped",
+  "standard output in a closed pipe",
+  "a read-only directory",
+  "10,000 clients in one process",
+];
+
+for (const name of HOLDS) {
+  Deno.test({
+    name: `a server holds: ${name}`,
+    ignore: Deno.build.os !== "linux", // which tells how much memory a process has
+    fn: async () => assertEquals((await judged(ATTACKS[name], "ormuco", false)).faults, []),
+  });
+}
+
+for (
+  const [what, run, fault] of [
+    ["that fails by itself", () => Promise.reject(new Error("the attack's own")), "the attack's own"],
+    ["that ends the process", (scene) => scene.victim.stop(), "the process has ended"],
+    [
+      "that takes an entry of others",
+      (scene) => scene.pour(utf8.encode("delete other:7\r\n")),
+      "entries of others are lost",
+    ],
+  ] as [string, (scene: Scene) => Promise<unknown>, string][]
+) {
+  Deno.test({
+    name: `an attack ${what} is found out`,
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const { faults } = await judged({ run: async (scene) => void await run(scene) }, "ormuco", false);
+      assert(faults.includes(fault), `${faults}`);
+    },
+  });
+}
