@@ -34,7 +34,7 @@ const [MOST_P999_MS, MOST_LONGER_MS] = [50, 150];
 /** Milliseconds that an attack may take, in the tests and in the task: then it is cut off. */
 const [BOUNDED_MS, FULL_MS] = [30_000, 600_000];
 /** Seconds for which the probe asks the idle server, and how many times the server does some work before that. */
-const [IDLE_SECONDS, IDLE_SECONDS_FULL] = [0.1, 10];
+const [IDLE_SECONDS, IDLE_SECONDS_FULL] = [0.1, 5];
 const [WARMINGS, WARMINGS_FULL] = [3, 50];
 
 const keys = Array.from({ length: OTHERS }, (_, i) => `other:${i}`);

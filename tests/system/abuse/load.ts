@@ -36,7 +36,7 @@ export const LOAD: Attacks = {
     run: async (scene) => {
       let line = "get";
       for (let i = 0; line.length < MIB - 20; i++) line += ` other:${i % 300}`;
-      await poured(scene, 4, text.encode(`${line}\r\n`), scene.of(3, 100));
+      await poured(scene, 4, text.encode(`${line}\r\n`), scene.of(3, Infinity));
     },
   },
   "long get lines of misses": {
@@ -44,7 +44,7 @@ export const LOAD: Attacks = {
     run: async (scene) => {
       let line = "get";
       for (let i = 0; line.length < MIB - 20; i++) line += ` m${i}`;
-      await poured(scene, 4, text.encode(`${line}\r\n`), scene.of(3, 100));
+      await poured(scene, 4, text.encode(`${line}\r\n`), scene.of(3, Infinity));
     },
   },
   "largest get-many": {
@@ -53,7 +53,7 @@ export const LOAD: Attacks = {
       writeGetMany(output, Array.from({ length: 1024 }, (_, i) => `${i}:`.padEnd(4096, "k")));
       const request = output.taken().slice();
       await inParallel(4, 4, async () => {
-        await scene.pour(joined(greetingAnd(), same(request, scene.of(5, 200))));
+        await scene.pour(request, scene.of(5, Infinity), greetingAnd());
       });
     },
   },
@@ -61,7 +61,7 @@ export const LOAD: Attacks = {
     isForMemcached: true,
     run: async (scene) => {
       const hits = same(packetOf(REQUEST, GETQ, { key: "other:1" }), 2000);
-      await poured(scene, 4, joined(hits, packetOf(REQUEST, NOOP)), scene.of(30, 2000));
+      await poured(scene, 4, joined(hits, packetOf(REQUEST, NOOP)), scene.of(30, Infinity));
     },
   },
   "bulk sets": {
@@ -72,7 +72,7 @@ export const LOAD: Attacks = {
           { length: 2000 },
           (_, k) => `set bulk:${i}:${k} 0 0 100 noreply\r\n${"v".repeat(100)}\r\n`,
         );
-        await scene.pour(text.encode(sets.join("")), scene.of(10, 500));
+        await scene.pour(text.encode(sets.join("")), scene.of(10, Infinity));
       });
     },
   },
@@ -84,7 +84,7 @@ export const LOAD: Attacks = {
           { length: 2000 },
           (_, k) => packetOf(REQUEST, SETQ, { extras: u32(0, 0), key: `bulk:${i}:${k}`, value: "v".repeat(100) }),
         );
-        await scene.pour(joined(...sets), scene.of(10, 500));
+        await scene.pour(joined(...sets), scene.of(10, Infinity));
       });
     },
   },

@@ -23,20 +23,31 @@ export interface Attack {
 /** Attacks by name. */
 export type Attacks = Readonly<Record<string, Attack>>;
 
+/** Questions of the probe for which the same is done again and again, at most: 2 s and 15 s. */
+const [BOUNDED_QUESTIONS, FULL_QUESTIONS] = [200, 1500];
+
+const NOTHING = new Uint8Array(0);
+
 /** The server, and who attacks it. All connections end with the scene. */
 export class Scene implements Disposable {
   readonly victim: Victim;
   readonly isFull: boolean;
   readonly #probe: Probe;
+  readonly #from: number;
   readonly #sockets = new Set<{ close(): void }>();
 
   constructor(victim: Victim, probe: Probe, isFull: boolean) {
-    [this.victim, this.#probe, this.isFull] = [victim, probe, isFull];
+    [this.victim, this.#probe, this.isFull, this.#from] = [victim, probe, isFull, probe.asked];
   }
 
   /** A number for the tests, or that for the task. */
   of(bounded: number, full: number): number {
     return this.isFull ? full : bounded;
+  }
+
+  /** Whether what is done again and again has been done for long enough. */
+  get isOver(): boolean {
+    return this.#probe.asked - this.#from > this.of(BOUNDED_QUESTIONS, FULL_QUESTIONS);
   }
 
   /** Lets so many seconds pass, by the questions of the probe. */
@@ -52,7 +63,7 @@ export class Scene implements Disposable {
   }
 
   /** As many connections as asked for, and what is to be said first on each. */
-  async connections(count: number, bytes: Uint8Array = new Uint8Array(0)): Promise<Deno.TcpConn[]> {
+  async connections(count: number, bytes: Uint8Array = NOTHING): Promise<Deno.TcpConn[]> {
     const sockets: Deno.TcpConn[] = [];
     for (let i = 0; i < count; i++) {
       const socket = await this.connect();
@@ -68,12 +79,21 @@ export class Scene implements Disposable {
     closeQuietly(socket);
   }
 
-  /** Says the same again and again, reads all that comes back, and returns how many bytes that were. */
-  async pour(bytes: Uint8Array, times = 1): Promise<number> {
+  /** Does something many times, so many at once, until that has been done for long enough. */
+  async many(most: number, atOnce: number, work: (i: number) => Promise<unknown>): Promise<void> {
+    await inParallel(most, atOnce, work, () => this.isOver);
+  }
+
+  /**
+   * Says the same many times, but not for too long, reads all that comes back, and returns how many bytes that were;
+   * `first` is said once before.
+   */
+  async pour(bytes: Uint8Array, most = 1, first: Uint8Array = NOTHING): Promise<number> {
     const socket = await this.connect();
     const reading = this.read(socket);
     try {
-      for (let i = 0; i < times; i++) await writeAll(socket, bytes);
+      await writeAll(socket, first);
+      for (let i = 0; i < most && (i === 0 || !this.isOver); i++) await writeAll(socket, bytes);
       await socket.closeWrite();
     } catch {
       // The server has hung up, as it may.
@@ -113,11 +133,16 @@ export class Scene implements Disposable {
   }
 }
 
-/** Does the same many times, so many at once. */
-export async function inParallel(times: number, atOnce: number, work: (i: number) => Promise<unknown>): Promise<void> {
+/** Does the same many times, so many at once, unless that is over before. */
+export async function inParallel(
+  times: number,
+  atOnce: number,
+  work: (i: number) => Promise<unknown>,
+  isOver: () => boolean = () => false,
+): Promise<void> {
   let next = 0;
   const lane = async () => {
-    while (next < times) await work(next++);
+    while (next < times && !isOver()) await work(next++);
   };
   await Promise.all(Array.from({ length: atOnce }, lane));
 }

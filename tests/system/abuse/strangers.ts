@@ -5,7 +5,7 @@ import { generator } from "../../../lib/simulation/seeded_random.ts";
 import { greetingAnd } from "../../support/native_socket.ts";
 import { until } from "../../support/waiting.ts";
 import { largeValue } from "./load.ts";
-import { type Attacks, inParallel } from "./scene.ts";
+import type { Attacks } from "./scene.ts";
 
 const text = new TextEncoder();
 const GARBAGE_BYTES = 4096;
@@ -60,7 +60,7 @@ export const STRANGERS: Attacks = {
     isForMemcached: true,
     run: async (scene) => {
       const get = await largeValue(scene);
-      await inParallel(scene.of(100, 3000), 10, async () => {
+      await scene.many(scene.of(100, Infinity), 10, async () => {
         const [socket] = await scene.connections(1, get);
         await socket.read(new Uint8Array(10));
         scene.close(socket); // with bytes unread, which is a reset
@@ -72,7 +72,7 @@ export const STRANGERS: Attacks = {
     run: async (scene) => {
       const get = await largeValue(scene);
       const half = text.encode("set half 0 0 100\r\nvvvv");
-      await inParallel(scene.of(100, 3000), 10, async () => {
+      await scene.many(scene.of(100, Infinity), 10, async () => {
         const socket = await scene.connect();
         await writeAll(socket, get);
         await writeAll(socket, half);
@@ -84,20 +84,20 @@ export const STRANGERS: Attacks = {
   "connection flood": {
     isForMemcached: true,
     run: async (scene) => {
-      await inParallel(scene.of(2000, 20_000), 50, async () => scene.close(await scene.connect()));
+      await scene.many(scene.of(2000, Infinity), 50, async () => scene.close(await scene.connect()));
     },
   },
   "garbage in a loop": {
     isForMemcached: true,
     run: async (scene) => {
       const all = Array.from({ length: 64 }, (_, i) => garbage(i));
-      await inParallel(scene.of(1000, 20_000), 4, (i) => scene.pour(all[i % all.length]));
+      await scene.many(scene.of(1000, Infinity), 4, (i) => scene.pour(all[i % all.length]));
     },
   },
   "garbage of greeted clients": {
     run: async (scene) => {
-      await inParallel(
-        scene.of(1000, 20_000),
+      await scene.many(
+        scene.of(1000, Infinity),
         4,
         (i) => scene.pour(greetingAnd((output) => output.bytes(garbage(i % 64)))),
       );
