@@ -60,7 +60,7 @@ export const MACHINE: Attacks = {
       await using clients = new BusyClients(scene.victim.address);
       await clients.goesOn();
       clients.signal("SIGSTOP");
-      await scene.lasts(1, 60);
+      await scene.lasts(0.5, 60);
       await useIt(scene);
       clients.signal("SIGCONT");
       await clients.goesOn();
@@ -76,7 +76,7 @@ export const MACHINE: Attacks = {
       if (calls.some((found) => found !== undefined)) {
         throw new Error("a call was answered by a server that is stopped");
       }
-      await scene.lasts(1, 60);
+      await scene.lasts(0.5, 60);
       scene.victim.signal("SIGCONT");
       await until("the client is served again", async () => await client.retrieve("before") === 1);
     },
@@ -95,7 +95,7 @@ export const MACHINE: Attacks = {
   "a read-only directory": { start: { cwd: "/proc" }, run: makeItSpeak },
   "10,000 clients in one process": {
     run: async (scene) => {
-      const count = scene.of(300, 10_000);
+      const count = scene.of(100, 10_000);
       const { out, err, status } = await run(FIXTURE, [scene.victim.address, `${count}`]);
       if (status !== 0) throw new Error(`the clients' process failed: ${err.slice(0, 300)}`);
       const { stored, ms, mib } = JSON.parse(out);

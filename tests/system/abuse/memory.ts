@@ -13,7 +13,7 @@ const text = new TextEncoder();
 /** Connects so many times and says the same on each, as far as the server takes it. */
 async function sayOnEach(scene: Scene, count: number, bytes: Uint8Array): Promise<Deno.TcpConn[]> {
   const sockets = await scene.connections(count);
-  const ended = scene.lasts(2, 10).then(() => sockets.forEach(closeQuietly));
+  const ended = scene.lasts(1, 10).then(() => sockets.forEach(closeQuietly));
   await Promise.all(sockets.map((socket) => writeAll(socket, bytes).catch(() => {})));
   await ended;
   return sockets;
@@ -52,7 +52,7 @@ export const MEMORY: Attacks = {
         }
       });
       for (const socket of sockets) scene.close(socket);
-      await scene.lasts(1, 60);
+      await scene.lasts(0.1, 60);
     },
   },
 };

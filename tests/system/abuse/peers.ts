@@ -30,7 +30,7 @@ async function lie(
   answer: (message: Message) => MessageBody | undefined,
 ): Promise<string> {
   let pages = 0;
-  const over = scene.lasts(3, 30).then(() => closeQuietly(peer.socket));
+  const over = scene.lasts(1.5, 30).then(() => closeQuietly(peer.socket));
   try {
     for (let frame = await peer.next(); frame !== undefined; frame = await peer.next()) {
       const body = frame.code === GOSSIP ? answer(messageIn(frame)) : undefined;
@@ -118,7 +118,7 @@ export const PEERS: Attacks = {
     run: async (scene) => {
       const h = versionAt(Date.now()) - 4096 * AN_HOUR_MS;
       const writes = Array.from({ length: MOST_ITEMS }, (_, i) => bareWrite(`n${i}`, { h: h + i, origin: 102 }, NAME));
-      await insist(scene, 102, { type: MESSAGE.verify, question: 1, known: new Map(), writes }, scene.of(5, 1000));
+      await insist(scene, 102, { type: MESSAGE.verify, question: 1, known: new Map(), writes }, scene.of(3, 1000));
     },
   },
   "8,190 new origins": {
@@ -146,7 +146,7 @@ export const PEERS: Attacks = {
   "8,192 colliding origins": {
     run: async (scene) => {
       const known = new Map(collidingNumbers(MOST_ITEMS).map((id) => [id, 1]));
-      await insist(scene, 105, { type: MESSAGE.known, turn: TURN.answer, known }, scene.of(5, 1000));
+      await insist(scene, 105, { type: MESSAGE.known, turn: TURN.answer, known }, scene.of(3, 1000));
       const page = (question: number, to: number): MessageBody => {
         return { type: MESSAGE.page, to, question, ...NO_PAGE, known, upTo: known };
       };
@@ -169,7 +169,7 @@ export const PEERS: Attacks = {
         peers.push(peer);
       });
       const saying = peers.map((peer) => peer.say(pull, { clock: 0 }, 1500).catch(() => {}));
-      await scene.lasts(2, 20);
+      await scene.lasts(1, 20);
       for (const peer of peers) closeQuietly(peer.socket);
       await Promise.all(saying);
     },
