@@ -30,7 +30,7 @@ async function lie(
   answer: (message: Message) => MessageBody | undefined,
 ): Promise<string> {
   let pages = 0;
-  const over = scene.lasts(1.5, 30).then(() => closeQuietly(peer.socket));
+  const over = scene.lasts(1.5, 15).then(() => closeQuietly(peer.socket));
   try {
     for (let frame = await peer.next(); frame !== undefined; frame = await peer.next()) {
       const body = frame.code === GOSSIP ? answer(messageIn(frame)) : undefined;
@@ -169,7 +169,7 @@ export const PEERS: Attacks = {
         peers.push(peer);
       });
       const saying = peers.map((peer) => peer.say(pull, { clock: 0 }, 1500).catch(() => {}));
-      await scene.lasts(1, 20);
+      await scene.lasts(1, 15);
       for (const peer of peers) closeQuietly(peer.socket);
       await Promise.all(saying);
     },

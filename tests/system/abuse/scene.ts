@@ -23,8 +23,8 @@ export interface Attack {
 /** Attacks by name. */
 export type Attacks = Readonly<Record<string, Attack>>;
 
-/** Questions of the probe for which the same is done again and again, at most: 1 s and 15 s. */
-const [BOUNDED_QUESTIONS, FULL_QUESTIONS] = [100, 1500];
+/** Questions of the probe for which the same is done again and again, at most: 1 s and 12 s. */
+const [BOUNDED_QUESTIONS, FULL_QUESTIONS] = [100, 1200];
 
 const NOTHING = new Uint8Array(0);
 
