@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { MISS } from "../wire/calls.ts";
+import { SERVER_CACHE_UNITS } from "../wire/decoding_budget.ts";
 import { decodePart, encodeValue } from "../wire/values.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
@@ -60,7 +61,7 @@ export class LocalCache implements OrmucoCache {
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     const span = this.#keyOf(key);
-    const { flags, payload } = encodeValue(checkData(data));
+    const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS);
     const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
     const isStored = await (value.to <= MAX_VALUE_BYTES && this.#options.store.set(span, { flags, value, ttlMs }));
     if (isStored) this.#calls.stores++;
@@ -179,6 +180,6 @@ export class LocalCache implements OrmucoCache {
     const length = reader.valueBytes(position);
     const bytes = length <= SHARED_BYTES ? this.#shared : Buffer.from(new ArrayBuffer(length));
     reader.copyValue(position, bytes, 0);
-    return decodePart(reader.flags(position), { bytes, from: 0, to: length });
+    return decodePart(reader.flags(position), { bytes, from: 0, to: length }, SERVER_CACHE_UNITS);
   }
 }

@@ -5,7 +5,9 @@
 
 import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
 import { checkMessagePack, type ExtensionKinds } from "./msgpack_check.ts";
-import { MAX_CONTAINERS, MAX_DEPTH, MAX_LONG_BIGINT_KEYS, MAX_PARTS } from "../base/limits.ts";
+import { type DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
+import { mapOf, setOf, spendKeys } from "./key_collisions.ts";
+import { MAX_CONTAINERS, MAX_DEPTH, MAX_PARTS, MAX_VALUE_BYTES } from "../base/limits.ts";
 
 /** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
 export const EXT = {
@@ -24,9 +26,23 @@ export const EXT = {
 } as const;
 
 const TIMESTAMP = 0xff; // MessagePack's own, type -1
+const leaf = (units: number, unitsPerPart: number) => ({ isNested: false, isObject: false, units, unitsPerPart });
+const nested = (units: number, unitsPerPart: number) => ({ isNested: true, isObject: false, units, unitsPerPart });
+/** What each type costs; see decoding_budget.ts. */
 const EXTENSION_KINDS: ExtensionKinds = new Map([
-  ...Object.values(EXT).map((type): [number, "leaf" | "nested"] => [type, type < EXT.record ? "leaf" : "nested"]),
-  [TIMESTAMP, "leaf"],
+  [EXT.undefined, leaf(150, 0)],
+  [EXT.negativeZero, leaf(150, 0)],
+  [EXT.bigint, leaf(1200, 20)],
+  [EXT.utf16, leaf(500, 20)],
+  [EXT.date, leaf(900, 0)],
+  [EXT.url, leaf(3500, 20)],
+  [EXT.buffer, leaf(4000, 2)],
+  [EXT.record, { ...nested(1200, 700), isObject: true }],
+  [EXT.map, nested(1000, 150)],
+  [EXT.set, nested(1000, 150)],
+  [EXT.regexp, nested(2000, 0)], // and what spendRegExp() finds
+  [EXT.error, nested(16_000, 3000)],
+  [TIMESTAMP, leaf(1300, 0)],
 ]);
 
 /** Kinds of `buffer`: the index is the first byte of the payload, and the bytes follow in little-endian order. */
@@ -63,27 +79,42 @@ const ARRAY_INDEX = /^[0-9]{1,10}$/;
 const empty = new Uint8Array(0);
 const utf8 = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const extensions = new ExtensionCodec();
+const extensions = new ExtensionCodec<DecodingBudget>();
 /** Four levels more than a value may have: the library counts from 1, and `Walk` bounds the nesting of extensions. */
-const encodeOptions = { extensionCodec: extensions, maxDepth: MAX_DEPTH + 4 };
+const encodeOptions = { maxDepth: MAX_DEPTH + 4 };
 
-/** Encodes any supported value; see `encodeValue` for what it throws. */
-export function encodeMsgpack(value: unknown): Uint8Array {
-  return encode(new Walk().wire(value), encodeOptions);
+/** Encodes any supported value that the budget allows; see `encodeValue` for what it throws. */
+export function encodeMsgpack(value: unknown, budget: DecodingBudget): Uint8Array {
+  const bytes = encode(new Walk(budget).wire(value), encodeOptions);
+  if (bytes.length > MAX_VALUE_BYTES) return bytes; // its size will be the reason to refuse it
+  try {
+    checkMessagePack(bytes, EXTENSION_KINDS, budget);
+  } catch (error) {
+    if (error instanceof DecodingCostError) {
+      throw new RangeError(`Cannot encode data: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+  return bytes;
 }
 
 /** Decodes a value after a check of its structure. MessagePack's own byte arrays become views of the input. */
-export function decodeMsgpack(bytes: Uint8Array): unknown {
-  checkMessagePack(bytes, EXTENSION_KINDS);
-  return decode(bytes, { extensionCodec: extensions });
+export function decodeMsgpack(bytes: Uint8Array, budget: DecodingBudget): unknown {
+  checkMessagePack(bytes, EXTENSION_KINDS, budget);
+  return decode(bytes, { extensionCodec: extensions, context: budget });
 }
 
 /** The encoding of one value: it keeps the path for messages, and the ancestors to find cycles. */
 class Walk {
+  readonly #budget: DecodingBudget;
   readonly #path: string[] = ["data"];
   readonly #ancestors: object[] = [];
   #parts = 0;
   #containers = 0;
+
+  constructor(budget: DecodingBudget) {
+    this.#budget = budget;
+  }
 
   /** Returns what the library encodes in place of `value`. */
   wire(value: unknown): unknown {
@@ -124,14 +155,17 @@ class Walk {
     if (Array.isArray(value)) return Array.from(value, (item, i) => this.#child(`[${i}]`, item));
     if (value instanceof Date) return new ExtData(EXT.date, float64Bytes(value.getTime()));
     if (value instanceof Map) {
-      this.#checkKeys(value.keys());
+      this.#spend((budget) => spendKeys(value.keys(), value.size, budget));
       return this.#nested(EXT.map, this.#mapItems(value));
     }
     if (value instanceof Set) {
-      this.#checkKeys(value);
+      this.#spend((budget) => spendKeys(value, value.size, budget));
       return this.#nested(EXT.set, Array.from(value, (item, i) => this.#child(`.values()[${i}]`, item)));
     }
-    if (value instanceof RegExp) return this.#nested(EXT.regexp, [this.wire(value.source), value.flags]);
+    if (value instanceof RegExp) {
+      this.#spend((budget) => budget.spendRegExp(value.source, value.flags));
+      return this.#nested(EXT.regexp, [this.wire(value.source), value.flags]);
+    }
     if (value instanceof URL) return new ExtData(EXT.url, utf8.encode(value.href));
     if (value instanceof Error) return this.#nested(EXT.error, this.#errorItems(value));
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return bufferWire(value) ?? this.#refuseClass(value);
@@ -169,9 +203,13 @@ class Walk {
     return items;
   }
 
-  #checkKeys(keys: Iterable<unknown>): void {
-    if (!isCrowd(keys)) return;
-    throw new RangeError(`Cannot encode ${this.#where()}: received more than ${MAX_LONG_BIGINT_KEYS} ${LONG_KEYS}`);
+  /** Spends on the value at hand; an error names its path. */
+  #spend(on: (budget: DecodingBudget) => void): void {
+    try {
+      on(this.#budget);
+    } catch (error) {
+      throw new RangeError(`Cannot encode ${this.#where()}: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   #child(step: string, value: unknown): unknown {
@@ -240,9 +278,14 @@ function register(type: number, decodeExtension: (payload: Uint8Array) => unknow
   extensions.register({ type, encode: () => null, decode: decodeExtension });
 }
 
-function registerNested(type: number, build: (items: unknown[]) => unknown): void {
-  register(type, (payload) => {
-    return build(decode(payload, { extensionCodec: extensions }) as unknown[]); // an array: that was checked
+function registerNested(type: number, build: (items: unknown[], budget: DecodingBudget) => unknown): void {
+  extensions.register({
+    type,
+    encode: () => null,
+    decode: (payload, _type, budget) => {
+      // An array: that was checked.
+      return build(decode(payload, { extensionCodec: extensions, context: budget }) as unknown[], budget);
+    },
   });
 }
 
@@ -254,8 +297,8 @@ register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
 register(EXT.url, (payload) => new URL(utf8Decoder.decode(payload)));
 register(EXT.buffer, decodeBuffer);
 registerNested(EXT.record, (items) => define({}, pairs(items, 0)));
-registerNested(EXT.map, (items) => new Map(checkedKeys(pairs(items, 0), ([key]) => key)));
-registerNested(EXT.set, (items) => new Set(checkedKeys(items, (item) => item)));
+registerNested(EXT.map, decodeMap);
+registerNested(EXT.set, setOf);
 registerNested(EXT.regexp, decodeRegExp);
 registerNested(EXT.error, decodeError);
 
@@ -264,9 +307,17 @@ function nothing<T>(payload: Uint8Array, value: T): T {
   return value;
 }
 
-function decodeRegExp([source, flags, ...rest]: unknown[]): RegExp {
-  if (typeof source === "string" && typeof flags === "string" && rest.length === 0) return new RegExp(source, flags);
-  throw new TypeError("extension 19 holds no source and flags");
+function decodeMap(items: unknown[], budget: DecodingBudget): Map<unknown, unknown> {
+  checkPairs(items.length);
+  return mapOf(items, budget);
+}
+
+function decodeRegExp([source, flags, ...rest]: unknown[], budget: DecodingBudget): RegExp {
+  if (typeof source !== "string" || typeof flags !== "string" || rest.length > 0) {
+    throw new TypeError("extension 19 holds no source and flags");
+  }
+  budget.spendRegExp(source, flags);
+  return new RegExp(source, flags);
 }
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -294,12 +345,18 @@ function decodeBuffer(payload: Uint8Array): unknown {
   // Looked up by name because Float16Array is younger than the oldest runtime we support.
   const type = (globalThis as unknown as Record<string, new (buffer: ArrayBuffer) => unknown>)[name ?? ""];
   if (type === undefined) throw new TypeError(`unknown kind of buffer ${payload[0]}`);
-  const { buffer } = payload.slice(1);
+  const bytes = payload.slice(1);
+  if (name === "Uint8Array") return bytes; // small ones then need no memory outside the heap
+  const { buffer } = bytes;
   return name === "ArrayBuffer" ? buffer : new type(buffer);
 }
 
+function checkPairs(items: number): void {
+  if (items % 2 !== 0) throw new TypeError("an extension with a key that has no value");
+}
+
 function pairs(items: unknown[], from: number): [string, unknown][] {
-  if ((items.length - from) % 2 !== 0) throw new TypeError("an extension with a key that has no value");
+  checkPairs(items.length - from);
   const found: [string, unknown][] = [];
   for (let i = from; i + 1 < items.length; i += 2) found.push([items[i] as string, items[i + 1]]);
   return found;
@@ -317,22 +374,6 @@ function define<T extends object>(target: T, properties: [string, unknown][]): T
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   }
   return target;
-}
-
-const LONG_KEYS = "bigints of over 64 bits as keys of a Map or items of a Set";
-
-/** Whether there are too many long bigints: the engine hashes their last 64 bits only, so keys could all collide. */
-function isCrowd(keys: Iterable<unknown>): boolean {
-  let long = 0;
-  for (const key of keys) {
-    if (typeof key === "bigint" && BigInt.asIntN(64, key) !== key && ++long > MAX_LONG_BIGINT_KEYS) return true;
-  }
-  return false;
-}
-
-function checkedKeys<T>(items: T[], keyOf: (item: T) => unknown): T[] {
-  if (isCrowd(items.map(keyOf))) throw new RangeError(`more than ${MAX_LONG_BIGINT_KEYS} ${LONG_KEYS}`);
-  return items;
 }
 
 function decodeError(items: unknown[]): Error {

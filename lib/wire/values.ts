@@ -4,10 +4,12 @@
  * types. It knows nothing of frames, keys or stores.
  */
 
-import { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import { ProtocolError } from "../base/errors.ts";
+import { CLIENT_UNITS, DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
+import { checkJson, JSON_UNITS_PER_BYTE } from "./json_check.ts";
 import { decodeMsgpack, encodeMsgpack } from "./msgpack_values.ts";
-import { MAX_DEPTH, MAX_PARTS } from "../base/limits.ts";
+import { MAX_DEPTH, MAX_PARTS, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /**
@@ -25,18 +27,27 @@ export interface EncodedValue {
 }
 
 const SHORT_TEXT_BYTES = 512;
+/** Bytes of a text from which on it is checked before it is decoded: a decoder is slow where it mends. */
+const LONG_TEXT_BYTES = 1024 * 1024;
+/** Characters of an error's message at most: some hold what the value held. */
+const MAX_MESSAGE_LENGTH = 300;
+/** Bytes of JSON up to which its parts need no look before it is parsed. */
+const SHORT_JSON_BYTES = 2 * MAX_DEPTH;
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 /**
  * Encodes a value. A `Uint8Array` is passed on, not copied.
  *
+ * @param value The value.
+ * @param units What it may cost to decode it.
  * @throws {TypeError} If it holds something that cannot be sent, such as a function, a symbol, a cycle or a class
  * instance; the message names the path, as in `data.items[3].callback`.
- * @throws {RangeError} If it is nested deeper than 256 or has more than 8,388,608 parts.
+ * @throws {RangeError} If it is nested deeper than 256, has more than 8,388,608 parts, or costs more to decode.
  */
-export function encodeValue(value: unknown): EncodedValue {
+export function encodeValue(value: unknown, units: number = CLIENT_UNITS): EncodedValue {
   if (typeof value === "string") {
     return value.isWellFormed()
       ? { flags: FLAGS.text, payload: value }
@@ -44,22 +55,34 @@ export function encodeValue(value: unknown): EncodedValue {
   }
   if (value instanceof Uint8Array) return { flags: FLAGS.bytes, payload: value };
   partsLeft = MAX_PARTS;
-  if (isJson(value, 0)) return { flags: FLAGS.json, payload: JSON.stringify(value) };
+  if (isJson(value, 0)) return { flags: FLAGS.json, payload: affordable(JSON.stringify(value), units) };
   if (partsLeft < 0) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
-  return { flags: FLAGS.msgpack, payload: encodeMsgpack(value) };
+  return { flags: FLAGS.msgpack, payload: encodeMsgpack(value, new DecodingBudget(units)) };
+}
+
+/** Returns JSON that may be read; as bytes, if it had to be weighed. What is too large is refused by its size. */
+function affordable(json: string, units: number): string | Uint8Array {
+  if (json.length > MAX_VALUE_BYTES) return json;
+  const budget = new DecodingBudget(units);
+  if (budget.covers(3 * json.length, JSON_UNITS_PER_BYTE)) return json;
+  const bytes = encoder.encode(json);
+  try {
+    checkJson(bytes, budget);
+  } catch (error) {
+    if (!(error instanceof DecodingCostError)) throw error;
+    throw new RangeError(`Cannot encode data: ${error.message}`, { cause: error });
+  }
+  return bytes;
 }
 
 /**
  * Decodes what {@linkcode encodeValue} made. Bytes are copied, so the input may be reused afterwards.
  *
- * @throws {ProtocolError} If the bytes are not what the flags say, or nested deeper than 256.
+ * @throws {ProtocolError} If the bytes are not what the flags say, are nested deeper than 256, or cost too much.
  */
-export function decodeValue(flags: number, bytes: Uint8Array): unknown {
-  return decodePart(flags, {
-    bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
-    from: 0,
-    to: bytes.length,
-  });
+export function decodeValue(flags: number, bytes: Uint8Array, units: number = CLIENT_UNITS): unknown {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return decodePart(flags, { bytes: buffer, from: 0, to: bytes.length }, units);
 }
 
 /** A part of a `Buffer`, whose own decoder reads short text. */
@@ -68,21 +91,22 @@ export interface BufferPart extends ByteSpan {
 }
 
 /** Decodes a value, like {@linkcode decodeValue}, from a part of a buffer. */
-export function decodePart(flags: number, { bytes, from, to }: BufferPart): unknown {
+export function decodePart(flags: number, { bytes, from, to }: BufferPart, units: number = CLIENT_UNITS): unknown {
   try {
     switch (flags) {
       case FLAGS.text:
         return decodeText(bytes, from, to);
       case FLAGS.json:
-        if (to - from > 2 * MAX_DEPTH) checkJsonDepth(bytes.subarray(from, to));
+        if (to - from > SHORT_JSON_BYTES) checkJson(bytes.subarray(from, to), new DecodingBudget(units));
         return JSON.parse(decodeText(bytes, from, to));
       case FLAGS.msgpack:
-        return decodeMsgpack(new Uint8Array(bytes.subarray(from, to)));
+        return decodeMsgpack(new Uint8Array(bytes.subarray(from, to)), new DecodingBudget(units));
       default:
         return new Uint8Array(bytes.subarray(from, to));
     }
   } catch (error) {
-    throw new ProtocolError(`Cannot decode value: ${(error as Error).message}`, { cause: error });
+    const message = (error as Error).message.slice(0, MAX_MESSAGE_LENGTH);
+    throw new ProtocolError(`Cannot decode value: ${message}`, { cause: error });
   }
 }
 
@@ -91,8 +115,10 @@ export function decodePart(flags: number, { bytes, from, to }: BufferPart): unkn
  * strict decoder takes three times as long, so it is used only if the first one has put in a replacement character.
  */
 function decodeText(bytes: Buffer, from: number, to: number): string {
+  if (to - from >= LONG_TEXT_BYTES && !isUtf8(bytes.subarray(from, to))) throw new TypeError("it is not UTF-8");
   const isShort = to - from <= SHORT_TEXT_BYTES;
   const text = isShort ? bytes.toString("utf8", from, to) : utf8.decode(bytes.subarray(from, to));
+  if (to - from >= LONG_TEXT_BYTES) return text;
   return text.includes("\ufffd") ? strictUtf8.decode(bytes.subarray(from, to)) : text;
 }
 
@@ -125,20 +151,4 @@ function isJson(value: unknown, depth: number): boolean {
   if (prototype !== Object.prototype && prototype !== null) return false;
   for (const key in value) if (!isJson((value as Record<string, unknown>)[key], depth + 1)) return false;
   return true;
-}
-
-/** Bounds the nesting before `JSON.parse` builds it: 16 MiB of `[` would otherwise become gigabytes. */
-function checkJsonDepth(bytes: Uint8Array): void {
-  let depth = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (byte === 0x22) {
-      at++;
-      while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
-    } else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > MAX_DEPTH) throw new RangeError(`nested deeper than ${MAX_DEPTH}`);
-    } else if (byte === 0x5d || byte === 0x7d) {
-      depth--;
-    }
-  }
 }

@@ -2,17 +2,21 @@
 
 import { assert, assertStrictEquals, assertThrows } from "@std/assert";
 import { MAX_CONTAINERS, MAX_DEPTH } from "../../lib/base/limits.ts";
+import { DecodingBudget } from "../../lib/wire/decoding_budget.ts";
 import { checkMessagePack, type ExtensionKinds } from "../../lib/wire/msgpack_check.ts";
 import { concat } from "../support/value_bytes.ts";
 
 /** Extensions as another program might have them. */
-const KINDS: ExtensionKinds = new Map([[5, "leaf"], [6, "nested"]]);
+const KINDS: ExtensionKinds = new Map([
+  [5, { isNested: false, units: 0, unitsPerPart: 0 }],
+  [6, { isNested: true, units: 0, unitsPerPart: 0 }],
+]);
 const [LEAF, NESTED] = [5, 6];
 
 type Bytes = Uint8Array | readonly number[];
 
 function check(...parts: Bytes[]): void {
-  checkMessagePack(concat(...parts), KINDS);
+  checkMessagePack(concat(...parts), KINDS, new DecodingBudget(1e12));
 }
 
 function refusal(...parts: Bytes[]): string {
@@ -107,8 +111,12 @@ Deno.test("checkMessagePack() names the byte at which it stopped", () => {
 
 Deno.test("checkMessagePack() reads bytes that are a part of a larger array", () => {
   const within = concat([0xc1, 0xc1], [0xdc, 0, 2, 1, 0xcd, 1, 2], [0xc1]);
-  checkMessagePack(within.subarray(2, -1), KINDS);
-  assertThrows(() => checkMessagePack(within.subarray(2), KINDS), RangeError, "bytes after the value");
+  checkMessagePack(within.subarray(2, -1), KINDS, new DecodingBudget(1e12));
+  assertThrows(
+    () => checkMessagePack(within.subarray(2), KINDS, new DecodingBudget(1e12)),
+    RangeError,
+    "bytes after the value",
+  );
 });
 
 Deno.test("checkMessagePack() refuses extensions that it was not told of", () => {
@@ -178,7 +186,11 @@ Deno.test("checkMessagePack() bounds arrays and maps", () => {
     new DataView(bytes.buffer).setUint32(1, count);
     return bytes;
   };
-  checkMessagePack(arrays(MAX_CONTAINERS - 1), KINDS);
+  checkMessagePack(arrays(MAX_CONTAINERS - 1), KINDS, new DecodingBudget(1e12));
   const tooMany = `more than ${MAX_CONTAINERS} arrays and maps`;
-  assertThrows(() => checkMessagePack(arrays(MAX_CONTAINERS), KINDS), RangeError, tooMany);
+  assertThrows(
+    () => checkMessagePack(arrays(MAX_CONTAINERS), KINDS, new DecodingBudget(1e12)),
+    RangeError,
+    tooMany,
+  );
 });
