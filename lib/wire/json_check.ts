@@ -9,9 +9,9 @@ import { DigitTexts } from "./key_collisions.ts";
 import { ObjectShapes, type Shape } from "./object_shapes.ts";
 
 /** Units of the kinds of parts, beside those of their bytes. */
-const COST = { byte: 3, value: 70, text: 150, container: 850, index: 1500, escapedDigits: 1000 } as const;
+const COST = { byte: 3, value: 130, text: 200, container: 600, index: 1500, escapedDigits: 1000 } as const;
 /** Units that a byte costs at most, whatever it is a part of. */
-export const JSON_UNITS_PER_BYTE = 1000;
+export const JSON_UNITS_PER_BYTE = 700;
 /** In place of a shape: the container is an array. */
 const ARRAY: Shape = -2;
 /** Bytes of a text at most, escapes and all, that stands for a number of ten digits. */
@@ -64,7 +64,8 @@ class Check {
   value(): void {
     const bytes = this.#bytes;
     const budget = this.#budget;
-    const shapes: Shape[] = []; // of each open container
+    const shapes = new Int32Array(MAX_DEPTH + 1); // of each open container
+    let depth = 0;
     let isKey = false;
     budget.spend(COST.byte * bytes.length);
     for (let at = 0; at < bytes.length; at++) {
@@ -72,26 +73,26 @@ class Check {
         case 0x22: {
           const from = ++at;
           while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
-          if (!isKey) this.#text(from, at);
-          else shapes.push(this.#key(shapes.pop()!, from, at));
+          if (isKey) shapes[depth] = this.#key(shapes[depth], from, at);
+          else this.#text(from, at);
           isKey = false;
           break;
         }
         case 0x2c:
           budget.spend(COST.value);
-          isKey = shapes.length > 0 && shapes[shapes.length - 1] !== ARRAY;
+          isKey = shapes[depth] !== ARRAY;
           break;
         case 0x5b:
         case 0x7b:
-          isKey = bytes[at] === 0x7b;
-          shapes.push(isKey ? this.#shapes.empty(shapes.length) : ARRAY);
-          if (shapes.length > MAX_DEPTH) failDepth();
+          if (++depth > MAX_DEPTH) failDepth();
           budget.spend(COST.container);
+          isKey = bytes[at] === 0x7b;
+          shapes[depth] = isKey ? this.#shapes.empty(depth) : ARRAY;
           break;
         case 0x5d:
         case 0x7d:
-          shapes.pop();
           isKey = false;
+          if (--depth < 0) return; // no JSON
       }
     }
   }

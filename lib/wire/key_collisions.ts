@@ -8,11 +8,13 @@ import { MAX_LONG_BIGINT_KEYS } from "../base/limits.ts";
 import type { DecodingBudget } from "./decoding_budget.ts";
 
 /** Units of one comparison of keys. */
-const COMPARISON = { number: 20, bigint: 100, text: 10, longTextCharacter: 1 / 8 } as const;
+const COMPARISON = { number: 20, bigint: 100, text: 10, longTextCharacter: 3 / 16 } as const;
 /** Characters of a text from which on V8 takes its length for a hash (`kMaxHashCalcLength`). */
 const LONG_TEXT = 16_384;
 /** Keys up to which it makes no difference whether they collide. */
 const FEW_KEYS = 32;
+/** Units of collisions that are spent at once. */
+const UNITS_AT_ONCE = 100_000;
 /** Bits of a text of digits that V8 hashes: those of the number that it stands for (`kArrayIndexValueBits`). */
 const DIGITS_MASK = 0xffffff;
 const MAX_ARRAY_INDEX = 2 ** 32 - 2;
@@ -26,49 +28,59 @@ const LONG_BIGINTS = "bigints of over 64 bits as keys of a Map or items of a Set
 /** Spends what it costs to put `keys` into a new `Map` or `Set`, all of them distinct. */
 export function spendKeys(keys: Iterable<unknown>, size: number, budget: DecodingBudget): void {
   if (size <= FEW_KEYS) return;
-  const table = new KeyTable(budget);
+  const table = new KeyTable(size, budget);
   let i = 0;
   for (const key of keys) table.meet(key, i++);
+  table.end();
 }
 
 /** Makes a `Set`, and spends what its collisions cost. */
 export function setOf(items: readonly unknown[], budget: DecodingBudget): Set<unknown> {
   if (items.length <= FEW_KEYS) return new Set(items);
   const made = new Set<unknown>();
-  const table = new KeyTable(budget);
+  const table = new KeyTable(items.length, budget);
   for (const item of items) {
     table.meet(item, made.size);
     made.add(item);
   }
+  table.end();
   return made;
 }
 
 /** Makes a `Map` of keys and values in turn, and spends what its collisions cost. */
 export function mapOf(items: readonly unknown[], budget: DecodingBudget): Map<unknown, unknown> {
   const made = new Map<unknown, unknown>();
-  const table = items.length <= 2 * FEW_KEYS ? undefined : new KeyTable(budget);
+  const table = items.length <= 2 * FEW_KEYS ? undefined : new KeyTable(items.length / 2, budget);
   for (let i = 0; i + 1 < items.length; i += 2) {
     table?.meet(items[i], made.size);
     made.set(items[i], items[i + 1]);
   }
+  table?.end();
   return made;
 }
 
-/** The buckets of a `Map` or `Set` that grows. */
+/** The buckets of a `Map` or `Set` that grows: V8 doubles a table of two keys a bucket when it is full. */
 class KeyTable {
   readonly #budget: DecodingBudget;
-  #counts = new Uint32Array(2);
-  #hashes = new Int32Array(64);
+  /** Keys in each bucket, of which there are one more than `#mask`. */
+  readonly #counts: Uint32Array;
+  #mask = 1;
+  /** Hashes of the keys that have been added, but of those that nobody can foretell. */
+  readonly #hashes: Int32Array;
   #hashed = 0;
   #size = 0;
   #last = -1;
   #longBigints = 0;
+  /** Units that are not spent yet. */
+  #units = 0;
 
-  constructor(budget: DecodingBudget) {
+  constructor(mostKeys: number, budget: DecodingBudget) {
     this.#budget = budget;
+    this.#hashes = new Int32Array(mostKeys);
+    this.#counts = new Uint32Array(2 ** Math.ceil(Math.log2(mostKeys + 1)));
   }
 
-  /** Spends what it costs to look for a key among `size` others, before it is added. */
+  /** Weighs the search for a key among `size` others, before it is added. */
   meet(key: unknown, size: number): void {
     if (size > this.#size) this.#added(size);
     const hash = hashOf(key);
@@ -77,27 +89,29 @@ class KeyTable {
     if (typeof key === "bigint" && BigInt.asIntN(64, key) !== key && ++this.#longBigints > MAX_LONG_BIGINT_KEYS) {
       throw new RangeError(`received more than ${MAX_LONG_BIGINT_KEYS} ${LONG_BIGINTS}`);
     }
-    const comparisons = this.#counts[hash & (this.#counts.length - 1)];
-    if (comparisons > 1) this.#budget.spend(comparisons * comparisonUnits(key), "keys that collide");
+    const comparisons = this.#counts[hash & this.#mask];
+    if (comparisons === 0) return;
+    this.#units += comparisons * comparisonUnits(key);
+    if (this.#units > UNITS_AT_ONCE) this.end();
   }
 
-  /** Counts the last key, which was a new one. V8 doubles a table of two keys a bucket when it is full. */
+  /** Spends what has been weighed. */
+  end(): void {
+    this.#budget.spend(this.#units, "keys that collide");
+    this.#units = 0;
+  }
+
+  /** Counts the last key, which was a new one. */
   #added(size: number): void {
     this.#size = size;
-    const hash = this.#last;
-    if (hash >= 0) {
-      if (this.#hashed === this.#hashes.length) {
-        const hashes = new Int32Array(2 * this.#hashed);
-        hashes.set(this.#hashes);
-        this.#hashes = hashes;
-      }
-      this.#hashes[this.#hashed++] = hash;
-      this.#counts[hash & (this.#counts.length - 1)]++;
+    if (this.#last >= 0) {
+      this.#hashes[this.#hashed++] = this.#last;
+      this.#counts[this.#last & this.#mask]++;
     }
-    if (size < 2 * this.#counts.length) return;
-    const mask = 2 * this.#counts.length - 1;
-    this.#counts = new Uint32Array(mask + 1);
-    for (let i = 0; i < this.#hashed; i++) this.#counts[this.#hashes[i] & mask]++;
+    if (size <= 2 * this.#mask + 1) return;
+    this.#mask = 2 * this.#mask + 1;
+    this.#counts.fill(0, 0, this.#mask + 1);
+    for (let i = 0; i < this.#hashed; i++) this.#counts[this.#hashes[i] & this.#mask]++;
   }
 }
 

@@ -27,7 +27,7 @@ const COST = {
   any: 60,
   byte: 2,
   text: 120,
-  shortTextByte: 20,
+  shortTextByte: 30,
   accents: 500,
   bin: 1000,
   container: 250,

@@ -7,7 +7,7 @@
 import type { DecodingBudget } from "./decoding_budget.ts";
 
 /** Units of a key, by what the engine does with it; those of a long key by the byte, for each other long key. */
-const COST = { known: 100, searched: 400, new: 5000, inTable: 700, longByte: 1 / 8 } as const;
+const COST = { known: 120, searched: 600, new: 4000, inTable: 750, longByte: 3 / 16 } as const;
 /** Keys of an object from which on V8 keeps them in a table, without hidden classes (`kMaxNumberOfDescriptors`). */
 const TABLE_KEYS = 1020;
 /** Bytes of a key that V8 may take no hash of but the length (`kMaxHashCalcLength`), so that it compares them whole. */

@@ -64,7 +64,7 @@ export function encodeValue(value: unknown, units: number = CLIENT_UNITS): Encod
 function affordable(json: string, units: number): string | Uint8Array {
   if (json.length > MAX_VALUE_BYTES) return json;
   const budget = new DecodingBudget(units);
-  if (budget.covers(3 * json.length, JSON_UNITS_PER_BYTE)) return json;
+  if (budget.covers(Buffer.byteLength(json), JSON_UNITS_PER_BYTE)) return json;
   const bytes = encoder.encode(json);
   try {
     checkJson(bytes, budget);

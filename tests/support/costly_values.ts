@@ -394,32 +394,36 @@ export const ATTACKS: Record<string, (room: number) => Encoded> = {
   },
 };
 
-/** Large values of ordinary use, which are read. */
-export const ORDINARY: Record<string, () => Encoded> = {
-  "16 MiB of text": () => filled(LARGEST, FLAGS.text, "a"),
-  "16 MiB of text with accents": () => filled(LARGEST, FLAGS.text, "abcé"),
-  "16 MiB of bytes": () => ({ flags: FLAGS.bytes, bytes: new Uint8Array(LARGEST) }),
-  "100,000 rows as JSON": () =>
+/** Large values of ordinary use, which are read, or a `share` of each. */
+export const ORDINARY: Record<string, (share: number) => Encoded> = {
+  "16 MiB of text": (share) => filled(share * LARGEST, FLAGS.text, "a"),
+  "16 MiB of text with accents": (share) => filled(share * LARGEST, FLAGS.text, "abcé"),
+  "16 MiB of bytes": (share) => ({ flags: FLAGS.bytes, bytes: new Uint8Array(share * LARGEST) }),
+  "100,000 rows as JSON": (share) =>
     encoded(
       Array.from(
-        { length: 100_000 },
+        { length: share * 100_000 },
         (_, id) => ({ id, name: `name ${id}`, score: id / 7, active: id % 2 === 0, tags: ["a", "b"] }),
       ),
     ),
-  "100,000 rows with dates": () =>
-    encoded(Array.from({ length: 100_000 }, (_, id) => ({ id, name: `name ${id}`, at: new Date(1e12 + id) }))),
-  "a map of 500,000 strings": () => encoded(new Map(Array.from({ length: 500_000 }, (_, i) => [`key:${i}`, i]))),
-  "an object of 500,000 keys": () =>
-    encoded(Object.fromEntries(Array.from({ length: 500_000 }, (_, i) => [`key:${i}`, i]))),
-  "a set of 100,000 integers": () => encoded(new Set(Array.from({ length: 100_000 }, (_, i) => i))),
-  "a set of 100,000 doubles": () => encoded(new Set(Array.from({ length: 100_000 }, (_, i) => (i + 1) / 7))),
-  "a set of 100,000 bigints": () => encoded(new Set(Array.from({ length: 100_000 }, (_, i) => BigInt(i) * 2n ** 40n))),
-  "a set of 100,000 strings of digits": () =>
-    encoded(new Set(Array.from({ length: 100_000 }, (_, i) => `${1e9 + 37 * i}`))),
-  "a map of 100,000 small objects by number": () =>
-    encoded(new Map(Array.from({ length: 100_000 }, (_, i) => [i, { id: i, name: "n" }]))),
-  "2,000,000 numbers in a Float64Array": () => encoded(Float64Array.from({ length: 2_000_000 }, (_, i) => i / 3)),
-  "800,000 fractions as JSON": () => encoded(Array.from({ length: 800_000 }, (_, i) => (i + 1) / 7)),
-  "2,000,000 integers as JSON": () => encoded(Array.from({ length: 2_000_000 }, (_, i) => i)),
-  "a bigint of 10,000 digits": () => encoded(10n ** 10_000n),
+  "100,000 rows with dates": (share) =>
+    encoded(Array.from({ length: share * 100_000 }, (_, id) => ({ id, name: `name ${id}`, at: new Date(1e12 + id) }))),
+  "a map of 500,000 strings": (share) =>
+    encoded(new Map(Array.from({ length: share * 500_000 }, (_, i) => [`key:${i}`, i]))),
+  "an object of 500,000 keys": (share) =>
+    encoded(Object.fromEntries(Array.from({ length: share * 500_000 }, (_, i) => [`key:${i}`, i]))),
+  "a set of 100,000 integers": (share) => encoded(new Set(Array.from({ length: share * 100_000 }, (_, i) => i))),
+  "a set of 100,000 doubles": (share) =>
+    encoded(new Set(Array.from({ length: share * 100_000 }, (_, i) => (i + 1) / 7))),
+  "a set of 100,000 bigints": (share) =>
+    encoded(new Set(Array.from({ length: share * 100_000 }, (_, i) => BigInt(i) * 2n ** 40n))),
+  "a set of 100,000 strings of digits": (share) =>
+    encoded(new Set(Array.from({ length: share * 100_000 }, (_, i) => `${1e9 + 37 * i}`))),
+  "a map of 100,000 small objects by number": (share) =>
+    encoded(new Map(Array.from({ length: share * 100_000 }, (_, i) => [i, { id: i, name: "n" }]))),
+  "2,000,000 numbers in a Float64Array": (share) =>
+    encoded(Float64Array.from({ length: share * 2_000_000 }, (_, i) => i / 3)),
+  "800,000 fractions as JSON": (share) => encoded(Array.from({ length: share * 800_000 }, (_, i) => (i + 1) / 7)),
+  "2,000,000 integers as JSON": (share) => encoded(Array.from({ length: share * 2_000_000 }, (_, i) => i)),
+  "a bigint of 10,000 digits": (share) => encoded(10n ** 10_000n),
 };
