@@ -129,7 +129,7 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @throws {TypeError} If the value is a promise; with servers, also if it holds something that cannot be sent (a
    * function, a symbol, a cycle, a class instance): the message names the path to it.
    * @throws {RangeError} If the key or the time to live is out of range; with servers, also if the value is nested
-   * deeper than 256 levels or has too many parts.
+   * deeper than 256 levels, has too many parts, or would take more than half a second to read.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     return this.#cache.store(key, data, options);

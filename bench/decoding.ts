@@ -1,7 +1,7 @@
 /**
  * What it costs to decode values that are made to cost much, and large ones of ordinary use: the time and the growth of
  * memory (on Linux) for the largest one that is not refused, each in a process of its own. The weights of the decoding
- * budget were found by it. Usage: deno run -A bench/decoding.ts [PART OF A NAME]
+ * budget were found by it. Usage: deno task bench:decoding [PART OF A NAME]
  */
 
 import { MAX_VALUE_BYTES } from "../lib/base/limits.ts";

@@ -34,7 +34,8 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param data The value to store.
    * @param options The entry's own time to live.
    * @returns Whether the value was stored; `false` if it was refused, or if a server failed.
-   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a server.
+   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a
+   * server, or would cost too much to read.
    * @throws {TypeError} If the value is a promise, or holds something that a server cannot keep.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean>;

@@ -55,8 +55,8 @@ export class LocalCache implements OrmucoCache {
    * @returns Whether the value was stored; `false` if it is larger than 16 MiB or than the server's limit.
    * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a
    * cycle, a class instance): the message names the path to it.
-   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested deeper than 256 levels
-   * or has too many parts.
+   * @throws {RangeError} If the key or the time to live is out of range, or the value is nested deeper than 256 levels,
+   * has too many parts, or would take more than 100 ms to read.
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
@@ -74,7 +74,8 @@ export class LocalCache implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @returns The value, or `undefined` on a miss. A value that cannot be decoded is a miss.
+   * @returns The value, or `undefined` on a miss. A value that cannot be decoded is a miss, as is one that a client has
+   * stored and that would take more than 100 ms to read; `stats()` counts it among the failures.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   async retrieve<T = unknown>(key: string): Promise<T | undefined> {

@@ -1,6 +1,6 @@
 /** The client's methods on the entries of a server in the same process: what a client gives, without a socket. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { OrmucoCacheClient } from "../../mod.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { writeSet } from "../../lib/wire/calls.ts";
@@ -196,4 +196,20 @@ Deno.test("server.cache makes a miss of a value that cannot be read, and finds t
   );
   const { hits, misses, failures } = await cache.stats();
   assertEquals([hits, misses, failures.protocol], [2, 2, 2]);
+});
+
+Deno.test("server.cache refuses what takes more than 100 ms to read, and makes a miss of it if a client has stored it", async () => {
+  await using server = await startedServer();
+  await using client = clientOf(server);
+  const { cache } = server;
+  const costly = Array.from({ length: 200_000 }, () => ({}));
+  await assertRejects(
+    () => cache.store("k", costly),
+    RangeError,
+    "Cannot encode data: too costly to read: its parts would take more than the 100 ms allowed",
+  );
+  assertEquals([await cache.has("k"), await client.store("k", costly)], [false, true]);
+  assertEquals([await cache.has("k"), await cache.retrieve("k")], [true, undefined]);
+  assertEquals((await client.retrieve<object[]>("k"))?.length, costly.length);
+  assertEquals((await cache.stats()).failures.protocol, 1);
 });
