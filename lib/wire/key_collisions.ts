@@ -8,7 +8,7 @@ import { MAX_LONG_BIGINT_KEYS } from "../base/limits.ts";
 import type { DecodingBudget } from "./decoding_budget.ts";
 
 /** Units of one comparison of keys. */
-const COMPARISON = { number: 20, bigint: 100, text: 10, longTextCharacter: 3 / 16 } as const;
+const COMPARISON = { number: 20, bigint: 100, text: 20, longTextCharacter: 3 / 16 } as const;
 /** Characters of a text from which on V8 takes its length for a hash (`kMaxHashCalcLength`). */
 const LONG_TEXT = 16_384;
 /** Keys up to which it makes no difference whether they collide. */
