@@ -3,8 +3,8 @@
  * that they take. It knows no format, and it measures nothing: the same bytes cost the same on every machine, so that a
  * value which was stored can be read.
  *
- * A unit is a nanosecond on a machine half as fast as the one on which the weights were found (bench/decoding.ts), or
- * half a byte of memory, whichever is more.
+ * A unit is a nanosecond on a slow machine (the weights were found with bench/decoding.ts on two cores that had five
+ * times their work to do), or half a byte of memory, whichever is more.
  */
 
 /** Units for a value that a client reads: half a second, and 256 MB. */
