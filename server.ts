@@ -27,6 +27,7 @@ import { type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
+import { Turns } from "./lib/server/turns.ts";
 
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
@@ -88,6 +89,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#store = store;
     this.#listener = new Listener(resolved.listen);
     const maintenance = new Maintenance(store, log);
+    const turns = new Turns();
     this.#peers = new Peers({
       addresses: resolved.peers,
       store,
@@ -97,6 +99,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       intervalMs: resolved.gossipIntervalMs,
       log,
       counters,
+      turns,
     });
     const session = newSessionHost(resolved, {
       store,
@@ -111,6 +114,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       host: {
         session,
         counters,
+        turns,
         onPeer: (stream, input, peer) => this.#peers.accept(stream, input, peer),
         onIncompatible: (stream, peer) => this.#peers.refuse(stream, peer),
         log,

@@ -5,6 +5,7 @@
 
 import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import {
+  type Allowance,
   type ConnectionContext,
   type HandlerState,
   OUTPUT_BYTES,
@@ -53,25 +54,28 @@ export class BinaryHandler implements ProtocolHandler {
   readonly #host: MemcachedHost;
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
+  readonly #allowance: Allowance;
   readonly #request: BinaryRequest;
   readonly #commands: BinaryCommands;
   readonly #value: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
 
-  constructor(host: MemcachedHost, { input, output }: ConnectionContext) {
+  constructor(host: MemcachedHost, { input, output, allowance }: ConnectionContext) {
     this.#host = host;
     this.#input = input;
     this.#output = output;
+    this.#allowance = allowance;
     this.#request = new BinaryRequest(input);
     this.#commands = new BinaryCommands(host, this.#request, output);
   }
 
   /** Answers the commands that have arrived. */
   run(): HandlerState {
-    const input = this.#input;
+    const [input, allowance, memcached] = [this.#input, this.#allowance, this.#host.memcached];
     while (true) {
-      if (this.#output.length >= OUTPUT_BYTES) return "output-full";
+      if (this.#output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
       if (input.from === input.to) return "needs-input";
       const state = this.#command();
+      allowance.spend(1 + memcached.takeWork());
       if (state !== undefined) return state;
     }
   }

@@ -4,7 +4,7 @@
  */
 
 import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
-import { OUTPUT_BYTES } from "../wire/protocol_handler.ts";
+import { type Allowance, OUTPUT_BYTES } from "../wire/protocol_handler.ts";
 import type { TextLine } from "./text_line.ts";
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
 import { type MemcachedHost, statistics } from "./statistics.ts";
@@ -31,10 +31,12 @@ interface Retrieval {
   readonly bytes: Uint8Array;
   /** Where the next key is looked for; `end` is where the line ends. */
   at: number;
-  readonly end: number;
+  end: number;
   readonly withCas: boolean;
   /** The time to live that the entries are given, if any. */
   readonly ttlMs: number | undefined;
+  /** Whether the line has a key that is too long, at which the retrieval ends without a reply but the refusal. */
+  isRefused: boolean;
 }
 
 /** memcached's classic commands. */
@@ -42,6 +44,7 @@ export class ClassicCommands {
   readonly #host: MemcachedHost;
   readonly #memcached: MemcachedCommands;
   readonly #output: OutputBuffer;
+  readonly #allowance: Allowance;
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   /** The storage command under way, until its value has arrived. */
   readonly #request: StoreRequest = { mode: "set", flags: 0, value: this.#key, ttlMs: 0, cas: 0 };
@@ -49,10 +52,11 @@ export class ClassicCommands {
   /** Whether the command under way gets no reply. */
   #isQuiet = false;
 
-  constructor(host: MemcachedHost, output: OutputBuffer) {
+  constructor(host: MemcachedHost, output: OutputBuffer, allowance: Allowance) {
     this.#host = host;
     this.#memcached = host.memcached;
     this.#output = output;
+    this.#allowance = allowance;
   }
 
   /** Whether a retrieval is under way, which `retrieve` continues. */
@@ -81,24 +85,21 @@ export class ClassicCommands {
     let end = line.to(0);
     while (bytes[end] !== LF && bytes[end] !== 0) end++;
     if (bytes[end] === LF && bytes[end - 1] === CR) end--;
-    const retrieval: Retrieval = { bytes, at: line.to(first - 1), end, withCas, ttlMs };
-    if (this.#hasLongKey(retrieval)) return this.say(BAD_FORMAT);
+    const retrieval: Retrieval = { bytes, at: line.to(first - 1), end, withCas, ttlMs, isRefused: false };
+    this.#endAtLongKey(retrieval);
     this.#retrieval = retrieval;
   }
 
-  /** Whether the line has a key that is too long; keys before that one are looked up nevertheless, without a reply. */
-  #hasLongKey(retrieval: Retrieval): boolean {
-    const { at, ttlMs } = retrieval;
+  /** Ends a retrieval at a key that is too long: the keys before are looked up nevertheless, without a reply. */
+  #endAtLongKey(retrieval: Retrieval): void {
+    const { at } = retrieval;
     const key = this.#key;
-    let isLong = false;
-    while (!isLong && this.#nextKey(retrieval)) isLong = key.to - key.from > MAX_MEMCACHED_KEY_BYTES;
-    retrieval.at = at;
-    if (!isLong) return false;
-    while (this.#nextKey(retrieval) && key.to - key.from <= MAX_MEMCACHED_KEY_BYTES) {
-      const position = this.#memcached.get(key);
-      if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
+    while (!retrieval.isRefused && this.#nextKey(retrieval)) {
+      if (key.to - key.from <= MAX_MEMCACHED_KEY_BYTES) continue;
+      retrieval.isRefused = true;
+      retrieval.end = key.from;
     }
-    return true;
+    retrieval.at = at;
   }
 
   /** Points to the next key of a line; returns false if there is none. */
@@ -128,22 +129,26 @@ export class ClassicCommands {
   /** Continues the retrieval under way. */
   retrieve(): void {
     const retrieval = this.#retrieval!;
-    const { withCas, ttlMs } = retrieval;
+    const { withCas, ttlMs, isRefused } = retrieval;
+    const allowance = this.#allowance;
     const key = this.#key;
     const { hashes } = this.#memcached.listedKeys;
     for (let i = 0, ahead = 0;; i++) {
       if (i === ahead) {
+        allowance.spend(ahead + this.#memcached.takeWork());
+        if (allowance.isOver) return;
         ahead = this.#fetchAhead(retrieval);
         i = 0;
       }
       if (!this.#nextKey(retrieval)) break;
       const position = this.#memcached.get(key, hashes[i]);
-      if (position !== 0) this.#writeEntry(key, position, withCas);
+      if (position !== 0 && !isRefused) this.#writeEntry(key, position, withCas);
       if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
       if (this.#output.length >= OUTPUT_BYTES) return;
     }
     this.#retrieval = undefined;
-    this.#end();
+    if (isRefused) this.say(BAD_FORMAT);
+    else this.#end();
   }
 
   #end(): void {

@@ -8,6 +8,7 @@ import { MARK, STAMP_BYTES } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { Store } from "../store/store.ts";
+import { BYTES_A_UNIT, STATS_UNITS } from "../wire/protocol_handler.ts";
 import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
@@ -93,6 +94,8 @@ export class MemcachedCommands {
   readonly #epochMs: number;
   /** Reused bytes in which values are put together; the store keeps a copy. */
   #scratch = new Uint8Array(256);
+  /** Units of work done since `takeWork` was last called: short commands can have long values copied. */
+  #work = 0;
 
   constructor({ store, maxItemBytes, later }: MemcachedOptions) {
     this.store = store;
@@ -102,6 +105,18 @@ export class MemcachedCommands {
     this.promises = new Promises(store);
     this.#later = later;
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
+  }
+
+  /** Returns the units of work that commands have cost beside one for each, and begins to count anew. */
+  takeWork(): number {
+    const work = this.#work;
+    this.#work = 0;
+    return work;
+  }
+
+  /** Takes note of work beside one unit for each command. */
+  worked(units: number): void {
+    this.#work += units;
   }
 
   /** Looks an entry up, which counts as a use of it. Returns its position, or 0. */
@@ -222,7 +237,7 @@ export class MemcachedCommands {
     const added = value.to - value.from;
     const flags = reader.flags(position);
     if (!this.fits(key.to - key.from, before + added, flags)) return "not-stored";
-    const whole = new Uint8Array(before + added);
+    const whole = this.#newBytes(before + added);
     reader.copyValue(position, whole, mode === "append" ? 0 : added);
     whole.set(value.bytes.subarray(value.from, value.to), mode === "append" ? before : 0);
     const marks = reader.marks(position) & MARK.fixed;
@@ -355,7 +370,7 @@ export class MemcachedCommands {
       store.revise(position, { ttlMs, marks });
       return;
     }
-    const value = new Uint8Array(reader.valueBytes(position));
+    const value = this.#newBytes(reader.valueBytes(position));
     reader.copyValue(position, value, 0);
     const request = { mode: "set", flags: reader.flags(position), value: spanOf(value), cas: 0, newCas } as const;
     if (ttlMs === undefined) this.#put(key, { ...request, ttlMs: 0 }, marks, position);
@@ -381,6 +396,7 @@ export class MemcachedCommands {
    */
   flush(seconds: number): void {
     this.counters.cmd_flush++;
+    this.#work += STATS_UNITS;
     const ttlMs = this.ttlOf(seconds);
     if (seconds > 0 && ttlMs > 0) return this.#later(ttlMs, () => this.store.clear());
     this.#later(Infinity, () => {});
@@ -398,15 +414,21 @@ export class MemcachedCommands {
 
   /** A value of `length` bytes, which `copy` writes, followed by a stamp. */
   #stamp(length: number, cas: Unsigned, copy: (target: Uint8Array) => void): ByteSpan {
-    const bytes = new Uint8Array(length + STAMP_BYTES);
+    const bytes = this.#newBytes(length + STAMP_BYTES);
     copy(bytes);
     new DataView(bytes.buffer).setBigUint64(length, BigInt(cas));
     return spanOf(bytes);
   }
 
   #scratchOf(length: number): ByteSpan {
-    if (length > this.#scratch.length) return { bytes: new Uint8Array(length), from: 0, to: length };
+    if (length > this.#scratch.length) return { bytes: this.#newBytes(length), from: 0, to: length };
     return { bytes: this.#scratch, from: 0, to: length };
+  }
+
+  /** Memory for a copy of a value. */
+  #newBytes(length: number): Uint8Array<ArrayBuffer> {
+    this.#work += length / BYTES_A_UNIT;
+    return new Uint8Array(length);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Statistics under memcached's names, where this server has such a value. It knows what is counted, not who asks. */
 
 import type { ServerStats } from "../base/stats.ts";
+import { STATS_UNITS } from "../wire/protocol_handler.ts";
 import type { MemcachedCommands } from "./commands.ts";
 
 /** What `version` answers: the version of memcached whose commands are spoken, and whose server this is. */
@@ -27,6 +28,7 @@ export type StatLines = [name: string, value: number | string][];
 
 /** Statistics of a group: the general ones if its name is empty. `undefined` if there is no such group. */
 export function statistics(host: MemcachedHost, group: string): StatLines | undefined {
+  host.memcached.worked(STATS_UNITS);
   switch (group) {
     case "":
       return general(host);

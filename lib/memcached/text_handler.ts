@@ -4,6 +4,7 @@
  */
 
 import {
+  type Allowance,
   type ConnectionContext,
   type HandlerState,
   OUTPUT_BYTES,
@@ -34,6 +35,7 @@ export class TextHandler implements ProtocolHandler {
   readonly #host: MemcachedHost;
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
+  readonly #allowance: Allowance;
   readonly #classic: ClassicCommands;
   readonly #meta: MetaCommands;
   readonly #line = new TextLine();
@@ -42,11 +44,12 @@ export class TextHandler implements ProtocolHandler {
   /** Bytes of the arriving line that have been searched for its end. */
   #searched = 0;
 
-  constructor(host: MemcachedHost, { input, output }: ConnectionContext) {
+  constructor(host: MemcachedHost, { input, output, allowance }: ConnectionContext) {
     this.#host = host;
     this.#input = input;
     this.#output = output;
-    this.#classic = new ClassicCommands(host, output);
+    this.#allowance = allowance;
+    this.#classic = new ClassicCommands(host, output, allowance);
     this.#meta = new MetaCommands(host.memcached, output);
     this.#ahead = new Lookahead(host.memcached.nextKeys);
   }
@@ -54,17 +57,21 @@ export class TextHandler implements ProtocolHandler {
   /** Answers the commands that have arrived. */
   run(): HandlerState {
     const input = this.#input;
-    const output = this.#output;
+    const [output, allowance, memcached] = [this.#output, this.#allowance, this.#host.memcached];
     this.#ahead.clear();
     while (true) {
-      if (output.length >= OUTPUT_BYTES) return "output-full";
+      if (output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
       if (this.#classic.isRetrieving) {
         this.#classic.retrieve();
         continue;
       }
       if (input.from === input.to) return "needs-input";
-      if (this.#getOne()) continue;
+      if (this.#getOne()) {
+        allowance.spend(1);
+        continue;
+      }
       const state = this.#command();
+      allowance.spend(1 + memcached.takeWork());
       if (state !== undefined) return state;
     }
   }

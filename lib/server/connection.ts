@@ -3,20 +3,24 @@
  * the replies. It knows neither what they mean nor how many connections there are.
  */
 
-import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
+import { closeQuietly, isDisconnection, remoteAddress } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { Outbox } from "../platform/outbox.ts";
 import type { FrameReader } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
+import { BYTES_A_UNIT } from "../wire/protocol_handler.ts";
 import type { SessionHost } from "./protocols.ts";
 import { Session } from "./session.ts";
 import type { ServerCounters } from "./statistics.ts";
+import { Turn, type Turns } from "./turns.ts";
 
 /** The part of a server that a connection needs. */
 export interface ConnectionHost {
   /** The part of the server that the session needs. */
   readonly session: SessionHost;
   readonly counters: ServerCounters;
+  /** The turns that all connections share. */
+  readonly turns: Turns;
   /** Whether the server is stopping: a connection then ends after its reply. */
   readonly isStopping: () => boolean;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
@@ -27,8 +31,6 @@ export interface ConnectionHost {
   readonly log: (line: string) => void;
 }
 
-/** Full outputs that one connection may write in a row; then other connections have their turn. */
-const WRITES_A_TURN = 8;
 /** Bytes that may wait for one client while more is said to it that it has not asked for. */
 const MAX_PUSHED_BYTES = 1024 * 1024;
 /** Milliseconds in which a client has to finish the HELLO that it has begun. */
@@ -47,6 +49,7 @@ export class Connection {
   readonly #host: ConnectionHost;
   readonly #session: Session;
   readonly #outbox: Outbox;
+  readonly #turn: Turn;
 
   constructor(stream: ByteStream, host: ConnectionHost) {
     this.#stream = stream;
@@ -57,9 +60,11 @@ export class Connection {
       traffic: host.counters,
       onError: (error) => this.#fail(error),
     });
+    this.#turn = new Turn(host.turns);
     this.#session = new Session(host.session, {
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
+      allowance: this.#turn,
       mayPush: () => !this.#outbox.isFull,
       onPush: () => this.#outbox.flushSoon(),
     });
@@ -105,7 +110,7 @@ export class Connection {
 
   /** Answers all requests of one read with one write, again and again. */
   async #serve(): Promise<void> {
-    const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
+    const [stream, session, outbox, host, turn] = [this.#stream, this.#session, this.#outbox, this.#host, this.#turn];
     const { input, output } = session;
     stream.setNoDelay?.(true);
     const timer = setTimeout(() => session.isGreeting && this.close(), GREETING_LIMIT_MS);
@@ -117,14 +122,16 @@ export class Connection {
         if (count === null) return;
         host.counters.bytesReceived += count;
         input.received(count);
+        turn.spend(count / BYTES_A_UNIT);
         let state = session.run();
-        for (let writes = 1; state !== "closing"; writes++, state = session.run()) {
+        for (; state !== "closing"; state = session.run()) {
           while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
           outbox.hold();
+          turn.spend(output.pendingBytes / BYTES_A_UNIT);
           while (output.pendingBytes > 0) outbox.sent(await outbox.write());
           outbox.unhold();
+          if (turn.isOver) await turn.next();
           if (state !== "output-full") break;
-          if (writes % WRITES_A_TURN === 0) await pause(0); // for other connections
         }
         if (state === "closing") return await this.#part();
         if (session.peer !== undefined) {

@@ -1,10 +1,12 @@
 /** The native protocol's requests and replies, as in docs/protocol.md. It knows the store, not how bytes travel. */
 
 import {
+  type Allowance,
   type ConnectionContext,
   type HandlerState,
   OUTPUT_BYTES,
   type ProtocolHandler,
+  STATS_UNITS,
 } from "../wire/protocol_handler.ts";
 import type { EntryInput } from "../store/entry.ts";
 import { KeyBatch } from "../store/key_batch.ts";
@@ -52,6 +54,7 @@ export class NativeHandler implements ProtocolHandler {
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
+  readonly #allowance: Allowance;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
@@ -59,11 +62,12 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { input, output }: ConnectionContext) {
+  constructor(host: NativeHost, { input, output, allowance }: ConnectionContext) {
     this.#host = host;
     this.#keys = new KeyBatch(host.store);
     this.#input = input;
     this.#output = output;
+    this.#allowance = allowance;
   }
 
   /** Whether the client has sent its HELLO. */
@@ -90,14 +94,16 @@ export class NativeHandler implements ProtocolHandler {
   }
 
   #answerAll(): HandlerState {
-    const input = this.#input;
+    const [input, allowance] = [this.#input, this.#allowance];
+    if (allowance.isOver) return "output-full";
     while (input.next()) {
+      allowance.spend(1);
       this.#host.counters.requests++;
       if (this.#greeted) this.#answer();
       else this.#greet();
       if (this.#closing) return "closing";
       if (this.peer !== undefined) return "peer";
-      if (this.#output.length >= OUTPUT_BYTES) return "output-full";
+      if (this.#output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
     }
     return "needs-input";
   }
@@ -155,6 +161,7 @@ export class NativeHandler implements ProtocolHandler {
         return output.empty(REPLY.ok);
       case REQUEST.stats:
         this.#noBody();
+        this.#allowance.spend(STATS_UNITS);
         return writeControl(output, REPLY.data, { ...this.#host.stats() });
       case REQUEST.ping:
         this.#noBody();
@@ -212,6 +219,7 @@ export class NativeHandler implements ProtocolHandler {
     const [input, output] = [this.#input, this.#output];
     const { store } = this.#host;
     const count = this.#checkKeys();
+    this.#allowance.spend(count);
     const { bytes } = input.key;
     output.begin(REPLY.values);
     output.uint16(count);

@@ -9,11 +9,10 @@ import { Outbox } from "../platform/outbox.ts";
 import { type FrameReader, GOSSIP } from "../wire/frame.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
+import type { Turns } from "./turns.ts";
 
 /** Bytes of messages that may wait to be written: more are dropped, and later rounds make up for them. */
 const OUTBOX_BYTES = 1024 * 1024;
-/** Milliseconds for which messages are taken before the rest of the process has its turn. */
-const TURN_MS = 2;
 
 /** Options of {@linkcode PeerConnection}. */
 export interface PeerConnectionOptions {
@@ -22,32 +21,8 @@ export interface PeerConnectionOptions {
   readonly input: FrameReader;
   /** Called with each message; its bytes are valid during the call. Throws `ProtocolError` to end the connection. */
   readonly onMessage: (message: Uint8Array) => void;
-  /** The turns that all peer connections of a server share. */
+  /** The turns that all connections of a server share. */
   readonly turns: Turns;
-}
-
-/** Bounds the time in which messages of all peers are taken in a row, so that they do not keep clients waiting. */
-export class Turns {
-  #endMs = 0;
-  #waiting = 0;
-  #last: Promise<void> = Promise.resolve();
-
-  /** Whether another message may be taken now: in this turn, or in a new one that begins at once. */
-  mayGoOn(): boolean {
-    const nowMs = performance.now();
-    if (nowMs < this.#endMs) return true;
-    if (this.#waiting > 0 || nowMs < this.#endMs + TURN_MS) return false;
-    this.#endMs = nowMs + TURN_MS;
-    return true;
-  }
-
-  /** Waits for a turn, behind the connections that wait already. */
-  async take(): Promise<void> {
-    this.#waiting++;
-    await (this.#last = this.#last.then(() => new Promise((resolve) => setTimeout(resolve, 0))));
-    this.#waiting--;
-    this.#endMs = performance.now() + TURN_MS;
-  }
 }
 
 /** A connection to a peer. */
@@ -119,7 +94,7 @@ export class PeerConnection {
     try {
       while (true) {
         while (this.#input.next()) {
-          if (!this.#turns.mayGoOn()) await this.#turns.take();
+          if (this.#turns.isOver()) await this.#turns.next();
           this.#take();
         }
         const count = await this.#stream.read(this.#input.space());

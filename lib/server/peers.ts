@@ -11,11 +11,12 @@ import { type Dropped, Gossip } from "../replication/gossip.ts";
 import { greet } from "../platform/handshake.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { type Part, within } from "./part.ts";
-import { PeerConnection, Turns } from "./peer_connection.ts";
+import { PeerConnection } from "./peer_connection.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
 import { closeQuietly, connect, isDisconnection, type Socket } from "../platform/socket.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
+import type { Turns } from "./turns.ts";
 
 /** Options of {@linkcode Peers}. */
 export interface PeersOptions {
@@ -34,6 +35,8 @@ export interface PeersOptions {
   readonly port: () => number | undefined;
   /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
+  /** The turns that all connections share. */
+  readonly turns: Turns;
 }
 
 /** Milliseconds between attempts to reach a peer: the first pause, which doubles up to the last. */
@@ -96,7 +99,6 @@ export class Peers implements Part {
   readonly #options: PeersOptions;
   readonly #listed: Listed[];
   readonly #connected = new Map<number, ConnectedPeer>();
-  readonly #turns = new Turns();
   #numbers = 0;
   #stop: AbortController | undefined;
   /** One promise for each listed peer, which resolves when the connections to it have ended for a stop. */
@@ -287,7 +289,7 @@ export class Peers implements Part {
       address,
       isOwn,
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, turns: this.#turns }),
+      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns }),
     };
     this.#connected.set(number, peer);
     this.#incompatible.delete(address);

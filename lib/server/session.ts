@@ -5,7 +5,7 @@
 
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
-import type { ConnectionContext, HandlerState, ProtocolHandler } from "../wire/protocol_handler.ts";
+import type { Allowance, ConnectionContext, HandlerState, ProtocolHandler } from "../wire/protocol_handler.ts";
 import { NativeHandler } from "./native_handler.ts";
 import { protocolOf, type SessionHost } from "./protocols.ts";
 
@@ -15,11 +15,15 @@ export interface SessionOptions {
   readonly output?: FrameWriter;
   /** Address of the client, for log lines; empty by default. */
   readonly remoteAddress?: string;
+  /** The work that the client may cause before others have their turn; no limit by default. */
+  readonly allowance?: Allowance;
   /** Tells whether there is room for output that no request asked for; there is by default. */
   readonly mayPush?: () => boolean;
   /** Told that there is such output. */
   readonly onPush?: () => void;
 }
+
+const NO_LIMIT: Allowance = { isOver: false, spend: () => {} };
 
 /** One client's conversation: the caller puts bytes into `input`, calls `run`, and writes `output`. */
 export class Session implements ConnectionContext {
@@ -29,6 +33,8 @@ export class Session implements ConnectionContext {
   readonly output: FrameWriter;
   /** Address of the client, for log lines. */
   readonly remoteAddress: string;
+  /** The work that the client may cause before others have their turn. */
+  readonly allowance: Allowance;
   readonly #host: SessionHost;
   readonly #mayPush: () => boolean;
   readonly #onPush: () => void;
@@ -37,11 +43,12 @@ export class Session implements ConnectionContext {
 
   constructor(
     host: SessionHost,
-    { output, remoteAddress = "", mayPush = () => true, onPush = () => {} }: SessionOptions = {},
+    { output, remoteAddress = "", allowance = NO_LIMIT, mayPush = () => true, onPush = () => {} }: SessionOptions = {},
   ) {
     this.#host = host;
     this.output = output ?? new FrameWriter();
     this.remoteAddress = remoteAddress;
+    this.allowance = allowance;
     this.#mayPush = mayPush;
     this.#onPush = onPush;
   }

@@ -3,9 +3,9 @@
 import type { FrameReader, FrameWriter } from "./frame.ts";
 
 /**
- * What a handler needs next: more input (`needs-input`), its output written because there is more to answer
- * (`output-full`), its output written and the connection closed (`closing`), or its output written and the connection
- * handed over as one to a peer (`peer`).
+ * What a handler needs next: more input (`needs-input`); its output written, and another run, because there is more to
+ * answer (`output-full`, also where the allowance is used up); its output written and the connection closed (`closing`);
+ * or its output written and the connection handed over as one to a peer (`peer`).
  */
 export type HandlerState = "needs-input" | "output-full" | "closing" | "peer";
 
@@ -17,6 +17,14 @@ export interface ProtocolHandler {
   close(code: string, message: string): void;
 }
 
+/** The work that a connection may do before others have their turn. Handlers look at it between requests and keys. */
+export interface Allowance {
+  /** Whether it is used up: then a handler has its output written, and goes on in its next run. */
+  readonly isOver: boolean;
+  /** Takes units off it: one for each request or key that is looked up, one for each KiB of bytes that is copied. */
+  spend(units: number): void;
+}
+
 /** One connection, as the protocols that are spoken over it see it. */
 export interface ConnectionContext {
   /** Bytes from the client. */
@@ -25,6 +33,8 @@ export interface ConnectionContext {
   readonly output: FrameWriter;
   /** Address of the client, for log lines. */
   readonly remoteAddress: string;
+  /** The work that the client may cause before others have their turn. */
+  readonly allowance: Allowance;
   /**
    * Says something that no request asked for: `write` puts it into the output, and it leaves at the end of this turn.
    *
@@ -32,6 +42,11 @@ export interface ConnectionContext {
    */
   push(write: (output: FrameWriter) => void): boolean;
 }
+
+/** Bytes that are moved for one unit of work. */
+export const BYTES_A_UNIT = 1024;
+/** Units of work that statistics cost, or a clear. */
+export const STATS_UNITS = 128;
 
 /** Bytes of output after which it is written before more is produced: a bound for a client that does not read. */
 export const OUTPUT_BYTES: number = 64 * 1024;

@@ -5,6 +5,7 @@ import { Connection, type ConnectionHost } from "../../lib/server/connection.ts"
 import { newCounters, type ServerCounters } from "../../lib/server/statistics.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { writeHello } from "../../lib/wire/hello.ts";
+import { Turns } from "../../lib/server/turns.ts";
 import { MemoryStream, settled } from "../support/memory_stream.ts";
 import { sessionHost } from "../support/session_host.ts";
 
@@ -31,6 +32,7 @@ async function greeted(
   const host: ConnectionHost = {
     session: sessionHost(),
     counters,
+    turns: new Turns(),
     isStopping: () => false,
     onPeer,
     onIncompatible: () => {},

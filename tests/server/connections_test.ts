@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { Connections } from "../../lib/server/connections.ts";
 import type { Listener } from "../../lib/server/listener.ts";
 import { newCounters } from "../../lib/server/statistics.ts";
+import { Turns } from "../../lib/server/turns.ts";
 import { MemoryStream, settled } from "../support/memory_stream.ts";
 import { sessionHost } from "../support/session_host.ts";
 
@@ -27,6 +28,7 @@ Deno.test("Connections closes a socket that cannot be set up", async () => {
     host: {
       session: sessionHost(),
       counters,
+      turns: new Turns(),
       onPeer: () => Promise.resolve(),
       onIncompatible: () => {},
       log: () => {},

@@ -15,6 +15,11 @@ export class MemoryStream implements ByteStream {
   #isHeld = false;
   #release: (() => void) | undefined;
 
+  /** Whether everything that has arrived has been read. */
+  get isIdle(): boolean {
+    return this.#arrived.length === 0;
+  }
+
   /** Has bytes arrive. */
   send(bytes: Uint8Array): void {
     this.#arrived.push(bytes.slice());
@@ -61,9 +66,11 @@ export class MemoryStream implements ByteStream {
     if (bytes === undefined && !this.isClosed) return;
     this.#reader = undefined;
     if (bytes === undefined) return resolve(null);
-    this.#arrived.shift();
-    space.set(bytes);
-    resolve(bytes.length);
+    const part = bytes.subarray(0, space.length);
+    if (part.length === bytes.length) this.#arrived.shift();
+    else this.#arrived[0] = bytes.subarray(part.length);
+    space.set(part);
+    resolve(part.length);
   }
 }
 
