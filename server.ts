@@ -18,7 +18,9 @@ import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
 import { serverLines } from "./lib/server/banner.ts";
+import { Buffers, cutLine } from "./lib/server/buffers.ts";
 import { Connections } from "./lib/server/connections.ts";
+import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
 import { LocalCache } from "./lib/server/local_cache.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
@@ -62,6 +64,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #options: ResolvedServerOptions;
   readonly #store: ReturnType<typeof newStore>;
   readonly #counters = newCounters();
+  readonly #turns = new Turns();
+  readonly #buffers: Buffers;
   readonly #listener: Listener;
   readonly #peers: Peers;
   readonly #connections: Connections;
@@ -77,19 +81,26 @@ export class OrmucoCacheServer implements AsyncDisposable {
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
    * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
-   * `CACHE_MAX_FORGOTTEN`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
+   * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
+   * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
     const resolved = resolveServerOptions(options);
     this.#options = resolved;
-    const { log, maxConnections } = resolved;
+    const { log, maxConnections, maxConnectionsPerAddress, maxBuffers, idleTimeoutMs } = resolved;
+    const limitedLog = new LimitedLog(log);
+    this.#buffers = new Buffers({
+      maxBytes: maxBuffers,
+      onCut: ({ remoteAddress }, bytes) =>
+        limitedLog.say("cut", remoteAddress, cutLine(remoteAddress, bytes, maxBuffers)),
+    });
+    const [buffers, turns] = [this.#buffers, this.#turns];
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [newStore(resolved, id), this.#counters];
     this.#store = store;
     this.#listener = new Listener(resolved.listen);
     const maintenance = new Maintenance(store, log);
-    const turns = new Turns();
     this.#peers = new Peers({
       addresses: resolved.peers,
       store,
@@ -100,6 +111,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       log,
       counters,
       turns,
+      buffers,
+      limitedLog,
     });
     const session = newSessionHost(resolved, {
       store,
@@ -115,13 +128,15 @@ export class OrmucoCacheServer implements AsyncDisposable {
         session,
         counters,
         turns,
-        onPeer: (stream, input, peer) => this.#peers.accept(stream, input, peer),
+        buffers,
+        idleMs: idleTimeoutMs,
+        onPeer: (stream, input, peer, held) => this.#peers.accept(stream, input, peer, held),
         onIncompatible: (stream, peer) => this.#peers.refuse(stream, peer),
-        log,
       },
       maxConnections,
+      maxConnectionsPerAddress,
       counters,
-      log,
+      log: limitedLog,
     });
     this.cache = new LocalCache({ store, stats: () => this.stats() });
     this.#parts = [this.#listener, this.#peers, this.#connections, maintenance];
@@ -166,6 +181,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters: this.#counters,
       uptimeMs: this.#startedAtMs === 0 ? 0 : performance.now() - this.#startedAtMs,
       connections: this.#connections.size,
+      buffers: this.#buffers,
+      turns: this.#turns,
       gossip: this.#peers.gossip.totals,
       peers: this.#peers.stats(),
     });

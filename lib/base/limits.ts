@@ -43,6 +43,8 @@ export const MAX_CONTAINERS = 1024 * 1024;
 export const MAX_LONG_BIGINT_KEYS = 1000;
 /** The least limit, in bytes, on the memory of a server's entries: a few segments. */
 export const MIN_STORE_BYTES = 64 * 1024;
+/** The least limit, in bytes, on the memory for requests and replies under way: the largest value, and some for others. */
+export const MIN_BUFFERS: number = 18 * 1024 * 1024;
 /** The largest limit, in bytes, on the memory of a server's entries: 2³¹ positions in units of 8 bytes. */
 export const MAX_STORE_BYTES = 2 ** 31 * 8;
 /** The largest `maxForgotten`: fingerprints that the largest table has room for. */

@@ -10,6 +10,7 @@ import {
   MAX_ITEM_BYTES,
   MAX_PORT,
   MAX_STORE_BYTES,
+  MIN_BUFFERS,
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "./limits.ts";
@@ -40,6 +41,7 @@ interface Setting<T> {
 
 /** Seconds of an interval at most: a timer takes 2³¹ − 1 ms, and some of ours wait for twice the setting. */
 const MAX_INTERVAL_SECONDS = 1_000_000;
+const MAX_CONNECTIONS = 1_000_000;
 const MAX_EXPIRATION_SECONDS = 1_000_000_000;
 
 const SETTINGS = {
@@ -57,6 +59,26 @@ const SETTINGS = {
     name: "CACHE_MAX_ITEM_BYTES",
     allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
     parse: (text) => byteCount(text, MIN_ITEM_BYTES, MAX_ITEM_BYTES),
+  } as Setting<number>,
+  maxBuffers: {
+    name: "CACHE_MAX_BUFFERS",
+    allowed: 'a number of bytes from 18 MiB to 16 GiB, such as "37748736" or "64MiB"',
+    parse: (text) => byteCount(text, MIN_BUFFERS, MAX_STORE_BYTES),
+  } as Setting<number>,
+  maxConnections: {
+    name: "CACHE_MAX_CONNECTIONS",
+    allowed: `a whole number of connections from 1 to ${MAX_CONNECTIONS}`,
+    parse: (text) => wholeNumber(text, 1, MAX_CONNECTIONS),
+  } as Setting<number>,
+  maxConnectionsPerAddress: {
+    name: "CACHE_MAX_CONNECTIONS_PER_ADDRESS",
+    allowed: `a whole number of connections from 0 (no limit) to ${MAX_CONNECTIONS}`,
+    parse: (text) => wholeNumber(text, 0, MAX_CONNECTIONS),
+  } as Setting<number>,
+  idleTimeoutMs: {
+    name: "CACHE_IDLE_TIMEOUT",
+    allowed: `seconds from 1 to ${MAX_INTERVAL_SECONDS}, or 0 (never)`,
+    parse: (text) => text === "0" ? 0 : seconds(text, 1, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
   maxForgotten: {
     name: "CACHE_MAX_FORGOTTEN",
@@ -129,6 +151,10 @@ export interface ServerSettings {
   maxBytes?: number;
   maxItemBytes?: number;
   maxForgotten?: number;
+  maxBuffers?: number;
+  maxConnections?: number;
+  maxConnectionsPerAddress?: number;
+  idleTimeoutMs?: number;
   ttlMs?: number;
   renewOnHit?: boolean;
 }
@@ -152,10 +178,14 @@ export function clientOptions(settings: Settings): ClientSettings {
  * @throws {ConfigError} If any setting is bad, one for clients included.
  */
 export function serverOptions(settings: Settings): ServerSettings {
-  const { listen, peers, gossipIntervalMs, ...limits } = readAll(settings);
+  const { serverHost: _host, serverPort: _port, timeoutMs: _timeout, ...options } = readAll(settings);
   refuseSecurity(settings);
-  const { maxSize, maxBytes, maxItemBytes, maxForgotten, ttlMs, renewOnHit } = limits;
-  return { listen, peers, gossipIntervalMs, maxSize, maxBytes, maxItemBytes, maxForgotten, ttlMs, renewOnHit };
+  const { maxConnectionsPerAddress, idleTimeoutMs } = options;
+  return {
+    ...options,
+    maxConnectionsPerAddress: maxConnectionsPerAddress === 0 ? undefined : maxConnectionsPerAddress,
+    idleTimeoutMs: idleTimeoutMs === 0 ? undefined : idleTimeoutMs,
+  };
 }
 
 type Values = { [K in keyof typeof SETTINGS]?: typeof SETTINGS[K] extends Setting<infer T> ? T : never };

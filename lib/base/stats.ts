@@ -111,8 +111,22 @@ export interface ServerStats {
   connections: number;
   /** Connections accepted, those refused afterwards included. */
   connectionsAccepted: number;
-  /** Connections refused because `maxConnections` were open. */
+  /** Connections refused because `maxConnections` were open, or `maxConnectionsPerAddress` from their address. */
   connectionsRefused: number;
+  /** Connections ended because they asked for nothing during `idleTimeoutMs`. */
+  connectionsIdle: number;
+  /** Connections ended because a request did not end, or a reply was not taken, in time. */
+  connectionsSlow: number;
+  /** Connections without any request that were ended to make room for others at `maxConnections`. */
+  connectionsReplaced: number;
+  /** Connections, those of peers included, that were ended because more than `maxBuffers` waited. */
+  connectionsCut: number;
+  /** Times that a busy connection had to wait until others had had their turn. */
+  turnsWaited: number;
+  /** Bytes of memory in which requests and replies wait now; `maxBuffers` limits this figure. */
+  bufferBytes: number;
+  /** Bytes of memory at most in which requests and replies wait. */
+  maxBuffers: number;
   /** Requests received, in any protocol. */
   requests: number;
   /** Requests of the native protocol that were refused: the request was malformed or its value too large. */

@@ -55,6 +55,30 @@ export const COMMANDS: readonly Command[] = [
         help: "an item of a memcached client (1MiB)",
       },
       {
+        name: "max-buffers",
+        argument: "BYTES",
+        setting: "CACHE_MAX_BUFFERS",
+        help: "memory for requests and replies under way (36MiB)",
+      },
+      {
+        name: "max-connections",
+        argument: "N",
+        setting: "CACHE_MAX_CONNECTIONS",
+        help: "connections, those of peers included (1000)",
+      },
+      {
+        name: "max-connections-per-address",
+        argument: "N",
+        setting: "CACHE_MAX_CONNECTIONS_PER_ADDRESS",
+        help: "connections from one address; 0 is no limit (0)",
+      },
+      {
+        name: "idle-timeout",
+        argument: "SECONDS",
+        setting: "CACHE_IDLE_TIMEOUT",
+        help: "until a client that asks for nothing is disconnected; 0 is never (0)",
+      },
+      {
         name: "max-forgotten",
         argument: "N",
         setting: "CACHE_MAX_FORGOTTEN",

@@ -11,6 +11,8 @@ export const REQUEST_MAGIC = 0x80;
 /** Bytes of a packet's header; extras, key and value follow in this order. */
 export const HEADER_BYTES = 24;
 const REPLY_MAGIC = 0x81;
+/** The status of a server that has no place for a connection. */
+const BUSY = 0x85;
 
 /** How a command ended. */
 export const STATUS = {
@@ -173,6 +175,19 @@ export class BinaryReplies {
     const at = this.head(STATUS.ok, { keyBytes: name.length, valueBytes: value.length });
     writeText(this.#output.buffer, writeText(this.#output.buffer, at, name), value);
   }
+}
+
+/** The reply to the request that begins with `head`, as far as it is there, from a server that is too busy to take it. */
+export function refusedRequest(head: Uint8Array, text: string): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + text.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, REPLY_MAGIC);
+  view.setUint8(1, head[1] ?? 0);
+  view.setUint16(6, BUSY);
+  view.setUint32(8, text.length);
+  if (head.length >= 16) bytes.set(head.subarray(12, 16), 12);
+  writeText(bytes, HEADER_BYTES, text);
+  return bytes;
 }
 
 function writeUnsigned(view: DataView, at: number, value: Unsigned): void {

@@ -17,6 +17,8 @@ export interface MemcachedHost {
   readonly pid: number;
   /** Connections at most. */
   readonly maxConnections: number;
+  /** Seconds until a client that asks for nothing is disconnected; 0 is never. */
+  readonly idleTimeoutSeconds: number;
   /** The server's own statistics. */
   stats(): ServerStats;
   /** Addresses of the clients connected now. */
@@ -63,6 +65,10 @@ function general(host: MemcachedHost): StatLines {
     ["curr_connections", stats.connections],
     ["total_connections", stats.connectionsAccepted],
     ["rejected_connections", stats.connectionsRefused],
+    ["conn_yields", stats.turnsWaited],
+    ["idle_kicks", stats.connectionsIdle],
+    ["read_buf_bytes", stats.bufferBytes],
+    ["read_buf_oom", stats.connectionsCut],
     ...Object.entries(counters),
     ["bytes_read", stats.bytesReceived],
     ["bytes_written", stats.bytesSent],
@@ -82,6 +88,7 @@ function settings(host: MemcachedHost): StatLines {
   return [
     ["maxbytes", limitOf(host)],
     ["maxconns", host.maxConnections],
+    ["idle_timeout", host.idleTimeoutSeconds],
     ["verbosity", 0],
     ["evictions", "on"],
     ["shutdown_command", "no"],

@@ -1,6 +1,7 @@
 /** The greeting of a server by a client or a peer that connects to it. It knows nothing of what follows. */
 
 import { ProtocolError } from "../base/errors.ts";
+import type { BufferAccount } from "../wire/buffer_pool.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import { IncompatiblePeerError, readGreeting, type ServerHello, writeHello } from "../wire/hello.ts";
 import { type Socket, writeAll } from "./socket.ts";
@@ -14,7 +15,8 @@ export interface Greeted {
 }
 
 /**
- * Greets a server; `peer` is this server's own number and port, if a peer greets.
+ * Greets a server; `peer` is this server's own number and port, if a peer greets, and `account` is told of the memory that
+ * the reader takes.
  *
  * @throws {ProtocolError} If what answers is no Ormuco Cache server.
  */
@@ -22,8 +24,9 @@ export async function greet(
   socket: Socket,
   software: string,
   peer?: { id: number; port: number | undefined },
+  account?: BufferAccount,
 ): Promise<Greeted> {
-  const [output, input] = [new FrameWriter(), new FrameReader()];
+  const [output, input] = [new FrameWriter(), new FrameReader(account)];
   writeHello(output, software, peer);
   await writeAll(socket, output.taken());
   try {

@@ -28,6 +28,8 @@ export class Outbox {
   readonly output: FrameWriter;
   /** Counter of the bytes that have been written. */
   readonly traffic: { bytesSent: number };
+  /** Bytes that this connection has written. */
+  sentBytes = 0;
   readonly #stream: ByteStream;
   readonly #limitBytes: number;
   readonly #onError: (error: unknown) => void;
@@ -100,6 +102,7 @@ export class Outbox {
   /** Takes note that a `write` has sent `count` bytes. */
   sent(count: number): void {
     this.traffic.bytesSent += count;
+    this.sentBytes += count;
     this.output.sent(count);
   }
 

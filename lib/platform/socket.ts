@@ -76,7 +76,7 @@ export function isDisconnection(error: unknown): boolean {
 }
 
 /** Writes every byte; one write of a socket may send only a part. */
-export async function writeAll(socket: Deno.Conn, bytes: Uint8Array): Promise<void> {
+export async function writeAll(socket: Pick<Deno.Conn, "write">, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
 }
 

@@ -5,66 +5,75 @@
 
 import { closeQuietly, isDisconnection, remoteAddress } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
+import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
+import { type Doing, type Impatience, Patience } from "./patience.ts";
+import { WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
-import type { FrameReader } from "../wire/frame.ts";
+import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT } from "../wire/protocol_handler.ts";
 import type { SessionHost } from "./protocols.ts";
 import { Session } from "./session.ts";
 import type { ServerCounters } from "./statistics.ts";
-import { Turn, type Turns } from "./turns.ts";
+import type { Turns } from "./turns.ts";
 
 /** The part of a server that a connection needs. */
 export interface ConnectionHost {
   /** The part of the server that the session needs. */
   readonly session: SessionHost;
   readonly counters: ServerCounters;
-  /** The turns that all connections share. */
+  /** The turns that all connections share, and the memory for what waits. */
   readonly turns: Turns;
+  readonly buffers: Buffers;
+  /** Milliseconds without a request after which a client is disconnected; `Infinity` is never. */
+  readonly idleMs: number;
   /** Whether the server is stopping: a connection then ends after its reply. */
   readonly isStopping: () => boolean;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
-  readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello) => Promise<void>;
+  readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers) => Promise<void>;
   /** Called with a peer that was refused because it uses another version of the messages between peers. */
   readonly onIncompatible: (stream: ByteStream, peer: PeerHello) => void;
-  /** Called with a line on each failure. */
-  readonly log: (line: string) => void;
+  /** Called with the kind of each failure, the client's address, and a line. */
+  readonly log: (kind: string, address: string, line: string) => void;
 }
 
 /** Bytes that may wait for one client while more is said to it that it has not asked for. */
 const MAX_PUSHED_BYTES = 1024 * 1024;
-/** Milliseconds in which a client has to finish the HELLO that it has begun. */
-const GREETING_LIMIT_MS = 5000;
-/** Bounds on reading after the last reply, in milliseconds, reads and bytes a read: unread input would cut it off. */
+/** Bounds on reading after the last reply, in milliseconds and reads: unread input would cut it off. */
 const PARTING_LIMIT_MS = 500;
 const PARTING_READS = 16;
-const PARTING_READ_BYTES = 64 * 1024;
 
 /** A connection of a client, which may turn out to be a peer. */
-export class Connection {
-  /** Whether the connection waits for bytes of the client. */
-  #isReading = false;
+export class Connection implements BufferHolder, Doing {
+  isReading = false;
+  received = 0;
   #hasFailed = false;
   readonly #stream: ByteStream;
   readonly #host: ConnectionHost;
   readonly #session: Session;
   readonly #outbox: Outbox;
-  readonly #turn: Turn;
+  readonly #patience: Patience;
+  readonly #held: HeldBuffers;
+  #hasEnded = false;
 
-  constructor(stream: ByteStream, host: ConnectionHost) {
+  /** @param nowMs The time, by the clock of those who call `look`. */
+  constructor(stream: ByteStream, host: ConnectionHost, nowMs = 0) {
     this.#stream = stream;
     this.#host = host;
+    this.#patience = new Patience(nowMs);
+    this.#held = host.buffers.of(this);
     this.#outbox = new Outbox({
       stream,
+      output: new FrameWriter(this.#held),
       limitBytes: MAX_PUSHED_BYTES,
       traffic: host.counters,
       onError: (error) => this.#fail(error),
     });
-    this.#turn = new Turn(host.turns);
     this.#session = new Session(host.session, {
+      input: new FrameReader(this.#held),
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
-      allowance: this.#turn,
+      allowance: host.turns,
       mayPush: () => !this.#outbox.isFull,
       onPush: () => this.#outbox.flushSoon(),
     });
@@ -73,6 +82,41 @@ export class Connection {
   /** Address of the client, for log lines. */
   get remoteAddress(): string {
     return this.#session.remoteAddress;
+  }
+
+  get sent(): number {
+    return this.#outbox.sentBytes;
+  }
+
+  get isWriting(): boolean {
+    return this.#outbox.output.pendingBytes > 0;
+  }
+
+  get isPartial(): boolean {
+    return this.#session.input.isPartial;
+  }
+
+  get answered(): number {
+    return this.#session.answered;
+  }
+
+  get isStill(): boolean {
+    return this.#patience.isStill(this);
+  }
+
+  /** Whether no complete request has come yet, so that the connection makes room when all places are taken. */
+  get isStranger(): boolean {
+    return this.answered === 0 && !this.#hasEnded;
+  }
+
+  /** Milliseconds without a byte, when the connection was last looked at. */
+  get stillMs(): number {
+    return this.#patience.stillMs;
+  }
+
+  /** Looks whether the client has kept the connection waiting for too long. Returns why it is to be ended, if so. */
+  look(nowMs: number): Impatience | undefined {
+    return this.#hasEnded || this.isPeer ? undefined : this.#patience.look(nowMs, this, this.#host.idleMs);
   }
 
   /** Whether the client has turned out to be a peer. */
@@ -90,58 +134,54 @@ export class Connection {
     return this.#untilEnd(this.#serve());
   }
 
-  /** Sends the reason why the client is not served, and ends the connection. */
-  refuse(code: string, message: string): Promise<void> {
-    this.#session.close(code, message);
-    return this.#untilEnd(this.#part());
-  }
-
   /** Ends a connection that waits for its client, after a `CLOSING`; a busy one ends itself after its reply. */
   dismiss(): void {
-    if (!this.#isReading || this.isPeer) return;
+    if (!this.isReading || this.isPeer) return;
     this.#session.close("stopping", "the server stops");
     this.#outbox.flush().catch(() => {}).finally(() => this.close());
   }
 
+  /** Ends the connection at once, and frees what it holds, though a read or a write may be under way. */
+  cut(): void {
+    this.close();
+    this.#session.abandon();
+  }
+
   /** Ends the connection at once and sends nothing. */
   close(): void {
+    this.#hasEnded = true;
     closeQuietly(this.#stream);
   }
 
   /** Answers all requests of one read with one write, again and again. */
   async #serve(): Promise<void> {
-    const [stream, session, outbox, host, turn] = [this.#stream, this.#session, this.#outbox, this.#host, this.#turn];
+    const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
+    const { turns } = host;
     const { input, output } = session;
     stream.setNoDelay?.(true);
-    const timer = setTimeout(() => session.isGreeting && this.close(), GREETING_LIMIT_MS);
-    try {
-      while (true) {
-        this.#isReading = true;
-        const count = await stream.read(input.space());
-        this.#isReading = false;
-        if (count === null) return;
-        host.counters.bytesReceived += count;
-        input.received(count);
-        turn.spend(count / BYTES_A_UNIT);
-        let state = session.run();
-        for (; state !== "closing"; state = session.run()) {
-          while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
-          outbox.hold();
-          turn.spend(output.pendingBytes / BYTES_A_UNIT);
-          while (output.pendingBytes > 0) outbox.sent(await outbox.write());
-          outbox.unhold();
-          if (turn.isOver) await turn.next();
-          if (state !== "output-full") break;
-        }
-        if (state === "closing") return await this.#part();
-        if (session.peer !== undefined) {
-          clearTimeout(timer);
-          return await host.onPeer(stream, input, session.peer);
-        }
-        if (host.isStopping()) return await this.#sayStopping();
+    while (true) {
+      this.isReading = true;
+      const count = await stream.read(input.space());
+      this.isReading = false;
+      if (count === null) return;
+      this.received += count;
+      host.counters.bytesReceived += count;
+      input.received(count);
+      turns.spend(count / BYTES_A_UNIT);
+      if (turns.isOver) await turns.next(false);
+      let state = session.run();
+      for (; state !== "closing"; state = session.run()) {
+        while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
+        outbox.hold();
+        turns.spend(output.pendingBytes / BYTES_A_UNIT);
+        while (output.pendingBytes > 0) outbox.sent(await outbox.write());
+        outbox.unhold();
+        if (turns.isOver) await turns.next();
+        if (state !== "output-full") break;
       }
-    } finally {
-      clearTimeout(timer);
+      if (state === "closing") return await this.#part();
+      if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
+      if (host.isStopping()) return await this.#sayStopping();
     }
   }
 
@@ -153,8 +193,7 @@ export class Connection {
     try {
       await this.#outbox.flush();
       await this.#stream.closeWrite();
-      const rest = new Uint8Array(PARTING_READ_BYTES);
-      for (let reads = 0; reads < PARTING_READS; reads++) if (await this.#stream.read(rest) === null) return;
+      for (let reads = 0; reads < PARTING_READS; reads++) if (await this.#stream.read(WASTE) === null) return;
     } finally {
       clearTimeout(timer);
     }
@@ -174,6 +213,7 @@ export class Connection {
     } finally {
       this.close();
       this.#session.release();
+      this.#held.close();
     }
   }
 
@@ -181,7 +221,8 @@ export class Connection {
   #fail(error: unknown): void {
     if (!isDisconnection(error) && !this.#hasFailed) {
       this.#hasFailed = true;
-      this.#host.log(`Cannot go on with a connection: ${error instanceof Error ? error.stack : error}`);
+      const what = error instanceof Error ? `${error.stack}`.replace(/\n\s*/g, " ") : error;
+      this.#host.log("failure", this.remoteAddress, `Cannot go on with a connection: ${what}`);
     }
     this.close();
   }

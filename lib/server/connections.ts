@@ -1,30 +1,41 @@
 /**
- * All connections of a server: accepts them, up to a limit, and ends them when the server stops. It does not know what
- * their bytes mean.
+ * All connections of a server: accepts them, up to a limit, ends those that are kept waiting for too long, and all when the
+ * server stops. It does not know what their bytes mean.
  */
 
-import { closeQuietly, isDisconnection, pause } from "../platform/socket.ts";
+import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { Listener } from "./listener.ts";
+import { hostOf, type LimitedLog } from "./limited_log.ts";
 import { type Part, within } from "./part.ts";
+import { FIRST_REQUEST_MS, type Impatience, OUTPUT_MS, REQUEST_MS } from "./patience.ts";
+import { refuse } from "./refusal.ts";
 import type { ServerCounters } from "./statistics.ts";
 
 /** Options of {@linkcode Connections}. */
 export interface ConnectionsOptions {
   readonly listener: Listener;
   /** The part of the server that each connection needs. */
-  readonly host: Omit<ConnectionHost, "isStopping">;
-  /** Connections open at most; more are refused. */
+  readonly host: Omit<ConnectionHost, "isStopping" | "log">;
+  /** Connections open at most, in all and from one address; more are refused. */
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly counters: ServerCounters;
-  /** Called with a line on each failure. */
-  readonly log: (line: string) => void;
+  readonly log: LimitedLog;
 }
 
 /** Connections over the limit that are sent the reason at the same time; more are just closed. */
 const MAX_TURNED_AWAY = 50;
 /** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
 const ACCEPT_PAUSE_MS = 50;
+/** Milliseconds between looks at all connections. */
+const LOOK_MS = 500;
+/** What the log says of a connection that was ended. */
+const WHY: Readonly<Record<Exclude<Impatience, "idle">, string>> = {
+  "first-request": `has sent no complete request in ${FIRST_REQUEST_MS / 1000} s`,
+  "request": `has not ended a request in ${REQUEST_MS / 1000} s`,
+  "output": `has taken nothing of a reply for ${OUTPUT_MS / 1000} s`,
+};
 /** Milliseconds that a stop leaves for requests that have reached this machine to be read. */
 const STOP_GRACE_MS = 20;
 
@@ -36,11 +47,16 @@ export class Connections implements Part {
   /** Connections over the limit that are being sent the reason. */
   #turnedAway = 0;
   #isOpen = false;
+  #looking: ReturnType<typeof setTimeout> | undefined;
+  /** Milliseconds that this process has run: while it stands still, or its machine, no client has kept it waiting. */
+  #nowMs = 0;
+  #lookedMs = 0;
   #accepting: Promise<void> | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    this.#host = { ...options.host, isStopping: () => !this.#isOpen };
+    const log: ConnectionHost["log"] = (kind, address, line) => options.log.say(kind, address, line);
+    this.#host = { ...options.host, log, isStopping: () => !this.#isOpen };
   }
 
   /** Connections open now. */
@@ -57,11 +73,14 @@ export class Connections implements Part {
   start(): void {
     this.#isOpen = true;
     this.#accepting = this.#accept();
+    this.#lookedMs = performance.now();
+    this.#looking = setInterval(() => this.look(), LOOK_MS);
   }
 
   /** Closes the port, answers the requests that have arrived, and ends the connections. */
   async stop(limitMs: number): Promise<void> {
     this.#isOpen = false;
+    clearInterval(this.#looking);
     this.#options.listener.close();
     await this.#accepting;
     this.#options.listener.stop();
@@ -73,38 +92,78 @@ export class Connections implements Part {
     for (const [connection] of clients) connection.close();
   }
 
+  /** Ends the connections that have kept this server waiting for too long. A timer calls this. */
+  look(passedMs: number = performance.now() - this.#lookedMs): void {
+    this.#lookedMs = performance.now();
+    this.#nowMs += Math.min(passedMs, 2 * LOOK_MS);
+    const { log, counters } = this.#options;
+    log.tidy();
+    for (const connection of this.#open.keys()) {
+      const why = connection.look(this.#nowMs);
+      if (why === undefined) continue;
+      counters[why === "idle" ? "connectionsIdle" : "connectionsSlow"]++;
+      const { remoteAddress } = connection;
+      if (why !== "idle") log.say(why, remoteAddress, `Client ${remoteAddress} is disconnected: it ${WHY[why]}`);
+      connection.close();
+    }
+  }
+
   async #accept(): Promise<void> {
-    const { listener, log } = this.#options;
-    let fails = false;
+    const { listener, log, host: { turns } } = this.#options;
     while (this.#isOpen) {
       try {
         this.#welcome(await listener.accept());
-        fails = false;
+        turns.spend(1);
+        if (turns.isOver) await turns.next(false);
       } catch (error) {
         if (!this.#isOpen) return;
         if (isDisconnection(error)) continue; // a client that has left before it was accepted
-        if (!fails) log(`Cannot accept a connection, trying again: ${(error as Error).message}`);
-        fails = true;
+        log.say("accept", "", `Cannot accept a connection, trying again: ${(error as Error).message}`);
         await pause(ACCEPT_PAUSE_MS);
       }
     }
   }
 
   #welcome(socket: Deno.Conn): void {
-    this.#options.counters.connectionsAccepted++;
-    if (this.#open.size >= this.#options.maxConnections) return this.#turnAway(socket);
-    const connection = new Connection(socket, this.#host);
+    const { counters, maxConnections, maxConnectionsPerAddress } = this.#options;
+    counters.connectionsAccepted++;
+    const isTooMany = this.#countOf(remoteAddress(socket)) >= maxConnectionsPerAddress;
+    if (isTooMany || (this.#open.size >= maxConnections && !this.#makeRoom())) return this.#turnAway(socket, isTooMany);
+    const connection = new Connection(socket, this.#host, this.#nowMs);
     this.#open.set(connection, connection.serve().finally(() => this.#open.delete(connection)));
   }
 
+  /** Connections from the address of another. */
+  #countOf(address: string): number {
+    if (this.#options.maxConnectionsPerAddress === Infinity || address === "unix") return 0;
+    let count = 0;
+    for (const { remoteAddress } of this.#open.keys()) if (hostOf(remoteAddress) === hostOf(address)) count++;
+    return count;
+  }
+
+  /** Ends the connection that has been quiet for longest, of those that have asked for nothing. Returns whether there was one. */
+  #makeRoom(): boolean {
+    let quietest: Connection | undefined;
+    for (const connection of this.#open.keys()) {
+      if (connection.isStranger && !(connection.stillMs <= (quietest?.stillMs ?? -1))) quietest = connection;
+    }
+    if (quietest === undefined) return false;
+    this.#options.counters.connectionsReplaced++;
+    quietest.close();
+    return true;
+  }
+
   /** Sends the reason and closes the connection; if too many are being sent it, closes the connection at once. */
-  #turnAway(socket: Deno.Conn): void {
-    const { counters, maxConnections } = this.#options;
+  #turnAway(socket: Deno.Conn, isForAddress: boolean): void {
+    const { counters, log, maxConnections, maxConnectionsPerAddress } = this.#options;
     counters.connectionsRefused++;
+    const address = remoteAddress(socket);
+    const limit = isForAddress
+      ? `${maxConnectionsPerAddress} connections from one address`
+      : `${maxConnections} connections`;
+    log.say("refused", address, `Client ${address} is refused: this server takes ${limit} at most`);
     if (this.#turnedAway >= MAX_TURNED_AWAY) return closeQuietly(socket);
     this.#turnedAway++;
-    new Connection(socket, this.#host)
-      .refuse("too-many-connections", `this server takes ${maxConnections} connections at most`)
-      .finally(() => this.#turnedAway--);
+    refuse(socket, `this server takes ${limit} at most`).finally(() => this.#turnedAway--);
   }
 }

@@ -1,6 +1,6 @@
 /** The work of a server that no request asks for: a timer runs it in slices, between requests. */
 
-import { forgetBuffer } from "../wire/buffer_pool.ts";
+import { forgetSome } from "../wire/buffer_pool.ts";
 import { Timer } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
 import type { Part } from "./part.ts";
@@ -40,7 +40,7 @@ export class Maintenance implements Part {
 
   #run(): void {
     let pauseMs = IDLE_PAUSE_MS;
-    forgetBuffer();
+    forgetSome();
     try {
       if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
     } catch (error) {

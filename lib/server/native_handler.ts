@@ -70,11 +70,6 @@ export class NativeHandler implements ProtocolHandler {
     this.#allowance = allowance;
   }
 
-  /** Whether the client has sent its HELLO. */
-  get isGreeted(): boolean {
-    return this.#greeted;
-  }
-
   /** Answers the frames that have arrived. Never throws for what a client sent. */
   run(): HandlerState {
     try {

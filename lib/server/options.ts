@@ -12,9 +12,11 @@ import {
   MAX_PORT,
   MAX_STORE_BYTES,
   MAX_TIMER_MS,
+  MIN_BUFFERS,
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
+import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
@@ -74,11 +76,33 @@ export interface ServerOptions {
    */
   gossipIntervalMs?: number;
   /**
-   * Connections open at most, 1 or more; a connection beyond them gets a message that says why, and is closed.
+   * Connections open at most, those of peers included, 1 or more. For one beyond them, a client that has sent no complete
+   * request yet makes room, the one that has been quiet for longest; if there is none, the new one is told why and closed.
    *
    * @default {1000}
    */
   maxConnections?: number;
+  /**
+   * Connections open from one address at most, 1 or more; more are told why and closed. Behind a proxy all clients have one
+   * address.
+   *
+   * @default {Infinity}
+   */
+  maxConnectionsPerAddress?: number;
+  /**
+   * Bytes of memory, 18 MiB or more, in which requests and replies of all clients and peers wait that have arrived or
+   * left in part. Beyond that the connection is closed that holds most, of those that have moved nothing for a second if
+   * there is one.
+   *
+   * @default {37748736}
+   */
+  maxBuffers?: number;
+  /**
+   * Milliseconds without a byte after which a client that has no request under way is disconnected, 1000 or more.
+   *
+   * @default {Infinity}
+   */
+  idleTimeoutMs?: number;
   /**
    * Bytes at most of an item that a memcached client stores, counted as memcached does: value, key, and 59 or 63 bytes
    * of overhead; 1 KiB to 16 MiB.
@@ -98,6 +122,9 @@ export interface ServerOptions {
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
 const DEFAULT_MAX_CONNECTIONS = 1000;
+/** What two of the largest values need, and some for others. */
+const DEFAULT_MAX_BUFFERS = 36 * 1024 * 1024;
+const LEAST_IDLE_TIMEOUT_MS = 1000;
 const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
 /** Part of the memory for entries that fingerprints may take. */
 const MOST_FINGERPRINTS_SHARE = 0.6;
@@ -113,6 +140,9 @@ export interface ResolvedServerOptions {
   readonly renewOnHit: boolean;
   readonly gossipIntervalMs: number;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly maxBuffers: number;
+  readonly idleTimeoutMs: number;
   readonly maxItemBytes: number;
   /** Passes a line to the caller's `log`; it does not throw. */
   readonly log: (line: string) => void;
@@ -127,6 +157,9 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   // A null from JavaScript stands for the default too.
   const gossipIntervalMs = options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS;
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+  const maxConnectionsPerAddress = options.maxConnectionsPerAddress ?? Infinity;
+  const maxBuffers = options.maxBuffers ?? DEFAULT_MAX_BUFFERS;
+  const idleTimeoutMs = options.idleTimeoutMs ?? Infinity;
   const maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
   const log = options.log ?? console.log;
   const { maxBytes } = options;
@@ -137,6 +170,9 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
   checkForgotten(maxForgotten, maxBytes ?? MAX_STORE_BYTES);
   checkAtLeast("maxConnections", maxConnections, 1);
+  checkAtLeast("maxConnectionsPerAddress", maxConnectionsPerAddress, 1);
+  checkAtLeast("maxBuffers", maxBuffers, MIN_BUFFERS);
+  checkAtLeast("idleTimeoutMs", idleTimeoutMs, LEAST_IDLE_TIMEOUT_MS);
   checkAtLeast("maxItemBytes", maxItemBytes, MIN_ITEM_BYTES, MAX_ITEM_BYTES);
   return {
     listen,
@@ -148,6 +184,9 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     renewOnHit: options.renewOnHit ?? true,
     gossipIntervalMs,
     maxConnections,
+    maxConnectionsPerAddress,
+    maxBuffers,
+    idleTimeoutMs,
     maxItemBytes,
     log: (line) => sayTo(log, line),
   };
@@ -156,7 +195,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
 /** Calls `log` and ignores its errors, which must not end a loop of the server. */
 function sayTo(log: (line: string) => void, line: string): void {
   try {
-    log(line);
+    log(printable(line));
   } catch {
     // There is nobody else to report to.
   }

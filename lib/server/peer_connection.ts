@@ -6,13 +6,22 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { type FrameReader, GOSSIP } from "../wire/frame.ts";
+import { type FrameReader, FrameWriter, GOSSIP } from "../wire/frame.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
+import type { BufferHolder, HeldBuffers } from "./buffers.ts";
 import type { Turns } from "./turns.ts";
 
-/** Bytes of messages that may wait to be written: more are dropped, and later rounds make up for them. */
+/**
+ * Bytes of messages that may wait to be written: more are dropped, and later rounds make up for them. So are long ones where
+ * the buffers of all connections leave no room.
+ */
 const OUTBOX_BYTES = 1024 * 1024;
+
+/** Bytes of a message for which there is always room. */
+const SHORT_BYTES = 16 * 1024;
+/** Milliseconds without a byte after which a connection is still. */
+const STILL_MS = 1000;
 
 /** Options of {@linkcode PeerConnection}. */
 export interface PeerConnectionOptions {
@@ -23,10 +32,15 @@ export interface PeerConnectionOptions {
   readonly onMessage: (message: Uint8Array) => void;
   /** The turns that all connections of a server share. */
   readonly turns: Turns;
+  /** The buffers of the connection. */
+  readonly held: HeldBuffers;
+  /** The peer's address, for the log. */
+  readonly address: string;
 }
 
 /** A connection to a peer. */
-export class PeerConnection {
+export class PeerConnection implements BufferHolder {
+  readonly remoteAddress: string;
   /** The time at which bytes last came from the peer, by `performance.now()`. */
   lastHeardMs: number = performance.now();
   /** Bytes received since the connection was made. */
@@ -35,6 +49,8 @@ export class PeerConnection {
   dropped = 0;
   /** The time at which the peer last read any output; `Infinity` while no output waits. */
   #takenMs = Infinity;
+  #lastTakenMs = 0;
+  readonly #held: HeldBuffers;
   readonly #stream: ByteStream;
   readonly #input: FrameReader;
   readonly #onMessage: (message: Uint8Array) => void;
@@ -42,13 +58,20 @@ export class PeerConnection {
   readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ stream, input, onMessage, turns }: PeerConnectionOptions) {
+  constructor({ stream, input, onMessage, turns, held, address }: PeerConnectionOptions) {
+    this.remoteAddress = address;
+    this.#held = held;
+    held.holder = this;
     this.#stream = stream;
     this.#outbox = new Outbox({
       stream,
+      output: new FrameWriter(held),
       limitBytes: OUTBOX_BYTES,
       onError: () => this.close(), // `run` fails with the reason
-      onProgress: (isIdle) => this.#takenMs = isIdle ? Infinity : performance.now(),
+      onProgress: (isIdle) => {
+        this.#lastTakenMs = performance.now();
+        this.#takenMs = isIdle ? Infinity : this.#lastTakenMs;
+      },
     });
     this.#input = input;
     this.#onMessage = onMessage;
@@ -66,6 +89,10 @@ export class PeerConnection {
     return Math.min(this.lastHeardMs, this.#takenMs);
   }
 
+  get isStill(): boolean {
+    return performance.now() - Math.max(this.lastHeardMs, this.#lastTakenMs) >= STILL_MS;
+  }
+
   /** Whether a message is arriving, of which bytes have come in the last `withinMs` milliseconds. */
   isHearing(withinMs: number): boolean {
     return this.#input.pendingBytes > 0 && performance.now() - this.lastHeardMs < withinMs;
@@ -75,7 +102,8 @@ export class PeerConnection {
   send(message: Uint8Array): void {
     if (this.#closed) return;
     const { output, isFull } = this.#outbox;
-    if (isFull || message.length > MAX_GOSSIP_BYTES) {
+    const hasRoom = message.length <= SHORT_BYTES || this.#held.mayHold(2 * (output.length + message.length));
+    if (isFull || message.length > MAX_GOSSIP_BYTES || !hasRoom) {
       this.dropped++;
       return;
     }
@@ -94,7 +122,8 @@ export class PeerConnection {
     try {
       while (true) {
         while (this.#input.next()) {
-          if (this.#turns.isOver()) await this.#turns.next();
+          if (this.#turns.check()) await this.#turns.next();
+          if (this.#closed) return;
           this.#take();
         }
         const count = await this.#stream.read(this.#input.space());
@@ -113,6 +142,12 @@ export class PeerConnection {
   async finish(): Promise<void> {
     await this.#outbox.flush().catch(() => {}); // `run` fails with the reason
     this.close();
+  }
+
+  /** Ends the connection, and frees what it holds, though a read or a write may be under way. */
+  cut(): void {
+    this.close();
+    this.#input.drop();
   }
 
   /** Ends the connection. */

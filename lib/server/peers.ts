@@ -16,6 +16,8 @@ import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } f
 import { closeQuietly, connect, isDisconnection, type Socket } from "../platform/socket.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
+import type { Buffers, HeldBuffers } from "./buffers.ts";
+import type { LimitedLog } from "./limited_log.ts";
 import type { Turns } from "./turns.ts";
 
 /** Options of {@linkcode Peers}. */
@@ -31,12 +33,16 @@ export interface PeersOptions {
   readonly intervalMs: number;
   /** Called with each line to log; it does not throw. */
   readonly log: (line: string) => void;
+  /** Logs what peers cause that are not in `addresses`. */
+  readonly limitedLog: LimitedLog;
   /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
   readonly port: () => number | undefined;
   /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
   /** The turns that all connections share. */
   readonly turns: Turns;
+  /** The memory for what waits. */
+  readonly buffers: Buffers;
 }
 
 /** Milliseconds between attempts to reach a peer: the first pause, which doubles up to the last. */
@@ -149,9 +155,9 @@ export class Peers implements Part {
   }
 
   /** Uses a connection that a peer has made, until it ends. */
-  async accept(stream: ByteStream, input: FrameReader, peer: PeerHello): Promise<void> {
+  async accept(stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers): Promise<void> {
     if (peer.id === this.#options.id || this.#stop?.signal.aborted !== false) return;
-    await this.#use(stream, input, { id: peer.id, address: addressOf(stream, peer), isOwn: false });
+    await this.#use(stream, input, { id: peer.id, address: addressOf(stream, peer), isOwn: false, held });
   }
 
   /** Takes note of a peer that was refused because of another version of the messages between peers. */
@@ -160,7 +166,9 @@ export class Peers implements Part {
     const error = incompatible(peer);
     const listed = this.#listed.find(({ text }) => text === address);
     if (listed !== undefined) this.#sayOnce(listed, error);
-    else if (!this.#incompatible.has(address)) this.#options.log(`Peer ${address} cannot be used: ${error}`);
+    else if (!this.#incompatible.has(address)) {
+      this.#say("incompatible", address, `Peer ${address} cannot be used: ${error}`);
+    }
     this.#incompatible.delete(address); // the peer that tried last comes last in the map
     this.#incompatible.set(address, { id: peer.id, error, lastMs: performance.now() });
     for (const [oldest] of this.#incompatible) {
@@ -236,6 +244,7 @@ export class Peers implements Part {
     listed.state = "connecting";
     const { id: own, software } = this.#options;
     let socket: Socket | undefined;
+    let held: HeldBuffers | undefined;
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), OPEN_LIMIT_MS);
     const end = () => {
@@ -245,8 +254,10 @@ export class Peers implements Part {
     limit.signal.addEventListener("abort", () => socket && closeQuietly(socket));
     signal.addEventListener("abort", end);
     try {
-      socket = await connect(listed.address, limit.signal);
-      const { input, server } = await greet(socket, software, { id: own, port: this.#options.port() });
+      const opened = socket = await connect(listed.address, limit.signal);
+      const holder = { remoteAddress: listed.text, isStill: false, cut: () => closeQuietly(opened) };
+      held = this.#options.buffers.of(holder);
+      const { input, server } = await greet(socket, software, { id: own, port: this.#options.port() }, held);
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (server.peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
@@ -256,7 +267,7 @@ export class Peers implements Part {
         return "it is this server itself";
       }
       if (server.peer.gossip !== GOSSIP_VERSION) throw new IncompatiblePeerError(incompatible(server.peer));
-      return await this.#use(socket, input, { id: listed.id, address: listed.text, isOwn: true }, listed);
+      return await this.#use(socket, input, { id: listed.id, address: listed.text, isOwn: true, held }, listed);
     } catch (error) {
       if (error instanceof IncompatiblePeerError) listed.state = "incompatible";
       const isLate = limit.signal.aborted && !signal.aborted;
@@ -265,6 +276,7 @@ export class Peers implements Part {
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (socket !== undefined) closeQuietly(socket);
+      held?.close();
     }
   }
 
@@ -272,7 +284,7 @@ export class Peers implements Part {
   async #use(
     stream: ByteStream,
     input: FrameReader,
-    { id, address, isOwn }: { id: number; address: string; isOwn: boolean },
+    { id, address, isOwn, held }: { id: number; address: string; isOwn: boolean; held: HeldBuffers },
     listed = this.#listed.find((listed) => listed.id === id) ?? this.#upgraded(address),
   ): Promise<string | undefined> {
     if (!this.#mayUse(id, isOwn)) return undefined;
@@ -280,7 +292,11 @@ export class Peers implements Part {
     const onMessage = (message: Uint8Array) => {
       if (this.gossip.receive(number, message)) return;
       if (peer.refusedFuture++ === 0) {
-        this.#options.log(`Peer ${address} is not believed: its clock is more than a minute ahead of this machine's`);
+        this.#say(
+          "clock",
+          address,
+          `Peer ${address} is not believed: its clock is more than a minute ahead of this machine's`,
+        );
       }
     };
     const peer: ConnectedPeer = {
@@ -289,12 +305,12 @@ export class Peers implements Part {
       address,
       isOwn,
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns }),
+      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
     };
     this.#connected.set(number, peer);
     this.#incompatible.delete(address);
     this.gossip.connect(number);
-    this.#options.log(`Peer ${address} is connected`);
+    this.#say("connected", address, `Peer ${address} is connected`);
     const beganMs = performance.now();
     if (listed !== undefined) {
       listed.id = id;
@@ -321,7 +337,7 @@ export class Peers implements Part {
     const reason = error === undefined || isDisconnection(error)
       ? "the connection has ended"
       : (error as Error).message;
-    this.#options.log(`Peer ${address} is gone: ${reason}`);
+    this.#say("gone", address, `Peer ${address} is gone: ${reason}`);
     return isDisconnection(error) ? undefined : reason;
   }
 
@@ -360,7 +376,7 @@ export class Peers implements Part {
     for (const { connection, address } of this.#connected.values()) {
       if (performance.now() - connection.silentSinceMs < silentMs) continue;
       const what = connection.silentSinceMs === connection.lastHeardMs ? "said" : "taken";
-      this.#options.log(`Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
+      this.#say("silent", address, `Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
       connection.close();
     }
     this.#timer = setTimeout(() => this.#round(), intervalMs);
@@ -368,7 +384,13 @@ export class Peers implements Part {
 
   #sayDropped(number: number, counts: Dropped): void {
     const peer = this.#connected.get(number);
-    if (peer !== undefined) this.#options.log(droppedLine(peer.address, counts));
+    if (peer !== undefined) this.#say("dropped", peer.address, droppedLine(peer.address, counts));
+  }
+
+  /** Logs a line on a peer; of those that are not listed, one of a kind for each address and minute. */
+  #say(kind: string, address: string, line: string): void {
+    if (this.#listed.some(({ text }) => text === address)) this.#options.log(line);
+    else this.#options.limitedLog.say(kind, address, line);
   }
 
   /** Logs a failure, unless the last one of this peer was the same. */
@@ -382,7 +404,11 @@ export class Peers implements Part {
     try {
       work();
     } catch (error) {
-      this.#options.log(`Cannot replicate: ${error instanceof Error ? error.stack : error}`);
+      this.#options.limitedLog.say(
+        "replication",
+        "",
+        `Cannot replicate: ${error instanceof Error ? error.stack : error}`,
+      );
     }
   }
 }

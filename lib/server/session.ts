@@ -11,6 +11,8 @@ import { protocolOf, type SessionHost } from "./protocols.ts";
 
 /** Options of one {@linkcode Session}. */
 export interface SessionOptions {
+  /** The reader of requests; a new one by default. */
+  readonly input?: FrameReader;
   /** The writer in which replies collect; a new one by default. */
   readonly output?: FrameWriter;
   /** Address of the client, for log lines; empty by default. */
@@ -28,7 +30,9 @@ const NO_LIMIT: Allowance = { isOver: false, spend: () => {} };
 /** One client's conversation: the caller puts bytes into `input`, calls `run`, and writes `output`. */
 export class Session implements ConnectionContext {
   /** Bytes from the client. */
-  readonly input: FrameReader = new FrameReader();
+  readonly input: FrameReader;
+  /** Runs that have answered a request. */
+  answered = 0;
   /** Replies; the caller writes them. */
   readonly output: FrameWriter;
   /** Address of the client, for log lines. */
@@ -43,9 +47,11 @@ export class Session implements ConnectionContext {
 
   constructor(
     host: SessionHost,
-    { output, remoteAddress = "", allowance = NO_LIMIT, mayPush = () => true, onPush = () => {} }: SessionOptions = {},
+    { input, output, remoteAddress = "", allowance = NO_LIMIT, mayPush = () => true, onPush = () => {} }:
+      SessionOptions = {},
   ) {
     this.#host = host;
+    this.input = input ?? new FrameReader();
     this.output = output ?? new FrameWriter();
     this.remoteAddress = remoteAddress;
     this.allowance = allowance;
@@ -63,17 +69,15 @@ export class Session implements ConnectionContext {
     return this.#handler instanceof NativeHandler ? this.#handler.incompatiblePeer : undefined;
   }
 
-  /** Whether the client has begun its greeting and not finished it. */
-  get isGreeting(): boolean {
-    return this.#handler instanceof NativeHandler && !this.#handler.isGreeted;
-  }
-
   /** Answers what has arrived. Never throws for what a client sent. */
   run(): HandlerState {
     if (this.#closing) return "closing";
     this.#handler ??= this.#begin();
     if (this.#handler === undefined) return "needs-input";
+    const { counters } = this.#host;
+    const { requests } = counters;
     const state = this.#closing ? "closing" : this.#handler.run();
+    if (counters.requests !== requests) this.answered++;
     this.#closing = state === "closing";
     return state;
   }
@@ -91,6 +95,13 @@ export class Session implements ConnectionContext {
     this.#closing = true;
     this.#handler ??= new NativeHandler(this.#host, this);
     this.#handler.close(code, message);
+  }
+
+  /** Frees the buffers, though a read or a write may be under way; the session answers nothing more. */
+  abandon(): void {
+    this.#closing = true;
+    this.input.drop();
+    this.output.release();
   }
 
   /** Gives the buffers back; the session cannot be used any more. */

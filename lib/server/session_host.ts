@@ -27,10 +27,11 @@ export function newStore(
 
 /** Makes what all sessions of a server share. */
 export function newSessionHost(
-  { maxItemBytes, maxConnections }: ResolvedServerOptions,
+  { maxItemBytes, maxConnections, idleTimeoutMs }: ResolvedServerOptions,
   parts: Pick<SessionHost, "store" | "id" | "counters" | "stats" | "connected"> & Pick<MemcachedOptions, "later">,
 ): SessionHost {
   const { store, later } = parts;
   const memcached = new MemcachedCommands({ store, maxItemBytes, later });
-  return { ...parts, memcached, maxConnections, software: SOFTWARE, pid: Deno.pid };
+  const idleTimeoutSeconds = idleTimeoutMs === Infinity ? 0 : Math.round(idleTimeoutMs / 1000);
+  return { ...parts, memcached, maxConnections, idleTimeoutSeconds, software: SOFTWARE, pid: Deno.pid };
 }

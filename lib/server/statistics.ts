@@ -3,6 +3,8 @@
 import { SOFTWARE } from "../base/software.ts";
 import type { GossipTotals, PeerStats, ServerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
+import type { Buffers } from "./buffers.ts";
+import type { Turns } from "./turns.ts";
 
 /** Counters that all connections of a server share. */
 export interface ServerCounters {
@@ -14,6 +16,10 @@ export interface ServerCounters {
   protocolErrors: number;
   connectionsAccepted: number;
   connectionsRefused: number;
+  /** Connections ended: for idleness, because they kept the server waiting, and to make room for others. */
+  connectionsIdle: number;
+  connectionsSlow: number;
+  connectionsReplaced: number;
   bytesReceived: number;
   bytesSent: number;
 }
@@ -23,6 +29,9 @@ export function newCounters(): ServerCounters {
   return {
     connectionsAccepted: 0,
     connectionsRefused: 0,
+    connectionsIdle: 0,
+    connectionsSlow: 0,
+    connectionsReplaced: 0,
     requests: 0,
     refusals: 0,
     protocolErrors: 0,
@@ -37,13 +46,15 @@ export interface StatisticsSource {
   readonly counters: ServerCounters;
   readonly uptimeMs: number;
   readonly connections: number;
+  readonly buffers: Pick<Buffers, "bytes" | "maxBytes" | "cuts">;
+  readonly turns: Pick<Turns, "waits">;
   readonly gossip: GossipTotals;
   readonly peers: PeerStats[];
 }
 
 /** Returns the statistics of a server. */
 export function serverStats(source: StatisticsSource): ServerStats {
-  const { store, counters, uptimeMs, connections, gossip, peers } = source;
+  const { store, counters, uptimeMs, connections, buffers, turns, gossip, peers } = source;
   return {
     server: SOFTWARE,
     uptimeMs: Math.round(uptimeMs),
@@ -53,6 +64,10 @@ export function serverStats(source: StatisticsSource): ServerStats {
     ...store.stats(),
     connections,
     ...counters,
+    connectionsCut: buffers.cuts,
+    turnsWaited: turns.waits,
+    bufferBytes: buffers.bytes,
+    maxBuffers: buffers.maxBytes,
     gossip,
     peers,
   };

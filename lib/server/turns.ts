@@ -11,62 +11,77 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 
 /** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
 const TURN_MS = 5;
-/** Units of work that a connection does before it reads the clock. */
+/** Units of work after which the clock is read. */
 const UNITS_PER_READING = 256;
+/** Later comers that go first if they have not worked yet. */
+const LATER_COMERS = 32;
+/** Microtasks in which somebody who may go on has begun to work, and has ended what needs no waiting. */
+const MICROTASKS = 16;
 
-/** The turns that all connections of a server share. */
-export class Turns {
-  /** Resolves at the event loop's next look; `undefined` if it has looked since the turn began. */
-  #look: Promise<void> | undefined;
-  #endMs = 0;
-  /** Resolves when those who wait already have been let go on. */
-  #last: Promise<void> = Promise.resolve();
-
-  /** Whether this turn has lasted for long enough. The first to ask after a look begins a turn. */
-  isOver(): boolean {
-    if (this.#look !== undefined) return performance.now() >= this.#endMs;
-    this.#nextLook();
-    return false;
-  }
-
-  /** Waits for a turn, behind those that wait already; each turn lets one of them go on. */
-  next(): Promise<void> {
-    return this.#last = this.#last.then(() => this.#nextLook()).then(() => void this.#nextLook()); // a turn begins
-  }
-
-  #nextLook(): Promise<void> {
-    if (this.#look !== undefined) return this.#look;
-    this.#endMs = performance.now() + TURN_MS;
-    return this.#look = new Promise((resolve) => {
-      setTimeout(() => {
-        this.#look = undefined;
-        resolve();
-      }, 0);
-    });
-  }
+interface Waiting {
+  readonly place: number;
+  readonly goOn: () => void;
 }
 
-/** What one connection may do in a turn. */
-export class Turn implements Allowance {
+/** The turns that all connections of a server share. */
+export class Turns implements Allowance {
   isOver = false;
-  readonly #turns: Turns;
+  /** Times that somebody had to wait for a turn. */
+  waits = 0;
   #left = UNITS_PER_READING;
-
-  constructor(turns: Turns) {
-    this.#turns = turns;
-  }
+  /** Whether a turn has begun, which the event loop's next look ends. */
+  #hasBegun = false;
+  #endMs = 0;
+  #places = 0;
+  #waiting: Waiting[] = [];
 
   spend(units: number): void {
     this.#left -= units;
     if (this.#left > 0) return;
     this.#left = UNITS_PER_READING;
-    this.isOver = this.#turns.isOver();
+    this.check();
   }
 
-  /** Waits for the connection's next turn. */
-  async next(): Promise<void> {
-    await this.#turns.next();
-    this.isOver = false;
+  /** Reads the clock. Returns whether this turn has lasted for long enough; the first check after a look begins a turn. */
+  check(): boolean {
+    if (this.#hasBegun) return this.isOver = performance.now() >= this.#endMs;
+    this.#begin();
+    return false;
+  }
+
+  /**
+   * Waits for a turn. Those who wait go on in their order, one after another, as long as a turn lasts; who has worked in
+   * the last turn lets some of those who come later go first.
+   */
+  next(hasWorked = true): Promise<void> {
+    this.waits++;
+    const place = ++this.#places + (hasWorked ? LATER_COMERS : 0);
+    if (!this.#hasBegun) this.#begin();
+    return new Promise((goOn) => this.#waiting.push({ place, goOn }));
+  }
+
+  #begin(): void {
+    this.#hasBegun = true;
+    this.#endMs = performance.now() + TURN_MS;
+    setTimeout(() => this.#end(), 0);
+  }
+
+  #end(): void {
+    this.#hasBegun = this.isOver = false;
     this.#left = UNITS_PER_READING;
+    if (this.#waiting.length === 0) return;
+    this.#begin();
+    this.#letGoOn();
+  }
+
+  async #letGoOn(): Promise<void> {
+    const waiting = this.#waiting.sort((a, b) => a.place - b.place);
+    this.#waiting = [];
+    let gone = 0;
+    while (gone < waiting.length && !this.check()) {
+      waiting[gone++].goOn();
+      for (let i = 0; i < MICROTASKS; i++) await undefined; // it works now
+    }
+    this.#waiting.push(...waiting.slice(gone));
   }
 }

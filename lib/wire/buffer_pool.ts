@@ -1,20 +1,34 @@
-/** A pool of large buffers that are lent and taken back. It knows nothing of what they are used for. */
+/** A pool of buffers that are lent and taken back. It knows nothing of what they are used for. */
 
 import { giveBack } from "../base/memory.ts";
 
-/** Bytes up to which a buffer is not worth lending. */
+/** Bytes of the smallest buffer that is lent. */
 export const SMALL_BUFFER_BYTES = 64 * 1024;
 
-const STEP_BYTES = 64 * 1024;
+/** Told of the memory that the buffers of one connection take. */
+export interface BufferAccount {
+  /** Takes note that they take so many bytes more, or less if it is below 0. */
+  changed(bytes: number): void;
+}
+
+const STEP_BYTES = SMALL_BUFFER_BYTES;
 /** Bytes of one kept buffer at most, and of all together: 32 clients may ask for a MiB each at the same time. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 const MAX_ALL_KEPT_BYTES = 32 * 1024 * 1024;
 
+/** Kept buffers in the order of their return; those of the smallest size, which all connections use, lie apart. */
 const kept: Uint8Array<ArrayBuffer>[] = [];
-let keptBytes = 0;
+const keptSmall: Uint8Array<ArrayBuffer>[] = [];
+let allKeptBytes = 0;
+
+/** Bytes of all buffers that are kept. */
+export function keptBytes(): number {
+  return allKeptBytes;
+}
 
 /** Returns the size of a kept buffer of at least `bytes` bytes, or 0 if there is none. */
 export function keptBuffer(bytes: number): number {
+  if (bytes <= SMALL_BUFFER_BYTES && keptSmall.length > 0) return SMALL_BUFFER_BYTES;
   return kept.find(({ length }) => length >= bytes)?.length ?? 0;
 }
 
@@ -23,6 +37,10 @@ export function keptBuffer(bytes: number): number {
  * was returned last, which is still in the processor's cache.
  */
 export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes <= SMALL_BUFFER_BYTES && keptSmall.length > 0) {
+    allKeptBytes -= SMALL_BUFFER_BYTES;
+    return keptSmall.pop()!;
+  }
   let i = -1;
   for (let at = kept.length - 1; at >= 0; at--) {
     const { length } = kept[at];
@@ -30,7 +48,7 @@ export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
   }
   if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
   const [buffer] = kept.splice(i, 1);
-  keptBytes -= buffer.length;
+  allKeptBytes -= buffer.length;
   return buffer;
 }
 
@@ -40,17 +58,20 @@ export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
 export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   const { length } = buffer;
   if (length > MAX_KEPT_BYTES) return giveBack(buffer);
-  kept.push(buffer);
-  keptBytes += length;
-  while (keptBytes > MAX_ALL_KEPT_BYTES) forgetBuffer();
+  (length === SMALL_BUFFER_BYTES ? keptSmall : kept).push(buffer);
+  allKeptBytes += length;
+  while (allKeptBytes > MAX_ALL_KEPT_BYTES) forgetBuffer();
 }
 
-/**
- * Frees the kept buffer that was used the longest ago. A timer calls this too, so that buffers of a rush do not stay.
- */
+/** Frees the kept buffer that was used the longest ago; one of the smallest size only if there is no other. */
 export function forgetBuffer(): void {
-  const buffer = kept.shift();
+  const buffer = kept.shift() ?? keptSmall.shift();
   if (buffer === undefined) return;
-  keptBytes -= buffer.length;
+  allKeptBytes -= buffer.length;
   giveBack(buffer);
+}
+
+/** Frees a quarter of the kept buffers. A timer calls this, so that buffers of a rush do not stay. */
+export function forgetSome(): void {
+  for (let left = Math.ceil((kept.length + keptSmall.length) / 4); left > 0; left--) forgetBuffer();
 }

@@ -4,19 +4,27 @@
  */
 
 import { Buffer } from "node:buffer";
-import { borrowBuffer, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffer_pool.ts";
+import { giveBack } from "../base/memory.ts";
+import { borrowBuffer, type BufferAccount, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffer_pool.ts";
 
+/** Bytes of a reader's own array, into which it reads while little arrives: a read that waits keeps its array. */
+export const OWN_BYTES = 4 * 1024;
 /** Bytes of free space at the buffer's end below which a read is not worthwhile. */
 const LEAST_SPACE_BYTES = 4 * 1024;
+const LEAST_OWN_SPACE_BYTES = 1024;
 
 /**
  * Collects received bytes. They stay where they are until `space` is called again.
+ *
+ * A read goes into a small array of its own, and into a borrowed one only if the read before has filled its space: so a
+ * connection that is quiet holds no large memory.
  *
  * A message larger than the buffer makes it grow by doubling as bytes arrive, not because a length was announced. Only
  * a large buffer that the pool keeps already is used at once.
  */
 export class InputBuffer {
-  readonly #small = new Uint8Array(SMALL_BUFFER_BYTES);
+  readonly #small = new Uint8Array(OWN_BYTES);
+  readonly #account: BufferAccount | undefined;
   #view = new DataView(this.#small.buffer);
   #buffer = Buffer.from(this.#small.buffer);
   /** The array that holds the bytes. */
@@ -29,6 +37,18 @@ export class InputBuffer {
   announced = 0;
   /** Bytes that have not arrived yet and are to be skipped. */
   #skipped = 0;
+  /** Whether the last read has filled its space: more has arrived. */
+  #isFull = false;
+
+  /** @param account Told of the borrowed memory. */
+  constructor(account?: BufferAccount) {
+    this.#account = account;
+  }
+
+  /** Whether a message has arrived in part. */
+  get isPartial(): boolean {
+    return this.from < this.to || this.#skipped > 0;
+  }
 
   /** Number of bytes received and not yet processed. */
   get pendingBytes(): number {
@@ -44,13 +64,17 @@ export class InputBuffer {
   space(): Uint8Array {
     if (this.from === this.to) {
       this.from = this.to = 0;
-      if (this.bytes !== this.#small) this.#use(this.#small);
+      if (!this.#isFull || this.bytes.length > SMALL_BUFFER_BYTES) {
+        if (this.bytes !== this.#small) this.#use(this.#small);
+      } else if (this.bytes === this.#small) this.#use(borrowBuffer(SMALL_BUFFER_BYTES));
     }
     const { length } = this.bytes;
     if (this.announced > length && keptBuffer(this.announced) > 0) {
       this.#use(borrowBuffer(this.announced));
-    } else if (length - this.to < LEAST_SPACE_BYTES) {
-      if (this.from >= length / 2) this.#use(this.bytes);
+    } else if (length - this.to < (length === OWN_BYTES ? LEAST_OWN_SPACE_BYTES : LEAST_SPACE_BYTES)) {
+      if (this.from >= length / 2 && !this.#isFull) this.#use(this.bytes);
+      else if (length === OWN_BYTES) this.#use(borrowBuffer(SMALL_BUFFER_BYTES));
+      else if (this.from >= length / 2) this.#use(this.bytes);
       else this.#use(borrowBuffer(Math.min(2 * length, this.announced || Infinity)));
     }
     return this.to === 0 ? this.bytes : this.bytes.subarray(this.to);
@@ -59,6 +83,7 @@ export class InputBuffer {
   /** Takes note that `count` bytes were written into `space`. */
   received(count: number): void {
     this.to += count;
+    this.#isFull = this.to === this.bytes.length;
     if (this.#skipped > 0) this.skip(this.#skipped);
   }
 
@@ -105,6 +130,16 @@ export class InputBuffer {
     return this.#view.getUint32(at);
   }
 
+  /** Frees a borrowed array, instead of lending it again: a read may be under way. What it reads is of no use. */
+  drop(): void {
+    const { bytes } = this;
+    this.from = this.to = this.#skipped = 0;
+    if (bytes === this.#small) return;
+    this.bytes = this.#small;
+    this.#account?.changed(-bytes.length);
+    giveBack(bytes);
+  }
+
   /** Gives a borrowed array back and drops all bytes. */
   release(): void {
     this.from = this.to = 0;
@@ -122,7 +157,10 @@ export class InputBuffer {
       this.bytes = bytes;
       this.#view = new DataView(bytes.buffer);
       this.#buffer = Buffer.from(bytes.buffer);
+      const held = bytes === this.#small ? 0 : bytes.length;
+      const heldBefore = old === this.#small ? 0 : old.length;
       if (old !== this.#small) returnBuffer(old);
+      this.#account?.changed(held - heldBefore);
     }
     this.from = 0;
     this.to = waiting;

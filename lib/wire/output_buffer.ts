@@ -1,48 +1,67 @@
 /** A buffer that collects bytes for one write; it grows and shrinks. It knows no protocol. */
 
 import { giveBack } from "../base/memory.ts";
-import { borrowBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffer_pool.ts";
+import { borrowBuffer, type BufferAccount, returnBuffer } from "./buffer_pool.ts";
 
 const utf8 = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
+/** Bytes of one write at most, where more are collected. */
+const PART_BYTES = 256 * 1024;
+/** The view of the array that was last made one for: connections use the same arrays in turn. */
+let lastView = NO_VIEW;
+
 /**
- * Collects bytes. The bytes that `taken` returns for a write stay unchanged until the write has ended; bytes collected
- * during the write go to another buffer.
+ * Collects bytes, in memory that is borrowed until they are sent. The bytes that `taken` returns for a write stay unchanged
+ * until the write has ended; bytes collected during the write go to another buffer.
  */
 export class OutputBuffer {
   /** Bytes collected since the last `taken`. */
   length = 0;
-  readonly #small = new Uint8Array(SMALL_BUFFER_BYTES);
-  readonly #smallView = new DataView(this.#small.buffer);
   /** The array that holds the collected bytes; collecting more may replace it. */
-  buffer: Uint8Array<ArrayBuffer> = this.#small;
+  buffer: Uint8Array<ArrayBuffer> = NO_BYTES;
   /** A view of `buffer`. */
-  view: DataView = this.#smallView;
+  view: DataView = NO_VIEW;
+  readonly #account: BufferAccount | undefined;
   /** The buffer of the write under way: bytes up to `#takenTo` are to be sent, those up to `#sent` have been. */
   #taken: Uint8Array<ArrayBuffer> = NO_BYTES;
-  #takenView: DataView = NO_VIEW;
   #takenTo = 0;
   #sent = 0;
+  /** The buffer for parts of a large one. */
+  #part: Uint8Array<ArrayBuffer> = NO_BYTES;
+
+  /** @param account Told of the borrowed memory. */
+  constructor(account?: BufferAccount) {
+    this.#account = account;
+  }
 
   /** Number of bytes collected and not yet sent. */
   get pendingBytes(): number {
     return this.#takenTo - this.#sent + this.length;
   }
 
-  /** Returns the bytes to write next: the rest of those taken before, or else all that were collected since. */
+  /**
+   * Returns the bytes to write next: the rest of those taken before, or else all that were collected since. Of very many it
+   * returns a copy of the first: a write keeps its memory until the system lets go of it, even when that is released.
+   */
   taken(): Uint8Array {
     if (this.#takenTo === 0) {
       if (this.length === 0) return NO_BYTES;
       this.#taken = this.buffer;
-      this.#takenView = this.view;
       this.#takenTo = this.length;
       this.buffer = NO_BYTES; // without room, so that `ensure` provides another buffer
       this.view = NO_VIEW;
       this.length = 0;
     }
-    return this.#taken.subarray(this.#sent, this.#takenTo);
+    if (this.#taken.length <= PART_BYTES) return this.#taken.subarray(this.#sent, this.#takenTo);
+    if (this.#part === NO_BYTES) {
+      this.#part = borrowBuffer(PART_BYTES);
+      this.#account?.changed(this.#part.length);
+    }
+    const part = this.#taken.subarray(this.#sent, Math.min(this.#takenTo, this.#sent + PART_BYTES));
+    this.#part.set(part);
+    return this.#part.subarray(0, part.length);
   }
 
   /** Takes note that a write has ended and has sent `count` of the bytes taken. */
@@ -52,21 +71,20 @@ export class OutputBuffer {
     if (this.#sent >= this.#takenTo) this.#endWrite();
   }
 
-  /** Drops the collected bytes and gives a large buffer back. No write may be under way. */
+  /** Drops the collected bytes and gives the memory back. No write may be under way. */
   reset(): void {
     this.length = 0;
     if (this.#takenTo > 0) this.#endWrite();
-    else if (this.buffer !== this.#small) this.#use(this.#small, this.#smallView);
+    if (this.buffer !== NO_BYTES) this.#use(NO_BYTES);
   }
 
   /** Frees borrowed buffers, instead of lending them again: a write may be under way. Nothing may be added then. */
   release(): void {
-    for (const buffer of [this.buffer, this.#taken]) {
-      if (buffer !== this.#small && buffer !== NO_BYTES) giveBack(buffer);
-    }
-    this.buffer = this.#small;
-    this.view = this.#smallView;
-    this.#taken = NO_BYTES;
+    const held = [this.buffer, this.#taken, this.#part];
+    this.#account?.changed(-held.reduce((sum, { length }) => sum + length, 0));
+    for (const buffer of held) if (buffer !== NO_BYTES) giveBack(buffer);
+    this.buffer = this.#taken = this.#part = NO_BYTES;
+    this.view = NO_VIEW;
     this.length = this.#takenTo = this.#sent = 0;
   }
 
@@ -113,28 +131,29 @@ export class OutputBuffer {
   /** Makes sure that `more` bytes fit into `buffer` after those collected. */
   ensure(more: number): void {
     if (this.length + more <= this.buffer.length) return;
-    const isSmallFree = this.#taken !== this.#small && this.buffer !== this.#small;
-    if (isSmallFree && this.length + more <= SMALL_BUFFER_BYTES) return this.#use(this.#small, this.#smallView);
-    const bytes = borrowBuffer(Math.max(2 * this.buffer.length, this.length + more));
-    this.#use(bytes, new DataView(bytes.buffer));
+    this.#use(borrowBuffer(Math.max(2 * this.buffer.length, this.length + more)));
   }
 
-  /** Ends a write: its buffer is used again, or given back. */
+  /** Ends a write and gives its buffer back. */
   #endWrite(): void {
-    const [taken, view] = [this.#taken, this.#takenView];
-    this.#taken = NO_BYTES;
+    const [taken, part] = [this.#taken, this.#part];
+    this.#taken = this.#part = NO_BYTES;
     this.#takenTo = this.#sent = 0;
-    if (taken === this.#small && this.length === 0) this.#use(taken, view);
-    else if (taken !== this.#small) returnBuffer(taken);
-    if (this.length === 0 && this.buffer !== this.#small) this.#use(this.#small, this.#smallView);
+    this.#account?.changed(-taken.length - part.length);
+    returnBuffer(taken);
+    if (part !== NO_BYTES) returnBuffer(part);
   }
 
   /** Uses another buffer from now on; the collected bytes are copied to its start. */
-  #use(bytes: Uint8Array<ArrayBuffer>, view: DataView): void {
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
     const old = this.buffer;
     if (this.length > 0) bytes.set(old.subarray(0, this.length));
     this.buffer = bytes;
-    this.view = view;
-    if (old !== this.#small && old !== NO_BYTES) returnBuffer(old);
+    if (bytes === NO_BYTES) this.view = NO_VIEW;
+    else if (lastView.buffer === bytes.buffer) this.view = lastView;
+    else this.view = lastView = new DataView(bytes.buffer);
+    const more = bytes.length - old.length;
+    if (old !== NO_BYTES) returnBuffer(old);
+    this.#account?.changed(more);
   }
 }

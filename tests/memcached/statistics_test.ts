@@ -42,6 +42,7 @@ function hostOf(
     counters: { requests: 301, refusals: 302, protocolErrors: 303 },
     pid: 304,
     maxConnections: 305,
+    idleTimeoutSeconds: 306,
     stats: () => ({ ...distinctStats(), ...changes }),
     connected: () => ["127.0.0.1:1", "unix"],
   };
@@ -58,6 +59,10 @@ Deno.test("statistics() tells the general ones", () => {
     ["curr_connections", 113],
     ["total_connections", 114],
     ["rejected_connections", 115],
+    ["conn_yields", 154],
+    ["idle_kicks", 150],
+    ["read_buf_bytes", 155],
+    ["read_buf_oom", 153],
     ["cmd_get", 201],
     ["cmd_set", 202],
     ["cmd_flush", 203],
@@ -100,6 +105,7 @@ Deno.test("statistics() tells the settings", () => {
   assertEquals(statistics(hostOf(), "settings"), [
     ["maxbytes", 1_000_001],
     ["maxconns", 305],
+    ["idle_timeout", 306],
     ["verbosity", 0],
     ["evictions", "on"],
     ["shutdown_command", "no"],

@@ -1,6 +1,7 @@
 /** One connection of a server over a stream of the test's own: replies and pushes, and how it ends. */
 
 import { assert, assertEquals } from "@std/assert";
+import { Buffers } from "../../lib/server/buffers.ts";
 import { Connection, type ConnectionHost } from "../../lib/server/connection.ts";
 import { newCounters, type ServerCounters } from "../../lib/server/statistics.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
@@ -33,10 +34,12 @@ async function greeted(
     session: sessionHost(),
     counters,
     turns: new Turns(),
+    buffers: new Buffers({ maxBytes: Infinity, onCut: () => {} }),
+    idleMs: Infinity,
     isStopping: () => false,
     onPeer,
     onIncompatible: () => {},
-    log: (line) => lines.push(line),
+    log: (_kind, _address, line) => lines.push(line),
   };
   const connection = new Connection(stream, host);
   const done = connection.serve();

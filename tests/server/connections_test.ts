@@ -1,7 +1,9 @@
 /** Accepting connections: a socket that fails at once is closed. */
 
 import { assertEquals } from "@std/assert";
+import { Buffers } from "../../lib/server/buffers.ts";
 import { Connections } from "../../lib/server/connections.ts";
+import { LimitedLog } from "../../lib/server/limited_log.ts";
 import type { Listener } from "../../lib/server/listener.ts";
 import { newCounters } from "../../lib/server/statistics.ts";
 import { Turns } from "../../lib/server/turns.ts";
@@ -29,13 +31,15 @@ Deno.test("Connections closes a socket that cannot be set up", async () => {
       session: sessionHost(),
       counters,
       turns: new Turns(),
+      buffers: new Buffers({ maxBytes: Infinity, onCut: () => {} }),
+      idleMs: Infinity,
       onPeer: () => Promise.resolve(),
       onIncompatible: () => {},
-      log: () => {},
     },
     maxConnections: 10,
+    maxConnectionsPerAddress: Infinity,
     counters,
-    log: () => {},
+    log: new LimitedLog(() => {}),
   });
   connections.start();
   await settled();

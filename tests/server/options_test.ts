@@ -6,6 +6,7 @@ import {
   MAX_FORGOTTEN,
   MAX_ITEM_BYTES,
   MAX_STORE_BYTES,
+  MIN_BUFFERS,
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../../lib/base/limits.ts";
@@ -65,6 +66,9 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     renewOnHit: true,
     gossipIntervalMs: 1000,
     maxConnections: 1000,
+    maxConnectionsPerAddress: Infinity,
+    maxBuffers: 36 * 1024 * 1024,
+    idleTimeoutMs: Infinity,
     maxItemBytes: 1024 * 1024,
   });
   assertStrictEquals(typeof log, "function");
@@ -119,6 +123,9 @@ const BOUNDS: [option: keyof ServerOptions, least: number, most: number, allowed
   ["maxForgotten", 0, MAX_FORGOTTEN, `0 to ${MAX_FORGOTTEN}`],
   ["gossipIntervalMs", 10, 2 ** 31 - 1, `10 to ${2 ** 31 - 1}`],
   ["maxConnections", 1, Infinity, "1 or more"],
+  ["maxConnectionsPerAddress", 1, Infinity, "1 or more"],
+  ["maxBuffers", MIN_BUFFERS, Infinity, `${MIN_BUFFERS} or more`],
+  ["idleTimeoutMs", 1000, Infinity, "1000 or more"],
 ];
 
 for (const [option, least, most, allowed] of BOUNDS) {

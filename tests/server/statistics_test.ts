@@ -9,7 +9,16 @@ import type { Store } from "../../lib/store/store.ts";
 
 function statsOf(store: Store) {
   const { gossip, peers } = distinctStats();
-  return serverStats({ store, counters: newCounters(), uptimeMs: 5.4, connections: 6, gossip, peers });
+  return serverStats({
+    store,
+    counters: newCounters(),
+    uptimeMs: 5.4,
+    connections: 6,
+    buffers: { bytes: 7, maxBytes: 8, cuts: 9 },
+    turns: { waits: 10 },
+    gossip,
+    peers,
+  });
 }
 
 function replicating(settings: StoreSettings): Store {

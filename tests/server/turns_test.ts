@@ -1,10 +1,11 @@
 /** Turns: however busy one connection or one peer is, the event loop looks after the others. */
 
 import { assert, assertEquals } from "@std/assert";
+import { Buffers } from "../../lib/server/buffers.ts";
 import { Connection } from "../../lib/server/connection.ts";
 import { PeerConnection } from "../../lib/server/peer_connection.ts";
 import { newCounters } from "../../lib/server/statistics.ts";
-import { Turn, Turns } from "../../lib/server/turns.ts";
+import { Turns } from "../../lib/server/turns.ts";
 import { FrameReader, GOSSIP, REQUEST } from "../../lib/wire/frame.ts";
 import { MemoryStream } from "../support/memory_stream.ts";
 import { frameOf, greetingAnd } from "../support/native_socket.ts";
@@ -12,46 +13,67 @@ import { sessionHost } from "../support/session_host.ts";
 import { until } from "../support/waiting.ts";
 
 const utf8 = new TextEncoder();
+const BUFFERS = new Buffers({ maxBytes: Infinity, onCut: () => {} });
 
 /** Works until a turn is over. */
-function useUp(turn: Turn): void {
-  for (let units = 0; !turn.isOver; units++) {
+function useUp(turns: Turns): void {
+  for (let units = 0; !turns.isOver; units++) {
     assert(units < 1e9, "a turn does not end");
-    turn.spend(1);
+    turns.spend(1);
   }
 }
 
-Deno.test("Turn is over after some work, and the next one comes when the event loop has looked after others", async () => {
-  const turn = new Turn(new Turns());
+Deno.test("Turns end after some work, and the next begins when the event loop has looked after others", async () => {
+  const turns = new Turns();
   let hasLooked = false;
   setTimeout(() => hasLooked = true, 0);
-  useUp(turn);
+  useUp(turns);
   assertEquals(hasLooked, false);
-  await turn.next();
-  assertEquals([hasLooked, turn.isOver], [true, false]);
-  useUp(turn); // so does the next one
+  await turns.next();
+  assertEquals([hasLooked, turns.isOver], [true, false]);
+  useUp(turns); // so does the next one
 });
 
-Deno.test("Turn goes on after a pause, in which others have had their turns", async () => {
+Deno.test("Turns go on after a pause, in which others have been looked after", async () => {
   const turns = new Turns();
-  turns.isOver();
-  const endMs = performance.now() + 50;
-  await until("a turn's time is over", () => performance.now() > endMs);
-  assertEquals(turns.isOver(), false);
+  useUp(turns);
+  await until("it is no longer over", () => !turns.isOver);
 });
 
-Deno.test("Turns lets those who wait go on one at a time, in their order, with a look at the others between", async () => {
+Deno.test("Turns.next() lets those who wait go on in their order, as many as a turn has time for", async () => {
   const turns = new Turns();
   const order: string[] = [];
-  const wait = async (name: string) => {
-    await turns.next();
+  const wait = async (name: string, hasWorked: boolean) => {
+    await turns.next(hasWorked);
     order.push(name);
+    useUp(turns);
+    looks.push(looked);
   };
-  const all = Promise.all(["a", "b", "c"].map(wait));
-  await until("one goes on", () => order.length > 0);
-  assertEquals(order, ["a"]);
-  await all;
-  assertEquals(order, ["a", "b", "c"]);
+  const looks: number[] = [];
+  let looked = 0;
+  const look = () => {
+    looked++;
+    if (order.length < 5) setTimeout(look, 0);
+  };
+  setTimeout(look, 0);
+  useUp(turns);
+  await Promise.all([wait("a", true), wait("b", true), wait("c", false), wait("d", false), wait("e", true)]);
+  assertEquals(order, ["c", "d", "a", "b", "e"]);
+  assertEquals(new Set(looks).size, 5, `looks at others before each: ${looks}`);
+});
+
+Deno.test("Turns.next() lets who has worked go on, however many come later", async () => {
+  const turns = new Turns();
+  let isDone = false;
+  useUp(turns);
+  const done = turns.next().then(() => isDone = true);
+  let others = 0;
+  for (; others < 1000 && !isDone; others++) {
+    await turns.next(false);
+    useUp(turns);
+  }
+  await done;
+  assert(others < 100, `${others} went first`);
 });
 
 /** A connection on a host with others, and what ends it. */
@@ -62,6 +84,8 @@ function connected(turns: Turns): { stream: MemoryStream; end: () => Promise<voi
     session: sessionHost(),
     counters,
     turns,
+    buffers: BUFFERS,
+    idleMs: Infinity,
     isStopping: () => false,
     onPeer: () => Promise.resolve(),
     onIncompatible: () => {},
@@ -141,6 +165,8 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
     stream,
     input: new FrameReader(),
     turns,
+    held: BUFFERS.of({ remoteAddress: "", isStill: false, cut: () => {} }),
+    address: "",
     onMessage: () => {
       taken++;
       for (const endMs = performance.now() + 20; performance.now() < endMs;);

@@ -49,6 +49,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     id: 1,
     pid: 1,
     maxConnections: 10,
+    idleTimeoutSeconds: 0,
     connected: () => ["127.0.0.1:1"],
     counters,
     stats: () =>
@@ -57,6 +58,8 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
         counters: { ...newCounters(), ...counters },
         uptimeMs: 0,
         connections: 1,
+        buffers: { bytes: 0, maxBytes: 0, cuts: 0 },
+        turns: { waits: 0 },
         gossip: NO_GOSSIP,
         peers: [],
       }),

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { generator } from "../../lib/simulation/seeded_random.ts";
 import { borrowBuffer, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
-import { InputBuffer } from "../../lib/wire/input_buffer.ts";
+import { InputBuffer, OWN_BYTES } from "../../lib/wire/input_buffer.ts";
 import { emptyPool, patternOf } from "../support/buffers.ts";
 
 const MIB = 1024 * 1024;
@@ -97,8 +97,33 @@ Deno.test("InputBuffer gives a large array back once all of it is dealt with", (
   input.from = input.to;
   assert(input.bytes === large, "the bytes stay where they are until space is asked for");
   input.space();
-  assertStrictEquals(input.bytes.length, SMALL_BUFFER_BYTES);
+  assert(input.bytes.length <= SMALL_BUFFER_BYTES);
   assertStrictEquals(keptBuffer(large.length), large.length);
+});
+
+Deno.test("InputBuffer borrows memory only while more arrives than its own array takes, and says so", () => {
+  emptyPool();
+  let bytes = 0;
+  const input = new InputBuffer({ changed: (more) => bytes += more });
+  const read = (count: number) => {
+    const { length } = input.space();
+    assert(count <= length, `${count} of ${length}`);
+    input.received(count);
+    input.from = input.to;
+  };
+  read(OWN_BYTES - 1);
+  read(1);
+  assertStrictEquals(bytes, 0);
+  read(OWN_BYTES);
+  read(SMALL_BUFFER_BYTES);
+  assertStrictEquals(bytes, SMALL_BUFFER_BYTES);
+  read(SMALL_BUFFER_BYTES - 1);
+  read(1); // the last read has found nothing more
+  assertStrictEquals(bytes, 0);
+  input.push(new Uint8Array(9 * MIB)); // larger than what is kept
+  assertStrictEquals(bytes, input.bytes.length);
+  input.release();
+  assertStrictEquals(bytes, 0);
 });
 
 Deno.test("InputBuffer moves what waits to the front rather than to grow, where half is dealt with", () => {

@@ -1,6 +1,6 @@
 /** Bytes to be written: in order, whole, and in memory that goes back. */
 
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { keptBuffer, SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
 import { OutputBuffer } from "../../lib/wire/output_buffer.ts";
 import { emptyPool, patternOf } from "../support/buffers.ts";
@@ -37,8 +37,8 @@ Deno.test("OutputBuffer keeps what it has when it grows, whatever makes it grow"
     const output = new OutputBuffer();
     output.bytes(before);
     write(output);
+    assertStrictEquals(output.length, before.length + added, name);
     assertEquals(output.taken().slice(0, before.length), before, name);
-    assertStrictEquals(output.taken().length, before.length + added, name);
     if (name.startsWith("uint")) assertStrictEquals(output.taken().at(-1), 7, name);
     output.reset();
   }
@@ -69,9 +69,46 @@ Deno.test("OutputBuffer.reset() forgets what was collected, and gives large memo
   const output = new OutputBuffer();
   output.bytes(new Uint8Array(1_000_000));
   output.reset();
-  assertEquals([output.length, output.taken().length, output.buffer.length], [0, 0, SMALL_BUFFER_BYTES]);
+  assertEquals([output.length, output.taken().length, output.buffer.length], [0, 0, 0]);
   output.text("next");
   assertEquals(output.taken().slice(), new TextEncoder().encode("next"));
+});
+
+Deno.test("OutputBuffer tells of the memory that it borrows, which it gives back once all is sent", () => {
+  emptyPool();
+  let bytes = 0;
+  const output = new OutputBuffer({ changed: (more) => bytes += more });
+  output.text("a");
+  assertStrictEquals(bytes, SMALL_BUFFER_BYTES);
+  output.bytes(new Uint8Array(SMALL_BUFFER_BYTES));
+  assertStrictEquals(bytes, 2 * SMALL_BUFFER_BYTES);
+  output.taken();
+  output.text("b");
+  assertStrictEquals(bytes, 3 * SMALL_BUFFER_BYTES);
+  output.sent(SMALL_BUFFER_BYTES + 1);
+  assertStrictEquals(bytes, SMALL_BUFFER_BYTES);
+  output.taken();
+  output.text("c");
+  output.bytes(new Uint8Array(5_000_000));
+  output.bytes(new Uint8Array(5_000_000));
+  assertStrictEquals(bytes, SMALL_BUFFER_BYTES + output.buffer.length);
+  output.release();
+  assertStrictEquals(bytes, 0);
+});
+
+Deno.test("OutputBuffer has much written in parts, which keep nothing of it when it is released", () => {
+  const output = new OutputBuffer();
+  const bytes = patternOf(1_000_000);
+  output.bytes(bytes);
+  const parts: Uint8Array[] = [];
+  for (let writes = 0; output.pendingBytes > 0; writes++) {
+    assert(writes < 100);
+    const part = output.taken();
+    assert(part.buffer.byteLength <= 256 * 1024);
+    parts.push(part.slice(0, 200_000));
+    output.sent(parts.at(-1)!.length);
+  }
+  assertEquals(joined(...parts), bytes);
 });
 
 Deno.test("OutputBuffer leaves what was taken alone when more is collected before it has been sent", () => {

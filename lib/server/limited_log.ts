@@ -1,0 +1,66 @@
+/**
+ * The log lines that strangers can cause: one of a kind for each address and minute, with a count of those left out. It does
+ * not know what they say.
+ */
+
+/** Milliseconds in which a kind of line is said once for an address. */
+const MINUTE_MS = 60_000;
+/** Kinds and addresses that are remembered; further addresses share one line of each kind. */
+const MAX_REMEMBERED = 256;
+const MAX_LETTERS = 500;
+/** Characters that end a line, move the cursor of a terminal, or turn the direction of text. */
+// deno-lint-ignore no-control-regex
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
+
+interface Said {
+  readonly line: string;
+  readonly untilMs: number;
+  leftOut: number;
+}
+
+/** Logs what strangers cause. */
+export class LimitedLog {
+  readonly #log: (line: string) => void;
+  readonly #now: () => number;
+  readonly #said = new Map<string, Said>();
+
+  /** @param log Called with each line; it does not throw. */
+  constructor(log: (line: string) => void, now: () => number = () => performance.now()) {
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** Logs a line, unless one of its kind has been logged for that address, whatever its port, in the last minute. */
+  say(kind: string, address: string, line: string): void {
+    this.tidy();
+    const own = `${kind} ${hostOf(address)}`;
+    const key = this.#said.has(own) || this.#said.size < MAX_REMEMBERED ? own : kind;
+    const said = this.#said.get(key);
+    if (said !== undefined) {
+      said.leftOut++;
+      return;
+    }
+    this.#said.set(key, { line, untilMs: this.#now() + MINUTE_MS, leftOut: 0 });
+    this.#log(line);
+  }
+
+  /** Logs how many lines have been left out, once their minute is over. */
+  tidy(): void {
+    for (const [key, { line, untilMs, leftOut }] of this.#said) {
+      if (untilMs > this.#now()) return; // the others came later
+      this.#said.delete(key);
+      if (leftOut > 0) this.#log(`${leftOut.toLocaleString("en")} more in a minute like: ${line}`);
+    }
+  }
+}
+
+/** Text from elsewhere as one line that can be printed: control characters escaped, and not too long. */
+export function printable(text: string): string {
+  const part = text.length <= MAX_LETTERS ? text : `${text.slice(0, MAX_LETTERS)}…`;
+  return part.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** An address without its port. */
+export function hostOf(address: string): string {
+  return address.replace(/:\d+$/, "");
+}
