@@ -70,19 +70,19 @@ export const COMMANDS: readonly Command[] = [
         name: "max-connections-per-address",
         argument: "N",
         setting: "CACHE_MAX_CONNECTIONS_PER_ADDRESS",
-        help: "connections from one address; 0 is no limit (0)",
+        help: "of one address; 0 is no limit (0)",
       },
       {
         name: "idle-timeout",
         argument: "SECONDS",
         setting: "CACHE_IDLE_TIMEOUT",
-        help: "until a client that asks for nothing is disconnected; 0 is never (0)",
+        help: "until an idle client is disconnected; 0 is never (0)",
       },
       {
         name: "max-forgotten",
         argument: "N",
         setting: "CACHE_MAX_FORGOTTEN",
-        help: "fingerprints of what has left, for absent peers (1469644)",
+        help: "fingerprints of what has left, for peers (1469644)",
       },
       {
         name: "expiration",

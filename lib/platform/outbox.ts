@@ -96,7 +96,7 @@ export class Outbox {
 
   /** Makes one write, for a caller that holds the outbox and then calls `sent`. */
   write(): Promise<number> {
-    return this.#stream.write(this.output.taken());
+    return this.#stream.write(this.output.part());
   }
 
   /** Takes note that a `write` has sent `count` bytes. */

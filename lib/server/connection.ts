@@ -181,7 +181,7 @@ export class Connection implements BufferHolder, Doing {
       }
       if (state === "closing") return await this.#part();
       if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
-      if (host.isStopping()) return await this.#sayStopping();
+      if (host.isStopping() && !input.isFull) return await this.#sayStopping();
     }
   }
 

@@ -37,12 +37,16 @@ export class InputBuffer {
   announced = 0;
   /** Bytes that have not arrived yet and are to be skipped. */
   #skipped = 0;
-  /** Whether the last read has filled its space: more has arrived. */
   #isFull = false;
 
   /** @param account Told of the borrowed memory. */
   constructor(account?: BufferAccount) {
     this.#account = account;
+  }
+
+  /** Whether the last read has filled its space, so that more may have arrived. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** Whether a message has arrived in part. */

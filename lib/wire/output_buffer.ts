@@ -41,10 +41,7 @@ export class OutputBuffer {
     return this.#takenTo - this.#sent + this.length;
   }
 
-  /**
-   * Returns the bytes to write next: the rest of those taken before, or else all that were collected since. Of very many it
-   * returns a copy of the first: a write keeps its memory until the system lets go of it, even when that is released.
-   */
+  /** Returns the bytes to write next: the rest of those taken before, or else all that were collected since. */
   taken(): Uint8Array {
     if (this.#takenTo === 0) {
       if (this.length === 0) return NO_BYTES;
@@ -54,12 +51,21 @@ export class OutputBuffer {
       this.view = NO_VIEW;
       this.length = 0;
     }
-    if (this.#taken.length <= PART_BYTES) return this.#taken.subarray(this.#sent, this.#takenTo);
+    return this.#taken.subarray(this.#sent, this.#takenTo);
+  }
+
+  /**
+   * Returns what `taken` does, but of very many bytes, where an account is kept, a copy of the first: a write keeps its
+   * memory until the system lets go of it, even when that is released.
+   */
+  part(): Uint8Array {
+    const taken = this.taken();
+    if (this.#taken.length <= PART_BYTES || this.#account === undefined) return taken;
     if (this.#part === NO_BYTES) {
       this.#part = borrowBuffer(PART_BYTES);
-      this.#account?.changed(this.#part.length);
+      this.#account.changed(this.#part.length);
     }
-    const part = this.#taken.subarray(this.#sent, Math.min(this.#takenTo, this.#sent + PART_BYTES));
+    const part = taken.subarray(0, PART_BYTES);
     this.#part.set(part);
     return this.#part.subarray(0, part.length);
   }

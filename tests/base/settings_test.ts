@@ -22,6 +22,10 @@ const NO_SERVER_SETTINGS = {
   maxBytes: undefined,
   maxItemBytes: undefined,
   maxForgotten: undefined,
+  maxBuffers: undefined,
+  maxConnections: undefined,
+  maxConnectionsPerAddress: undefined,
+  idleTimeoutMs: undefined,
   ttlMs: undefined,
   renewOnHit: undefined,
 };
@@ -33,7 +37,8 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
     [...SETTING_NAMES].sort(),
     [
       ...["CACHE_EXPIRATION", "CACHE_MAX_BYTES", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT", "GOSSIP_INTERVAL"],
-      ...["CACHE_MAX_ITEM_BYTES", "CACHE_MAX_FORGOTTEN"],
+      ...["CACHE_MAX_ITEM_BYTES", "CACHE_MAX_FORGOTTEN", "CACHE_MAX_BUFFERS", "CACHE_IDLE_TIMEOUT"],
+      ...["CACHE_MAX_CONNECTIONS", "CACHE_MAX_CONNECTIONS_PER_ADDRESS"],
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
     ].sort(),
   );
@@ -55,6 +60,10 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     CACHE_MAX_BYTES: "1MiB",
     CACHE_MAX_ITEM_BYTES: "2MiB",
     CACHE_MAX_FORGOTTEN: "1000",
+    CACHE_MAX_BUFFERS: "64MiB",
+    CACHE_MAX_CONNECTIONS: "5000",
+    CACHE_MAX_CONNECTIONS_PER_ADDRESS: "50",
+    CACHE_IDLE_TIMEOUT: "300",
     CACHE_EXPIRATION: "60",
     CACHE_RENEW_ON_HIT: "no",
     NETWORK_TIMEOUT: "2.5",
@@ -74,6 +83,10 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
     maxForgotten: 1000,
+    maxBuffers: 2 ** 26,
+    maxConnections: 5000,
+    maxConnectionsPerAddress: 50,
+    idleTimeoutMs: 300_000,
   });
 });
 
@@ -93,6 +106,10 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   CACHE_MAX_BYTES: (found) => serverOptions(found).maxBytes,
   CACHE_MAX_ITEM_BYTES: (found) => serverOptions(found).maxItemBytes,
   CACHE_MAX_FORGOTTEN: (found) => serverOptions(found).maxForgotten,
+  CACHE_MAX_BUFFERS: (found) => serverOptions(found).maxBuffers,
+  CACHE_MAX_CONNECTIONS: (found) => serverOptions(found).maxConnections,
+  CACHE_MAX_CONNECTIONS_PER_ADDRESS: (found) => serverOptions(found).maxConnectionsPerAddress,
+  CACHE_IDLE_TIMEOUT: (found) => serverOptions(found).idleTimeoutMs,
   CACHE_EXPIRATION: (found) => serverOptions(found).ttlMs,
   CACHE_RENEW_ON_HIT: (found) => clientOptions(found).renewOnHit,
   NETWORK_TIMEOUT: (found) => clientOptions(found).timeoutMs,
@@ -146,6 +163,30 @@ const ROWS: Row[] = [
     allowed: "a whole number of writes from 0 to 1469644",
     good: [["0", 0], ["1", 1], ["1469644", 1_469_644]],
     bad: ["1469645", "0.5", "1MiB", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_MAX_BUFFERS",
+    allowed: 'a number of bytes from 18 MiB to 16 GiB, such as "37748736" or "64MiB"',
+    good: [["18MiB", 18 * 2 ** 20], ["37748736", 36 * 2 ** 20], ["16GiB", 2 ** 34]],
+    bad: ["0", "17.9MiB", "16.1GiB", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_MAX_CONNECTIONS",
+    allowed: "a whole number of connections from 1 to 1000000",
+    good: [["1", 1], ["1000000", 1_000_000]],
+    bad: ["0", "1000001", "1.5", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_MAX_CONNECTIONS_PER_ADDRESS",
+    allowed: "a whole number of connections from 0 (no limit) to 1000000",
+    good: [["0", undefined], ["1", 1], ["1000000", 1_000_000]],
+    bad: ["1000001", "1.5", ...NO_NUMBERS],
+  },
+  {
+    name: "CACHE_IDLE_TIMEOUT",
+    allowed: "seconds from 1 to 1000000, or 0 (never)",
+    good: [["0", undefined], ["1", 1000], ["1.5", 1500], ["1000000", 1e9]],
+    bad: ["0.9", "1000001", "1m", ...NO_NUMBERS],
   },
   {
     name: "CACHE_EXPIRATION",

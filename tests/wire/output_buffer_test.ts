@@ -97,13 +97,13 @@ Deno.test("OutputBuffer tells of the memory that it borrows, which it gives back
 });
 
 Deno.test("OutputBuffer has much written in parts, which keep nothing of it when it is released", () => {
-  const output = new OutputBuffer();
+  const output = new OutputBuffer({ changed: () => {} });
   const bytes = patternOf(1_000_000);
   output.bytes(bytes);
   const parts: Uint8Array[] = [];
   for (let writes = 0; output.pendingBytes > 0; writes++) {
     assert(writes < 100);
-    const part = output.taken();
+    const part = output.part();
     assert(part.buffer.byteLength <= 256 * 1024);
     parts.push(part.slice(0, 200_000));
     output.sent(parts.at(-1)!.length);
