@@ -8,7 +8,7 @@ import { MARK, STAMP_BYTES } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { Store } from "../store/store.ts";
-import { BYTES_A_UNIT, STATS_UNITS } from "../wire/protocol_handler.ts";
+import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
 import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
@@ -427,7 +427,7 @@ export class MemcachedCommands {
 
   /** Memory for a copy of a value. */
   #newBytes(length: number): Uint8Array<ArrayBuffer> {
-    this.#work += length / BYTES_A_UNIT;
+    this.#work += unitsOf(length);
     return new Uint8Array(length);
   }
 }

@@ -11,7 +11,7 @@ import { WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
-import { BYTES_A_UNIT } from "../wire/protocol_handler.ts";
+import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
 import type { SessionHost } from "./protocols.ts";
 import { Session } from "./session.ts";
 import type { ServerCounters } from "./statistics.ts";
@@ -167,13 +167,13 @@ export class Connection implements BufferHolder, Doing {
       this.received += count;
       host.counters.bytesReceived += count;
       input.received(count);
-      turns.spend(count / BYTES_A_UNIT);
+      if (count >= BYTES_A_UNIT) turns.spend(unitsOf(count));
       if (turns.isOver) await turns.next(false);
       let state = session.run();
       for (; state !== "closing"; state = session.run()) {
         while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
         outbox.hold();
-        turns.spend(output.pendingBytes / BYTES_A_UNIT);
+        if (output.pendingBytes >= BYTES_A_UNIT) turns.spend(unitsOf(output.pendingBytes));
         while (output.pendingBytes > 0) outbox.sent(await outbox.write());
         outbox.unhold();
         if (turns.isOver) await turns.next();

@@ -18,6 +18,8 @@ import type { Turns } from "./turns.ts";
  */
 const OUTBOX_BYTES = 1024 * 1024;
 
+/** Bytes of a message for one unit of a turn's work: so few may be a key that is looked up. */
+const BYTES_A_UNIT = 64;
 /** Bytes of a message for which there is always room. */
 const SHORT_BYTES = 16 * 1024;
 /** Milliseconds without a byte after which a connection is still. */
@@ -102,7 +104,7 @@ export class PeerConnection implements BufferHolder {
   send(message: Uint8Array): void {
     if (this.#closed) return;
     const { output, isFull } = this.#outbox;
-    const hasRoom = message.length <= SHORT_BYTES || this.#held.mayHold(2 * (output.length + message.length));
+    const hasRoom = message.length <= SHORT_BYTES || this.#held.mayHold(output.growth(message.length));
     if (isFull || message.length > MAX_GOSSIP_BYTES || !hasRoom) {
       this.dropped++;
       return;
@@ -122,7 +124,8 @@ export class PeerConnection implements BufferHolder {
     try {
       while (true) {
         while (this.#input.next()) {
-          if (this.#turns.check()) await this.#turns.next();
+          this.#turns.spend(1 + Math.floor((this.#input.end - this.#input.start) / BYTES_A_UNIT));
+          if (this.#turns.isOver) await this.#turns.next();
           if (this.#closed) return;
           this.#take();
         }

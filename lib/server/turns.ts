@@ -12,7 +12,7 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 /** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
 const TURN_MS = 5;
 /** Units of work after which the clock is read. */
-const UNITS_PER_READING = 256;
+const UNITS_PER_READING = 1024;
 /** Later comers that go first if they have not worked yet. */
 const LATER_COMERS = 32;
 /** Microtasks in which somebody who may go on has begun to work, and has ended what needs no waiting. */

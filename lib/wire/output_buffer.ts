@@ -134,10 +134,16 @@ export class OutputBuffer {
     this.length += utf8.encodeInto(text, this.buffer.subarray(this.length)).written;
   }
 
+  /** Bytes of memory that `more` bytes make the buffer grow by. */
+  growth(more: number): number {
+    const { length } = this.buffer;
+    return this.length + more <= length ? 0 : Math.max(length, this.length + more - length);
+  }
+
   /** Makes sure that `more` bytes fit into `buffer` after those collected. */
   ensure(more: number): void {
     if (this.length + more <= this.buffer.length) return;
-    this.#use(borrowBuffer(Math.max(2 * this.buffer.length, this.length + more)));
+    this.#use(borrowBuffer(this.buffer.length + this.growth(more)));
   }
 
   /** Ends a write and gives its buffer back. */

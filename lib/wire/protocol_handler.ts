@@ -45,6 +45,11 @@ export interface ConnectionContext {
 
 /** Bytes that are moved for one unit of work. */
 export const BYTES_A_UNIT = 1024;
+/** Whole units of work for bytes that are moved. */
+export function unitsOf(bytes: number): number {
+  return Math.floor(bytes / BYTES_A_UNIT);
+}
+
 /** Units of work that statistics cost, or a clear. */
 export const STATS_UNITS = 128;
 

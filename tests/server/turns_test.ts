@@ -173,7 +173,7 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
     },
   });
   const done = peer.run();
-  stream.send(repeated(frameOf(GOSSIP, Uint8Array.of(1)), 20));
+  stream.send(repeated(frameOf(GOSSIP, new Uint8Array(100_000)), 20));
   await until("all messages are taken", () => taken === 20);
   assert(looks >= 19, `the event loop has looked at others ${looks} times`);
   stream.close();
