@@ -18,8 +18,6 @@ import type { Turns } from "./turns.ts";
  */
 const OUTBOX_BYTES = 1024 * 1024;
 
-/** Bytes of a message for one unit of a turn's work: so few may be a key that is looked up. */
-const BYTES_A_UNIT = 64;
 /** Bytes of a message for which there is always room. */
 const SHORT_BYTES = 16 * 1024;
 /** Milliseconds without a byte after which a connection is still. */
@@ -124,8 +122,7 @@ export class PeerConnection implements BufferHolder {
     try {
       while (true) {
         while (this.#input.next()) {
-          this.#turns.spend(1 + Math.floor((this.#input.end - this.#input.start) / BYTES_A_UNIT));
-          if (this.#turns.isOver) await this.#turns.next();
+          if (this.#turns.check()) await this.#turns.next();
           if (this.#closed) return;
           this.#take();
         }
