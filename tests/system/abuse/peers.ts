@@ -127,7 +127,7 @@ export const PEERS: Attacks = {
       const known = () => newOrigins(random, MOST_ITEMS - 2, h);
       const page = (question: number, to: number): MessageBody => {
         const all = known();
-        return { type: MESSAGE.page, to, question, ...NO_PAGE, known: all, upTo: all };
+        return { type: MESSAGE.page, to, question, ...NO_PAGE, known: all };
       };
       return await lie(scene, await scene.peer(103), pages(known, page));
     },
@@ -148,7 +148,7 @@ export const PEERS: Attacks = {
       const known = new Map(collidingNumbers(MOST_ITEMS).map((id) => [id, 1]));
       await insist(scene, 105, { type: MESSAGE.known, turn: TURN.answer, known }, scene.of(3, 1000));
       const page = (question: number, to: number): MessageBody => {
-        return { type: MESSAGE.page, to, question, ...NO_PAGE, known, upTo: known };
+        return { type: MESSAGE.page, to, question, ...NO_PAGE, known };
       };
       return await lie(scene, await scene.peer(106), pages(() => known, page));
     },
@@ -160,7 +160,6 @@ export const PEERS: Attacks = {
         type: MESSAGE.pull,
         question: 1,
         known: new Map(),
-        given: new Map(),
         after: { h: 0, id: 0 },
       };
       const peers: PeerSocket[] = [];
