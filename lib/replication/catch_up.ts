@@ -379,7 +379,11 @@ export class CatchUp {
     const { lossy, origin } = run;
     const { store: { history }, onComplete } = this.#options;
     this.#know(run);
-    for (const [origin, h] of lossy) history.forget({ origin, h: Math.min(h, history.knownOf(origin)) });
+    history.rest();
+    for (const [origin, h] of lossy) {
+      if (h <= history.knownOf(origin)) history.forget({ origin, h });
+      else history.forgetUpTo(h);
+    }
     onComplete(origin);
     this.#finish(run);
     // The peer has come to know more meanwhile.

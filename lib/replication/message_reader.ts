@@ -22,12 +22,16 @@ import { type Cursor, MAX_LABEL } from "../store/fingerprints.ts";
 import type { Departure } from "../store/history.ts";
 import type { Base, Known } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
+import { DecodingBudget } from "../wire/decoding_budget.ts";
+import { spendKeys } from "../wire/key_collisions.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Items in a list, at most: no peer has reason to send a longer list, which would only keep this node busy. */
 const MAX_ITEMS = 8192;
+/** What finding numbers of origins may cost: more than random ones do, by the decoding budget. */
+const COLLISION_UNITS = 20_000_000;
 /** Kinds of writes that change the store. */
 const WRITES = [ENTRY, TOMB, GHOST];
 
@@ -169,8 +173,15 @@ class MessageReader {
   }
 
   #known(): Known {
+    const count = this.#length(12, MAX_ORIGINS);
+    const ids = Uint32Array.from({ length: count }, (_, i) => this.#view.getUint32(this.#at + 12 * i));
+    try {
+      spendKeys(ids, count, new DecodingBudget(COLLISION_UNITS));
+    } catch (error) {
+      throw new ProtocolError(`numbers of origins in a peer's message that are ${(error as Error).message}`);
+    }
     const known = new Map<number, number>();
-    for (let left = this.#length(12, MAX_ORIGINS); left > 0; left--) known.set(this.#uint32(), this.#version());
+    for (let left = count; left > 0; left--) known.set(this.#uint32(), this.#version());
     const base = this.#base();
     return base === undefined ? known : Object.assign(known, { base });
   }

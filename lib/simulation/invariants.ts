@@ -134,6 +134,10 @@ export class Invariants {
     const before = writes.map((write) => this.#living(i, keyOf(write)));
     const { told } = this.#lives[i];
     for (const { version: { h, origin, by = origin } } of writes) told.set(by, Math.max(h, told.get(by) ?? 0));
+    const { lossy, departures } = message.type === MESSAGE.page ? message : { lossy: [], departures: [] };
+    for (const [id, h] of [...lossy, ...departures.map(({ id, upTo }) => [id, upTo] as const)]) {
+      told.set(id, Math.max(h, told.get(id) ?? 0));
+    }
     const isPage = message.type === MESSAGE.page && message.to === origin;
     const isJudged = isPage && this.#hasRoomForEntries && !exceeds(dealtOf(store), message.known);
     const mine = store.history.known;

@@ -6,7 +6,7 @@
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import { type Cursor, Fingerprints, MAX_LABEL } from "./fingerprints.ts";
-import { publicHash } from "./keyed_hash.ts";
+import { type HashKey, publicHash } from "./keyed_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
 import type { Rules } from "./rules.ts";
@@ -31,8 +31,10 @@ const LABELS_FREED = 32;
 const PAGE_CELLS = 2 ** 16;
 const STEP_CELLS = 2 ** 10;
 
-/** Sizes that the simulator and tests make small. */
-export interface Sizes extends OriginSizes {
+/** What a history is made of; the simulator and tests make its sizes small. */
+export interface HistoryOptions extends OriginSizes {
+  /** Two random numbers that protect against origins chosen to collide. */
+  hashKey?: HashKey;
   /** Bits of the hash of a fingerprint that are used. */
   hashBits?: number;
   /** Origins that have a log of their own. */
@@ -69,11 +71,11 @@ export class History {
    * @param maxForgotten Writes that have left of which fingerprints are kept in any case.
    * @param evict Removes the record at a position, whose write leaves.
    */
-  constructor(ownId: number, maxForgotten: number, evict: (position: number) => void, sizes: Sizes = {}) {
-    this.knowledge = new Origins(ownId, sizes);
-    this.#maxLogs = sizes.maxLogs;
+  constructor(ownId: number, maxForgotten: number, evict: (position: number) => void, options: HistoryOptions = {}) {
+    this.knowledge = new Origins(ownId, options.hashKey?.[0] ?? 0, options);
+    this.#maxLogs = options.maxLogs;
     this.#evict = evict;
-    this.#hashMask = -1 << 32 - (sizes.hashBits ?? 32);
+    this.#hashMask = -1 << 32 - (options.hashBits ?? 32);
     this.#fingerprints = new Fingerprints(maxForgotten, (label, upTo) => {
       const origin = this.#labelled[label]!;
       this.#drop(origin, Math.min(upTo, origin.left));
@@ -388,7 +390,15 @@ export class History {
     this.#fingerprints.clear();
     this.unclaimed.clear();
     this.isUnswept = false;
-    for (const origin of this.#labelled) if (origin !== undefined) origin.left = origin.lost = origin.label = 0;
+    for (const origin of this.#labelled) {
+      if (origin !== undefined) {
+        origin.left =
+          origin.lost =
+          origin.rests =
+          origin.label =
+            0;
+      }
+    }
     this.#labelled.length = 0;
   }
 
@@ -425,7 +435,19 @@ export class History {
   #drop(origin: Origin, upTo: number): void {
     const claimed = Math.max(origin.known, origin.lost);
     this.#forget(origin, Math.min(upTo, claimed));
-    if (upTo > claimed) this.unclaimed.set(origin.id, Math.max(upTo, this.unclaimed.get(origin.id) ?? 0));
+    if (upTo <= claimed) return;
+    this.unclaimed.set(origin.id, Math.max(upTo, this.unclaimed.get(origin.id) ?? 0));
+    if (origin.rests > claimed) this.forgetUpTo(Math.min(upTo, origin.rests));
+  }
+
+  /** Takes note that something has been forgotten that may have replaced any known write up to a version. */
+  forgetUpTo(h: number): void {
+    for (const origin of this.origins) if (origin.known > 0) this.#forget(origin, Math.min(h, origin.known));
+  }
+
+  /** Takes note that what is known rests, from now on, on the fingerprints that peers have given, too. */
+  rest(): void {
+    for (const origin of this.#labelled) if (origin !== undefined) origin.rests = origin.left;
   }
 
   /** Takes note that a version has been forgotten: nothing here tells of it any more. */

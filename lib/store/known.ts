@@ -68,7 +68,8 @@ export function mixed(id: number, h: number): number {
   return (b & 0xfffff) * 2 ** 32 + (scramble(a + b) >>> 0);
 }
 
-function scramble(x: number): number {
+/** Mixes 32 bits, two of which never become the same. */
+export function scramble(x: number): number {
   x = Math.imul(x ^ x >>> 16, 0x85ebca6b);
   x = Math.imul(x ^ x >>> 13, 0xc2b2ae35);
   return x ^ x >>> 16;

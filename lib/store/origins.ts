@@ -3,7 +3,7 @@
  * reads the form in which peers tell each other of it (known.ts). It knows numbers and versions, not records or hashes.
  */
 
-import { type Base, BasedKnown, type Known, listed, mixed, MODULUS } from "./known.ts";
+import { type Base, BasedKnown, type Known, listed, mixed, MODULUS, scramble } from "./known.ts";
 import type { Owner, WriteLog } from "./write_log.ts";
 
 /** What is known of one origin's writes. */
@@ -19,6 +19,8 @@ export interface Origin extends Owner {
   left: number;
   /** The highest version counted under `id` that was an orphan here when it left. */
   lost: number;
+  /** What is known here, of whatever origin, may rest on fingerprints of this one up to this version, though they are of orphans. */
+  rests: number;
   /** The label of its fingerprints; 0 without one. */
   label: number;
   /** The log that has the origin's writes, once there has been one. */
@@ -47,7 +49,9 @@ export interface OriginSizes {
 export class Origins {
   /** In the order in which they were met. */
   readonly all: Origin[] = [];
+  /** By a secret mix of the number: peers could choose numbers that collide in a table. */
   readonly #byId = new Map<number, Origin>();
+  readonly #secret: number;
   readonly #maxListed: number;
   readonly #maxOrigins: number;
   /** The sum of the mixes of all but the own one. */
@@ -60,7 +64,9 @@ export class Origins {
   /** By version, the sum of the mixes of all but the own one whose last known write is not above it. */
   readonly #sums = new Map<number, number>();
 
-  constructor(ownId: number, { maxListed = MAX_LISTED, maxOrigins = MAX_ORIGINS }: OriginSizes) {
+  /** @param secret A random number of 32 bits. */
+  constructor(ownId: number, secret: number, { maxListed = MAX_LISTED, maxOrigins = MAX_ORIGINS }: OriginSizes) {
+    this.#secret = secret;
     this.#maxListed = maxListed;
     this.#maxOrigins = maxOrigins;
     this.get(ownId);
@@ -71,19 +77,24 @@ export class Origins {
     return this.all[0];
   }
 
+  /** One of its own for each number: all steps can be undone. */
+  #keyOf(id: number): number {
+    return scramble(id ^ this.#secret);
+  }
+
   /** An origin that has been met. */
   find(id: number): Origin | undefined {
-    return this.#byId.get(id);
+    return this.#byId.get(this.#keyOf(id));
   }
 
   /** An origin, which is met by this if it has not been before. */
   get(id: number): Origin {
-    const met = this.#byId.get(id);
+    const met = this.#byId.get(this.#keyOf(id));
     if (met !== undefined) return met;
-    const counts = { size: 0, newest: 0, known: 0, forgotten: 0, left: 0, lost: 0, label: 0 };
+    const counts = { size: 0, newest: 0, known: 0, forgotten: 0, left: 0, lost: 0, rests: 0, label: 0 };
     const origin: Origin = { id, writer: id, log: undefined, ...counts };
     this.all.push(origin);
-    this.#byId.set(id, origin);
+    this.#byId.set(this.#keyOf(id), origin);
     return origin;
   }
 
@@ -102,7 +113,7 @@ export class Origins {
   remove(gone: Iterable<Origin>): void {
     const all = new Set(gone);
     for (const origin of all) {
-      this.#byId.delete(origin.id);
+      this.#byId.delete(this.#keyOf(origin.id));
       this.#recent.delete(origin);
       this.#count -= Number(origin.known > 0);
       this.#add(-1, origin);
@@ -114,8 +125,8 @@ export class Origins {
 
   /** Gives an origin of which nothing is known another number. */
   rename(origin: Origin, id: number): void {
-    this.#byId.delete(origin.id);
-    this.#byId.set(id, origin);
+    this.#byId.delete(this.#keyOf(origin.id));
+    this.#byId.set(this.#keyOf(id), origin);
     origin.id = id;
   }
 

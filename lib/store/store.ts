@@ -9,7 +9,7 @@ import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import type { HashKey } from "./keyed_hash.ts";
-import { History, type Sizes } from "./history.ts";
+import { History, type HistoryOptions } from "./history.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
@@ -19,7 +19,7 @@ import type { StoreStats } from "../base/stats.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
 
 /** Options of {@linkcode Store}; the names are those of the server's options. */
-export interface StoreOptions extends Sizes {
+export interface StoreOptions extends HistoryOptions {
   /** Entries held at most; `Infinity` leaves the limit to `maxBytes`. */
   maxSize: number;
   /** Memory held at most, in bytes: 64 KiB to 16 GiB (16 GiB). */

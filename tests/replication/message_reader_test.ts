@@ -24,6 +24,7 @@ import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../../lib/store/
 import type { Cursor } from "../../lib/store/fingerprints.ts";
 import { Choices } from "../support/choices.ts";
 import { NO_PAGE } from "../support/gossip_nodes.ts";
+import { collidingNumbers } from "../system/abuse/peers.ts";
 import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
 
 const MAX_ITEMS = 8192;
@@ -296,6 +297,11 @@ Deno.test("readMessage() reads as many items as there may be, and refuses one mo
   const touch = (size: number) => written({ ...HEAD, type: MESSAGE.touch, sentTo: sentTo(size), writes: [] });
   assertEquals(readMessage(touch(MAX_ITEMS)).type, MESSAGE.touch);
   assertRefused(touch(MAX_ITEMS + 1), "8193 items");
+});
+
+Deno.test("readMessage() refuses numbers of origins that are chosen to collide in a table", () => {
+  const known = new Map(collidingNumbers(8192).map((id): [number, number] => [id, 1]));
+  assertRefused(written({ ...HEAD, type: MESSAGE.known, turn: 0, known }), "keys that collide");
 });
 
 /** No origins, no adopted ones, no fingerprints, and a cursor at the beginning. */

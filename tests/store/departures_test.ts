@@ -308,3 +308,18 @@ Deno.test("Store.covered() passes over what has been cleared, and misses none th
   history.adopt(8, 2, 10);
   assertEquals([next(1), next(1), cursor.h], [[4], [], Infinity]);
 });
+
+Deno.test("History forgets of all that is known what may rest on the fingerprint of an orphan, when that is dropped", () => {
+  for (const rests of [false, true]) {
+    const { history } = storeWith({ maxForgotten: 4 });
+    history.know({ h: 40, origin: 8 });
+    history.know({ h: 90, origin: 9 });
+    history.take({ hash: 1, upTo: 50, id: 7, writer: 7 }); // an orphan that may have replaced what is known of 8
+    if (rests) history.rest();
+    for (let i = 0; history.unclaimed.get(7) === undefined; i++) {
+      assert(i < 10_000, "nothing is dropped");
+      history.take({ hash: i * 40_503, upTo: 1000 + i, id: 10, writer: 10 });
+    }
+    assertEquals(history.forgottenBeyond(new Map()), new Map(rests ? [[8, 40], [9, 50]] : []));
+  }
+});

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import { History, type Sizes } from "../../lib/store/history.ts";
+import { History, type HistoryOptions } from "../../lib/store/history.ts";
 import { ALL_RULES } from "../../lib/store/rules.ts";
 import { exceeds } from "../../lib/store/known.ts";
 import type { Known } from "../../lib/store/known.ts";
@@ -22,7 +22,7 @@ interface Fixture {
   readonly dropped: number[];
 }
 
-function fixture(maxForgotten = 0, sizes: Sizes = {}): Fixture {
+function fixture(maxForgotten = 0, sizes: HistoryOptions = {}): Fixture {
   const dropped: number[] = [];
   const records = new Records(SEGMENT_BYTES, (_from, to) => history.moved(to));
   records.slab.limitBytes = 1024 * SEGMENT_BYTES;

@@ -10,7 +10,7 @@ const PEER = 2;
 
 /** What a node knows that has met origins, each known up to its number. */
 function knowing(ownId: number, ids: Iterable<number>, maxListed = 8): Origins {
-  const origins = new Origins(ownId, { maxListed });
+  const origins = new Origins(ownId, 20261126, { maxListed });
   for (const id of ids) origins.know(origins.get(id), id);
   return origins;
 }
