@@ -6,7 +6,7 @@
 import { giveUpWaiting, resolve, takeExplained } from "./bases.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Join } from "./join.ts";
-import { confirmedOf, livesAt, nameOf, pageAt, pageFor, placesBefore, writesAt } from "./pages.ts";
+import { livesAt, nameOf, pageAt, pageFor, placesBefore, verifiedFor, writesAt } from "./pages.ts";
 import {
   type Head,
   MESSAGE,
@@ -300,10 +300,12 @@ export class Gossip implements StoreListener {
     return true;
   }
 
-  /** Tells a peer what a base stands for that it has been told, or the present one. */
+  /** Tells a peer what a base stands for that it has been told; or the present one, and puts its own question again. */
   #explain(peer: number, asked: Base): void {
     const base = this.#options.store.history.knowledge.explain(asked, this.#present);
-    if (base !== undefined) this.#send([peer], { type: MESSAGE.explained, base });
+    if (base === undefined) return;
+    this.#send([peer], { type: MESSAGE.explained, base });
+    if (base.digest !== asked.digest) this.#catchUp.repeat(peer);
   }
 
   /** Takes the messages that have waited for what a base stands for; if that has changed since, asks for others. */
@@ -335,12 +337,7 @@ export class Gossip implements StoreListener {
         state.isOffered = this.#offer(peer, TURN.take, message.known);
         return;
       case MESSAGE.verify:
-        return this.#send([peer], {
-          type: MESSAGE.verified,
-          to: message.from,
-          question: message.question,
-          confirmed: confirmedOf(this.#options.store, message),
-        });
+        return this.#send([peer], { type: MESSAGE.verified, ...verifiedFor(this.#options.store, message) });
       case MESSAGE.verified:
         if (message.to === this.#options.origin) this.#catchUp.takeVerified(peer, message);
         return;

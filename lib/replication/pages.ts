@@ -1,6 +1,15 @@
 /** Takes writes out of a store in the form that messages carry. It knows records and history, not peers. */
 
-import { MORE, type Page, type Place, type Pull, type Verify, type Write } from "./message.ts";
+import {
+  type Head,
+  MORE,
+  type Page,
+  type Place,
+  type Pull,
+  type Verified,
+  type Verify,
+  type Write,
+} from "./message.ts";
 import type { Rules } from "../store/rules.ts";
 import type { Known } from "../store/known.ts";
 import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
@@ -153,12 +162,13 @@ export function livesAt(store: Store, key: ByteSpan, version: Version): number {
 }
 
 /** Of each of a peer's living versions, whether it is the newest of its key that this node has known. */
-export function confirmedOf(store: Store, { known: theirs, writes }: Verify): boolean[] {
+export function verifiedFor(store: Store, { from: to, question, known: theirs, writes }: Verify & Head): Verified {
   const forgotten = Math.max(0, ...store.history.forgottenBeyond(theirs).values());
-  return writes.map(({ key, version }) => {
+  const confirmed = writes.map(({ key, version }) => {
     if (livesAt(store, key, version) !== 0) return true;
     const held = store.versionOf(key);
     const isNewer = held !== undefined && compareVersions(held, version) > 0;
     return !isNewer && version.h > forgotten && !store.hasLeft(key, version);
   });
+  return { to, question, confirmed };
 }
