@@ -88,7 +88,7 @@ export interface ServerStats {
   fingerprints: number;
   /** Entries held at most; 0 means no limit. */
   maxSize: number;
-  /** Bytes of memory taken for entries at most; 0 if the option was not given: 16 GiB is the limit then. */
+  /** Bytes of memory taken for entries at most; if the option was not given, half of the memory that there is. */
   maxBytes: number;
   /**
    * About how many fingerprints the server keeps: when there are up to a fifteenth more, it drops the oldest, and a peer

@@ -46,7 +46,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-bytes",
         argument: "BYTES",
         setting: "CACHE_MAX_BYTES",
-        help: 'memory for entries, as in "64MiB" (16GiB)',
+        help: 'memory for entries, as in "64MiB" (half of all)',
       },
       {
         name: "max-item-bytes",

@@ -1,7 +1,6 @@
 /** The lines that a server prints when it has started. It prints nothing itself. */
 
 import { type Address, formatAddress, isLoopback } from "../base/address.ts";
-import { MAX_STORE_BYTES } from "../base/limits.ts";
 
 /** The facts that the lines state. */
 export interface ServerFacts {
@@ -9,21 +8,31 @@ export interface ServerFacts {
   readonly address: Address;
   readonly maxSize: number;
   readonly maxBytes: number | undefined;
+  /** Bytes that entries may take in any case; `isGuess` if nothing says how much memory there is. */
+  readonly limitBytes: number;
+  readonly isGuess: boolean;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly peers: readonly Address[];
 }
 
 /** Returns the lines; the first one names the port. */
-export function serverLines({ address, maxSize, maxBytes, ttlMs, renewOnHit, peers }: ServerFacts): string[] {
+export function serverLines(facts: ServerFacts): string[] {
+  const { address, ttlMs, renewOnHit, peers } = facts;
   const isOpen = !isLoopback(address);
   const at = formatAddress(address);
   const lines = [
     `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
     `  address     ${at}`,
-    `  limits      ${limits(maxSize, maxBytes)}; the least recently used leave first`,
+    `  limits      ${limits(facts)}; the least recently used leave first`,
     `  expiration  ${expiration(ttlMs, renewOnHit)}`,
   ];
+  if (facts.isGuess) {
+    lines.push(
+      `  memory      entries may take ${facts.limitBytes.toLocaleString("en")} bytes: nothing says how much there is ` +
+        "(set CACHE_MAX_BYTES, or allow --allow-read=/sys/fs/cgroup,/proc/self/cgroup --allow-sys=systemMemoryInfo)",
+    );
+  }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
   if (address.transport === "unix") lines.push("  clients     this user's processes only (file mode 600)");
   else if (!isOpen) lines.push("  clients     any user of this machine, without a token");
@@ -37,11 +46,12 @@ export function serverLines({ address, maxSize, maxBytes, ttlMs, renewOnHit, pee
   return lines;
 }
 
-function limits(maxSize: number, maxBytes: number | undefined): string {
-  const entries = maxSize === Infinity ? "" : `${maxSize.toLocaleString("en")} entries`;
-  const bytes = maxBytes === undefined ? "" : `${maxBytes.toLocaleString("en")} bytes`;
-  return [entries, bytes].filter((limit) => limit !== "").join(" and ") ||
-    `${MAX_STORE_BYTES.toLocaleString("en")} bytes`;
+function limits({ maxSize, maxBytes, limitBytes }: ServerFacts): string {
+  const entries = maxSize === Infinity ? [] : [`${maxSize.toLocaleString("en")} entries`];
+  const bytes = maxBytes === undefined && entries.length > 0
+    ? []
+    : [`${(maxBytes ?? limitBytes).toLocaleString("en")} bytes`];
+  return [...entries, ...bytes].join(" and ");
 }
 
 function expiration(ttlMs: number, renewOnHit: boolean): string {

@@ -16,6 +16,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
+import { machineMemory } from "../platform/machine_memory.ts";
 import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
@@ -45,7 +46,7 @@ export interface ServerOptions {
    * Bytes of memory for entries: keys, values, their overhead and the room between them; 64 KiB to 16 GiB. About an
    * eighth is room between them, more below 4 MiB. The fingerprints of `maxForgotten` come out of it too.
    *
-   * @default {17179869184}
+   * @default {16 GiB, or half of the memory that the machine or its control group has, if that is less}
    */
   maxBytes?: number;
   /**
@@ -53,7 +54,7 @@ export interface ServerOptions {
    * peer can miss as many while it is away, and afterwards need not drop entries that nobody deleted; 0 to 1,469,644.
    * Each takes about 7 bytes of `maxBytes`, once there is one; all together 60 % of it at most.
    *
-   * @default {1469644; with `maxBytes` below 76 MiB fewer: 734822 from 38 MiB on, 367411 from 4 MiB on}
+   * @default {1469644; where entries may take less than 76 MiB fewer: 734822 from 38 MiB on, 367411 from 4 MiB on}
    */
   maxForgotten?: number;
   /**
@@ -135,6 +136,9 @@ export interface ResolvedServerOptions {
   readonly peers: readonly Address[];
   readonly maxSize: number;
   readonly maxBytes: number | undefined;
+  /** Bytes that entries may take, also where `maxBytes` is not given; `isGuess` if nothing says how much memory there is. */
+  readonly limitBytes: number;
+  readonly isGuess: boolean;
   readonly maxForgotten: number;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
@@ -151,9 +155,13 @@ export interface ResolvedServerOptions {
 /**
  * Completes and checks a server's options.
  *
+ * @param memoryBytes Memory that this process may use, if that is known.
  * @throws {RangeError} If an option is out of range.
  */
-export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
+export function resolveServerOptions(
+  options: ServerOptions,
+  memoryBytes: number | undefined = options.maxBytes === undefined ? machineMemory() : undefined,
+): ResolvedServerOptions {
   // A null from JavaScript stands for the default too.
   const gossipIntervalMs = options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS;
   const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
@@ -163,12 +171,13 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   const maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
   const log = options.log ?? console.log;
   const { maxBytes } = options;
-  const maxForgotten = options.maxForgotten ?? mostFingerprints(maxBytes ?? MAX_STORE_BYTES);
+  const limitBytes = maxBytes ?? defaultLimit(memoryBytes);
+  const maxForgotten = options.maxForgotten ?? mostFingerprints(limitBytes);
   const listen = checkedListen(options.listen ?? DEFAULT_PORT);
   const peers = (options.peers ?? []).map(checkedPeer);
   checkAtLeast("gossipIntervalMs", gossipIntervalMs, LEAST_GOSSIP_INTERVAL_MS, MAX_TIMER_MS);
   if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
-  checkForgotten(maxForgotten, maxBytes ?? MAX_STORE_BYTES);
+  checkForgotten(maxForgotten, limitBytes);
   checkAtLeast("maxConnections", maxConnections, 1);
   checkAtLeast("maxConnectionsPerAddress", maxConnectionsPerAddress, 1);
   checkAtLeast("maxBuffers", maxBuffers, MIN_BUFFERS);
@@ -179,6 +188,8 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     peers,
     maxSize: options.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
     maxBytes,
+    limitBytes,
+    isGuess: maxBytes === undefined && memoryBytes === undefined,
     maxForgotten,
     ttlMs: options.ttlMs ?? DEFAULT_TTL_MS,
     renewOnHit: options.renewOnHit ?? true,
@@ -190,6 +201,11 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     maxItemBytes,
     log: (line) => sayTo(log, line),
   };
+}
+
+/** Bytes that entries may take where `maxBytes` is not given: half of the memory that there is, and 16 GiB at most. */
+function defaultLimit(memoryBytes = Infinity): number {
+  return Math.max(MIN_STORE_BYTES, Math.min(MAX_STORE_BYTES, Math.floor(memoryBytes / 2)));
 }
 
 /** Calls `log` and ignores its errors, which must not end a loop of the server. */

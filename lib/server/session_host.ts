@@ -9,12 +9,12 @@ import type { SessionHost } from "./protocols.ts";
 
 /** Makes a server's store. */
 export function newStore(
-  { maxSize, maxBytes, maxForgotten, ttlMs, renewOnHit }: ResolvedServerOptions,
+  { maxSize, limitBytes, maxForgotten, ttlMs, renewOnHit }: ResolvedServerOptions,
   origin: number,
 ): Store {
   return new Store({
     maxSize,
-    maxBytes,
+    maxBytes: limitBytes,
     maxForgotten,
     ttlMs,
     renewOnHit,

@@ -9,6 +9,8 @@ function linesOf(facts: Partial<ServerFacts> = {}): string[] {
     address: at("127.0.0.1:5"),
     maxSize: 128,
     maxBytes: undefined,
+    limitBytes: 2 ** 34,
+    isGuess: false,
     ttlMs: 3_600_000,
     renewOnHit: true,
     peers: [],
@@ -81,4 +83,13 @@ Deno.test("serverLines() says when entries expire, and whether a hit renews them
 Deno.test("serverLines() lists peers when there are some", () => {
   assertStrictEquals(said("peers", {}), undefined);
   assertStrictEquals(said("peers", { peers: [at("a"), at("[::1]:99")] }), "a:11142, [::1]:99");
+});
+
+Deno.test("serverLines() says what entries may take where nothing says how much memory there is", () => {
+  assertEquals(said("memory", {}), undefined);
+  const line = said("memory", { isGuess: true });
+  assertEquals(
+    line?.startsWith("entries may take 17,179,869,184 bytes: nothing says how much there is (set CACHE_MAX_BYTES"),
+    true,
+  );
 });

@@ -55,12 +55,14 @@ Deno.test("resolveServerOptions() throws a RangeError when nobody can be reached
 });
 
 Deno.test("resolveServerOptions() has a default for everything", () => {
-  const { log, ...options } = resolveServerOptions({});
+  const { log, ...options } = resolveServerOptions({}, 2 ** 40);
   assertEquals(options, {
     listen: { transport: "tcp", hostname: "127.0.0.1", port: DEFAULT_PORT },
     peers: [],
     maxSize: 128,
     maxBytes: undefined,
+    limitBytes: MAX_STORE_BYTES,
+    isGuess: false,
     maxForgotten: MAX_FORGOTTEN,
     ttlMs: 3_600_000,
     renewOnHit: true,
@@ -72,6 +74,18 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     maxItemBytes: 1024 * 1024,
   });
   assertStrictEquals(typeof log, "function");
+});
+
+Deno.test("resolveServerOptions() lets entries take half of the memory that there is where maxBytes does not say", () => {
+  const limitOf = (memoryBytes: number | undefined, maxBytes?: number) => {
+    const { limitBytes, isGuess } = resolveServerOptions({ maxBytes, maxForgotten: 0 }, memoryBytes);
+    return [limitBytes, isGuess];
+  };
+  assertEquals(limitOf(2 ** 40), [MAX_STORE_BYTES, false]);
+  assertEquals(limitOf(2 ** 30 + 1), [2 ** 29, false]);
+  assertEquals(limitOf(1000), [MIN_STORE_BYTES, false]);
+  assertEquals(limitOf(2 ** 30, 2 ** 33), [2 ** 33, false]);
+  assertEquals(resolveServerOptions({ maxBytes: 2 ** 26 }).isGuess, false);
 });
 
 Deno.test("resolveServerOptions() limits entries by number only where memory is not limited", () => {
