@@ -15,7 +15,7 @@ import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
 import { type Command, commandHelp, COMMANDS, GENERAL_HELP } from "./lib/cli/command_table.ts";
-import { EXIT, say } from "./lib/cli/output.ts";
+import { EXIT, log, logError, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /**
@@ -40,11 +40,11 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // the reader of our output has closed it
     if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) {
-      console.error(error);
+      logError(error);
       return EXIT.internal;
     }
-    console.error(error.message);
-    if (error instanceof UsageError) console.error("--help lists the commands and, after one, its options");
+    logError(error.message);
+    if (error instanceof UsageError) logError("--help lists the commands and, after one, its options");
     return EXIT.usage;
   }
 }
@@ -69,16 +69,19 @@ async function serve(args: Arguments): Promise<number> {
   try {
     await server.startServer();
   } catch (error) {
-    console.error((error as Error).message);
+    logError((error as Error).message);
     return EXIT.unreachable;
   }
   await stop;
   await server.stop();
-  console.log("Server stopped");
+  log("Server stopped");
   return EXIT.ok;
 }
 
-/** Resolves at the first signal to stop; a second signal ends the process at once. */
+/**
+ * Resolves at the first signal to stop; a second one ends the process at once. SIGHUP, which asks to reread what can be
+ * reread, stops nothing; but on Windows it says that the console is being closed.
+ */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
@@ -88,7 +91,9 @@ function stopSignal(): Promise<void> {
       resolve();
     };
     Deno.addSignalListener("SIGINT", onSignal);
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+    if (Deno.build.os === "windows") return Deno.addSignalListener("SIGHUP", onSignal);
+    Deno.addSignalListener("SIGTERM", onSignal);
+    Deno.addSignalListener("SIGHUP", () => log("SIGHUP: nothing to reread"));
   });
 }
 

@@ -63,7 +63,7 @@ export async function runDeno(args: string[], options: Omit<ProcessOptions, "per
 export interface ServeProcess extends AsyncDisposable {
   /** What clients connect to. */
   readonly address: string;
-  /** The lines it printed when it started. */
+  /** The lines it has printed so far. */
   readonly lines: string[];
   readonly pid: number;
   /** Holds the process where it stands while something is done, as a long pause of its machine would. */
@@ -112,7 +112,9 @@ export async function serve(args: string[], options: ProcessOptions = {}): Promi
   };
   return {
     address: /^ {2}address +(.*)$/m.exec(out)![1],
-    lines: out.trimEnd().split("\n"),
+    get lines() {
+      return out.trimEnd().split("\n");
+    },
     pid: child.pid,
     paused,
     stop,
