@@ -4,4 +4,6 @@
 export interface ByteStream extends Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close" | "remoteAddr"> {
   /** Has small writes sent at once, where the transport could hold them back. */
   setNoDelay?(noDelay?: boolean): void;
+  /** Has the system ask now and then whether the other side of a quiet connection is still there. */
+  setKeepAlive?(keepAlive?: boolean): void;
 }

@@ -1,6 +1,7 @@
 /** Sockets: listens, connects, writes, closes. It does not know what the bytes mean. */
 
 import { type Address, formatAddress } from "../base/address.ts";
+import type { ByteStream } from "./byte_stream.ts";
 
 /** Listens on an address. A unix socket is open to its own user only, and replaces the file of a killed server. */
 export async function listen(address: Address): Promise<Deno.Listener> {
@@ -59,11 +60,25 @@ export function boundAddress(asked: Address, listener: Deno.Listener): Address {
 /** A connection that this process has made. */
 export type Socket = Deno.TcpConn | Deno.UnixConn;
 
-/** Connects to an address, without a delay for small writes; `signal` ends the attempt. */
+/**
+ * Has small writes sent at once, and connections end whose other side has vanished without a word, after the system's times
+ * for TCP keepalive.
+ */
+export function setUp(stream: ByteStream): void {
+  stream.setNoDelay?.(true);
+  stream.setKeepAlive?.(true);
+}
+
+/** Connects to an address, and sets the socket up; `signal` ends the attempt. */
 export async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
   if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
   const socket = await Deno.connect({ ...address, signal });
-  socket.setNoDelay(true);
+  try {
+    setUp(socket);
+  } catch (error) {
+    closeQuietly(socket); // macOS: the other side has ended the connection already
+    throw error;
+  }
   return socket;
 }
 

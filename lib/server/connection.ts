@@ -3,7 +3,7 @@
  * the replies. It knows neither what they mean nor how many connections there are.
  */
 
-import { closeQuietly, isDisconnection, remoteAddress } from "../platform/socket.ts";
+import { closeQuietly, isDisconnection, remoteAddress, setUp } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
@@ -158,7 +158,7 @@ export class Connection implements BufferHolder, Doing {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
     const { turns } = host;
     const { input, output } = session;
-    stream.setNoDelay?.(true);
+    setUp(stream);
     while (true) {
       this.isReading = true;
       const count = await stream.read(input.space());
