@@ -39,7 +39,8 @@ export interface ClientOptions {
    */
   servers?: string[];
   /**
-   * Milliseconds after which a call to a server counts as failed; more than 0 and below 2³⁰.
+   * Milliseconds after which a call to a server counts as failed, from the end of the turn of the event loop in which it is
+   * made; more than 0 and below 2³⁰.
    *
    * @default {1000}
    */

@@ -8,7 +8,8 @@ import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.t
 import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { type Call, Pipeline } from "./pipeline.ts";
+import { AbandonedError, attemptInTurn } from "./connecting.ts";
+import { type Call, Pipeline, type Turn } from "./pipeline.ts";
 import { closeQuietly, connect, type Socket } from "../platform/socket.ts";
 
 /** Options of {@linkcode ClientConnection}. */
@@ -37,7 +38,7 @@ export class ClientConnection {
   /** Failures since the last reply: once every server has failed, the next attempt waits. */
   #failures = 0;
   #retryAtMs = 0;
-  #turnMs = 0;
+  #turn: Turn = { sentAtMs: 0 };
   #flushIsQueued = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether a call is late and the timer waits 1 ms more, so that a reply that has arrived is read. */
@@ -67,12 +68,12 @@ export class ClientConnection {
    * never refused because too many wait.
    */
   call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, isLast = false): void {
-    // Calls of one turn go out together, so they share one reading of the clock.
-    if (!this.#flushIsQueued) this.#turnMs = performance.now();
-    const pipeline = this.#pipeline ?? this.#connectAgain(this.#turnMs);
+    // Calls of one turn go out together, so they share one reading of the clock: at the turn's end.
+    if (!this.#flushIsQueued) this.#turn = { sentAtMs: Infinity };
+    const pipeline = this.#pipeline ?? this.#connectAgain();
     if (pipeline === undefined) return call.settle(undefined, this.#lastError);
     if (pipeline.isFull && !isLast) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
-    pipeline.call(write, call, this.#turnMs);
+    pipeline.call(write, call, this.#turn);
     if (pipeline.pending === 1) this.#socket?.ref();
     if (this.#timer === undefined) this.#startTimer(this.#options.timeoutMs);
     if (this.#flushIsQueued) return;
@@ -92,11 +93,14 @@ export class ClientConnection {
     return this.#options.servers[this.#server];
   }
 
-  #connectAgain(nowMs: number): Pipeline | undefined {
-    if (this.#closed || nowMs < this.#retryAtMs) return undefined;
+  #connectAgain(): Pipeline | undefined {
+    if (this.#closed || performance.now() < this.#retryAtMs) return undefined;
     const pipeline = new Pipeline();
     this.#pipeline = pipeline;
-    this.#run(pipeline).catch((error) => this.#fail(pipeline, this.#describe(error)));
+    this.#run(pipeline).catch((error) => {
+      if (!(error instanceof AbandonedError)) this.#fail(pipeline, this.#describe(error));
+      else if (this.#pipeline === pipeline) this.#end(); // its calls have failed already
+    });
     return pipeline;
   }
 
@@ -109,7 +113,7 @@ export class ClientConnection {
       const onError = (error: unknown) => this.#fail(pipeline, this.#describe(error));
       this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError });
       if (pipeline.pending === 0) socket.unref();
-      this.#flush();
+      this.#outbox.flushNow();
       await this.#read(socket, pipeline);
     } finally {
       closeQuietly(socket);
@@ -118,11 +122,12 @@ export class ClientConnection {
 
   /** Connects to the current server, or else to the next ones: no call has been sent yet, so all can wait. */
   async #reach(pipeline: Pipeline): Promise<Socket> {
+    await undefined; // the time for it begins at the end of this turn
     for (let left = this.#options.servers.length - 1;; left--) {
       try {
-        return await this.#open(pipeline);
+        return await attemptInTurn(formatAddress(this.#address), () => this.#open(pipeline));
       } catch (error) {
-        if (left === 0 || this.#pipeline !== pipeline) throw error;
+        if (left === 0 || this.#pipeline !== pipeline || error instanceof AbandonedError) throw error;
         this.#options.onError(this.#describe(error));
         this.#server = (this.#server + 1) % this.#options.servers.length;
         this.#failures++;
@@ -132,6 +137,7 @@ export class ClientConnection {
 
   /** Connects and greets, within this server's share of the time-out: every server has an equal one. */
   async #open(pipeline: Pipeline): Promise<Socket> {
+    if (this.#pipeline !== pipeline || pipeline.isTooLate) throw new AbandonedError("nobody waits for it");
     const limitMs = this.#options.timeoutMs / this.#options.servers.length;
     let socket: Socket | undefined;
     const abort = new AbortController();
@@ -141,10 +147,11 @@ export class ClientConnection {
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      const onLate = () => {
         const what = socket === undefined ? "connection" : "greeting";
         reject(new CacheError("timeout", `no ${what} within ${limitMs} ms`));
-      }, limitMs);
+      };
+      timer = setTimeout(() => timer = setTimeout(onLate, 1), limitMs); // after a pause of this process, what has come is read first
     });
     this.#abandon = () => socket === undefined ? abort.abort() : closeQuietly(socket);
     try {
@@ -154,7 +161,7 @@ export class ClientConnection {
     } catch (error) {
       opening.then(({ socket }) => closeQuietly(socket), () => {});
       this.#abandon();
-      throw error;
+      throw this.#pipeline === pipeline ? error : new AbandonedError("it is closed");
     } finally {
       clearTimeout(timer);
     }
@@ -173,6 +180,7 @@ export class ClientConnection {
   /** Writes the calls of this turn. */
   #flush(): void {
     this.#flushIsQueued = false;
+    this.#turn.sentAtMs = performance.now();
     this.#outbox?.flushNow();
   }
 
@@ -191,7 +199,7 @@ export class ClientConnection {
     this.#options.onError(error);
   }
 
-  #end(error: CacheError): void {
+  #end(error?: CacheError): void {
     const [pipeline, socket] = [this.#pipeline, this.#socket];
     this.#pipeline = undefined;
     this.#socket = undefined;
@@ -199,7 +207,7 @@ export class ClientConnection {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (socket !== undefined) closeQuietly(socket);
-    pipeline?.fail(error);
+    if (error !== undefined) pipeline?.fail(error);
   }
 
   #describe(cause: unknown): CacheError {

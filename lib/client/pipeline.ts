@@ -18,9 +18,14 @@ export interface Call<Result> {
   readonly settle: (result: Result | undefined, error: CacheError | undefined) => void;
 }
 
+/** When the calls of one turn were sent: at its end, since nothing leaves before that, however long the turn takes. */
+export interface Turn {
+  sentAtMs: number;
+}
+
 interface PendingCall {
   readonly call: Call<unknown>;
-  readonly sentAtMs: number;
+  readonly turn: Turn;
   settled: boolean;
 }
 
@@ -29,12 +34,17 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /** Calls that may wait for a reply; further calls fail at once. */
 const MAX_WAITING_CALLS = 100_000;
 
+/** Bytes of the array for a connection's first requests: many clients may wait to connect. */
+const FIRST_BYTES = 1024;
+/** Stands for the reader while there is none. */
+const NO_INPUT = new FrameReader();
+
 /** Calls on one connection, in the order they were made. */
 export class Pipeline {
   /** The reader of the replies, once `attach` has been called. */
-  input: FrameReader = new FrameReader();
+  input: FrameReader = NO_INPUT;
   /** Requests that wait to be written. */
-  readonly output: FrameWriter = new FrameWriter();
+  readonly output: FrameWriter = new FrameWriter(undefined, FIRST_BYTES);
   #calls: PendingCall[] = [];
   #head = 0;
   #receivedAtMs = 0;
@@ -51,6 +61,11 @@ export class Pipeline {
     return this.#calls.length - this.#head;
   }
 
+  /** Whether there are calls and all of them were late, which they are in their order: nobody waits for a reply. */
+  get isTooLate(): boolean {
+    return this.#calls.at(-1)?.settled === true;
+  }
+
   /** Whether another call may be added. */
   get isFull(): boolean {
     return this.output.length > MAX_WAITING_BYTES || this.pending >= MAX_WAITING_CALLS;
@@ -60,7 +75,7 @@ export class Pipeline {
    * Adds a call; `write` puts its request into the output. If `write` throws, what it wrote is dropped and the call is
    * not made: half a request would shift every later reply to the wrong call.
    */
-  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, nowMs: number): void {
+  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, turn: Turn): void {
     const { length } = this.output;
     try {
       write(this.output);
@@ -68,7 +83,7 @@ export class Pipeline {
       this.output.length = length;
       throw error;
     }
-    this.#calls.push({ call: call as Call<unknown>, sentAtMs: nowMs, settled: false });
+    this.#calls.push({ call: call as Call<unknown>, turn, settled: false });
   }
 
   /**
@@ -105,21 +120,21 @@ export class Pipeline {
   expire(nowMs: number, timeoutMs: number, late: CacheError): boolean {
     for (let i = this.#head; i < this.#calls.length; i++) {
       const pending = this.#calls[i];
-      if (nowMs - pending.sentAtMs < timeoutMs) break;
+      if (nowMs - pending.turn.sentAtMs < timeoutMs) break;
       finish(pending, undefined, late);
     }
     const oldest = this.#calls[this.#head];
-    if (oldest === undefined || nowMs - oldest.sentAtMs < timeoutMs) return true;
-    return this.#receivedAtMs > oldest.sentAtMs && nowMs - oldest.sentAtMs < 2 * timeoutMs;
+    if (oldest === undefined || nowMs - oldest.turn.sentAtMs < timeoutMs) return true;
+    return this.#receivedAtMs > oldest.turn.sentAtMs && nowMs - oldest.turn.sentAtMs < 2 * timeoutMs;
   }
 
   /** The time at which `expire` has something to do, in milliseconds; `undefined` while no call waits. */
   deadlineMs(timeoutMs: number): number | undefined {
     const oldest = this.#calls[this.#head];
     if (oldest === undefined) return undefined;
-    if (!oldest.settled) return oldest.sentAtMs + timeoutMs;
+    if (!oldest.settled) return oldest.turn.sentAtMs + timeoutMs;
     const next = this.#calls.find((pending, i) => i > this.#head && !pending.settled);
-    return Math.min(oldest.sentAtMs + 2 * timeoutMs, (next?.sentAtMs ?? Infinity) + timeoutMs);
+    return Math.min(oldest.turn.sentAtMs + 2 * timeoutMs, (next?.turn.sentAtMs ?? Infinity) + timeoutMs);
   }
 
   /** Fails every call that waits. */

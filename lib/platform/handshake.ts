@@ -28,7 +28,11 @@ export async function greet(
 ): Promise<Greeted> {
   const [output, input] = [new FrameWriter(), new FrameReader(account)];
   writeHello(output, software, peer);
-  await writeAll(socket, output.taken());
+  try {
+    await writeAll(socket, output.taken());
+  } finally {
+    output.reset();
+  }
   try {
     await readInto(socket, input, () => input.next());
     return { input, server: readGreeting(input) };

@@ -53,10 +53,11 @@ export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Takes a buffer back from its borrower. If too many bytes are kept then, the buffers used the longest ago are freed.
+ * Takes a buffer back from its borrower; one that is smaller than any that is lent is left to the collector. If too many bytes are kept then, the buffers used the longest ago are freed.
  */
 export function returnBuffer(buffer: Uint8Array<ArrayBuffer>): void {
   const { length } = buffer;
+  if (length < SMALL_BUFFER_BYTES) return;
   if (length > MAX_KEPT_BYTES) return giveBack(buffer);
   (length === SMALL_BUFFER_BYTES ? keptSmall : kept).push(buffer);
   allKeptBytes += length;

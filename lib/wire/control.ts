@@ -58,11 +58,15 @@ export function readError(frame: FrameReader): { code: string; message: string }
   return { code: String(code), message: String(message) };
 }
 
+/** The server has no place for another connection. */
+export class FullServerError extends CacheError {}
+
 /** The error that a `CLOSING` reply stands for. */
 export function closingError(frame: FrameReader): CacheError {
   const { code, message } = readError(frame);
-  const isAway = code === "stopping" || code === "too-many-connections";
-  return new CacheError(isAway ? "unreachable" : "refused", `the server closed the connection (${code}): ${message}`);
+  const reason = `the server closed the connection (${code}): ${message}`;
+  if (code === "too-many-connections") return new FullServerError("unreachable", reason);
+  return new CacheError(code === "stopping" ? "unreachable" : "refused", reason);
 }
 
 /** The error for a reply that does not fit its request. */

@@ -31,9 +31,13 @@ export class OutputBuffer {
   /** The buffer for parts of a large one. */
   #part: Uint8Array<ArrayBuffer> = NO_BYTES;
 
-  /** @param account Told of the borrowed memory. */
-  constructor(account?: BufferAccount) {
+  /** Bytes of the first array, until that has been used. */
+  #firstBytes: number;
+
+  /** @param account Told of the borrowed memory. @param firstBytes Bytes of an array of its own for what comes first. */
+  constructor(account?: BufferAccount, firstBytes = 0) {
     this.#account = account;
+    this.#firstBytes = firstBytes;
   }
 
   /** Number of bytes collected and not yet sent. */
@@ -143,7 +147,9 @@ export class OutputBuffer {
   /** Makes sure that `more` bytes fit into `buffer` after those collected. */
   ensure(more: number): void {
     if (this.length + more <= this.buffer.length) return;
-    this.#use(borrowBuffer(this.buffer.length + this.growth(more)));
+    const isFirst = this.buffer === NO_BYTES && more <= this.#firstBytes;
+    this.#use(isFirst ? new Uint8Array(this.#firstBytes) : borrowBuffer(this.buffer.length + this.growth(more)));
+    this.#firstBytes = 0;
   }
 
   /** Ends a write and gives its buffer back. */

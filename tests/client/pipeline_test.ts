@@ -40,7 +40,9 @@ class Pair {
   call<T>(write: (output: FrameWriter) => void, read: Call<T>["read"], nowMs = 0): void {
     const at = this.outcomes.length;
     this.outcomes.push({ result: "pending", error: undefined });
-    this.pipeline.call(write, { read, settle: (result, error) => this.outcomes[at] = { result, error } }, nowMs);
+    this.pipeline.call(write, { read, settle: (result, error) => this.outcomes[at] = { result, error } }, {
+      sentAtMs: nowMs,
+    });
   }
 
   get(key: string, nowMs = 0): void {
@@ -167,7 +169,7 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
     const settlements = new Array<number>(calls).fill(0);
     for (let i = 0; i < calls; i++) {
       const read = [readFound, readYesNo, readData, (frame: FrameReader) => readMany(frame, 2, () => {})][below(4)];
-      pipeline.call<unknown>(() => {}, { read, settle: () => settlements[i]++ }, 0);
+      pipeline.call<unknown>(() => {}, { read, settle: () => settlements[i]++ }, { sentAtMs: 0 });
     }
     const batch = Array.from({ length: calls }, () => mutate(replies[below(replies.length)], below));
     mutated += calls;
@@ -243,6 +245,8 @@ function sampleReplies(): Uint8Array[] {
 
 Deno.test("Pipeline is full at 100,000 calls", () => {
   const pair = new Pair();
-  for (let i = 0; i < 100_000; i++) pair.pipeline.call(() => {}, { read: readYesNo, settle: () => {} }, 0);
+  for (let i = 0; i < 100_000; i++) {
+    pair.pipeline.call(() => {}, { read: readYesNo, settle: () => {} }, { sentAtMs: 0 });
+  }
   assert(pair.pipeline.isFull);
 });

@@ -240,3 +240,27 @@ Deno.test("OrmucoCacheClient goes on after a first call whose value was too larg
   assertEquals(errors.map(({ code }) => code), ["refused"]);
   await client.close();
 });
+
+Deno.test("OrmucoCacheClients that are many in one process fill a server, and the others fail without asking it", async () => {
+  const [places, count, atOnce] = [60, 300, 32];
+  await using server = await startedServer({ maxConnections: places, maxSize: count });
+  const all = Array.from({ length: count }, () => reportingClient([server.address!]));
+  const stored = await Promise.all(all.map(({ client }, i) => client.store(`key ${i}`, i)));
+  const sum = stored.filter((isStored) => isStored).length;
+  assert(sum > places - atOnce && sum <= places, `${sum} are stored`);
+  const failed = all.filter((_, i) => !stored[i]);
+  for (const { errors } of failed) assertEquals(errors.map(({ code }) => code), ["unreachable"]);
+  const { connectionsAccepted } = server.stats();
+  assert(connectionsAccepted <= places + atOnce, `${connectionsAccepted} have tried`);
+  await Promise.all(all.map(({ client }) => client.close()));
+});
+
+Deno.test("OrmucoCacheClients that wait to connect are not disturbed by one that is closed", async () => {
+  await using server = await startedServer({ maxConnections: 200 });
+  const all = Array.from({ length: 100 }, () => clientOf(server));
+  const stored = all.map((client, i) => client.store(`key ${i}`, i));
+  const closed = [0, 50].map((i) => all[i].close());
+  await Promise.all([...stored, ...closed]);
+  assertEquals((await Promise.all(stored)).filter((isStored) => isStored).length, 100, "a close waits for calls");
+  await Promise.all(all.map((client) => client.close()));
+});
