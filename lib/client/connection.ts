@@ -20,12 +20,18 @@ export interface ClientConnectionOptions {
   readonly timeoutMs: number;
   /** Name and version for the greeting. */
   readonly software: string;
+  /** Called after a minute without a call: it is to make one, which shows whether the server is still there. */
+  readonly onQuiet: () => void;
   /** Called once for each failure of a connection. */
   readonly onError: (error: CacheError) => void;
 }
 
 const FIRST_BACKOFF_MS = 50;
 const LAST_BACKOFF_MS = 5000;
+
+/** Milliseconds without a call after which `onQuiet` is called, and how often before the connection is ended. */
+const QUIET_MS = 60_000;
+const MAX_QUIET_CALLS = 10;
 
 /** A connection that is made again after it failed. */
 export class ClientConnection {
@@ -41,6 +47,7 @@ export class ClientConnection {
   #turn: Turn = { sentAtMs: 0 };
   #flushIsQueued = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #quietTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether a call is late and the timer waits 1 ms more, so that a reply that has arrived is read. */
   #isOverdue = false;
   #closed = false;
@@ -114,6 +121,7 @@ export class ClientConnection {
       this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError });
       if (pipeline.pending === 0) socket.unref();
       this.#outbox.flushNow();
+      this.#watch();
       await this.#read(socket, pipeline);
     } finally {
       closeQuietly(socket);
@@ -177,6 +185,18 @@ export class ClientConnection {
     });
   }
 
+  /** Looks whether there have been calls in the last minute. The connection of one that makes none gives its place to others. */
+  #watch(quietCalls = 0): void {
+    const turn = this.#turn;
+    this.#quietTimer = setTimeout(() => {
+      if (this.#turn !== turn || this.pending > 0) return this.#watch();
+      if (quietCalls === MAX_QUIET_CALLS) return this.#end();
+      this.#options.onQuiet();
+      this.#watch(quietCalls + 1);
+    }, QUIET_MS);
+    Deno.unrefTimer(this.#quietTimer);
+  }
+
   /** Writes the calls of this turn. */
   #flush(): void {
     this.#flushIsQueued = false;
@@ -206,6 +226,7 @@ export class ClientConnection {
     this.#outbox = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    clearTimeout(this.#quietTimer);
     if (socket !== undefined) closeQuietly(socket);
     if (error !== undefined) pipeline?.fail(error);
   }

@@ -40,6 +40,7 @@ export class RemoteCache implements OrmucoCache {
       servers,
       timeoutMs,
       software: SOFTWARE,
+      onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#report(error),
     });
   }
@@ -116,18 +117,17 @@ export class RemoteCache implements OrmucoCache {
   /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */
   async close(): Promise<void> {
     // Replies come in order: when this one is there, all earlier ones are.
-    if (this.#connection.pending > 0) {
-      await new Promise<void>((resolve) => {
-        const call = { read: readYesNo, settle: () => resolve() };
-        this.#connection.call((output) => output.empty(REQUEST.ping), call, true);
-      });
-    }
+    if (this.#connection.pending > 0) await new Promise<void>((resolve) => this.#ping(resolve, true));
     this.#connection.close();
   }
 
   /** Calls `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #ping(settle: () => void, isLast = false): void {
+    this.#connection.call((output) => output.empty(REQUEST.ping), { read: readYesNo, settle: () => settle() }, isLast);
   }
 
   async #find(keys: string[]): Promise<unknown[]> {
