@@ -9,26 +9,32 @@ import { MESSAGE, type Message, type MessageBody } from "./message.ts";
 
 /** What is known of one peer's bases. */
 export interface PeerBases {
-  /** A base that the peer has explained, and one that it has been asked to explain since the last round. */
+  /** A base that the peer has explained, and one that it has been asked to explain and has not explained. */
   told: Required<Base> | undefined;
   unclear: Base | undefined;
-  /** Messages that wait for that. */
+  /** Rounds until it may be asked again, and how many that will be the next time. */
+  rounds: number;
+  patience: number;
+  /** Messages that wait for that, and whether some were too large to wait. */
   held: Uint8Array[];
+  hasDropped: boolean;
 }
 
 /** Messages of a peer that wait until a base has been explained, at most, and their bytes: others come again. */
 const MAX_HELD = 8;
 const MAX_HELD_BYTES = 256 * 1024;
+/** Rounds after which a peer is asked again, at most: over a slow line an explanation takes longer than a round. */
+const MOST_PATIENCE = 16;
 
 /** What is known of a peer's bases at first. */
 export function newPeerBases(): PeerBases {
-  return { told: undefined, unclear: undefined, held: [] };
+  return { told: undefined, unclear: undefined, rounds: 0, patience: 1, held: [], hasDropped: false };
 }
 
-/** Forgets what a peer has been asked for and has not answered in time. */
+/** Takes note of a round: messages that have waited for one are late. */
 export function giveUpWaiting(bases: PeerBases): void {
-  bases.unclear = undefined;
   bases.held = [];
+  bases.rounds--;
 }
 
 /**
@@ -53,10 +59,14 @@ export function resolve(
     message.known = resolved;
     return true;
   }
-  if (bases.unclear === undefined) ask({ type: MESSAGE.explain, base });
-  bases.unclear ??= base;
+  if (bases.unclear === undefined || bases.rounds <= 0) {
+    ask({ type: MESSAGE.explain, base });
+    [bases.unclear, bases.rounds, bases.hasDropped] = [base, bases.patience, false];
+    bases.patience = Math.min(MOST_PATIENCE, 2 * bases.patience);
+  }
   const heldBytes = bases.held.reduce((sum, { length }) => sum + length, bytes.length);
   if (bases.held.length < MAX_HELD && heldBytes <= MAX_HELD_BYTES) bases.held.push(bytes.slice());
+  else bases.hasDropped = true;
   return false;
 }
 
@@ -68,16 +78,21 @@ function explained(known: Known, base: Base, { told }: PeerBases): Known | undef
 /**
  * Takes what a peer says that a base stands for.
  *
- * @returns The messages that have waited, and whether they can be taken now: else the base has changed since they were sent.
+ * @returns The messages that have waited and can be taken now, and whether others have to be asked for again: the base may
+ * have changed since they were sent, and large ones do not wait.
  */
-export function takeExplained(bases: PeerBases, base: Required<Base>): { held: Uint8Array[]; isSame: boolean } {
+export function takeExplained(bases: PeerBases, base: Required<Base>): { held: Uint8Array[]; isMissed: boolean } {
   const { unclear } = bases;
+  if (unclear === undefined) return { held: [], isMissed: false };
   let sum = 0;
   for (const [id, h] of base.told) sum = h > base.upTo ? NaN : (sum + mixed(id, h)) % MODULUS;
-  if (unclear === undefined || sum !== base.digest) return { held: [], isSame: false };
+  if (sum !== base.digest) return { held: [], isMissed: false };
   bases.unclear = undefined;
+  bases.patience = 1;
   bases.told = base;
-  return { held: bases.held.splice(0), isSame: isSame(unclear, base) };
+  const held = bases.held.splice(0);
+  if (isSame(unclear, base)) return { held, isMissed: bases.hasDropped };
+  return { held: [], isMissed: held.length > 0 || bases.hasDropped };
 }
 
 function isSame(base: Base, other: Base): boolean {

@@ -112,6 +112,8 @@ const ADOPT_WRITES = 2000;
 /** Entries that are compared with fingerprints for one page: they take about two milliseconds. */
 const SWEEP_PLACES = 8192;
 
+/** Entries that a peer is asked about at a time, at most. */
+const MOST_ASKED = 4096;
 /** Before and after all places. */
 const START: Place = { h: 0, id: 0 };
 const END: Place = { h: Number.MAX_SAFE_INTEGER, id: MAX_ORIGIN_ID };
@@ -181,6 +183,12 @@ export class CatchUp {
     return true;
   }
 
+  /** Begins anew with whatever is under way or broke off: what has been given is not all here any more. */
+  restart(): void {
+    this.#unfinished.clear();
+    if (this.#run !== undefined) this.#finish(this.#run);
+  }
+
   /** Ends a catch-up with a peer, or the peer's waiting for one. */
   end(peer: number): void {
     if (this.#next === peer) this.#next = undefined;
@@ -227,7 +235,7 @@ export class CatchUp {
       if (id === this.#adopting?.by) continue;
       this.#adopting = id === this.#adopting?.id
         ? this.#adopting
-        : { id, by: unmet(random, (by) => history.hasMet(by)) };
+        : { id, by: unmetAbove(id, random, (by) => history.hasMet(by)) };
       const moved = history.adopt(id, this.#adopting.by, left);
       if (moved === left) return; // and more in the next round
       left -= moved;
@@ -330,6 +338,7 @@ export class CatchUp {
       return false;
     }
     const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
+    for (const position of covered.splice(MOST_ASKED)) store.distrust(position); // of one version: nobody writes so many
     const isLast = this.#sweep.h === Infinity;
     if (isLast) this.#sweep = undefined;
     if (covered.length === 0 && isLast) return this.#doubt(run);
@@ -479,9 +488,12 @@ export class CatchUp {
   }
 }
 
-/** A random number that no origin met here has. */
-function unmet(random: () => number, isMet: (id: number) => boolean): number {
-  let id = 1 + Math.floor(random() * MAX_ORIGIN_ID);
-  while (isMet(id)) id = id % MAX_ORIGIN_ID + 1;
+/**
+ * A random number that no origin met here has, above another one: so a write that is counted under it from now on comes no
+ * earlier in pages than before, and none that are under way miss it.
+ */
+function unmetAbove(least: number, random: () => number, isMet: (id: number) => boolean): number {
+  let id = MAX_ORIGIN_ID - Math.floor(random() * (MAX_ORIGIN_ID - least));
+  while (isMet(id)) id = id === 1 ? MAX_ORIGIN_ID : id - 1;
   return id;
 }

@@ -281,6 +281,7 @@ export class Gossip implements StoreListener {
     const { store, origin } = this.#options;
     const state = this.#peers.get(peer);
     if (state === undefined) return true;
+    if (store.history.limitOrigins()) this.#catchUp.restart();
     if (message.from === origin) {
       this.#catchUp.end(peer); // the peer is this node itself, and a message of an earlier start may have begun this
       return true;
@@ -310,10 +311,10 @@ export class Gossip implements StoreListener {
 
   /** Takes the messages that have waited for what a base stands for; if that has changed since, asks for others. */
   #takeExplained(peer: number, state: PeerState, base: Required<Base>): void {
-    const { held, isSame } = takeExplained(state.bases, base);
+    const { held, isMissed } = takeExplained(state.bases, base);
     const { receive = (bytes: Uint8Array) => this.receive(peer, bytes) } = this.#options;
-    if (isSame) { for (const bytes of held) receive(bytes, peer); }
-    else if (held.length > 0 && !this.#catchUp.repeat(peer)) this.ask(peer);
+    for (const bytes of held) receive(bytes, peer);
+    if (isMissed && !this.#catchUp.repeat(peer)) this.ask(peer);
   }
 
   #dispatch(peer: number, state: PeerState, message: Message): void {
@@ -322,6 +323,7 @@ export class Gossip implements StoreListener {
         return this.#answerSync(peer, state, message.digest, message.from);
       case MESSAGE.same:
         state.lag = 0;
+        state.bases.told = undefined; // what it was needed for is over
         return answered(state, this.#options.store.nowMs);
       case MESSAGE.known:
         answered(state, this.#options.store.nowMs);
@@ -331,7 +333,7 @@ export class Gossip implements StoreListener {
         return this.#sendPage(peer, state, message);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
-        if (this.#join.takePage(peer, message)) return;
+        if (this.#join.takePage(peer, message, this.#catchUp.isExclusive)) return;
         // Once a round: two nodes that cannot keep what the other gives would never come to rest.
         if (!this.#catchUp.takePage(peer, message) || state.isOffered) return;
         state.isOffered = this.#offer(peer, TURN.take, message.known);

@@ -93,6 +93,9 @@ export class Join {
   round(peers: Iterable<readonly [peer: number, origin: number | undefined]>): void {
     this.#rounds++;
     if (this.#asked !== undefined && ++this.#asked.idleRounds > PATIENCE) this.#giveUp(this.#asked);
+    if (this.#asked !== undefined && this.#asked.waiting.size === 0 && this.#asked.wanted.length > 0) {
+      this.#goOn(this.#asked);
+    }
     if (this.#asked !== undefined || this.#rounds > this.#options.rounds || this.#met.size === 0 || this.#isFull) {
       return;
     }
@@ -141,12 +144,20 @@ export class Join {
     this.#goOn(asked);
   }
 
-  /** Takes entries that were asked for. Returns whether the page was an answer to that. */
-  takePage(peer: number, page: Page & Head): boolean {
+  /**
+   * Takes entries that were asked for; they are asked for again if nothing may come from elsewhere, since entries are verified.
+   *
+   * @returns Whether the page was an answer to that.
+   */
+  takePage(peer: number, page: Page & Head, isExclusive: boolean): boolean {
     const asked = this.#asked;
     const places = asked?.peer === peer ? asked.waiting.get(page.question) : undefined;
     if (asked === undefined || places === undefined) return false;
     asked.waiting.delete(page.question);
+    if (isExclusive) {
+      asked.wanted.unshift(...places); // for a later round
+      return true;
+    }
     const versions = new Set(places.map(({ h }) => h));
     for (const write of page.writes) if (versions.has(write.version.h)) this.#options.fill(peer, write, page.known);
     const last = page.more === MORE.nothing ? undefined : page.writes[0];

@@ -58,7 +58,8 @@ function missingWrites(store: Store, pull: Pull, maxWrites: number): { writes: W
   for (const { id, log } of after.h > 0 ? [] : history.knowledge.beyond(theirs)) {
     if (log !== undefined) least.set(log, Math.min(least.get(log) ?? Infinity, (theirs.get(id) ?? 0) + 1));
   }
-  const from = (log: WriteLog) => Math.max(history.cleared + 1, Math.min(least.get(log) ?? Infinity, after.h));
+  const isFirst = after.h === 0 && history.orphaned.length === 0; // orphans may be anywhere
+  const from = (log: WriteLog) => Math.max(history.cleared + 1, isFirst ? least.get(log) ?? Infinity : after.h);
   const positions: number[] = [];
   let bytes = 0;
   for (const position of history.logs.ascending(from)) {

@@ -117,27 +117,37 @@ export class History {
     return this.#fingerprints.size;
   }
 
-  /** An origin. Where there are too many, those with the fewest writes here make room for a new one, and those leave. */
   #origin(id: number): Origin {
-    const met = this.knowledge.find(id);
-    if (met !== undefined) return met;
-    if (this.knowledge.isFull) this.#retire(this.knowledge.least());
     return this.knowledge.get(id);
   }
 
-  #retire(least: Origin[]): void {
-    for (const origin of least) {
-      for (const position of [...this.logs.after(origin, 0)]) this.#evict(position);
+  /**
+   * Gives up origins beyond the limit, those with the fewest writes here: these leave. What they have replaced can be told no
+   * more, so all that is known up to them counts as forgotten.
+   *
+   * @returns Whether there were any.
+   */
+  limitOrigins(): boolean {
+    const gone = new Set(this.knowledge.excess());
+    if (gone.size === 0) return false;
+    const leaving: number[] = [];
+    for (const log of this.logs.all) {
+      if (log.owner !== undefined && !gone.has(log.owner as Origin)) continue;
+      for (const position of log.after(0)) if (gone.has(this.logs.originAt(position))) leaving.push(position);
     }
-    const gone = least.filter(({ size }) => size === 0);
-    const labels = new Set(gone.map(({ label }) => label).filter((label) => label !== 0));
-    if (labels.size > 0) this.#fingerprints.removeLabels((label) => labels.has(label));
-    for (const label of labels) this.#labelled[label] = undefined;
+    for (const position of leaving) this.#evict(position);
+    let upTo = 0;
     for (const origin of gone) {
+      const { newest, known, left, lost, forgotten, label } = origin;
+      upTo = Math.max(upTo, newest, known, left, lost, forgotten);
+      if (label !== 0) this.#labelled[label] = undefined;
       this.#forgetful.delete(origin);
       this.#suspects.delete(origin);
     }
+    this.#fingerprints.removeLabels((label) => this.#labelled[label] === undefined);
     this.knowledge.remove(gone);
+    this.forgetUpTo(upTo);
+    return true;
   }
 
   /** How far an origin's writes are known; 0 for one not met. */
@@ -257,19 +267,14 @@ export class History {
   /** Origins of which more has been held here than is known, which a catch-up under way or broken off leaves. */
   get orphaned(): number[] {
     const orphaned: number[] = [];
+    const holding = this.logs.holdingBeyond(this.#suspects);
     for (const origin of this.#suspects) {
       const { id, known, forgotten, lost } = origin;
-      if (Math.max(forgotten, lost) > Math.max(known, this.cleared) || this.#hasOrphans(origin)) orphaned.push(id);
+      if (!holding.has(origin)) origin.newest = Math.min(origin.newest, known); // what was newer has left
+      if (Math.max(forgotten, lost) > Math.max(known, this.cleared) || holding.has(origin)) orphaned.push(id);
       else if (Math.max(forgotten, lost) <= known) this.#suspects.delete(origin);
     }
     return orphaned;
-  }
-
-  #hasOrphans(origin: Origin): boolean {
-    if (origin.size === 0 || origin.newest <= origin.known) return false;
-    if (!this.logs.after(origin, origin.known).next().done) return true;
-    origin.newest = origin.known; // what was newer has left
-    return false;
   }
 
   /**

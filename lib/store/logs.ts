@@ -89,6 +89,23 @@ export class Logs {
     for (const position of log.after(h)) if (log.owner === origin || this.originAt(position) === origin) yield position;
   }
 
+  /** Those of some origins of which more is held than is known. */
+  holdingBeyond(origins: Iterable<Origin>): Set<Origin> {
+    const holding = new Set<Origin>();
+    let least = Infinity;
+    for (const origin of origins) {
+      const { log, size, newest, known } = origin;
+      if (log === undefined || size === 0 || newest <= known) continue;
+      if (log.owner === undefined) least = Math.min(least, known);
+      else if (!log.after(known).next().done) holding.add(origin);
+    }
+    for (const position of least === Infinity ? [] : this.all[this.#maxLogs].after(least)) {
+      const origin = this.originAt(position);
+      if (this.#records.h(position) > origin.known) holding.add(origin);
+    }
+    return holding;
+  }
+
   /** How many writes of some origins are known here and unknown to a peer, who knows them as `have` says. */
   count(origins: readonly Origin[], have: (id: number) => number): number {
     let [count, least] = [0, Infinity];

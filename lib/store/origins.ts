@@ -98,15 +98,15 @@ export class Origins {
     return origin;
   }
 
-  /** Whether there is no room for another. */
-  get isFull(): boolean {
-    return this.all.length >= this.#maxOrigins;
-  }
-
-  /** Those with the fewest writes here, and of those with equally few the ones whose last known write is oldest. */
-  least(): Origin[] {
+  /**
+   * Those that are too many, and some more: the ones with the fewest writes here, and of those with equally few the ones whose
+   * last known write is oldest.
+   */
+  excess(): Origin[] {
+    const excess = this.all.length - this.#maxOrigins;
+    if (excess <= 0) return [];
     const others = this.all.slice(1).sort((a, b) => a.size - b.size || a.known - b.known);
-    return others.slice(0, Math.ceil(this.#maxOrigins * RETIRED));
+    return others.slice(0, excess + Math.ceil(this.#maxOrigins * RETIRED));
   }
 
   /** Gives up what is known of some. */
@@ -171,7 +171,9 @@ export class Origins {
    * @param present Numbers of origins that are listed in any case: those of peers, of which new writes come.
    */
   knownFor(present: readonly number[]): Known {
-    if (this.#count <= this.#maxListed) return this.#listOf([this.own, ...this.#recent]);
+    if (this.#count <= this.#maxListed) {
+      return this.#upTo === 0 ? this.#listOf([this.own, ...this.#recent]) : this.known;
+    }
     if (this.#recent.size > this.#maxListed) this.#settle();
     const upTo = this.#upTo;
     const apart = this.#apart(present, upTo);

@@ -32,8 +32,9 @@ export interface Owner {
 
 interface Chunk {
   id: number;
-  /** No version in it is below this. */
+  /** No write in it comes before one of this version and origin; all of the next chunk come after those in it. */
   least: number;
+  leastId: number;
   /** Positions in ascending order of versions; 0 where one has been removed. */
   positions: Uint32Array;
   /** The origin of the write at each place, in a log of many origins. */
@@ -93,10 +94,10 @@ export class Chunks {
   }
 
   /** Opens a chunk with `places` places. */
-  open(log: WriteLog, least: number, places: number): Chunk {
+  open(log: WriteLog, least: number, leastId: number, places: number): Chunk {
     const id = this.#free.pop() ?? this.#chunks.length;
     const positions = (places === CHUNK ? this.#spare.pop() : undefined) ?? new Uint32Array(places);
-    const chunk = { id, least, positions, owners: [], length: 0, live: 0, log };
+    const chunk = { id, least, leastId, positions, owners: [], length: 0, live: 0, log };
     this.#chunks[id] = chunk;
     this.bytes += places * log.placeBytes;
     this.#placeBytes = Math.max(this.#placeBytes, log.placeBytes);
@@ -152,7 +153,7 @@ export class WriteLog {
     const isLast = h > this.#newest || (h === this.#newest && this.owner !== undefined) || this.#chunks.length === 0;
     if (!isLast) return this.#insert(position, h, owner);
     this.#newest = h;
-    this.#append(this.#tail(h), position, owner);
+    this.#append(this.#tail(h, this.#idOf(owner)), position, owner);
   }
 
   /** Takes note that a place of a chunk has become free. */
@@ -194,9 +195,12 @@ export class WriteLog {
   /** Position of an origin's write of version `h`, or 0. */
   at(h: number, owner: Owner): number {
     if (h > this.#newest) return 0;
-    for (const position of this.after(h - 1)) {
-      if (this.#records.h(position) !== h) break;
-      if (this.#all.owner(position) === owner) return position;
+    const chunk = this.#chunks[this.#find(h, this.#idOf(owner))];
+    if (chunk === undefined) return 0;
+    for (let at = this.#placeFor(chunk, h, this.#idOf(owner) - 1); at < chunk.length; at++) {
+      const position = chunk.positions[at];
+      if (position === 0) continue;
+      return this.#records.h(position) === h && this.#ownerAt(chunk, at) === owner ? position : 0;
     }
     return 0;
   }
@@ -213,10 +217,10 @@ export class WriteLog {
   }
 
   /** The chunk that the newest write goes to. */
-  #tail(h: number): Chunk {
+  #tail(h: number, id: number): Chunk {
     const last = this.#chunks.at(-1);
     if (last !== undefined && this.#hasRoom(last)) return last;
-    const chunk = this.#all.open(this, h, last === undefined ? SMALLEST_CHUNK : CHUNK);
+    const chunk = this.#all.open(this, h, id, last === undefined ? SMALLEST_CHUNK : CHUNK);
     this.#chunks.push(chunk);
     if (last !== undefined) this.#merge(this.#chunks.length - 2);
     return chunk;
@@ -240,11 +244,11 @@ export class WriteLog {
 
   /** Adds a write where others are newer. Those that come one after another each find the end of the same chunk. */
   #insert(position: number, h: number, owner: Owner): void {
-    let i = Math.max(0, this.#find(h));
-    let at = this.#placeFor(this.#chunks[i], h, owner.id);
-    for (; i > 0 && at === 0 && this.#chunks[i].least === h; at = this.#placeFor(this.#chunks[i], h, owner.id)) i--;
+    const i = Math.max(0, this.#find(h, this.#idOf(owner)));
     const chunk = this.#chunks[i];
-    chunk.least = Math.min(chunk.least, h);
+    const id = this.#idOf(owner);
+    const at = this.#placeFor(chunk, h, id);
+    if (isBefore(h, id, chunk.least, chunk.leastId)) [chunk.least, chunk.leastId] = [h, id];
     if (at > 0 && chunk.positions[at - 1] === 0) {
       this.#put(chunk, at - 1, position, owner);
       chunk.live++;
@@ -261,17 +265,28 @@ export class WriteLog {
     }
   }
 
-  /** Place in a chunk before which are all writes that come before one of version `h` of an origin. */
+  /** First place in a chunk whose write comes after one of version `h` of an origin; where writes were removed does not matter. */
   #placeFor(chunk: Chunk, h: number, id: number): number {
-    let at = this.#firstAfter(chunk, h);
-    if (this.owner !== undefined) return at;
-    for (let before = at - 1; before >= 0; before--) {
-      const held = chunk.positions[before];
-      if (held === 0) continue;
-      if (this.#records.h(held) < h || chunk.owners[before]!.id < id) break;
-      at = before;
+    const { positions, length } = chunk;
+    let [low, high] = [0, length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      let at = middle;
+      while (at < high && positions[at] === 0) at++;
+      if (at < high && !isBefore(h, id, this.#records.h(positions[at]), this.#idOf(this.#ownerAt(chunk, at)))) {
+        low = at + 1;
+      } else high = middle;
     }
-    return at;
+    return low;
+  }
+
+  /** The number of an origin where it matters for the order; in a log of its own it does not, and may change. */
+  #idOf(owner: Owner): number {
+    return this.owner === undefined ? owner.id : 0;
+  }
+
+  #ownerAt(chunk: Chunk, at: number): Owner {
+    return this.owner ?? chunk.owners[at]!;
   }
 
   /** Makes room in a full chunk: moves what is from a place on, or else its later half, to a chunk of its own. */
@@ -286,7 +301,8 @@ export class WriteLog {
     if (rest.length > 0) {
       let places = SMALLEST_CHUNK;
       while (places < Math.min(CHUNK, 2 * rest.length)) places *= GROWTH;
-      const other = this.#all.open(this, this.#records.h(positions[rest[0]]), Math.min(CHUNK, places));
+      const id = this.#idOf(this.#ownerAt(chunk, rest[0]));
+      const other = this.#all.open(this, this.#records.h(positions[rest[0]]), id, Math.min(CHUNK, places));
       for (const place of rest) this.#append(other, positions[place], this.owner ?? owners[place]!);
       this.#chunks.splice(i + 1, 0, other);
     }
@@ -313,18 +329,19 @@ export class WriteLog {
   }
 
   #indexOf(chunk: Chunk): number {
-    // Chunks that begin with the same version stand side by side.
-    for (let i = this.#find(chunk.least); i >= 0; i--) if (this.#chunks[i] === chunk) return i;
+    // In a log of one origin, chunks that begin with the same version may stand side by side.
+    for (let i = this.#find(chunk.least, chunk.leastId); i >= 0; i--) if (this.#chunks[i] === chunk) return i;
     throw new Error("a chunk that is not in its log");
   }
 
-  /** Index of the last chunk that begins at `h` or below; -1 if none does. */
-  #find(h: number): number {
+  /** Index of the last chunk that begins at version `h` of an origin or before; -1 if none does. */
+  #find(h: number, id = Infinity): number {
     let [low, high] = [0, this.#chunks.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#chunks[middle].least <= h) low = middle + 1;
-      else high = middle;
+      const { least, leastId } = this.#chunks[middle];
+      if (isBefore(h, id, least, leastId)) high = middle;
+      else low = middle + 1;
     }
     return low - 1;
   }
@@ -341,4 +358,9 @@ export class WriteLog {
     }
     return low;
   }
+}
+
+/** Whether a write of one version and origin comes before another in the order of pages. */
+function isBefore(h: number, id: number, otherH: number, otherId: number): boolean {
+  return h < otherH || (h === otherH && id < otherId);
 }

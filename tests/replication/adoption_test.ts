@@ -1,6 +1,7 @@
 /** What a catch-up that broke off has left, and how the others hear of it. */
 
 import { assert, assertEquals } from "@std/assert";
+import { MAX_ORIGIN_ID } from "../../lib/base/limits.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
 import { applyFrom, breakOff, get, HUB, join, key, rounds, set } from "../support/gossip_nodes.ts";
 import { knowsAll } from "../support/stores.ts";
@@ -18,7 +19,10 @@ Deno.test("Gossip shares what a catch-up has left when its peer does not come ba
   assertEquals([all.gossips[1].adoptions, c.stats().entries], [1, 10]);
   for (let i = 1; i <= 10; i++) {
     assertEquals([b, c].map((store) => get(store, i)), [`value ${i}`, `value ${i}`]);
-    assertEquals([b, c].map((store) => store.versionOf(key(i))), [1, 1].map((by) => ({ ...a.versionOf(key(i))!, by })));
+    assertEquals(
+      [b, c].map((store) => store.versionOf(key(i))),
+      [b, c].map(() => ({ ...a.versionOf(key(i))!, by: MAX_ORIGIN_ID })),
+    );
   }
   assertEquals([b.history.knownOf(100), c.history.digest], [0, b.history.digest]);
   all.gossips[0].connect(2);
@@ -81,11 +85,15 @@ Deno.test("Gossip adopts more than a round's worth in slices, and makes it known
     assert(b.apply(key(i), { version: { h: 5000 + i, origin: 55 }, kind: ENTRY, entry }, knowsAll(b)));
   }
   rounds(all, 3);
-  assertEquals(b.history.knownOf(1), 0);
+  assertEquals(b.history.knownOf(MAX_ORIGIN_ID), 0);
   rounds(all, 2);
-  assertEquals([b.history.knownOf(1), c.stats().entries], [0, 1]);
+  assertEquals([b.history.knownOf(MAX_ORIGIN_ID), c.stats().entries], [0, 1]);
   rounds(all, 2);
-  assertEquals([b.history.knownOf(1), c.history.knownOf(1), c.stats().entries], [9500, 9500, 4501]);
+  assertEquals([b.history.knownOf(MAX_ORIGIN_ID), c.history.knownOf(MAX_ORIGIN_ID), c.stats().entries], [
+    9500,
+    9500,
+    4501,
+  ]);
   assertEquals([b.history.knownOf(55), c.history.knownOf(55), b.history.orphaned, c.history.orphaned], [
     4096,
     4096,

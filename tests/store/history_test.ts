@@ -320,23 +320,31 @@ Deno.test("History.adopt() does nothing for an origin that is not met", () => {
   assertEquals([history.adopt(7, 70, 10), history.hasMet(7), history.hasMet(70)], [0, false, false]);
 });
 
-Deno.test("History gives up origins without writes first, and lets go what those with the fewest hold", () => {
-  const all = fixture(0, { maxOrigins: 64 }); // two at a time
+Deno.test("History.limitOrigins() gives up those without writes first, and lets go what those with the fewest hold", () => {
+  const all = fixture(0, { maxOrigins: 64 }); // two at a time, and what is too many
   const { history, dropped } = all;
   for (let id = 1000; history.origins.length < 64; id++) history.know({ h: id, origin: id });
+  assertEquals(history.limitOrigins(), false);
   const held = [add(all, { h: 9000, origin: 1000 })];
   history.know({ h: 9000, origin: 1 });
-  assertEquals([1000, 1001, 1002, 1003, 1].map((id) => history.hasMet(id)), [true, false, false, true, true]);
-  history.know({ h: 9000, origin: 2 });
-  for (const { id } of history.origins) {
+  assertEquals([history.limitOrigins(), history.limitOrigins()], [true, false]);
+  assertEquals([1000, 1001, 1003, 1004, 1].map((id) => history.hasMet(id)), [true, false, false, true, true]);
+  assertEquals([history.floor, dropped], [1003, []], "what those had replaced counts as forgotten");
+  for (const id of [2, 3, 4]) history.know({ h: 9000, origin: id });
+  for (const { id } of [...history.origins]) {
     const positions = id === ME || id === 1000 ? [] : [1, 2].map((h) => add(all, { h, origin: id }));
-    if (id === 1003) held.push(...positions);
+    if (id === 1004 || id === 1005) held.push(...positions);
   }
-  assertEquals([dropped, history.origins.length], [[], 64]);
-  history.know({ h: 1, origin: 3 });
-  assertEquals(dropped, held);
-  assertEquals([1000, 1003, 1004, 3, ME].map((id) => history.hasMet(id)), [false, false, true, true, true]);
-  assertEquals(history.origins.length, 63);
+  assertEquals([history.limitOrigins(), dropped.sort()], [true, held.sort()]);
+  assertEquals([1000, 1004, 1005, 1006, 4, ME].map((id) => history.hasMet(id)), [
+    false,
+    false,
+    false,
+    true,
+    true,
+    true,
+  ]);
+  assertEquals([history.origins.length, history.floor], [62, 9000]);
 });
 
 Deno.test("History.attach() keeps what is known, forgotten and cleared, and no writes", () => {

@@ -137,6 +137,35 @@ for (
   });
 }
 
+for (const [seed, range, most] of [[2, 200, 1500], [3, 20, 800], [5, 3000, 4000]]) {
+  Deno.test(`WriteLog of many origins keeps ${most} writes of ${range} versions in the order of versions, then of origins`, () => {
+    const random = seeded(seed);
+    const records = new Stub();
+    const chunks = new Chunks(records as unknown as Records);
+    const log = new WriteLog(records as unknown as Records, chunks);
+    const owners = Array.from({ length: 60 }, (_, i): Owner => ({ id: 1 + i * 37 % 61, size: 0, newest: 0 }));
+    let model: { h: number; owner: Owner; position: number }[] = [];
+    for (let step = 0; step < 20_000; step++) {
+      const [h, owner] = [1 + below(random, range), owners[below(random, owners.length)]];
+      if (model.length > most || (model.length > 0 && random() < 0.35)) {
+        const [{ position }] = model.splice(below(random, model.length), 1);
+        chunks.remove(position);
+      } else if (log.at(h, owner) === 0) {
+        const position = records.write(h);
+        log.add(position, owner);
+        model.push({ h, owner, position });
+      }
+      if (step % 500 > 0) continue;
+      model = model.sort((a, b) => a.h - b.h || a.owner.id - b.owner.id);
+      assertEquals([...log.after(0)], model.map(({ position }) => position), `step ${step}`);
+      assertEquals(model.map(({ h, owner }) => log.at(h, owner)), model.map(({ position }) => position));
+      assertEquals(model.map(({ position }) => chunks.owner(position)), model.map(({ owner }) => owner));
+    }
+    for (const { position } of model) chunks.remove(position);
+    assertEquals([log.size, owners.some(({ size }) => size > 0), chunks.bytes], [0, false, 0]);
+  });
+}
+
 Deno.test("WriteLog is empty when nothing was added", () => {
   const { logs: [log], chunks } = fixture();
   assertEquals([[...log.after(0)], [...log.before(9)], log.countAfter(0), log.size, chunks.bytes], [[], [], 0, 0, 0]);
