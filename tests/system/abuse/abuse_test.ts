@@ -1,4 +1,4 @@
-/** The attacks that the server holds, as small as they may be; the task `abuse` makes all of them, in full. */
+/** All attacks, as small as they may be; the task `abuse` makes them in full. */
 
 import { assert, assertEquals } from "@std/assert";
 import { ATTACKS } from "./attacks.ts";
@@ -6,8 +6,6 @@ import { judged } from "./judge.ts";
 import type { Scene } from "./scene.ts";
 
 const utf8 = new TextEncoder();
-
-/** Names of the attacks that the server holds. */
 
 for (const [name, attack] of Object.entries(ATTACKS)) {
   Deno.test({
