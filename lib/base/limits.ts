@@ -8,8 +8,8 @@ export const MAX_KEY_BYTES = 4096;
 export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 /** Bytes of a frame after its header at most: a value, its key, and the fields beside them. */
 export const MAX_BODY_BYTES = MAX_VALUE_BYTES + MAX_KEY_BYTES + 64;
-/** Bytes of a message between peers at most: a value, and what the sender knows of all origins. */
-export const MAX_GOSSIP_BYTES = MAX_VALUE_BYTES + 1024 * 1024;
+/** Bytes of a message between peers at most: a value, and 12 bytes for each of 131,072 origins. */
+export const MAX_GOSSIP_BYTES = MAX_VALUE_BYTES + 2 * 1024 * 1024;
 /** Bytes of a HELLO's body at most. */
 export const MAX_HELLO_BYTES = 1024;
 /** Bytes of a key in memcached's protocols at most. */

@@ -276,8 +276,9 @@ export class CatchUp {
     for (const write of page.writes) apply(peer, write, theirs);
     const isAscending = this.#take(run, page);
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
+    // No peer has met so many origins: this one lies.
     if (run.lossy.size > MAX_ORIGINS) {
-      this.#finish(run); // no peer has met so many
+      this.#finish(run);
       return false;
     }
     if (!run.isWalked) this.#takeDepartures(page);
@@ -338,7 +339,8 @@ export class CatchUp {
       return false;
     }
     const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
-    for (const position of covered.splice(MOST_ASKED)) store.distrust(position); // of one version: nobody writes so many
+    // No servers write so many entries of one version, which are looked at together: a peer has made them up.
+    for (const position of covered.splice(MOST_ASKED)) store.distrust(position);
     const isLast = this.#sweep.h === Infinity;
     if (isLast) this.#sweep = undefined;
     if (covered.length === 0 && isLast) return this.#doubt(run);

@@ -43,7 +43,7 @@ export class HeldBuffers implements BufferAccount {
     this.#all.changed(bytes);
   }
 
-  /** Whether so many bytes more may be held; of what is not needed by others, room is made for them. */
+  /** Whether `bytes` more may be held: connections that hold more, and move nothing, are ended to make room. */
   mayHold(bytes: number): boolean {
     return !this.#isClosed && this.#all.hasRoom(bytes, this);
   }
@@ -79,7 +79,7 @@ export class Buffers {
     return held;
   }
 
-  /** Takes note that so many bytes more are held. If those are too many, connections are ended. */
+  /** Takes note that `bytes` more are held, or fewer if it is below 0. Beyond `maxBytes`, connections are ended. */
   changed(bytes: number): void {
     this.bytes += bytes;
     if (bytes <= 0) return;
@@ -87,7 +87,7 @@ export class Buffers {
     while (this.bytes > this.maxBytes && this.#cut(true)) continue;
   }
 
-  /** Whether there is room for so many bytes; if not, those who hold more and move nothing are ended first. */
+  /** Whether there is room for `bytes` more; holders of more than the one that asks, which move nothing, are ended first. */
   hasRoom(bytes: number, { bytes: own }: HeldBuffers): boolean {
     while (this.bytes + bytes > this.maxBytes) if (!this.#cut(false, own)) return false;
     return true;

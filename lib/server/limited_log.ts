@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 const MAX_REMEMBERED = 256;
 const MAX_LETTERS = 500;
 /** Characters that end a line, move the cursor of a terminal, or turn the direction of text. */
-// deno-lint-ignore no-control-regex
+// deno-lint-ignore no-control-regex -- control characters are what is looked for
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
 
 interface Said {

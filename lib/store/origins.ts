@@ -27,12 +27,13 @@ export interface Origin extends Owner {
   log: WriteLog | undefined;
 }
 
-/** Origins that are told apart at most; of more, those with the fewest writes here make room, this part of them at a time. */
+/** Origins that are told apart at most. */
 export const MAX_ORIGINS = 131_072;
+/** Part of `MAX_ORIGINS` that makes room when there are more: the origins with the fewest writes here. */
 const RETIRED = 1 / 32;
 /** Origins up to which each is listed to peers. */
 const MAX_LISTED = 512;
-/** Part of so many that is listed after the others have been put into a base. */
+/** Part of `MAX_LISTED` origins that stays listed when the others are put into a base. */
 const LISTED = 1 / 4;
 /** Sums up to a version that are kept: of this node's base and of those of its peers. */
 const MAX_SUMS = 16;

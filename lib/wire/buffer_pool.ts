@@ -7,7 +7,7 @@ export const SMALL_BUFFER_BYTES = 64 * 1024;
 
 /** Told of the memory that the buffers of one connection take. */
 export interface BufferAccount {
-  /** Takes note that they take so many bytes more, or less if it is below 0. */
+  /** Takes note that the buffers take `bytes` more, or less if it is below 0. */
   changed(bytes: number): void;
 }
 
