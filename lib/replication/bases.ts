@@ -23,8 +23,11 @@ export interface PeerBases {
 /** Messages of a peer that wait until a base has been explained, at most, and their bytes: others come again. */
 const MAX_HELD = 8;
 const MAX_HELD_BYTES = 256 * 1024;
-/** Rounds after which a peer is asked again, at most: over a slow line an explanation takes longer than a round. */
-const MOST_PATIENCE = 16;
+/**
+ * Rounds after which a peer is asked again, at most: over a slow line an explanation takes longer than a round. With more, a
+ * catch-up would be given up before (as a silent peer is, after three rounds).
+ */
+const MOST_PATIENCE = 3;
 
 /** What is known of a peer's bases at first. */
 export function newPeerBases(): PeerBases {
@@ -33,6 +36,7 @@ export function newPeerBases(): PeerBases {
 
 /** Takes note of a round: messages that have waited for one are late. */
 export function giveUpWaiting(bases: PeerBases): void {
+  if (bases.held.length > 0) bases.hasDropped = true;
   bases.held = [];
   bases.rounds--;
 }
@@ -61,7 +65,7 @@ export function resolve(
   }
   if (bases.unclear === undefined || bases.rounds <= 0) {
     ask({ type: MESSAGE.explain, base });
-    [bases.unclear, bases.rounds, bases.hasDropped] = [base, bases.patience, false];
+    [bases.unclear, bases.rounds] = [base, bases.patience];
     bases.patience = Math.min(MOST_PATIENCE, 2 * bases.patience);
   }
   const heldBytes = bases.held.reduce((sum, { length }) => sum + length, bytes.length);
@@ -79,7 +83,7 @@ function explained(known: Known, base: Base, { told }: PeerBases): Known | undef
  * Takes what a peer says that a base stands for.
  *
  * @returns The messages that have waited and can be taken now, and whether others have to be asked for again: the base may
- * have changed since they were sent, and large ones do not wait.
+ * have changed since they were sent, and large ones do not wait, nor does any longer than a round.
  */
 export function takeExplained(bases: PeerBases, base: Required<Base>): { held: Uint8Array[]; isMissed: boolean } {
   const { unclear } = bases;
@@ -91,8 +95,10 @@ export function takeExplained(bases: PeerBases, base: Required<Base>): { held: U
   bases.patience = 1;
   bases.told = base;
   const held = bases.held.splice(0);
-  if (isSame(unclear, base)) return { held, isMissed: bases.hasDropped };
-  return { held: [], isMissed: held.length > 0 || bases.hasDropped };
+  const { hasDropped } = bases;
+  bases.hasDropped = false;
+  if (isSame(unclear, base)) return { held, isMissed: hasDropped };
+  return { held: [], isMissed: held.length > 0 || hasDropped };
 }
 
 function isSame(base: Base, other: Base): boolean {

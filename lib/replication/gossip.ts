@@ -3,7 +3,7 @@
  * knows the store and its history, not how messages travel, and it reads no clock but the store's.
  */
 
-import { giveUpWaiting, resolve, takeExplained } from "./bases.ts";
+import { giveUpWaiting, newPeerBases, resolve, takeExplained } from "./bases.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Join } from "./join.ts";
 import { livesAt, nameOf, pageAt, pageFor, placesBefore, verifiedFor, writesAt } from "./pages.ts";
@@ -293,7 +293,8 @@ export class Gossip implements StoreListener {
     if (this.#isWaiting) this.flush(); // own writes are told before newer ones of another node replace them
     // If this claims more writes of this node than it has made, a peer has lied. The next write is newer than the claim.
     store.history.know({ h: claimed(message, origin), origin });
-    state.origin = message.from;
+    // What a former start of the peer has been asked, this one does not know.
+    if (state.origin !== message.from) [state.origin, state.bases] = [message.from, newPeerBases()];
     store.clearUpTo(message.cleared);
     const ask = (body: MessageBody) => this.#send([peer], body);
     const { knowledge } = store.history;

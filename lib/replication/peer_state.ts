@@ -23,7 +23,7 @@ export interface PeerState {
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
   isOffered: boolean;
   /** What the bases in its messages stand for. */
-  readonly bases: PeerBases;
+  bases: PeerBases;
 }
 
 /** What is known of a peer at first. */

@@ -17,6 +17,7 @@ import {
   said,
   set,
   settle,
+  step,
   tell,
 } from "../support/gossip_nodes.ts";
 import { knowsAll } from "../support/stores.ts";
@@ -118,5 +119,57 @@ Deno.test("Gossip goes on with a catch-up whose base has changed before it could
   a.history.know({ h: 200_000, origin: 1005 }); // which was in the base
   settle(all);
   rounds(all, 1);
+  assertEquals([b.stats().entries, b.history.digest], [200, a.history.digest]);
+});
+
+/** Does a round of the second of two nodes, in which every message that is an explanation is lost. */
+function roundWithoutExplanations(all: Joined): void {
+  all.gossips[1].round(() => 0);
+  for (let messages = 0; all.waiting.length > 0; messages++) {
+    assert(messages < 1000, "no end");
+    if (all.waiting[0].message.type === MESSAGE.explained) all.waiting.shift();
+    else step(all);
+  }
+}
+
+Deno.test("Gossip asks for an explanation again after three rounds at most, however many have been lost", () => {
+  const all = join(PAIR, { eager: false, maxListed: 8 });
+  const [a, b] = all.stores;
+  fill(a, 200);
+  const asked = Array.from({ length: 15 }, () => {
+    roundWithoutExplanations(all);
+    return explanations(all).length > 0;
+  });
+  assertEquals(asked.map((is, i) => (is ? i : -1)).filter((i) => i >= 0), [0, 1, 3, 6, 9, 12]);
+  rounds(all, 1);
+  assertEquals([b.stats().entries, b.history.digest], [200, a.history.digest]);
+});
+
+Deno.test("Gossip asks a peer that has started again at once, however long the former start has not answered", () => {
+  const all = join(PAIR, { eager: false });
+  const base = { upTo: 4096, digest: 12_345 };
+  const hear = (from: number) => {
+    const known = Object.assign(new Map([[9, 5]]), { base });
+    tell(all, 1, 0, { from, clock: 1, cleared: 0, type: MESSAGE.known, turn: 0, known });
+    all.gossips[1].round(() => 0);
+    all.waiting.length = 0;
+    return explanations(all).length;
+  };
+  assertEquals([hear(100), hear(100), hear(100), hear(777), hear(777)], [1, 1, 0, 1, 1]);
+});
+
+Deno.test("Gossip asks at once for what has waited longer than a round for an explanation", () => {
+  const all = join(PAIR, { eager: false, maxListed: 8 });
+  const [a, b] = all.stores;
+  fill(a, 200);
+  roundWithoutExplanations(all);
+  all.gossips[1].round(() => 0);
+  assertEquals(explanations(all), ["explain 1>0", "explained 0>1"]);
+  all.waiting.length = 0;
+  const { knowledge } = a.history;
+  const base = knowledge.explain(knowledge.knownFor([101]).base!, [101])!;
+  tell(all, 1, 0, { from: 100, clock: 1, cleared: 0, type: MESSAGE.explained, base });
+  assertEquals(said(all), ["sync 1>0"]);
+  settle(all);
   assertEquals([b.stats().entries, b.history.digest], [200, a.history.digest]);
 });
