@@ -20,6 +20,9 @@ const SPAN_BYTES = 8 + 2 + 2;
 /** Buckets for each of the last writes that are known exactly, and bytes of one. */
 export const EXACT_BUCKETS = 2;
 const EXACT_BYTES = 8 + 1;
+/** Fingerprints that have no cell, at most, and as a part of all cells. */
+const MOST_STASHED = 1024;
+const STASHED = 1 / 16;
 /** Part of a store's memory that fingerprints may take, and of a small one's; and the bytes that they may take where there is room. */
 const SHARE = 1 / 8;
 const SMALL_SHARE = 1 / 4;
@@ -60,6 +63,11 @@ export function bytesOf(bits: number): number {
 /** Spans of such a table. */
 export function spansOf(bits: number): number {
   return 2 ** bits / SPAN_BUCKETS;
+}
+
+/** Fingerprints that may have no cell beside such a table, at most. */
+export function stashedIn(bits: number): number {
+  return Math.min(MOST_STASHED, CELLS * 2 ** bits * STASHED);
 }
 
 function mostIn(bits: number): number {

@@ -5,7 +5,8 @@
  * A hash table of fixed buckets in which each hash has two (Azar and others, 1994), as a cuckoo filter's (Fan and others,
  * 2014), so it stays fast while nine in ten of its cells are in use. A cell holds what its bucket does not tell of the hash,
  * a label, and a span of versions. A span is an interval with about as many fingerprints as any other; its end stands for
- * the version of each. Where versions lie close together, so do the ends.
+ * the version of each. Where versions lie close together, so do the ends. A fingerprint whose buckets are full, and stay so
+ * whatever moves, has a place beside the table (fingerprint_stash.ts).
  *
  * A fingerprint may move to its other bucket to make room. Moves towards the beginning of the table are remembered, so that
  * a walk that goes on later meets what has moved behind it.
@@ -21,7 +22,11 @@ import {
   LEAST_BITS,
   MAX_FINGERPRINTS,
   spansOf,
+  stashedIn,
 } from "./fingerprint_size.ts";
+import { type Fingerprint, FingerprintStash } from "./fingerprint_stash.ts";
+
+export type { Fingerprint };
 
 /** The first table has `FEWER_BITS` bits fewer than the largest one allowed, and `MOST_FIRST_BITS` at most. */
 const FEWER_BITS = 4;
@@ -29,7 +34,7 @@ const MOST_FIRST_BITS = 11;
 /** A table of fewer bits grows rather than give several fingerprints one span. */
 const MOST_EXACT_BITS = 13;
 const HASH_BITS = 32;
-/** Part of the cells in use: with fewer, a table is not grown because some buckets are full. */
+/** Part of the cells in use: with fewer, a table is not grown because many fingerprints have no cell. */
 const SPARSE = 0.25;
 /** Fingerprints that may have to move to make room for another. */
 const MOST_MOVES = 3;
@@ -41,16 +46,6 @@ const MOST_IN_SPAN = 0xfff0;
 const GONE = 0xffff;
 /** Labels are from 1 to this number. */
 export const MAX_LABEL = 255;
-
-/** A fingerprint: a write of a key with this hash, at or below version `upTo`, has left. */
-export interface Fingerprint {
-  /** A hash of the key, as an unsigned 32-bit number. */
-  hash: number;
-  /** The version of the write, or a little more. */
-  upTo: number;
-  /** The label under which the write is counted. */
-  label: number;
-}
 
 /** Where a walk over fingerprints goes on; it begins at `{ cell: 0, moves: 0 }`. */
 export interface Cursor {
@@ -65,10 +60,6 @@ type Counts = (label: number, upTo: number) => boolean;
 
 /** A bounded set of fingerprints; those of the lowest versions leave first. */
 export class Fingerprints {
-  /** Number of fingerprints. */
-  size = 0;
-  /** Memory taken, in bytes. */
-  bytes = 0;
   readonly #kept: number;
   readonly #most: number;
   readonly #firstBits: number;
@@ -76,8 +67,13 @@ export class Fingerprints {
   readonly #lastBits: number;
   readonly #firstBytes: number;
   readonly #onDropped: (label: number, upTo: number) => void;
+  /** Those that have no cell. */
+  readonly #stash: FingerprintStash;
   /** Bits of the number of a bucket; 0 while there is no table. */
   #bits = 0;
+  /** Fingerprints in the table, and its bytes. */
+  #held = 0;
+  #tableBytes = 0;
   /** Fingerprints for which the table has cells, and bytes that the next table takes beyond it. */
   #mostCells = 0;
   #nextBytes = 0;
@@ -117,13 +113,24 @@ export class Fingerprints {
     this.#exactBits = Math.min(MOST_EXACT_BITS, this.#lastBits - 2);
     this.#firstBytes = most === 0 ? 0 : bytesOf(this.#firstBits);
     this.#onDropped = onDropped;
+    this.#stash = new FingerprintStash(onDropped);
+  }
+
+  /** Number of fingerprints. */
+  get size(): number {
+    return this.#held + this.#stash.size;
+  }
+
+  /** Memory taken, in bytes. */
+  get bytes(): number {
+    return this.#tableBytes + this.#stash.bytes;
   }
 
   /** Bytes to keep free, so that the next table has room when this one is full: the more the fuller it is. */
   get growthBytes(): number {
     if (this.#bits === 0) return this.#firstBytes;
     const used = this.#bits < this.#exactBits ? (this.#used - this.#unused.length) / this.#ends.length : 0;
-    const full = Math.max(used, this.size / this.#mostCells);
+    const full = Math.max(used, this.#held / this.#mostCells);
     return full <= 1 / 2 ? 0 : (2 * full - 1) * this.#nextBytes;
   }
 
@@ -154,16 +161,22 @@ export class Fingerprints {
       if (this.#ends[this.#spanOf(held)] < upTo) this.#renew(held, hash, upTo, label);
       return true;
     }
-    while (this.size >= this.#mostCells && this.#bits < this.#lastBits) this.#grow();
-    if (this.size >= this.#most) this.#tidy(true);
+    if (this.#stash.renew(hash, upTo, label)) return true;
+    while (this.#held >= this.#mostCells && this.#bits < this.#lastBits) this.#grow();
+    if (this.#held >= this.#most) this.#tidy(true);
     const span = this.#spanFor(upTo);
     if (!this.#put(hash, label, span)) {
-      if (this.#bits < this.#lastBits && this.size > SPARSE * this.#labels.length) this.#grow();
-      else this.#dropLowestOf(hash);
-      return this.#add(hash, upTo, label);
+      const most = stashedIn(this.#bits);
+      const isFull = this.#stash.size >= most && this.#held > SPARSE * this.#labels.length;
+      if (isFull && this.#bits < this.#lastBits) {
+        this.#grow();
+        return this.#add(hash, upTo, label);
+      }
+      this.#stash.add({ hash, upTo, label }, most);
+      return true;
     }
     this.#counts[span]++;
-    this.size++;
+    this.#held++;
     return true;
   }
 
@@ -172,6 +185,7 @@ export class Fingerprints {
     const words = this.#words;
     const span = this.#spanFor(upTo);
     const cell = words === this.#words ? held : this.#find(hash, label); // the table may have grown
+    if (cell < 0) return void this.#stash.renew(hash, upTo, label);
     this.#counts[this.#spanOf(cell)]--;
     this.#counts[span]++;
     this.#words[cell] = this.#words[cell] & ~(this.#ends.length - 1) | span;
@@ -179,7 +193,7 @@ export class Fingerprints {
 
   /** The highest version of a fingerprint; 0 if there is none. */
   get last(): number {
-    return this.#spans === 0 ? 0 : this.#ends[this.#order[this.#spans - 1]];
+    return Math.max(this.#stash.last, this.#spans === 0 ? 0 : this.#ends[this.#order[this.#spans - 1]]);
   }
 
   /**
@@ -188,7 +202,8 @@ export class Fingerprints {
    * @param counts Whether a fingerprint counts.
    */
   covers(hash: number, h: number, counts: Counts): boolean {
-    return h <= this.last && (this.#covers(hash, 0, h, counts) || this.#covers(hash, 1, h, counts));
+    if (h > this.last) return false;
+    return this.#covers(hash, 0, h, counts) || this.#covers(hash, 1, h, counts) || this.#stash.covers(hash, h, counts);
   }
 
   /**
@@ -202,6 +217,8 @@ export class Fingerprints {
       [cursor.cell, cursor.moves] = [0, this.#moves];
     }
     const end = Math.min(this.#labels.length, cursor.cell + cells);
+    // With the last cells: the stash takes nothing from the table while a walk goes on.
+    if (cursor.cell < end && end === this.#labels.length) this.#stash.all.forEach(visit);
     for (; cursor.cell < end; cursor.cell++) this.#visit(cursor.cell, visit);
     if (end < this.#labels.length) return true;
     const last = Math.min(this.#moves, cursor.moves + Math.max(1, Math.floor(cells / (2 * CELLS))));
@@ -233,16 +250,18 @@ export class Fingerprints {
     for (let cell = 0; cell < this.#labels.length; cell++) {
       if (this.#labels[cell] !== 0 && isGone(this.#labels[cell])) this.#remove(cell);
     }
+    this.#stash.remove(({ label }) => isGone(label));
   }
 
   /** Removes all fingerprints, and gives their memory back. */
   clear(): void {
     this.#bits =
-      this.size =
-      this.bytes =
+      this.#held =
+      this.#tableBytes =
       this.#spans =
       this.#used =
         0;
+    this.#stash.clear();
     this.#unused = [];
     this.#quota = 1;
     this.#words = new Uint32Array(0);
@@ -257,8 +276,8 @@ export class Fingerprints {
 
   /** Makes a table of 2 to the power of `bits` buckets, with the spans of the present one and no fingerprints. */
   #open(bits: number): void {
-    this.bytes = bytesOf(bits);
-    this.#nextBytes = bits === this.#lastBits ? 0 : bytesOf(bits + 1) - this.bytes;
+    this.#tableBytes = bytesOf(bits);
+    this.#nextBytes = bits === this.#lastBits ? 0 : bytesOf(bits + 1) - this.#tableBytes;
     this.#mostCells = FULL * CELLS * 2 ** bits;
     this.#bits = bits;
     this.#words = new Uint32Array(CELLS * 2 ** bits);
@@ -271,7 +290,7 @@ export class Fingerprints {
   }
 
   #grow(): void {
-    const { size } = this;
+    const size = this.#held;
     const [hashes, spans, labels] = [new Uint32Array(size), new Uint16Array(size), new Uint8Array(size)];
     let count = 0;
     for (let cell = 0; cell < this.#labels.length; cell++) {
@@ -280,9 +299,17 @@ export class Fingerprints {
       spans[count] = this.#spanOf(cell);
       labels[count++] = this.#labels[cell];
     }
+    const stashed = this.#stash.all;
+    this.#stash.clear();
     this.#open(this.#bits + 1);
     this.#moves += MOVES_KEPT + 1; // a walk under way begins again
-    for (let i = 0; i < count; i++) this.#put(hashes[i], labels[i], spans[i]); // of which there is room for twice as many
+    for (let i = 0; i < count; i++) { // of which there is room for twice as many
+      if (this.#put(hashes[i], labels[i], spans[i])) continue;
+      stashed.push({ hash: hashes[i], upTo: this.#ends[spans[i]], label: labels[i] });
+      this.#counts[spans[i]]--;
+      this.#held--;
+    }
+    for (const { hash, upTo, label } of stashed) this.#add(hash, upTo, label);
   }
 
   /** A span whose end is at or above version `h`: the one below, extended; or a new one where that is full. */
@@ -338,12 +365,12 @@ export class Fingerprints {
   /** Joins neighbouring spans so that half of the spans are free; before, if need be, drops the lowest beyond what is kept. */
   #tidy(isFull: boolean): void {
     let first = 0;
-    while (isFull && (this.size >= this.#mostCells || this.size - this.#counts[this.#order[first]] >= this.#kept)) {
+    while (isFull && (this.#held >= this.#mostCells || this.#held - this.#counts[this.#order[first]] >= this.#kept)) {
       const span = this.#order[first++];
-      this.size -= this.#counts[span];
+      this.#held -= this.#counts[span];
       if (this.#counts[span] > 0) this.#dropped = Math.max(this.#dropped, this.#ends[span]);
     }
-    this.#quota = Math.max(1, Math.ceil(4 * this.size / this.#ends.length));
+    this.#quota = Math.max(1, Math.ceil(4 * this.#held / this.#ends.length));
     const joined = new Uint16Array(this.#ends.length).fill(GONE);
     const [ends, counts] = [new Float64Array(this.#ends.length), new Uint16Array(this.#ends.length)];
     let last = -1;
@@ -407,24 +434,8 @@ export class Fingerprints {
 
   #remove(cell: number): void {
     this.#counts[this.#spanOf(cell)]--;
-    this.size--;
+    this.#held--;
     this.#labels[cell] = 0;
-  }
-
-  /**
-   * Drops the fingerprint of the lowest version in the buckets of a hash. They are full only if one key has left under more
-   * labels than they have cells, and hardly ever by chance.
-   */
-  #dropLowestOf(hash: number): void {
-    let lowest = this.#firstCell(hash, 0);
-    for (const from of [lowest, this.#firstCell(hash, 1)]) {
-      for (let cell = from; cell < from + CELLS; cell++) {
-        if (this.#ends[this.#spanOf(cell)] < this.#ends[this.#spanOf(lowest)]) lowest = cell;
-      }
-    }
-    const [upTo, label] = [this.#ends[this.#spanOf(lowest)], this.#labels[lowest]];
-    this.#remove(lowest);
-    this.#onDropped(label, upTo);
   }
 
   /** Writes a fingerprint into one of its buckets, for which others may have to move. */

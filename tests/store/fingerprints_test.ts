@@ -249,17 +249,51 @@ Deno.test("Fingerprints.wasLast() nothing that was refused because it is older t
   assertEquals([fingerprints.add(1, upTo + 1, 1, true), fingerprints.wasLast(1, upTo + 1, 1)], [true, true]);
 });
 
-Deno.test("Fingerprints of one hash under more labels than its buckets have cells drop the lowest, and say which", () => {
+Deno.test("Fingerprints of one hash under more labels than its buckets have cells all stay, and are met and renewed", () => {
+  const all = fixture(100_000);
+  const { fingerprints, dropped } = all;
+  const { bytes } = filled(1, 100_000).fingerprints;
+  const expected = Array.from({ length: MAX_LABEL }, (_, i) => ({ hash: hashOf(1), upTo: 1999 - i, label: 1 + i }));
+  for (const { hash, upTo, label } of expected.slice(0, 39)) assert(fingerprints.add(hash, upTo, label));
+  assertEquals([met(all), fingerprints.size, dropped], [expected.slice(0, 39), 39, []]);
+  assert(fingerprints.bytes > bytes, "those without a cell take no memory");
+  for (let i = 2; i < 1500; i++) fingerprints.add(hashOf(i), i, 1); // the table grows
+  for (const { hash, upTo, label } of expected) assert(fingerprints.add(hash, upTo, label));
+  const ofOne = () => met(all).filter(({ hash }) => hash === hashOf(1));
+  assertEquals([ofOne(), fingerprints.size, dropped], [expected, 1498 + MAX_LABEL, []]);
+  const cursor = { cell: 0, moves: 0 };
+  let visits = 0;
+  while (fingerprints.walk(cursor, 1000, () => void visits++));
+  assertEquals(visits >= fingerprints.size && visits < 2 * fingerprints.size, true);
+  for (const { upTo, label } of expected) {
+    assert(fingerprints.covers(hashOf(1), upTo, (of) => of === label));
+    assert(!fingerprints.covers(hashOf(1), upTo + 1, (of) => of === label));
+  }
+  assertEquals(fingerprints.last, 1999);
+  for (const { hash, label } of expected) assert(fingerprints.add(hash, 5000, label));
+  assertEquals([ofOne().every(({ upTo }) => upTo === 5000), fingerprints.last], [true, 5000]);
+  fingerprints.removeLabels((label) => label > 3);
+  assertEquals(ofOne().map(({ label }) => label), [1, 2, 3]);
+  fingerprints.clear();
+  assertEquals([fingerprints.size, fingerprints.bytes, fingerprints.last, met(all)], [0, 0, 0, []]);
+});
+
+Deno.test("Fingerprints without a cell drop the lowest where they are too many, and say how far", () => {
   const all = fixture(5000);
   const { fingerprints, dropped } = all;
-  for (let label = 1; label <= 60; label++) {
-    assertEquals(fingerprints.add(hashOf(1), 100 + (label * 37) % 61, label), true);
+  const nameOf = (hash: number, label: number) => `${hash}/${label}`;
+  const added: Fingerprint[] = [];
+  for (let label = 1; label <= MAX_LABEL; label++) {
+    for (let i = 1; i <= 10; i++) added.push({ hash: hashOf(i), upTo: 1 + (added.length * 37) % 2551, label });
   }
-  const held = met(all);
-  assertEquals([held.length, dropped.length, fingerprints.size], [26, 34, 26]);
-  const labels = [...held.map(({ label }) => label), ...dropped.map(([, label]) => label)].sort((a, b) => a - b);
-  assertEquals(labels, Array.from({ length: 60 }, (_, i) => i + 1));
-  for (const [upTo, label] of dropped) assert(upTo >= 100 + (label * 37) % 61);
-  for (let i = 2; i < 1000; i++) fingerprints.add(hashOf(i), 1000 + i, 1);
-  for (let i = 2; i < 1000; i++) assert(fingerprints.covers(hashOf(i), 1000 + i, ANY), `${i}`);
+  for (const { hash, upTo, label } of added) assert(fingerprints.add(hash, upTo, label));
+  const held = new Map(met(all).map(({ hash, label, upTo }) => [nameOf(hash, label), upTo]));
+  const forgotten = new Map<number, number>();
+  for (const [upTo, label] of dropped) forgotten.set(label, Math.max(upTo, forgotten.get(label) ?? 0));
+  for (const { hash, upTo, label } of added) {
+    const is = held.get(nameOf(hash, label)) ?? forgotten.get(label) ?? 0;
+    assert(is >= upTo, `${upTo} of ${label} is lost without a word`);
+  }
+  assertEquals([held.size + dropped.length, fingerprints.size], [added.length, held.size]);
+  assert(held.size > 10 * 26 && dropped.length > 500, `${held.size} stay, ${dropped.length} are dropped`);
 });
