@@ -7,6 +7,12 @@ import { type Base, BasedKnown, type Known, mixed, MODULUS } from "../store/know
 import type { Origins } from "../store/origins.ts";
 import { MESSAGE, type Message, type MessageBody } from "./message.ts";
 
+/** A message that waits, and the base in it. */
+interface Held {
+  readonly bytes: Uint8Array;
+  readonly base: Base;
+}
+
 /** What is known of one peer's bases. */
 export interface PeerBases {
   /** A base that the peer has explained, and one that it has been asked to explain and has not explained. */
@@ -16,7 +22,7 @@ export interface PeerBases {
   rounds: number;
   patience: number;
   /** Messages that wait for that, and whether some were too large to wait. */
-  held: Uint8Array[];
+  held: Held[];
   hasDropped: boolean;
 }
 
@@ -68,8 +74,8 @@ export function resolve(
     [bases.unclear, bases.rounds] = [base, bases.patience];
     bases.patience = Math.min(MOST_PATIENCE, 2 * bases.patience);
   }
-  const heldBytes = bases.held.reduce((sum, { length }) => sum + length, bytes.length);
-  if (bases.held.length < MAX_HELD && heldBytes <= MAX_HELD_BYTES) bases.held.push(bytes.slice());
+  const heldBytes = bases.held.reduce((sum, { bytes: { length } }) => sum + length, bytes.length);
+  if (bases.held.length < MAX_HELD && heldBytes <= MAX_HELD_BYTES) bases.held.push({ bytes: bytes.slice(), base });
   else bases.hasDropped = true;
   return false;
 }
@@ -86,19 +92,17 @@ function explained(known: Known, base: Base, { told }: PeerBases): Known | undef
  * have changed since they were sent, and large ones do not wait, nor does any longer than a round.
  */
 export function takeExplained(bases: PeerBases, base: Required<Base>): { held: Uint8Array[]; isMissed: boolean } {
-  const { unclear } = bases;
-  if (unclear === undefined) return { held: [], isMissed: false };
+  if (bases.unclear === undefined) return { held: [], isMissed: false };
   let sum = 0;
   for (const [id, h] of base.told) sum = h > base.upTo ? NaN : (sum + mixed(id, h)) % MODULUS;
   if (sum !== base.digest) return { held: [], isMissed: false };
   bases.unclear = undefined;
   bases.patience = 1;
   bases.told = base;
-  const held = bases.held.splice(0);
-  const { hasDropped } = bases;
-  bases.hasDropped = false;
-  if (isSame(unclear, base)) return { held, isMissed: hasDropped };
-  return { held: [], isMissed: held.length > 0 || hasDropped };
+  const [held, { hasDropped }] = [bases.held, bases];
+  [bases.held, bases.hasDropped] = [[], false];
+  const clear = held.filter((one) => isSame(one.base, base));
+  return { held: clear.map(({ bytes }) => bytes), isMissed: hasDropped || clear.length < held.length };
 }
 
 function isSame(base: Base, other: Base): boolean {

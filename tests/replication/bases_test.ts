@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE, type Message } from "../../lib/replication/message.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
+import { mixed } from "../../lib/store/known.ts";
 import type { Store } from "../../lib/store/store.ts";
 import {
   get,
@@ -172,4 +173,20 @@ Deno.test("Gossip asks at once for what has waited longer than a round for an ex
   assertEquals(said(all), ["sync 1>0"]);
   settle(all);
   assertEquals([b.stats().entries, b.history.digest], [200, a.history.digest]);
+});
+
+Deno.test("Gossip takes what has waited if its base is the one that is explained, and asks again for the rest", () => {
+  const all = join(PAIR, { eager: false });
+  const head = { from: 100, clock: 1, cleared: 0 };
+  const base = { upTo: 4096, digest: mixed(7, 4096) };
+  const hear = (...bases: { upTo: number; digest: number }[]) => {
+    for (const base of bases) {
+      const known = Object.assign(new Map([[9, 5]]), { base });
+      tell(all, 1, 0, { ...head, type: MESSAGE.known, turn: 0, known });
+    }
+    tell(all, 1, 0, { ...head, type: MESSAGE.explained, base: { ...base, told: new Map([[7, 4096]]) } });
+    return said(all);
+  };
+  assertEquals(hear({ upTo: 4096, digest: 12_345 }), ["explain 1>0", "sync 1>0"]);
+  assertEquals(hear({ upTo: 4096, digest: 12_345 }, base), ["explain 1>0", "pull 1>0", "pull 1>0"]);
 });
