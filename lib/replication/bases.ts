@@ -88,21 +88,24 @@ function explained(known: Known, base: Base, { told }: PeerBases): Known | undef
 /**
  * Takes what a peer says that a base stands for.
  *
- * @returns The messages that have waited and can be taken now, and whether others have to be asked for again: the base may
- * have changed since they were sent, and large ones do not wait, nor does any longer than a round.
+ * @returns The messages that have waited and can be taken now, or whose base the peer can be asked to explain now; and whether
+ * others have to be asked for again: the base may have changed since they were sent, and large ones do not wait, nor does any
+ * longer than a round.
  */
 export function takeExplained(bases: PeerBases, base: Required<Base>): { held: Uint8Array[]; isMissed: boolean } {
-  if (bases.unclear === undefined) return { held: [], isMissed: false };
+  const { unclear } = bases;
+  if (unclear === undefined) return { held: [], isMissed: false };
   let sum = 0;
   for (const [id, h] of base.told) sum = h > base.upTo ? NaN : (sum + mixed(id, h)) % MODULUS;
   if (sum !== base.digest) return { held: [], isMissed: false };
   bases.unclear = undefined;
   bases.patience = 1;
   bases.told = base;
-  const [held, { hasDropped }] = [bases.held, bases];
+  const [{ held, hasDropped }, isAsked] = [bases, isSame(unclear, base)];
   [bases.held, bases.hasDropped] = [[], false];
-  const clear = held.filter((one) => isSame(one.base, base));
-  return { held: clear.map(({ bytes }) => bytes), isMissed: hasDropped || clear.length < held.length };
+  // If the peer has explained another base than it was asked to, that one is over, and so may be others.
+  const good = held.filter((one) => isAsked || isSame(one.base, base));
+  return { held: good.map(({ bytes }) => bytes), isMissed: hasDropped || good.length < held.length };
 }
 
 function isSame(base: Base, other: Base): boolean {

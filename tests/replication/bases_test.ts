@@ -190,3 +190,20 @@ Deno.test("Gossip takes what has waited if its base is the one that is explained
   assertEquals(hear({ upTo: 4096, digest: 12_345 }), ["explain 1>0", "sync 1>0"]);
   assertEquals(hear({ upTo: 4096, digest: 12_345 }, base), ["explain 1>0", "pull 1>0", "pull 1>0"]);
 });
+
+Deno.test("Gossip asks at once for the base of what has waited for another explanation", () => {
+  const all = join(PAIR, { eager: false });
+  const head = { from: 100, clock: 1, cleared: 0 };
+  const bases = [4096, 4097].map((upTo) => ({ upTo, digest: mixed(7, upTo) }));
+  for (const base of bases) {
+    const known = Object.assign(new Map(), { base });
+    tell(all, 1, 0, { ...head, type: MESSAGE.known, turn: 0, known });
+  }
+  assertEquals(said(all), ["explain 1>0"]);
+  const answers = bases.map((base) => {
+    const told = new Map([[7, base.upTo]]);
+    tell(all, 1, 0, { ...head, type: MESSAGE.explained, base: { ...base, told } });
+    return said(all);
+  });
+  assertEquals(answers, [["pull 1>0", "explain 1>0"], []]);
+});
