@@ -32,6 +32,8 @@ export interface CatchUpOptions {
   readonly rules: Rules;
   /** Writes in a message, at most. */
   readonly maxWrites: number;
+  /** Entries that are compared with fingerprints for one page. */
+  readonly sweepPlaces?: number;
   readonly send: (peer: number, message: MessageBody) => void;
   /** What is known here, as peers are told. */
   readonly known: () => Known;
@@ -109,7 +111,7 @@ const MAX_UNFINISHED = 8;
 /** Writes that a round adopts, at most: they take about a millisecond. */
 const ADOPT_WRITES = 2000;
 
-/** Entries that are compared with fingerprints for one page: they take about two milliseconds. */
+/** Entries that are compared with fingerprints for one page, where nothing else is said: they take about two milliseconds. */
 const SWEEP_PLACES = 8192;
 
 /** Entries that a peer is asked about at a time, at most. */
@@ -338,7 +340,7 @@ export class CatchUp {
       store.history.isUnswept = false;
       return false;
     }
-    const covered = store.covered(this.#sweep, SWEEP_PLACES, maxWrites);
+    const covered = store.covered(this.#sweep, this.#options.sweepPlaces ?? SWEEP_PLACES, maxWrites);
     // No servers write so many entries of one version, which are looked at together: a peer has made them up.
     for (const position of covered.splice(MOST_ASKED)) store.distrust(position);
     const isLast = this.#sweep.h === Infinity;
@@ -375,8 +377,8 @@ export class CatchUp {
   /** Drops entries that fingerprints cover, where there is no peer to ask about them. Returns whether there are more. */
   #dropCovered(): boolean {
     if (this.#sweep === undefined) return false;
-    const { store } = this.#options;
-    const covered = store.covered(this.#sweep, SWEEP_PLACES, SWEEP_PLACES);
+    const { store, sweepPlaces = SWEEP_PLACES } = this.#options;
+    const covered = store.covered(this.#sweep, sweepPlaces, sweepPlaces);
     for (const position of covered) store.distrust(position);
     this.stats.covered += covered.length;
     if (this.#sweep.h < Infinity) return true;

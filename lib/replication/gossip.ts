@@ -48,6 +48,8 @@ export interface GossipOptions {
   readonly onDropped?: (peer: number, counts: Dropped) => void;
   /** Writes in a message, at most. */
   readonly maxWrites?: number;
+  /** Entries that are compared with fingerprints for one page; for the simulator. */
+  readonly sweepPlaces?: number;
   /** Whether to tell peers of writes at once. */
   readonly eager?: boolean;
   /** Rounds after its start for which this node asks the peers that it meets what they hold (60). */
@@ -108,6 +110,7 @@ export class Gossip implements StoreListener {
       store: options.store,
       rules: this.#rules,
       maxWrites: this.#maxWrites,
+      sweepPlaces: options.sweepPlaces,
       send: (peer, message) => this.#send([peer], message),
       known: () => this.#known,
       apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
@@ -296,9 +299,8 @@ export class Gossip implements StoreListener {
     // What a former start of the peer has been asked, this one does not know.
     if (state.origin !== message.from) [state.origin, state.bases] = [message.from, newPeerBases()];
     store.clearUpTo(message.cleared);
-    const ask = (body: MessageBody) => this.#send([peer], body);
-    const { knowledge } = store.history;
-    if (resolve(message, bytes, state.bases, { knowledge, ask })) this.#dispatch(peer, state, message);
+    const means = { knowledge: store.history.knowledge, ask: (body: MessageBody) => this.#send([peer], body) };
+    if (resolve(message, bytes, state.bases, means)) this.#dispatch(peer, state, message);
     return true;
   }
 

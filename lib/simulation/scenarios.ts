@@ -35,6 +35,13 @@ export interface Scenario {
   /** Origins up to which each is listed in messages, and those that have a log of their own; `undefined` is the store's. */
   maxListed?: number;
   maxLogs?: number;
+  /** Cells of the table of fingerprints, and entries, that are looked at for a page; `undefined` is the product's. */
+  pageCells?: number;
+  sweepPlaces?: number;
+  /** Moves of fingerprints that a walk under way can make up for; `undefined` is the store's. */
+  movesKept?: number;
+  /** Bits of tables in which each version is exact; `undefined` is the store's. */
+  exactBits?: number;
   /** Nodes that have no peers until three fifths of the steps have passed. */
   lonely: readonly number[];
   /** Nodes that start, with nothing, when three fifths of the steps have passed. */
@@ -70,6 +77,7 @@ export interface Scenario {
 const FORGETFUL: Partial<Scenario> = { keys: 50, steps: 130, maxGraves: 2, maxForgotten: 8, hashBits: 6 };
 const KEEPING: Partial<Scenario> = { keys: 200, maxGraves: 5, timedShare: 0.1, clearShare: 0, keeps: true };
 const FEW_LISTED: Partial<Scenario> = { maxListed: 4, maxLogs: 2 };
+const SMALL_STEPS: Partial<Scenario> = { sweepPlaces: 40, movesKept: 2 };
 const PAUSES: Partial<Scenario> = { pauseChance: 0.03, pauseUses: 12 };
 const BUSY: Partial<Scenario> = {
   keys: 2000,
@@ -81,6 +89,7 @@ const BUSY: Partial<Scenario> = {
   clearShare: 0,
   burstChance: 0.2,
   burstUses: 500,
+  exactBits: 17,
   keeps: true,
   isLong: true,
 };
@@ -126,6 +135,17 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("two halves apart, few listed", { keys: 60, partitionSteps: 120, restartChance: 0.15, ...FEW_LISTED }),
   scenario("cold join, few listed", { keys: 60, joins: [3], maxWrites: 5, restartChance: 0.15, ...FEW_LISTED }),
   scenario("many origins, ring of 6", { ...FORGETFUL, nodes: 6, topology: "ring", maxSize: 20, restartChance: 0.12 }),
+  scenario("full table, small steps", {
+    ...SMALL_STEPS,
+    pageCells: 150,
+    keys: 300,
+    maxForgotten: 700,
+    maxGraves: 5,
+    maxSize: [20, 60, 60, 200],
+    restartChance: 0.04,
+    timedShare: 0.2,
+    clearShare: 0,
+  }),
   scenario("tiny memory", { ...FORGETFUL, maxSize: 12, maxGraves: 1, maxForgotten: 4, hashBits: 4 }),
   scenario("tiny pages, much loss", {
     ...FORGETFUL,
@@ -177,6 +197,13 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("kept, two halves apart", { ...KEEPING, maxSize: [1000, 20, 1000, 20], partitionSteps: 120 }),
   scenario("kept, cold join", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], joins: [3], maxWrites: 10 }),
   scenario("kept, restarts", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], restartChance: 0.06 }),
+  scenario("kept, cold join, small steps", {
+    ...KEEPING,
+    ...SMALL_STEPS,
+    pageCells: 4500,
+    maxSize: [20, 1000, 1000, 1000],
+    joins: [3],
+  }),
   scenario("kept, storm of deletions", { ...KEEPING, maxSize: 1000, partitionSteps: 120, storm: "deletions" }),
   scenario("kept, storm of evictions", {
     ...KEEPING,
@@ -188,6 +215,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("busy, pauses at thousands of writes", { ...BUSY, ...PAUSES, pauseUses: 300, pauseChance: 0.1 }),
   scenario("busy, lonely node", { ...BUSY, nodes: 3, maxSize: [50, 3000, 3000], lonely: [0], burstUses: 2500 }),
   scenario("busy, cold join", { ...BUSY, joins: [3] }),
+  scenario("busy, several versions in a span", { ...BUSY, ...PAUSES, exactBits: undefined, keeps: false }),
   scenario("thousands of origins", { ...LONG, restartChance: 20 }),
   scenario("more origins than are told apart", { ...LONG, nodes: 3, steps: 120, restartChance: 50 }),
 ];

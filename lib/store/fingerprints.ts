@@ -55,6 +55,14 @@ export interface Cursor {
   moves: number;
 }
 
+/** Sizes that the simulator makes small or large. */
+export interface FingerprintSizes {
+  /** Moves that are remembered for walks under way. */
+  movesKept?: number;
+  /** Bits of tables that give no span several fingerprints, but grow. */
+  exactBits?: number;
+}
+
 /** Whether a fingerprint of a label and version counts. */
 type Counts = (label: number, upTo: number) => boolean;
 
@@ -64,6 +72,7 @@ export class Fingerprints {
   readonly #most: number;
   readonly #firstBits: number;
   readonly #exactBits: number;
+  readonly #movesKept: number;
   readonly #lastBits: number;
   readonly #firstBytes: number;
   readonly #onDropped: (label: number, upTo: number) => void;
@@ -105,12 +114,13 @@ export class Fingerprints {
    * @param most Fingerprints that are remembered in any case.
    * @param onDropped Called when fingerprints of a label, of versions up to `upTo`, have been dropped to make room.
    */
-  constructor(most: number, onDropped: (label: number, upTo: number) => void) {
+  constructor(most: number, onDropped: (label: number, upTo: number) => void, sizes: FingerprintSizes = {}) {
+    this.#movesKept = sizes.movesKept ?? MOVES_KEPT;
     this.#kept = Math.min(most, MAX_FINGERPRINTS);
     this.#most = most === 0 ? 0 : Math.floor(this.#kept / KEPT) + 1;
     this.#lastBits = bitsFor(most);
     this.#firstBits = Math.max(LEAST_BITS, Math.min(MOST_FIRST_BITS, this.#lastBits - FEWER_BITS));
-    this.#exactBits = Math.min(MOST_EXACT_BITS, this.#lastBits - 2);
+    this.#exactBits = Math.min(sizes.exactBits ?? Math.min(MOST_EXACT_BITS, this.#lastBits - 2), this.#lastBits);
     this.#firstBytes = most === 0 ? 0 : bytesOf(this.#firstBits);
     this.#onDropped = onDropped;
     this.#stash = new FingerprintStash(onDropped);
@@ -213,7 +223,7 @@ export class Fingerprints {
    * @returns False at the end of the table.
    */
   walk(cursor: Cursor, cells: number, visit: (fingerprint: Fingerprint) => void): boolean {
-    if (cursor.cell === 0 || this.#moves - cursor.moves > MOVES_KEPT || cursor.moves > this.#moves) {
+    if (cursor.cell === 0 || this.#moves - cursor.moves > this.#movesKept || cursor.moves > this.#moves) {
       [cursor.cell, cursor.moves] = [0, this.#moves];
     }
     const end = Math.min(this.#labels.length, cursor.cell + cells);
@@ -223,7 +233,7 @@ export class Fingerprints {
     if (end < this.#labels.length) return true;
     const last = Math.min(this.#moves, cursor.moves + Math.max(1, Math.floor(cells / (2 * CELLS))));
     for (; cursor.moves < last; cursor.moves++) {
-      const hash = this.#moved[cursor.moves % MOVES_KEPT];
+      const hash = this.#moved[cursor.moves % this.#movesKept];
       for (const from of [this.#firstCell(hash, 0), this.#firstCell(hash, 1)]) {
         for (let cell = from; cell < from + CELLS; cell++) if (this.#hashOf(cell) === hash) this.#visit(cell, visit);
       }
@@ -271,7 +281,7 @@ export class Fingerprints {
     this.#order = new Uint16Array(0);
     this.#lastVersions = new Float64Array(0);
     this.#lastLabels = new Uint8Array(0);
-    this.#moves += MOVES_KEPT + 1; // a walk under way begins again
+    this.#moves += this.#movesKept + 1; // a walk under way begins again
   }
 
   /** Makes a table of 2 to the power of `bits` buckets, with the spans of the present one and no fingerprints. */
@@ -302,7 +312,7 @@ export class Fingerprints {
     const stashed = this.#stash.all;
     this.#stash.clear();
     this.#open(this.#bits + 1);
-    this.#moves += MOVES_KEPT + 1; // a walk under way begins again
+    this.#moves += this.#movesKept + 1; // a walk under way begins again
     for (let i = 0; i < count; i++) { // of which there is room for twice as many
       if (this.#put(hashes[i], labels[i], spans[i])) continue;
       stashed.push({ hash: hashes[i], upTo: this.#ends[spans[i]], label: labels[i] });
@@ -471,7 +481,7 @@ export class Fingerprints {
       if (to < 0) continue;
       this.#words[to] = this.#wordOf(hash, isSecond ? 0 : 1, this.#spanOf(cell));
       this.#labels[to] = this.#labels[cell];
-      if (to < cell) this.#moved[this.#moves++ % MOVES_KEPT] = hash;
+      if (to < cell) this.#moved[this.#moves++ % this.#movesKept] = hash;
       return cell;
     }
     return -1;

@@ -5,7 +5,7 @@
  */
 
 import type { ByteSpan } from "../base/byte_span.ts";
-import { type Cursor, Fingerprints, MAX_LABEL } from "./fingerprints.ts";
+import { type Cursor, Fingerprints, type FingerprintSizes, MAX_LABEL } from "./fingerprints.ts";
 import { type HashKey, publicHash } from "./keyed_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
@@ -32,13 +32,15 @@ const PAGE_CELLS = 2 ** 16;
 const STEP_CELLS = 2 ** 10;
 
 /** What a history is made of; the simulator and tests make its sizes small. */
-export interface HistoryOptions extends OriginSizes {
+export interface HistoryOptions extends OriginSizes, FingerprintSizes {
   /** Two random numbers that protect against origins chosen to collide. */
   hashKey?: HashKey;
   /** Bits of the hash of a fingerprint that are used. */
   hashBits?: number;
   /** Origins that have a log of their own. */
   maxLogs?: number;
+  /** Cells of the table of fingerprints that are looked at for one page. */
+  pageCells?: number;
 }
 
 /** The writes of all origins. */
@@ -63,6 +65,7 @@ export class History {
   readonly #hashMask: number;
   readonly #evict: (position: number) => void;
   readonly #maxLogs: number | undefined;
+  readonly #pageCells: number;
   /** Origins of which something has been forgotten; and all of which there may be orphans, here or gone. */
   readonly #forgetful = new Set<Origin>();
   readonly #suspects = new Set<Origin>();
@@ -74,12 +77,14 @@ export class History {
   constructor(ownId: number, maxForgotten: number, evict: (position: number) => void, options: HistoryOptions = {}) {
     this.knowledge = new Origins(ownId, options.hashKey?.[0] ?? 0, options);
     this.#maxLogs = options.maxLogs;
+    this.#pageCells = options.pageCells ?? PAGE_CELLS;
     this.#evict = evict;
     this.#hashMask = -1 << 32 - (options.hashBits ?? 32);
-    this.#fingerprints = new Fingerprints(maxForgotten, (label, upTo) => {
+    const dropped = (label: number, upTo: number) => {
       const origin = this.#labelled[label]!;
       this.#drop(origin, Math.min(upTo, origin.left));
-    });
+    };
+    this.#fingerprints = new Fingerprints(maxForgotten, dropped, options);
   }
 
   /** Continues with other records, still empty; what is known, forgotten and cleared stays. */
@@ -378,8 +383,9 @@ export class History {
     });
     if (lacked.every((have) => have === Infinity)) return { departures, more: false };
     let more = true;
-    for (let cells = 0; more && cells < PAGE_CELLS && departures.length < most; cells += STEP_CELLS) {
-      more = this.#fingerprints.walk(cursor, STEP_CELLS, ({ hash, upTo, label }) => {
+    const step = Math.min(STEP_CELLS, this.#pageCells);
+    for (let cells = 0; more && cells < this.#pageCells && departures.length < most; cells += step) {
+      more = this.#fingerprints.walk(cursor, step, ({ hash, upTo, label }) => {
         const { id, writer, left } = this.#labelled[label]!;
         if (Math.min(upTo, left) > lacked[label]) departures.push({ hash, upTo: Math.min(upTo, left), id, writer });
       });
