@@ -3,14 +3,16 @@
  * has looked after all the others. It does not know what the work is.
  *
  * A socket that is ready resolves its read at once, so a busy connection would never let the event loop look at other
- * sockets. A timer makes it look; one that is due costs some 50 µs, one that is not 1–2 ms. So the timer is set when a
- * turn begins, and is due when the turn ends.
+ * sockets. A timer makes it look; one that is due costs some 50 µs, one that is not 1–2 ms. So the timer is set shortly
+ * before a turn ends, and is due then.
  */
 
 import type { Allowance } from "../wire/protocol_handler.ts";
 
-/** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
-const TURN_MS = 5;
+/** Milliseconds of work between two looks of the event loop at all sockets. */
+const TURN_MS = 8;
+/** Milliseconds after which the shortest timer is due. */
+const TIMER_MS = 2;
 /** Units of work after which the clock is read. */
 const UNITS_PER_READING = 1024;
 /** Later comers that go first if they have not worked yet. */
@@ -29,9 +31,10 @@ export class Turns implements Allowance {
   /** Times that somebody had to wait for a turn. */
   waits = 0;
   #left = UNITS_PER_READING;
-  /** Whether a turn has begun, which the event loop's next look ends. */
-  #hasBegun = false;
-  #endMs = 0;
+  /** When the turn under way began. */
+  #beganMs: number | undefined;
+  /** When it ends, from when the timer is set until the event loop has looked. */
+  #endMs: number | undefined;
   #places = 0;
   #waiting: Waiting[] = [];
 
@@ -44,9 +47,11 @@ export class Turns implements Allowance {
 
   /** Reads the clock. Returns whether this turn has lasted for long enough; the first check after a look begins a turn. */
   check(): boolean {
-    if (this.#hasBegun) return this.isOver = performance.now() >= this.#endMs;
-    this.#begin();
-    return false;
+    const nowMs = performance.now();
+    if (this.#endMs !== undefined) return this.isOver = nowMs >= this.#endMs;
+    this.#beganMs ??= nowMs;
+    if (nowMs - this.#beganMs >= TURN_MS - TIMER_MS) this.#setTimer(nowMs);
+    return this.isOver = nowMs - this.#beganMs >= TURN_MS;
   }
 
   /**
@@ -56,22 +61,20 @@ export class Turns implements Allowance {
   next(hasWorked = true): Promise<void> {
     this.waits++;
     const place = ++this.#places + (hasWorked ? LATER_COMERS : 0);
-    if (!this.#hasBegun) this.#begin();
+    if (this.#endMs === undefined) this.#setTimer(performance.now());
     return new Promise((goOn) => this.#waiting.push({ place, goOn }));
   }
 
-  #begin(): void {
-    this.#hasBegun = true;
-    this.#endMs = performance.now() + TURN_MS;
+  #setTimer(nowMs: number): void {
+    this.#endMs = nowMs + TIMER_MS;
     setTimeout(() => this.#end(), 0);
   }
 
   #end(): void {
-    this.#hasBegun = this.isOver = false;
+    this.#beganMs = this.#endMs = undefined;
+    this.isOver = false;
     this.#left = UNITS_PER_READING;
-    if (this.#waiting.length === 0) return;
-    this.#begin();
-    this.#letGoOn();
+    if (this.#waiting.length > 0) this.#letGoOn();
   }
 
   async #letGoOn(): Promise<void> {
