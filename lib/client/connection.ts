@@ -10,6 +10,7 @@ import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { AbandonedError, attemptInTurn } from "./connecting.ts";
 import { type Call, Pipeline, type Turn } from "./pipeline.ts";
+import { Slices } from "../platform/slices.ts";
 import { closeQuietly, connect, type Socket } from "../platform/socket.ts";
 
 /** Options of {@linkcode ClientConnection}. */
@@ -51,6 +52,7 @@ export class ClientConnection {
   /** Whether a call is late and the timer waits 1 ms more, so that a reply that has arrived is read. */
   #isOverdue = false;
   #closed = false;
+  readonly #slices = new Slices();
   /** Ends the attempt to connect that is under way. */
   #abandon: () => void = () => {};
   #lastError: CacheError | undefined;
@@ -102,7 +104,7 @@ export class ClientConnection {
 
   #connectAgain(): Pipeline | undefined {
     if (this.#closed || performance.now() < this.#retryAtMs) return undefined;
-    const pipeline = new Pipeline();
+    const pipeline = new Pipeline(this.#slices);
     this.#pipeline = pipeline;
     this.#run(pipeline).catch((error) => {
       if (!(error instanceof AbandonedError)) this.#fail(pipeline, this.#describe(error));
@@ -178,11 +180,28 @@ export class ClientConnection {
   async #read(socket: Socket, pipeline: Pipeline): Promise<void> {
     await readInto(socket, pipeline.input, () => {
       if (this.#pipeline !== pipeline) return true;
-      pipeline.receive(performance.now());
+      const nowMs = performance.now();
+      this.#slices.begin(nowMs);
+      const isDone = pipeline.receive(nowMs);
       this.#failures = 0;
+      if (!isDone) return this.#readOn(socket, pipeline);
       if (pipeline.pending === 0) socket.unref();
       return false;
     });
+  }
+
+  /** Goes on with replies that take longer than a turn. Returns whether the connection has ended meanwhile. */
+  async #readOn(socket: Socket, pipeline: Pipeline): Promise<boolean> {
+    do {
+      await this.#slices.next();
+      if (this.#pipeline !== pipeline) return true;
+    } while (!pipeline.receive(performance.now()));
+    if (pipeline.pending === 0) socket.unref();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const deadlineMs = pipeline.deadlineMs(this.#options.timeoutMs);
+    if (deadlineMs !== undefined) this.#startTimer(deadlineMs - performance.now());
+    return false;
   }
 
   /** Looks whether there have been calls in the last minute. The connection of one that makes none gives its place to others. */

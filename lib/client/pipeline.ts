@@ -6,14 +6,18 @@
 
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_BODY_BYTES } from "../base/limits.ts";
-import { ValueError } from "../wire/calls.ts";
+import { LATER, ValueError } from "../wire/calls.ts";
 import { closingError, readError } from "../wire/control.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY } from "../wire/frame.ts";
+import { type Allowance, NO_LIMIT } from "../wire/protocol_handler.ts";
 
 /** A call that waits for its reply. `settle` is called once, with a result or a failure. */
 export interface Call<Result> {
-  /** Reads the result out of the reply in `frame`; throws `ProtocolError` if the reply does not fit the call. */
-  readonly read: (frame: FrameReader) => Result;
+  /**
+   * Reads the result out of the reply in `frame`; throws `ProtocolError` if the reply does not fit the call. Where the
+   * allowance is over it may return `LATER`, and is called again with the same reply.
+   */
+  readonly read: (frame: FrameReader, allowance: Allowance) => Result | typeof LATER;
   /** Receives the result, or the failure. */
   readonly settle: (result: Result | undefined, error: CacheError | undefined) => void;
 }
@@ -48,6 +52,16 @@ export class Pipeline {
   #calls: PendingCall[] = [];
   #head = 0;
   #receivedAtMs = 0;
+  /** Whether replies have arrived that wait to be read. */
+  #isBehind = false;
+  /** The time since which the reply to the oldest call is being read, if it could not be read in one turn. */
+  #readingSinceMs: number | undefined;
+  readonly #allowance: Allowance;
+
+  /** @param allowance The reading that may be done in one turn of the event loop; no limit by default. */
+  constructor(allowance: Allowance = NO_LIMIT) {
+    this.#allowance = allowance;
+  }
 
   /** Begins to read replies with `input`, the reader that has read the greeting. */
   attach(input: FrameReader, nowMs: number): void {
@@ -87,37 +101,51 @@ export class Pipeline {
   }
 
   /**
-   * Settles calls with the replies that have arrived.
+   * Settles calls with the replies that have arrived, as many as the allowance allows.
    *
+   * @returns Whether that was all of them; if not, it is to be called again, in a later turn, before more is read.
    * @throws {ProtocolError | CacheError} If the server breaks the protocol or says that it is closing; the connection
    * is of no use then.
    */
-  receive(nowMs: number): void {
-    const { input } = this;
+  receive(nowMs: number): boolean {
+    const [input, allowance] = [this.input, this.#allowance];
     this.#receivedAtMs = nowMs;
-    while (input.next()) {
+    this.#isBehind = true;
+    while (this.#readingSinceMs !== undefined || input.next()) {
       if (input.code >= FIRST_PUSH) continue;
       if (input.code === REPLY.closing) throw closingError(input);
       if (this.#head === this.#calls.length) throw new ProtocolError(`a reply (${input.code}) that nothing asked for`);
-      this.#settle(this.#calls[this.#head]);
+      if (!this.#settle(this.#calls[this.#head])) {
+        this.#readingSinceMs ??= nowMs;
+        return false;
+      }
+      this.#readingSinceMs = undefined;
       this.#head++; // only now: a reply that breaks the protocol leaves its call to be failed with the others
+      if (allowance.isOver) return false;
     }
+    this.#isBehind = false;
     if (this.#head === this.#calls.length) {
       this.#calls.length = this.#head = 0;
     } else if (this.#head > 1024 && 2 * this.#head > this.#calls.length) {
       this.#calls = this.#calls.slice(this.#head);
       this.#head = 0;
     }
+    return true;
   }
 
   /**
    * Fails calls that have waited for `timeoutMs` with the error `late`. Their replies are still awaited, to keep the
-   * order.
+   * order. While there are replies that wait to be read, only the one is late whose reply has been read for so long.
    *
    * @returns Whether to keep the connection: not if the server has sent nothing since its oldest call, nor if that call
    * has waited for twice `timeoutMs` (a server that trickles).
    */
   expire(nowMs: number, timeoutMs: number, late: CacheError): boolean {
+    if (this.#isBehind) {
+      if (nowMs - (this.#readingSinceMs ?? nowMs) < timeoutMs) return true;
+      finish(this.#calls[this.#head], undefined, tooLong(timeoutMs));
+      return true;
+    }
     for (let i = this.#head; i < this.#calls.length; i++) {
       const pending = this.#calls[i];
       if (nowMs - pending.turn.sentAtMs < timeoutMs) break;
@@ -132,6 +160,7 @@ export class Pipeline {
   deadlineMs(timeoutMs: number): number | undefined {
     const oldest = this.#calls[this.#head];
     if (oldest === undefined) return undefined;
+    if (this.#isBehind) return (this.#readingSinceMs ?? this.#receivedAtMs) + timeoutMs;
     if (!oldest.settled) return oldest.turn.sentAtMs + timeoutMs;
     const next = this.#calls.find((pending, i) => i > this.#head && !pending.settled);
     return Math.min(oldest.turn.sentAtMs + 2 * timeoutMs, (next?.turn.sentAtMs ?? Infinity) + timeoutMs);
@@ -142,25 +171,35 @@ export class Pipeline {
     const calls = this.#calls.slice(this.#head);
     this.#calls = [];
     this.#head = 0;
+    this.#readingSinceMs = undefined;
     for (const pending of calls) finish(pending, undefined, error);
   }
 
-  #settle(pending: PendingCall): void {
-    if (pending.settled) return;
+  /** Settles a call with its reply. Returns false if that is to be read on. */
+  #settle(pending: PendingCall): boolean {
+    if (pending.settled) return true;
     const { input } = this;
     if (input.code === REPLY.refused) {
       const { code, message } = readError(input);
-      return finish(pending, undefined, new CacheError("refused", `the server refused (${code}): ${message}`));
+      finish(pending, undefined, new CacheError("refused", `the server refused (${code}): ${message}`));
+      return true;
     }
     let result: unknown;
     try {
-      result = pending.call.read(input);
+      result = pending.call.read(input, this.#allowance);
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
-      return finish(pending, undefined, new CacheError("protocol", error.message, { cause: error }));
+      finish(pending, undefined, new CacheError("protocol", error.message, { cause: error }));
+      return true;
     }
+    if (result === LATER) return false;
     finish(pending, result, undefined);
+    return true;
   }
+}
+
+function tooLong(timeoutMs: number): CacheError {
+  return new CacheError("timeout", `to decode what the server has found takes longer than ${timeoutMs} ms`);
 }
 
 function finish(pending: PendingCall, result: unknown, error: CacheError | undefined): void {

@@ -8,9 +8,20 @@ import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
-import { MISS, OMITTED, readFound, readMany, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
+import {
+  LATER,
+  manyReader,
+  MISS,
+  OMITTED,
+  readFound,
+  readYesNo,
+  writeGetMany,
+  writeKeyed,
+  writeSet,
+} from "../wire/calls.ts";
 import { readData } from "../wire/control.ts";
 import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
+import type { Allowance } from "../wire/protocol_handler.ts";
 import { encodeValue } from "../wire/values.ts";
 import { ClientConnection } from "./connection.ts";
 
@@ -143,12 +154,13 @@ export class RemoteCache implements OrmucoCache {
   async #findPart(keys: string[]): Promise<unknown[]> {
     const onBadValue = (i: number, error: Error) =>
       this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
-    const read = (frame: FrameReader) => readMany(frame, keys.length, onBadValue);
-    return await this.#ask((output) => writeGetMany(output, keys), read) ?? keys.map(() => MISS);
+    const read = manyReader(keys.length, onBadValue);
+    const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
+    return found ?? keys.map(() => MISS);
   }
 
   async #findOne(key: string): Promise<unknown> {
-    const read = (frame: FrameReader) => ({ value: readFound(frame) });
+    const read = (frame: FrameReader, allowance: Allowance) => ({ value: readFound(frame, allowance) });
     const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), read, "retrieve", key);
     return found === undefined ? MISS : found.value;
   }
@@ -156,7 +168,7 @@ export class RemoteCache implements OrmucoCache {
   /** Makes a call. Resolves to `undefined` if it fails. */
   #ask<T>(
     write: (output: FrameWriter) => void,
-    read: (frame: FrameReader) => T,
+    read: (frame: FrameReader, allowance: Allowance) => T | typeof LATER,
     verb = "ask the server",
     key?: string,
   ): Promise<T | undefined> {

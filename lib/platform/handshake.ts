@@ -42,12 +42,17 @@ export async function greet(
   }
 }
 
-/** Reads into `input` until `onBytes`, called after each read, returns true. */
-export async function readInto(socket: Socket, input: FrameReader, onBytes: () => boolean): Promise<void> {
+/** Reads into `input` until `onBytes`, called after each read and awaited, returns true. */
+export async function readInto(
+  socket: Socket,
+  input: FrameReader,
+  onBytes: () => boolean | Promise<boolean>,
+): Promise<void> {
   while (true) {
     const count = await socket.read(input.space());
     if (count === null) throw new Error("the server closed the connection");
     input.received(count);
-    if (onBytes()) return;
+    const isDone = onBytes();
+    if (isDone === true || (isDone !== false && await isDone)) return;
   }
 }

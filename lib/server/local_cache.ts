@@ -1,6 +1,7 @@
 /**
  * The client's methods on the store of a server in this process, without a socket. It knows values and keys, not what a
- * server is. Its methods return promises, as the client's do, but their work is done when they return.
+ * server is. Its methods return promises, as the client's do, but their work is done when they return, unless
+ * that is to read values for more than 10 ms.
  */
 
 import { Buffer } from "node:buffer";
@@ -8,12 +9,13 @@ import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { MISS } from "../wire/calls.ts";
 import { SERVER_CACHE_UNITS } from "../wire/decoding_budget.ts";
-import { decodePart, encodeValue } from "../wire/values.ts";
+import { decodePart, decodingUnits, encodeValue } from "../wire/values.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
+import { Slices } from "../platform/slices.ts";
 import type { Store } from "../store/store.ts";
 
 /** Options of {@linkcode LocalCache}. */
@@ -21,6 +23,8 @@ export interface LocalCacheOptions {
   readonly store: Store;
   /** Returns the statistics of the server that the cache belongs to. */
   readonly stats: () => ServerStats;
+  /** Makes what divides the reading of many values. */
+  readonly slices?: () => Slices;
 }
 
 const utf8 = new TextEncoder();
@@ -96,8 +100,12 @@ export class LocalCache implements OrmucoCache {
     const values = new Map<string, T>();
     const asked = new Set(keys);
     for (const key of asked) checkKey(key);
+    const { slices: makeSlices = () => new Slices() } = this.#options;
+    const slices = makeSlices();
+    slices.begin();
     for (const key of asked) {
-      const value = this.#find(key);
+      if (slices.isOver) await slices.next();
+      const value = this.#find(key, slices);
       if (value !== MISS) values.set(key, value as T);
     }
     this.#calls.found(values.size, asked.size);
@@ -164,9 +172,11 @@ export class LocalCache implements OrmucoCache {
   }
 
   /** Returns the value of a key, or `MISS`, also if a client has stored bytes that are not what their flags say. */
-  #find(key: string): unknown {
-    const position = this.#options.store.get(this.#keyOf(key));
+  #find(key: string, slices?: Slices): unknown {
+    const { store } = this.#options;
+    const position = store.get(this.#keyOf(key));
     if (position === 0) return MISS;
+    slices?.spend(decodingUnits(store.reader.flags(position), store.reader.valueBytes(position)));
     try {
       return this.#valueAt(position);
     } catch (error) {

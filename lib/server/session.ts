@@ -5,7 +5,13 @@
 
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
-import type { Allowance, ConnectionContext, HandlerState, ProtocolHandler } from "../wire/protocol_handler.ts";
+import {
+  type Allowance,
+  type ConnectionContext,
+  type HandlerState,
+  NO_LIMIT,
+  type ProtocolHandler,
+} from "../wire/protocol_handler.ts";
 import { NativeHandler } from "./native_handler.ts";
 import { protocolOf, type SessionHost } from "./protocols.ts";
 
@@ -24,8 +30,6 @@ export interface SessionOptions {
   /** Told that there is such output. */
   readonly onPush?: () => void;
 }
-
-const NO_LIMIT: Allowance = { isOver: false, spend: () => {} };
 
 /** One client's conversation: the caller puts bytes into `input`, calls `run`, and writes `output`. */
 export class Session implements ConnectionContext {

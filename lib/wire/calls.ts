@@ -7,12 +7,16 @@ import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { unexpectedReply } from "./control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "./frame.ts";
-import { decodePart, type EncodedValue } from "./values.ts";
+import { type Allowance, NO_LIMIT } from "./protocol_handler.ts";
+import { decodePart, decodingUnits, type EncodedValue } from "./values.ts";
 
 /** Stands for a miss among values, because `undefined` is a value. */
 export const MISS: unique symbol = Symbol("miss");
 /** Stands for a value that was left out because the reply to a `GET_MANY` would have become too large. */
 export const OMITTED: unique symbol = Symbol("omitted");
+
+/** Stands for a result that is not there yet: the allowance is over, and the reply is to be read on in the next turn. */
+export const LATER: unique symbol = Symbol("later");
 
 /** A value that cannot be decoded: only its call fails, since the frame around it is sound. */
 export class ValueError extends ProtocolError {}
@@ -52,10 +56,10 @@ export function writeGetMany(output: FrameWriter, keys: readonly string[]): void
 }
 
 /** Reads a value, or `MISS`, out of the reply to a `GET`. */
-export function readFound(frame: FrameReader): unknown {
+export function readFound(frame: FrameReader, allowance: Allowance = NO_LIMIT): unknown {
   if (frame.code === REPLY.miss) return MISS;
   if (frame.code !== REPLY.value || frame.end - frame.start < 4) throw unexpectedReply(frame);
-  return readValue(frame, frame.uint32(frame.start), frame.start + 4, frame.end);
+  return readValue(frame, { flags: frame.uint32(frame.start), from: frame.start + 4, to: frame.end }, allowance);
 }
 
 /** Reads the reply to a request that asks for a yes (`OK`) or a no (`MISS`). */
@@ -65,39 +69,64 @@ export function readYesNo(frame: FrameReader): boolean {
   throw unexpectedReply(frame);
 }
 
-/** Reads the reply to a `GET_MANY`: values, `MISS` or `OMITTED`. A bad value is a miss, reported to `onBadValue`. */
-export function readMany(
-  frame: FrameReader,
+/**
+ * Returns a function that reads the reply to a `GET_MANY`: values, `MISS` or `OMITTED`. It returns `LATER` where the
+ * allowance is over, and is then to be called again with the same frame. A bad value is a miss, reported to `onBadValue`.
+ */
+export function manyReader(
   count: number,
   onBadValue: (i: number, error: Error) => void,
-): unknown[] {
-  const { end } = frame;
-  if (frame.code !== REPLY.values || end - frame.start < 2) throw unexpectedReply(frame);
-  if (frame.uint16(frame.start) !== count) throw new ProtocolError(`a reply that does not hold ${count} keys`);
+): (frame: FrameReader, allowance?: Allowance) => unknown[] | typeof LATER {
   const values: unknown[] = [];
-  let at = frame.start + 2;
-  for (let i = 0; i < count; i++) {
-    if (at + 1 > end) throw new ProtocolError("a truncated list of values");
-    const state = frame.uint8(at++);
-    if (state !== STATE.hit) {
-      values.push(state === STATE.omitted ? OMITTED : MISS);
-      continue;
+  let at = 0;
+  return (frame, allowance = NO_LIMIT) => {
+    if (at === 0) at = startOfMany(frame, count);
+    while (values.length < count) {
+      if (allowance.isOver) return LATER;
+      const value = valueIn(frame, at);
+      at = value.to;
+      if (value.state !== STATE.hit) {
+        values.push(value.state === STATE.omitted ? OMITTED : MISS);
+        continue;
+      }
+      try {
+        values.push(readValue(frame, value, allowance));
+      } catch (error) {
+        onBadValue(values.length, error as Error);
+        values.push(MISS);
+      }
     }
-    const valueAt = at + 8;
-    const valueEnd = valueAt + (valueAt <= end ? frame.uint32(at + 4) : Infinity);
-    if (valueEnd > end) throw new ProtocolError("a truncated list of values");
-    values.push(MISS);
-    try {
-      values[i] = readValue(frame, frame.uint32(at), valueAt, valueEnd);
-    } catch (error) {
-      onBadValue(i, error as Error);
-    }
-    at = valueEnd;
-  }
-  return values;
+    return values;
+  };
 }
 
-function readValue(frame: FrameReader, flags: number, from: number, to: number): unknown {
+function startOfMany(frame: FrameReader, count: number): number {
+  if (frame.code !== REPLY.values || frame.end - frame.start < 2) throw unexpectedReply(frame);
+  if (frame.uint16(frame.start) !== count) throw new ProtocolError(`a reply that does not hold ${count} keys`);
+  return frame.start + 2;
+}
+
+/** Where a value lies in a frame. */
+interface ValuePart {
+  flags: number;
+  from: number;
+  to: number;
+}
+
+/** Finds the value that is listed from `at` on; one that is no hit has no bytes. */
+function valueIn(frame: FrameReader, at: number): ValuePart & { state: number } {
+  const { end } = frame;
+  if (at + 1 > end) throw new ProtocolError("a truncated list of values");
+  const state = frame.uint8(at);
+  if (state !== STATE.hit) return { state, flags: 0, from: at + 1, to: at + 1 };
+  const from = at + 9;
+  const to = from + (from <= end ? frame.uint32(at + 5) : Infinity);
+  if (to > end) throw new ProtocolError("a truncated list of values");
+  return { state, flags: frame.uint32(at + 1), from, to };
+}
+
+function readValue(frame: FrameReader, { flags, from, to }: ValuePart, allowance: Allowance): unknown {
+  allowance.spend(decodingUnits(flags, to - from));
   try {
     return decodePart(flags, { bytes: frame.buffer, from, to });
   } catch (error) {

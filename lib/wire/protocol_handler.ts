@@ -25,6 +25,9 @@ export interface Allowance {
   spend(units: number): void;
 }
 
+/** No limit to the work. */
+export const NO_LIMIT: Allowance = { isOver: false, spend: () => {} };
+
 /** One connection, as the protocols that are spoken over it see it. */
 export interface ConnectionContext {
   /** Bytes from the client. */

@@ -11,6 +11,7 @@ import { checkJson, JSON_UNITS_PER_BYTE } from "./json_check.ts";
 import { decodeMsgpack, encodeMsgpack } from "./msgpack_values.ts";
 import { MAX_DEPTH, MAX_PARTS, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+import { unitsOf } from "./protocol_handler.ts";
 
 /**
  * Flags of an entry, one per format. The upper half ("OC" in ASCII) keeps them apart from the small numbers that
@@ -25,6 +26,9 @@ export interface EncodedValue {
   flags: number;
   payload: string | Uint8Array;
 }
+
+/** Units of work that a value of MessagePack may take though it is short: a few bytes stand for a costly part. */
+const MSGPACK_UNITS = 16;
 
 const SHORT_TEXT_BYTES = 512;
 /** Bytes of a text from which on it is checked before it is decoded: a decoder is slow where it mends. */
@@ -83,6 +87,11 @@ function affordable(json: string, units: number): string | Uint8Array {
 export function decodeValue(flags: number, bytes: Uint8Array, units: number = CLIENT_UNITS): unknown {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return decodePart(flags, { bytes: buffer, from: 0, to: bytes.length }, units);
+}
+
+/** Units of work, as an allowance counts them, that it takes to decode a value. */
+export function decodingUnits(flags: number, bytes: number): number {
+  return unitsOf(bytes) + (flags === FLAGS.msgpack ? MSGPACK_UNITS : 0);
 }
 
 /** A part of a `Buffer`, whose own decoder reads short text. */

@@ -6,9 +6,10 @@ import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST, STATE } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES } from "../../lib/base/limits.ts";
 import { type Call, Pipeline } from "../../lib/client/pipeline.ts";
-import { MISS, readFound, readMany, readYesNo, writeGetMany, writeKeyed, writeSet } from "../../lib/wire/calls.ts";
+import { manyReader, MISS, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../../lib/wire/calls.ts";
 import { readData } from "../../lib/wire/control.ts";
 import { readGreeting, writeHello } from "../../lib/wire/hello.ts";
+import type { Allowance } from "../../lib/wire/protocol_handler.ts";
 import { Session } from "../../lib/server/session.ts";
 import { sessionHost } from "../support/session_host.ts";
 import { joined, mutate } from "../support/mutate.ts";
@@ -20,12 +21,13 @@ type Outcome = { result: unknown; error: CacheError | undefined };
 /** A client's pipeline and a server's session, joined without a socket; `step` bytes travel at a time. */
 class Pair {
   readonly session = new Session(sessionHost({ maxSize: 100 }));
-  readonly pipeline = new Pipeline();
+  readonly pipeline: Pipeline;
   readonly outcomes: Outcome[] = [];
   readonly #step: number;
 
-  constructor(step = Infinity) {
+  constructor(step = Infinity, allowance?: Allowance) {
     this.#step = step;
+    this.pipeline = new Pipeline(allowance);
     const [hello, reader] = [new FrameWriter(), new FrameReader()];
     writeHello(hello, "client/1");
     this.session.input.push(hello.taken());
@@ -89,7 +91,7 @@ for (const step of [Infinity, 1, 7]) {
       pair.get(`key:${i}`);
       pair.get(`other:${i}`);
     }
-    pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), (frame) => readMany(frame, 3, () => {}));
+    pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), manyReader(3, () => {}));
     assertEquals(pair.pipeline.pending, 61);
     pair.exchange();
     const one = (i: number) => [true, { i }, MISS];
@@ -108,6 +110,60 @@ Deno.test("Pipeline keeps what is added during a write for the next one", () => 
   const before = taken.slice();
   pair.get("b");
   assertEquals([taken, pair.pipeline.output.length], [before, before.length]);
+});
+
+/** An allowance for one value of MessagePack in a turn. */
+class OneValue implements Allowance {
+  isOver = false;
+
+  spend(units: number): void {
+    this.isOver = units > 0;
+  }
+}
+
+/** Asks for single values and for many at once, and carries the replies over: what is not read waits. */
+function behind(): { pair: Pair; turn: OneValue; settled: () => number } {
+  const turn = new OneValue();
+  const pair = new Pair(Infinity, turn);
+  const keys = ["key:0", "none", "key:1", "key:2"];
+  for (let i = 0; i < 3; i++) {
+    pair.call((output) => writeSet(output, `key:${i}`, encodeValue(new Map([[i, i]])), undefined), readYesNo);
+  }
+  pair.exchange();
+  pair.outcomes.length = 0;
+  pair.get("key:0");
+  pair.call((output) => writeGetMany(output, keys), manyReader(4, () => {}));
+  pair.get("key:2");
+  pair.exchange();
+  return { pair, turn, settled: () => pair.results().filter((result) => result !== "pending").length };
+}
+
+Deno.test("Pipeline reads as many values in a turn as the allowance allows, and the others in later turns", () => {
+  const { pair, turn, settled } = behind();
+  const progress = [settled()];
+  for (let isDone = false; !isDone; progress.push(settled())) {
+    assert(turn.isOver && progress.length < 10, "every turn reads one value");
+    turn.isOver = false;
+    isDone = pair.pipeline.receive(0);
+  }
+  assertEquals(progress, [1, 1, 1, 2, 3, 3]);
+  const [zero, one, two] = [0, 1, 2].map((i) => new Map([[i, i]]));
+  assertEquals(pair.results(), [zero, [zero, MISS, one, two], two]);
+});
+
+Deno.test("Pipeline.expire() fails no call while replies wait to be read, but one that is read for too long", () => {
+  const { pair, turn, settled } = behind();
+  assertEquals([pair.pipeline.expire(1e6, 100, LATE), settled()], [true, 1]);
+  turn.isOver = false;
+  assertEquals([pair.pipeline.receive(1e6), pair.pipeline.deadlineMs(100)], [false, 1e6 + 100]);
+  assertEquals([pair.pipeline.expire(1e6 + 99, 100, LATE), settled()], [true, 1]);
+  assertEquals([pair.pipeline.expire(1e6 + 100, 100, LATE), settled()], [true, 2]);
+  assertEquals(pair.outcomes[1].error?.message, "to decode what the server has found takes longer than 100 ms");
+  turn.isOver = false;
+  assertEquals([pair.pipeline.receive(1e6 + 100), settled()], [false, 3]);
+  turn.isOver = false;
+  assertEquals(pair.pipeline.receive(1e6 + 100), true);
+  assertEquals([pair.pipeline.pending, pair.codes()], [0, [undefined, "timeout", undefined]]);
 });
 
 Deno.test("Pipeline drops a request whose key or value is none, and the next one is sound", () => {
@@ -168,7 +224,7 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
     const calls = 1 + below(6);
     const settlements = new Array<number>(calls).fill(0);
     for (let i = 0; i < calls; i++) {
-      const read = [readFound, readYesNo, readData, (frame: FrameReader) => readMany(frame, 2, () => {})][below(4)];
+      const read = [readFound, readYesNo, readData, (frame: FrameReader) => manyReader(2, () => {})(frame)][below(4)];
       pipeline.call<unknown>(() => {}, { read, settle: () => settlements[i]++ }, { sentAtMs: 0 });
     }
     const batch = Array.from({ length: calls }, () => mutate(replies[below(replies.length)], below));

@@ -4,9 +4,12 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { OrmucoCacheClient } from "../../mod.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { writeSet } from "../../lib/wire/calls.ts";
+import { Slices } from "../../lib/platform/slices.ts";
+import { LocalCache } from "../../lib/server/local_cache.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
 import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
 import { clientOf, madeServer, startedServer } from "../support/servers.ts";
+import { localStore } from "../support/stores.ts";
 import { stillTime } from "../support/still_time.ts";
 
 /** What a client can be asked, but for ending its connection. */
@@ -212,4 +215,28 @@ Deno.test("server.cache refuses what takes more than 100 ms to read, and makes a
   assertEquals([await cache.has("k"), await cache.retrieve("k")], [true, undefined]);
   assertEquals((await client.retrieve<object[]>("k"))?.length, costly.length);
   assertEquals((await cache.stats()).failures.protocol, 1);
+});
+
+Deno.test("server.cache reads many values in slices, between which the event loop looks after others", async () => {
+  const store = localStore({ nowMs: 0 });
+  let slices = 0;
+  /** Slices for one value of MessagePack each. */
+  class Short extends Slices {
+    override next(): Promise<void> {
+      slices++;
+      return super.next();
+    }
+  }
+  let nowMs = 0;
+  const cache = new LocalCache({
+    store,
+    stats: () => {
+      throw new Error("nobody asks");
+    },
+    slices: () => new Short(() => nowMs += 1000),
+  });
+  const values = Array.from({ length: 10 }, (_, i): [string, Map<number, number>] => [`key:${i}`, new Map([[i, i]])]);
+  for (const [key, value] of values) await cache.store(key, value);
+  assertEquals(await cache.retrieveMany(values.map(([key]) => key)), new Map(values));
+  assertEquals(slices, 9);
 });

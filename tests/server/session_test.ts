@@ -3,7 +3,7 @@ import { decode, encode } from "@std/msgpack";
 import { seeded } from "../../bench/compare.ts";
 import { FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
-import { MISS, OMITTED, readMany } from "../../lib/wire/calls.ts";
+import { manyReader, MISS, OMITTED } from "../../lib/wire/calls.ts";
 import { Session } from "../../lib/server/session.ts";
 import { joined, mutate } from "../support/mutate.ts";
 import { sessionHost } from "../support/session_host.ts";
@@ -144,7 +144,7 @@ Deno.test("Session returns many values in the order asked", () => {
   reader.maxBodyBytes = MAX_BODY_BYTES;
   reader.push(outputOf(session).bytes);
   assert(reader.next());
-  assertEquals(readMany(reader, 3, () => {}), [utf8.encode("1"), MISS, utf8.encode("3")]);
+  assertEquals(manyReader(3, () => {})(reader), [utf8.encode("1"), MISS, utf8.encode("3")]);
 });
 
 Deno.test("Session marks values that would make a reply too long, and answers with the others", () => {
@@ -156,7 +156,7 @@ Deno.test("Session marks values that would make a reply too long, and answers wi
   reader.maxBodyBytes = MAX_BODY_BYTES;
   reader.push(outputOf(session).bytes);
   assert(reader.next());
-  const [a, b, c] = readMany(reader, 3, () => {});
+  const [a, b, c] = manyReader(3, () => {})(reader) as unknown[];
   assertEquals([(a as Uint8Array).length, b, c], [large.length, OMITTED, utf8.encode("small")]);
 });
 

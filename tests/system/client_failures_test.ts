@@ -5,6 +5,8 @@ import { OrmucoCacheClient } from "../../mod.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { writeSet } from "../../lib/wire/calls.ts";
 import { REPLY } from "../../lib/wire/frame.ts";
+import { FLAGS } from "../../lib/wire/values.ts";
+import { ATTACKS } from "../support/costly_values.ts";
 import { type Answer, FakeServer } from "../support/fake_server.ts";
 import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
 import { freeAddress } from "../support/ports.ts";
@@ -263,4 +265,28 @@ Deno.test("OrmucoCacheClients that wait to connect are not disturbed by one that
   await Promise.all([...stored, ...closed]);
   assertEquals((await Promise.all(stored)).filter((isStored) => isStored).length, 100, "a close waits for calls");
   await Promise.all(all.map((client) => client.close()));
+});
+
+Deno.test("OrmucoCacheClient lets the event loop go on while it reads many values that take long", async () => {
+  await using server = await startedServer({ maxBytes: 64 * 1024 * 1024 });
+  let turns = 0;
+  const turnsAt: number[] = [];
+  await using cache = new OrmucoCacheClient({
+    servers: [server.address!],
+    timeoutMs: 60_000,
+    onError: () => turnsAt.push(turns),
+  });
+  // Objects with keys of their own; each value turns out to be no JSON at its end.
+  const { bytes } = ATTACKS["JSON: objects of 100 keys of their own"](16_000);
+  const value = { flags: FLAGS.json, payload: bytes.subarray(0, bytes.length - 1) };
+  const keys = Array.from({ length: 300 }, (_, i) => `costly:${i}`);
+  using socket = await NativeSocket.to(server);
+  await socket.write(greetingAnd((output) => keys.forEach((key) => writeSet(output, key, value, undefined))));
+  for (let replies = 0; replies <= keys.length; replies++) await socket.next();
+  await cache.store("fine", 1);
+  const timer = setInterval(() => turns++, 0);
+  assertEquals(await cache.retrieveMany([...keys, "fine"]), new Map([["fine", 1]]));
+  clearInterval(timer);
+  assertEquals(turnsAt.length, keys.length);
+  assert(turnsAt.at(-1)! > turnsAt[0], "all were read in one turn");
 });

@@ -6,10 +6,10 @@ import { readMessage } from "../../lib/replication/message_reader.ts";
 import { MESSAGE, MessageWriter } from "../../lib/replication/message.ts";
 import { Session } from "../../lib/server/session.ts";
 import {
+  manyReader,
   MISS,
   OMITTED,
   readFound,
-  readMany,
   readYesNo,
   writeGetMany,
   writeKeyed,
@@ -86,7 +86,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "VALUE of text": [readFound, "hi"],
   "VALUE of JSON": [readFound, { a: 1 }],
   "VALUE of bytes": [readFound, Uint8Array.of(1, 255)],
-  "VALUES with a hit, a miss and one omitted": [(frame) => readMany(frame, 3, () => {}), ["hi", MISS, OMITTED]],
+  "VALUES with a hit, a miss and one omitted": [manyReader(3, () => {}), ["hi", MISS, OMITTED]],
   "DATA of a greeting": [readGreeting, {
     software: "test/1",
     features: [],
