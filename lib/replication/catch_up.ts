@@ -115,7 +115,7 @@ const ADOPT_WRITES = 2000;
 const SWEEP_PLACES = 8192;
 
 /** Entries that a peer is asked about at a time, at most. */
-const MOST_ASKED = 4096;
+const MOST_ASKED = 1024;
 /** Before and after all places. */
 const START: Place = { h: 0, id: 0 };
 const END: Place = { h: Number.MAX_SAFE_INTEGER, id: MAX_ORIGIN_ID };

@@ -30,6 +30,8 @@ import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Items in a list, at most: no peer has reason to send a longer list, which would only keep this node busy. */
 const MAX_ITEMS = 8192;
+/** Writes, or names of writes, in a message at most: each is looked up, and may change the store. */
+const MAX_WRITES = 1024;
 /** What finding numbers of origins may cost: more than random ones do, by the decoding budget. */
 const COLLISION_UNITS = 20_000_000;
 /** Kinds of writes that change the store. */
@@ -83,7 +85,7 @@ class MessageReader {
       case MESSAGE.news:
         return { type, ...head, origin: this.#uint32(), last: this.#version() };
       case MESSAGE.touch:
-        return { type, ...head, sentTo: this.#list(4, () => this.#uint32()), writes: this.#writes([TOUCH]) };
+        return { type, ...head, sentTo: this.#told(), writes: this.#writes([TOUCH]) };
       case MESSAGE.list:
         return { type, ...head, question: this.#count(), before: this.#place() };
       case MESSAGE.listed:
@@ -121,13 +123,13 @@ class MessageReader {
   }
 
   #departures(): Departure[] {
-    const ids = this.#list(4, () => this.#uint32());
+    const ids = this.#list(4, MAX_ITEMS, () => this.#uint32());
     if (ids.length > MAX_LABEL) {
       throw new ProtocolError(`fingerprints of ${ids.length} origins, of ${MAX_LABEL} at most`);
     }
-    const adopted = new Map(this.#list(5, () => [this.#count(), this.#uint32()]));
+    const adopted = this.#adopted(ids.length);
     let upTo = 0;
-    return this.#list(6, () => {
+    return this.#list(6, MAX_ITEMS, () => {
       const [hash, index, more] = [this.#uint32(), this.#count(), this.#count()];
       if (index >= ids.length) throw new ProtocolError("a fingerprint without an origin");
       upTo += more;
@@ -142,9 +144,9 @@ class MessageReader {
   }
 
   #places(): Place[] {
-    const ids = this.#list(4, () => this.#uint32());
+    const ids = this.#list(4, MAX_ITEMS, () => this.#uint32());
     let before = 0;
-    return this.#list(2, () => {
+    return this.#list(2, MAX_ITEMS, () => {
       const [index, less] = [this.#count(), this.#count()];
       if (index >= ids.length) throw new ProtocolError("a place without an origin");
       before = before === 0 ? less : before - less;
@@ -154,7 +156,11 @@ class MessageReader {
   }
 
   #verified(): Verified {
-    return { to: this.#uint32(), question: this.#count(), confirmed: this.#list(1, () => this.#uint8() === 1) };
+    return {
+      to: this.#uint32(),
+      question: this.#count(),
+      confirmed: this.#list(1, MAX_ITEMS, () => this.#uint8() === 1),
+    };
   }
 
   #push(): Push {
@@ -162,7 +168,7 @@ class MessageReader {
       origin: this.#uint32(),
       before: this.#version(),
       last: this.#version(),
-      sentTo: this.#list(4, () => this.#uint32()),
+      sentTo: this.#told(),
       writes: this.#writes(WRITES),
     };
     for (const { version: { origin, h } } of push.writes) {
@@ -174,16 +180,27 @@ class MessageReader {
 
   #known(): Known {
     const count = this.#length(12, MAX_ORIGINS);
-    const ids = Uint32Array.from({ length: count }, (_, i) => this.#view.getUint32(this.#at + 12 * i));
-    try {
-      spendKeys(ids, count, new DecodingBudget(COLLISION_UNITS));
-    } catch (error) {
-      throw new ProtocolError(`numbers of origins in a peer's message that are ${(error as Error).message}`);
-    }
+    checkIds(Uint32Array.from({ length: count }, (_, i) => this.#view.getUint32(this.#at + 12 * i)));
     const known = new Map<number, number>();
     for (let left = count; left > 0; left--) known.set(this.#uint32(), this.#version());
     const base = this.#base();
     return base === undefined ? known : Object.assign(known, { base });
+  }
+
+  /** Reads who has been told. */
+  #told(): number[] {
+    const ids = this.#list(4, MAX_ITEMS, () => this.#uint32());
+    checkIds(ids);
+    return ids;
+  }
+
+  /** Reads who has written what was adopted by others, by the places of those among `origins` origins. */
+  #adopted(origins: number): Map<number, number> {
+    return new Map(this.#list(5, MAX_ITEMS, () => {
+      const index = this.#count();
+      if (index >= origins) throw new ProtocolError("adopted writes of no origin");
+      return [index, this.#uint32()];
+    }));
   }
 
   #base(): Base | undefined {
@@ -198,10 +215,10 @@ class MessageReader {
   }
 
   #writes(kinds: readonly number[]): Write[] {
-    const origins = this.#list(4, () => this.#uint32());
-    const adopted = new Map(this.#list(5, () => [this.#count(), this.#uint32()]));
+    const origins = this.#list(4, MAX_ITEMS, () => this.#uint32());
+    const adopted = this.#adopted(origins.length);
     let h = 0;
-    return this.#list(4, () => {
+    return this.#list(4, MAX_WRITES, () => {
       const bits = this.#uint8();
       const marks = (bits & 0x80) === 0 ? 0 : this.#uint8() & TRAVELS;
       const index = this.#count();
@@ -228,9 +245,9 @@ class MessageReader {
     });
   }
 
-  /** Reads a counted list of items of `leastBytes` bytes or more; a count without those bytes allocates nothing. */
-  #list<T>(leastBytes: number, item: (i: number) => T): T[] {
-    return Array.from({ length: this.#length(leastBytes, MAX_ITEMS) }, (_, i) => item(i));
+  /** Reads a counted list of `most` items of `leastBytes` bytes or more; a count without those bytes allocates nothing. */
+  #list<T>(leastBytes: number, most: number, item: (i: number) => T): T[] {
+    return Array.from({ length: this.#length(leastBytes, most) }, (_, i) => item(i));
   }
 
   #length(leastBytes: number, most: number): number {
@@ -292,6 +309,15 @@ class MessageReader {
 
   #has(bytes: number): void {
     if (this.#at + bytes > this.#bytes.length) throw new ProtocolError("a peer's message that is truncated");
+  }
+}
+
+/** Refuses numbers of origins that are chosen to collide in a table. */
+function checkIds(ids: Uint32Array | number[]): void {
+  try {
+    spendKeys(ids, ids.length, new DecodingBudget(COLLISION_UNITS));
+  } catch (error) {
+    throw new ProtocolError(`numbers of origins in a peer's message that are ${(error as Error).message}`);
   }
 }
 

@@ -106,8 +106,17 @@ export class Origins {
   excess(): Origin[] {
     const excess = this.all.length - this.#maxOrigins;
     if (excess <= 0) return [];
-    const others = this.all.slice(1).sort((a, b) => a.size - b.size || a.known - b.known);
-    return others.slice(0, excess + Math.ceil(this.#maxOrigins * RETIRED));
+    // A table of numbers is sorted ten times as fast as one of objects, and all that clients ask waits for it.
+    const others = this.all.slice(1);
+    const count = Math.min(others.length, excess + Math.ceil(this.#maxOrigins * RETIRED));
+    const size = Float64Array.from(others, (origin) => origin.size).sort()[count - 1];
+    const smaller = others.filter((origin) => origin.size < size);
+    const alike = others.filter((origin) => origin.size === size);
+    const left = count - smaller.length;
+    const known = Float64Array.from(alike, (origin) => origin.known).sort()[left - 1];
+    const older = alike.filter((origin) => origin.known < known);
+    const last = alike.filter((origin) => origin.known === known).slice(0, left - older.length);
+    return [...smaller, ...older, ...last];
   }
 
   /** Gives up what is known of some. */

@@ -76,7 +76,7 @@ Deno.test("Gossip brings a deletion that the pages of a catch-up left out, since
 });
 
 Deno.test("Gossip adopts more than a round's worth in slices, and makes it known with the last", () => {
-  const all = join([[1, 2]], { eager: false, maxWrites: 5000 });
+  const all = join([[1, 2]], { eager: false, maxWrites: 1000 });
   const [, b, c] = all.stores;
   applyFrom(b, 55, 0);
   rounds(all);

@@ -28,6 +28,7 @@ import { collidingNumbers } from "../system/abuse/peers.ts";
 import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
 
 const MAX_ITEMS = 8192;
+const MAX_WRITES = 1024;
 const HEAD = { from: 101, clock: 4096, cleared: 0 };
 
 /** The bytes of a message, on their own. */
@@ -276,7 +277,11 @@ const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: num
 };
 
 for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
-  const most = /^what (is known|was forgotten)/.test(list) ? MAX_ORIGINS : MAX_ITEMS;
+  const most = /^what (is known|was forgotten)/.test(list)
+    ? MAX_ORIGINS
+    : /^writes/.test(list)
+    ? MAX_WRITES
+    : MAX_ITEMS;
   Deno.test(`readMessage() refuses a hostile count of ${list}`, () => {
     for (const items of [most + 1, 2 ** 31, 2 ** 32, 2 ** 52]) {
       assertRefused(raw(type, ...before, ...count(items)), `${items} items in a peer's message`);
@@ -297,11 +302,25 @@ Deno.test("readMessage() reads as many items as there may be, and refuses one mo
   const touch = (size: number) => written({ ...HEAD, type: MESSAGE.touch, sentTo: sentTo(size), writes: [] });
   assertEquals(readMessage(touch(MAX_ITEMS)).type, MESSAGE.touch);
   assertRefused(touch(MAX_ITEMS + 1), "8193 items");
+  const verify = (size: number) => {
+    const writes = Array.from({ length: size }, (_, i) => bareWrite(`n${i}`, { h: i, origin: 1 }, NAME));
+    return written({ ...HEAD, type: MESSAGE.verify, question: 1, known: new Map(), writes });
+  };
+  assertEquals(readMessage(verify(MAX_WRITES)).type, MESSAGE.verify);
+  assertRefused(verify(MAX_WRITES + 1), "1025 items");
 });
 
 Deno.test("readMessage() refuses numbers of origins that are chosen to collide in a table", () => {
   const known = new Map(collidingNumbers(8192).map((id): [number, number] => [id, 1]));
   assertRefused(written({ ...HEAD, type: MESSAGE.known, turn: 0, known }), "keys that collide");
+  const told = { sentTo: [...known.keys()], writes: [] };
+  assertRefused(written({ ...HEAD, type: MESSAGE.touch, ...told }), "keys that collide");
+  assertRefused(written({ ...HEAD, type: MESSAGE.push, origin: 1, before: 0, last: 1, ...told }), "keys that collide");
+});
+
+Deno.test("readMessage() refuses adopted writes of an origin that is not listed", () => {
+  const page = [MESSAGE.page, ...ID, ...NOTHING, 0, ...KNOWN, ...KNOWN] as const;
+  assertRefused(raw(...page, 1, ...ID, 1, 1, ...ID, 0, 0), "adopted writes of no origin");
 });
 
 /** No origins, no adopted ones, no fingerprints, and a cursor at the beginning. */
