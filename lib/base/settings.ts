@@ -44,27 +44,40 @@ const MAX_INTERVAL_SECONDS = 1_000_000;
 const MAX_CONNECTIONS = 1_000_000;
 const MAX_EXPIRATION_SECONDS = 1_000_000_000;
 
+const BYTE_UNITS: Record<string, number> = {
+  "": 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** A size in bytes, of a whole number of KiB, MiB or GiB at least and at most. */
+function sizeSetting(name: string, least: number, most: number): Setting<number> {
+  const example = 2 * least;
+  return {
+    name,
+    allowed: `a number of bytes from ${sizeText(least)} to ${sizeText(most)}, such as "${example}" or "${
+      sizeText(example)
+    }"`,
+    parse: (text) => byteCount(text, least, most),
+  };
+}
+
 const SETTINGS = {
   maxSize: {
     name: "CACHE_MAX_SIZE",
     allowed: `a whole number of entries from 1 to ${MAX_ENTRIES}`,
     parse: (text) => wholeNumber(text, 1, MAX_ENTRIES),
   } as Setting<number>,
-  maxBytes: {
-    name: "CACHE_MAX_BYTES",
-    allowed: 'a number of bytes from 64 KiB to 16 GiB, such as "67108864", "64MiB" or "1.5GB"',
-    parse: (text) => byteCount(text, MIN_STORE_BYTES, MAX_STORE_BYTES),
-  } as Setting<number>,
-  maxItemBytes: {
-    name: "CACHE_MAX_ITEM_BYTES",
-    allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
-    parse: (text) => byteCount(text, MIN_ITEM_BYTES, MAX_ITEM_BYTES),
-  } as Setting<number>,
-  maxBuffers: {
-    name: "CACHE_MAX_BUFFERS",
-    allowed: 'a number of bytes from 18 MiB to 16 GiB, such as "37748736" or "64MiB"',
-    parse: (text) => byteCount(text, MIN_BUFFERS, MAX_STORE_BYTES),
-  } as Setting<number>,
+  maxBytes: sizeSetting("CACHE_MAX_BYTES", MIN_STORE_BYTES, MAX_STORE_BYTES),
+  maxItemBytes: sizeSetting("CACHE_MAX_ITEM_BYTES", MIN_ITEM_BYTES, MAX_ITEM_BYTES),
+  maxBuffers: sizeSetting("CACHE_MAX_BUFFERS", MIN_BUFFERS, MAX_STORE_BYTES),
   maxConnections: {
     name: "CACHE_MAX_CONNECTIONS",
     allowed: `a whole number of connections from 1 to ${MAX_CONNECTIONS}`,
@@ -229,18 +242,11 @@ function seconds(text: string, least: number, most: number): number | undefined 
   return value === undefined ? undefined : value * 1000;
 }
 
-const BYTE_UNITS: Record<string, number> = {
-  "": 1,
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
+/** A number of bytes as people write it. */
+function sizeText(bytes: number): string {
+  const unit = ["GiB", "MiB", "KiB"].find((unit) => bytes % BYTE_UNITS[unit.toLowerCase()] === 0) ?? "B";
+  return `${bytes / BYTE_UNITS[unit.toLowerCase()]}${unit}`;
+}
 
 function byteCount(text: string, least: number, most: number): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];

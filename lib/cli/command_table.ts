@@ -46,7 +46,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-bytes",
         argument: "BYTES",
         setting: "CACHE_MAX_BYTES",
-        help: 'memory for entries, as in "64MiB" (half of all)',
+        help: 'for entries, as in "64MiB" (half of memory, 16GiB at most)',
       },
       {
         name: "max-item-bytes",
@@ -82,7 +82,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-forgotten",
         argument: "N",
         setting: "CACHE_MAX_FORGOTTEN",
-        help: "fingerprints of what has left, for peers (1469644)",
+        help: "fingerprints kept (by --max-bytes, 1469644 at most)",
       },
       {
         name: "expiration",

@@ -3,11 +3,11 @@
  * the replies. It knows neither what they mean nor how many connections there are.
  */
 
-import { closeQuietly, isDisconnection, remoteAddress, setUp } from "../platform/socket.ts";
+import { closeQuietly, isDisconnection, remoteAddress, setUp, writeAll } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
-import { WASTE } from "./refusal.ts";
+import { refusalOf, WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
@@ -139,6 +139,18 @@ export class Connection implements BufferHolder, Doing {
     if (!this.isReading || this.isPeer) return;
     this.#session.close("stopping", "the server stops");
     this.#outbox.flush().catch(() => {}).finally(() => this.close());
+  }
+
+  /**
+   * Ends the connection of a stranger, which makes room for another. If its first bytes tell its protocol, it is told why:
+   * that is written at once, since nothing has been said to it before.
+   */
+  replace(message: string): void {
+    const { head } = this.#session;
+    if (head.length === 0) return this.close();
+    this.#hasEnded = true;
+    this.#session.abandon();
+    writeAll(this.#stream, refusalOf(head, message)).catch(() => {}).finally(() => this.close());
   }
 
   /** Ends the connection at once, and frees what it holds, though a read or a write may be under way. */

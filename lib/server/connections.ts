@@ -149,7 +149,7 @@ export class Connections implements Part {
     }
     if (quietest === undefined) return false;
     this.#options.counters.connectionsReplaced++;
-    quietest.close();
+    quietest.replace(`this server takes ${this.#options.maxConnections} connections at most, and others came`);
     return true;
   }
 

@@ -12,7 +12,7 @@ import { refusedRequest, REQUEST_MAGIC } from "../memcached/binary_packet.ts";
 /** Milliseconds for the first bytes; then memcached's text is sent, which memcached sends unasked. */
 const WAIT_MS = 500;
 /** Bytes that are looked at: as many as a request of memcached's binary protocol begins with. */
-const HEAD_BYTES = 24;
+export const HEAD_BYTES = 24;
 /** Reads after the reply: what nobody has read would cut it off. */
 const PARTING_READS = 16;
 const NATIVE = 0;

@@ -14,6 +14,7 @@ import {
 } from "../wire/protocol_handler.ts";
 import { NativeHandler } from "./native_handler.ts";
 import { protocolOf, type SessionHost } from "./protocols.ts";
+import { HEAD_BYTES } from "./refusal.ts";
 
 /** Options of one {@linkcode Session}. */
 export interface SessionOptions {
@@ -31,10 +32,14 @@ export interface SessionOptions {
   readonly onPush?: () => void;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** One client's conversation: the caller puts bytes into `input`, calls `run`, and writes `output`. */
 export class Session implements ConnectionContext {
   /** Bytes from the client. */
   readonly input: FrameReader;
+  /** The first bytes of the client, which tell its protocol, as many as came at first; none while it has said nothing. */
+  head: Uint8Array = NO_BYTES;
   /** Runs that have answered a request. */
   answered = 0;
   /** Replies; the caller writes them. */
@@ -118,6 +123,8 @@ export class Session implements ConnectionContext {
   #begin(): ProtocolHandler | undefined {
     const firstByte = this.input.firstByte();
     if (firstByte < 0) return undefined;
+    const { bytes, from, to } = this.input;
+    this.head = bytes.slice(from, Math.min(to, from + HEAD_BYTES));
     const started = protocolOf(firstByte)(this.#host, this);
     if ("run" in started) return started;
     this.#host.counters.protocolErrors++;

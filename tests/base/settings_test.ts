@@ -129,13 +129,13 @@ const ROWS: Row[] = [
   },
   {
     name: "CACHE_MAX_ITEM_BYTES",
-    allowed: 'a number of bytes from 1 KiB to 16 MiB, such as "1048576" or "2MiB"',
+    allowed: 'a number of bytes from 1KiB to 16MiB, such as "2048" or "2KiB"',
     good: [["1024", 1024], ["1kib", 1024], ["16MiB", 2 ** 24]],
     bad: ["1023", "16777217", "17MiB", "1 KiBs"],
   },
   {
     name: "CACHE_MAX_BYTES",
-    allowed: 'a number of bytes from 64 KiB to 16 GiB, such as "67108864", "64MiB" or "1.5GB"',
+    allowed: 'a number of bytes from 64KiB to 16GiB, such as "131072" or "128KiB"',
     good: [
       ...[["65536", 65536], ["65536b", 65536], ["67108864 B", 2 ** 26], ["66kb", 66000], ["66KB", 66000]],
       ...[["64KiB", 65536], ["64kib", 65536], ["64MiB", 2 ** 26], ["64 mib", 2 ** 26], ["1.5GB", 1.5e9], ["3mb", 3e6]],
@@ -166,7 +166,7 @@ const ROWS: Row[] = [
   },
   {
     name: "CACHE_MAX_BUFFERS",
-    allowed: 'a number of bytes from 18 MiB to 16 GiB, such as "37748736" or "64MiB"',
+    allowed: 'a number of bytes from 18MiB to 16GiB, such as "37748736" or "36MiB"',
     good: [["18MiB", 18 * 2 ** 20], ["37748736", 36 * 2 ** 20], ["16GiB", 2 ** 34]],
     bad: ["0", "17.9MiB", "16.1GiB", ...NO_NUMBERS],
   },

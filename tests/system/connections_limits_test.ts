@@ -5,6 +5,7 @@ import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { Connections } from "../../lib/server/connections.ts";
 import { writeKeyed } from "../../lib/wire/calls.ts";
 import { FrameWriter, REPLY, REQUEST, TTL_DEFAULT } from "../../lib/wire/frame.ts";
+import { packetOf, REQUEST as PACKET_REQUEST } from "../support/memcached_packets.ts";
 import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
 import { portOf } from "../support/ports.ts";
 import { serve } from "../support/processes.ts";
@@ -20,6 +21,16 @@ async function strangers(address: string, count: number): Promise<Deno.TcpConn[]
   const opened: Deno.TcpConn[] = [];
   for (let i = 0; i < count; i++) opened.push(await Deno.connect({ hostname: "127.0.0.1", port: portOf(address) }));
   return opened;
+}
+
+/** All that comes until the other side hangs up. */
+async function restOf(socket: Deno.TcpConn): Promise<string> {
+  const [buffer, text] = [new Uint8Array(1024), new TextDecoder()];
+  let said = "";
+  for (let count = await socket.read(buffer); count !== null; count = await socket.read(buffer)) {
+    said += text.decode(buffer.subarray(0, count));
+  }
+  return said;
 }
 
 /** A `SET` of the largest value. */
@@ -49,6 +60,25 @@ Deno.test("who has asked for nothing makes room for others when all places are t
   const { connectionsReplaced, connectionsRefused } = server.stats();
   assert(connectionsReplaced >= 1 && connectionsRefused === 0, `${connectionsReplaced} ${connectionsRefused}`);
   for (const socket of silent) socket.close();
+});
+
+Deno.test("who makes room for others is told so in the words of its protocol", async () => {
+  await using server = await startedServer({ maxConnections: 3 });
+  using native = await NativeSocket.to(server);
+  await native.write(greetingAnd().subarray(0, 10));
+  await until("it has come", () => server.stats().bytesReceived === 10);
+  const [text, binary] = await strangers(server.address!, 2);
+  await text.write(new TextEncoder().encode("set half 0 0 100\r\nvvvv"));
+  const packet = packetOf(PACKET_REQUEST, 0x0a, { opaque: 5 });
+  await until("it has come", () => server.stats().bytesReceived === 32);
+  await binary.write(packet.subarray(0, 20));
+  await until("all have come", () => server.stats().bytesReceived === 52);
+  const others = await strangers(server.address!, 3);
+  assertEquals(await native.codesUntilClosed(), [REPLY.closing]);
+  assertEquals(await restOf(text), "ERROR Too many open connections\r\n");
+  assertStringIncludes(await restOf(binary), "Too many open connections");
+  assertEquals(server.stats().connectionsReplaced, 3);
+  for (const socket of [text, binary, ...others]) socket.close();
 });
 
 Deno.test("who comes when all places are taken by others is told so in the words of its protocol", async () => {
