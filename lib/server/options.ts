@@ -122,9 +122,9 @@ export interface ServerOptions {
 
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
-const DEFAULT_MAX_CONNECTIONS = 1000;
+export const DEFAULT_MAX_CONNECTIONS = 1000;
 /** What two of the largest values need, and some for others. */
-const DEFAULT_MAX_BUFFERS = 36 * 1024 * 1024;
+export const DEFAULT_MAX_BUFFERS = 36 * 1024 * 1024;
 const LEAST_IDLE_TIMEOUT_MS = 1000;
 const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
 /** Part of the memory for entries that fingerprints may take. */

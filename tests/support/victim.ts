@@ -14,9 +14,10 @@ export interface VictimOptions {
   /** Whether the tests close their end of its standard output as soon as it runs. */
   closesOutput?: boolean;
   cwd?: string;
+  /** Memory for its entries, in MiB. */
+  memoryMib?: number;
 }
 
-/** Memory for its entries, in MiB. */
 const MEMORY_MIB = 256;
 
 /** Whether memcached is installed. */
@@ -28,12 +29,12 @@ export function hasMemcached(): boolean {
   }
 }
 
-function command(kind: Kind, port: number): string[] {
+function command(kind: Kind, port: number, memoryMib: number): string[] {
   if (kind === "memcached") {
-    const limits = ["-m", `${MEMORY_MIB}`, "-c", "1024"];
+    const limits = ["-m", `${memoryMib}`, "-c", "1024"];
     return ["memcached", "-u", "root", "-U", "0", "-l", "127.0.0.1", "-p", `${port}`, ...limits];
   }
-  const settings = ["--max-bytes", `${MEMORY_MIB}MiB`, "--expiration", "0", "--gossip-interval", "0.2"];
+  const settings = ["--max-bytes", `${memoryMib}MiB`, "--expiration", "0", "--gossip-interval", "0.2"];
   return [Deno.execPath(), ...denoArguments("cli.ts"), "serve", "--listen", `127.0.0.1:${port}`, ...settings];
 }
 
@@ -48,11 +49,12 @@ export class Victim implements AsyncDisposable {
   readonly #ended: Promise<number>;
   readonly #reading: Promise<void>[];
 
-  private constructor(kind: Kind, port: number, { output, closesOutput = false, cwd }: VictimOptions) {
+  private constructor(kind: Kind, port: number, options: VictimOptions) {
+    const { output, closesOutput = false, cwd, memoryMib = MEMORY_MIB } = options;
     [this.kind, this.port] = [kind, port];
     const redirection = output === undefined ? "" : ` > ${output}`;
     this.#child = new Deno.Command("sh", {
-      args: ["-c", `exec "$0" "$@"${redirection}`, ...command(kind, port)],
+      args: ["-c", `exec "$0" "$@"${redirection}`, ...command(kind, port, memoryMib)],
       ...environment(),
       cwd,
       stdout: "piped",

@@ -1,5 +1,6 @@
 /** Attacks a server process while a probe asks it, and judges what is left of it. */
 
+import { DEFAULT_MAX_BUFFERS, DEFAULT_MAX_CONNECTIONS } from "../../../lib/server/options.ts";
 import { OrmucoCacheClient } from "../../../mod.ts";
 import { exchange } from "../../support/text_socket.ts";
 import { Probe, type Waits } from "../../support/probe.ts";
@@ -40,12 +41,17 @@ const [BOUNDED_MS, FULL_MS] = [120_000, 600_000];
 const [IDLE_SECONDS, IDLE_SECONDS_FULL] = [0.1, 5];
 const [WARMINGS, WARMINGS_FULL] = [3, 50];
 
+const MIB = 1024 * 1024;
+/** Bytes of a value that fills a server, and how many are stored at a time. */
+const [FILLING_BYTES, FILLINGS] = [10_000, 2000];
+
 const keys = Array.from({ length: OTHERS }, (_, i) => `other:${i}`);
 const othersReply = `${keys.map((key) => `VALUE ${key} 0 ${key.length + 10}\r\nvalue of ${key}!\r\n`).join("")}END\r\n`;
 
-/** Attacks one server. */
-export async function judged(attack: Attack, kind: Kind, isFull: boolean): Promise<Outcome> {
-  await using victim = await Victim.start(kind, attack.start);
+/** Attacks one server; where `filledMib` is given, one that has so much memory for entries, and is full of them. */
+export async function judged(attack: Attack, kind: Kind, isFull: boolean, filledMib?: number): Promise<Outcome> {
+  await using victim = await Victim.start(kind, { ...attack.start, memoryMib: filledMib });
+  if (filledMib !== undefined) await fill(victim, filledMib);
   await warm(victim, isFull ? WARMINGS_FULL : WARMINGS);
   using probe = await Probe.of(victim.port);
   await probe.seconds(isFull ? IDLE_SECONDS_FULL : IDLE_SECONDS);
@@ -64,9 +70,28 @@ export async function judged(attack: Attack, kind: Kind, isFull: boolean): Promi
   const isSmall = () => victim.memory.now <= MORE_MEMORY * before + WORK_BYTES;
   if (faults.length === 0) await until("memory is back", isSmall).catch(() => faults.push("memory does not come back"));
   const after = victim.memory.now;
+  if (filledMib !== undefined && peak > mostBytes(filledMib)) {
+    faults.push(`more than ${Math.round(mostBytes(filledMib) / MIB)} MiB`);
+  }
   if (isFull && attack.stopsServer !== true) faults.push(...slow([idle, beside], attacked));
   faults.push(...await partingFaults(victim, seconds));
   return { idle, beside, attacked, seconds, before, peak, after, note, faults };
+}
+
+/** Bytes of a container in which a server survives: those that it takes by the formula of the README, and 30 MB more. */
+export function mostBytes(memoryMib: number): number {
+  return 60e6 + DEFAULT_MAX_CONNECTIONS * 50e3 + memoryMib * MIB + DEFAULT_MAX_BUFFERS + 30e6;
+}
+
+/** Stores more than there is room for. */
+async function fill({ port }: Victim, memoryMib: number): Promise<void> {
+  const value = "v".repeat(FILLING_BYTES);
+  const sets = (from: number) =>
+    Array.from({ length: FILLINGS }, (_, i) => `set filling:${from + i} 0 0 ${FILLING_BYTES} noreply\r\n${value}\r\n`);
+  const count = Math.ceil(1.1 * memoryMib * MIB / FILLING_BYTES);
+  for (let from = 0; from < count; from += FILLINGS) {
+    await exchange(port, `${sets(from).join("")}mn\r\n`, (reply) => reply === "MN\r\n");
+  }
 }
 
 /** What is wrong with how the server serves after an attack. */

@@ -1,13 +1,14 @@
 /**
  * The task `abuse`: attacks server processes in full, ours and, where it is installed and its protocols allow, memcached, and
  * prints a table. Arguments name attacks, by a part of their names; without any all are made. `--bounded` makes them as
- * small as the tests do, `--ours` leaves memcached out. "beside" is the longest wait at an idle server during the attack:
+ * small as the tests do, `--ours` leaves memcached out, `--filled=MIB` fills a server with so much memory for entries before
+ * the attack, and judges its memory by the formula of the README and 30 MB more. "beside" is the longest wait at an idle server during the attack:
  * the machine's part.
  */
 
 import { hasMemcached, type Kind } from "../../support/victim.ts";
 import { ATTACKS } from "./attacks.ts";
-import { judged, type Outcome } from "./judge.ts";
+import { judged, mostBytes, type Outcome } from "./judge.ts";
 
 const COLUMNS = [
   "attack",
@@ -40,18 +41,24 @@ function figures({ idle, beside, attacked, seconds, before, peak, after, note, f
 const names = Deno.args.filter((argument) => !argument.startsWith("--"));
 const isFull = !Deno.args.includes("--bounded");
 const withMemcached = !Deno.args.includes("--ours") && hasMemcached();
+const filling = Deno.args.find((argument) => argument.startsWith("--filled="));
+const filledMib = filling === undefined ? undefined : Number(filling.slice("--filled=".length));
 const chosen = Object.entries(ATTACKS).filter(([name]) =>
   names.length === 0 || names.some((part) => name.includes(part))
 );
 if (chosen.length === 0) console.error(`There is no such attack: there are ${Object.keys(ATTACKS).join(", ")}`);
 console.log(
-  `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}\n\n${row(COLUMNS)}`,
+  `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}${
+    filledMib === undefined
+      ? ""
+      : `; by the formula and 30 MB more ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
+  }\n\n${row(COLUMNS)}`,
 );
 let failed = 0;
 for (const [name, attack] of chosen) {
   const kinds: Kind[] = withMemcached && attack.isForMemcached === true ? ["ormuco", "memcached"] : ["ormuco"];
   for (const kind of kinds) {
-    const outcome = await judged(attack, kind, isFull);
+    const outcome = await judged(attack, kind, isFull, filledMib);
     console.log(row([name, kind, ...figures(outcome)]));
     if (kind === "ormuco" && outcome.faults.length > 0) failed++;
   }
