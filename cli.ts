@@ -15,7 +15,8 @@ import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
 import { type Command, commandHelp, COMMANDS, GENERAL_HELP } from "./lib/cli/command_table.ts";
-import { EXIT, log, logError, say } from "./lib/cli/output.ts";
+import { LogWriter } from "./lib/cli/log_writer.ts";
+import { EXIT, logError, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /**
@@ -64,8 +65,9 @@ async function run(command: Command, args: Arguments): Promise<number> {
 
 async function serve(args: Arguments): Promise<number> {
   const options = serverOptions(settings(args));
-  const server = new OrmucoCacheServer(options);
-  const stop = stopSignal(); // before the start is announced: a program that reads it may signal at once
+  const log = new LogWriter(Deno.stdout);
+  const server = new OrmucoCacheServer({ ...options, log: (line) => log.say(line) });
+  const stop = stopSignal(log); // before the start is announced: a program that reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
@@ -74,7 +76,8 @@ async function serve(args: Arguments): Promise<number> {
   }
   await stop;
   await server.stop();
-  log("Server stopped");
+  log.say("Server stopped");
+  await log.end();
   return EXIT.ok;
 }
 
@@ -82,7 +85,7 @@ async function serve(args: Arguments): Promise<number> {
  * Resolves at the first signal to stop; a second one ends the process at once. SIGHUP, which asks to reread what can be
  * reread, stops nothing; but on Windows it says that the console is being closed.
  */
-function stopSignal(): Promise<void> {
+function stopSignal(log: LogWriter): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = () => {
@@ -93,7 +96,7 @@ function stopSignal(): Promise<void> {
     Deno.addSignalListener("SIGINT", onSignal);
     if (Deno.build.os === "windows") return Deno.addSignalListener("SIGHUP", onSignal);
     Deno.addSignalListener("SIGTERM", onSignal);
-    Deno.addSignalListener("SIGHUP", () => log("SIGHUP: nothing to reread"));
+    Deno.addSignalListener("SIGHUP", () => log.say("SIGHUP: nothing to reread"));
   });
 }
 

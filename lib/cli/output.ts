@@ -5,15 +5,6 @@ import type { CacheError } from "../base/errors.ts";
 /** Exit statuses. */
 export const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4, internal: 70 } as const;
 
-/** Prints a line of a server's log. Where that cannot be written, on a full disk say, the server goes on without it. */
-export function log(line: string): void {
-  try {
-    console.log(line);
-  } catch {
-    // There is nobody else to report to.
-  }
-}
-
 /** Prints what went wrong. Where that cannot be written, the exit status alone says it. */
 export function logError(error: unknown): void {
   try {

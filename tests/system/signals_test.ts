@@ -75,6 +75,33 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a server whose log nobody reads serves, and stops cleanly",
+  ignore: Deno.build.os !== "linux", // whose pipes are known to hold so many bytes
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/cache.sock`;
+    const words = [...denoArguments("cli.ts"), "serve", "--listen", `unix:${path}`].map((word) => `'${word}'`);
+    const command = `head -c 65536 /dev/zero; exec '${Deno.execPath()}' ${words.join(" ")}`;
+    const options: Deno.CommandOptions = { args: ["-c", command], env: { NO_COLOR: "1" }, stdout: "piped" };
+    const child = new Deno.Command("sh", options).spawn();
+    let status: Deno.CommandStatus | undefined;
+    try {
+      await using client = clientOf(`unix:${path}`);
+      await until("it serves", async () => await client.store("key", 1));
+      for (let i = 0; i < 10; i++) child.kill("SIGHUP");
+      assertEquals(await client.retrieve("key"), 1);
+      child.kill("SIGTERM");
+      status = await child.status;
+      assertEquals(status.code, 0);
+    } finally {
+      if (status === undefined) child.kill("SIGKILL");
+      await child.stdout.cancel();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "a command whose errors cannot be written has the status of its failure",
   ignore: ignore || Deno.build.os === "darwin",
   fn: async () => {
