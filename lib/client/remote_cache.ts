@@ -9,7 +9,7 @@ import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
 import {
-  LATER,
+  type LATER,
   manyReader,
   MISS,
   OMITTED,

@@ -6,7 +6,7 @@
 import { giveUpWaiting, newPeerBases, resolve, takeExplained } from "./bases.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Join } from "./join.ts";
-import { livesAt, nameOf, pageAt, pageFor, placesBefore, verifiedFor, writesAt } from "./pages.ts";
+import { listFor, livesAt, nameOf, pageAt, pageFor, verifiedFor, writesAt } from "./pages.ts";
 import {
   type Head,
   MESSAGE,
@@ -40,6 +40,8 @@ export interface GossipOptions {
   readonly origin: number;
   /** Sends a message to a peer; the bytes are valid during the call. */
   readonly send: (peer: number, message: Uint8Array) => void;
+  /** Whether a long message may be sent to a peer; if not, none is made. Always, if left out. */
+  readonly hasRoom?: (peer: number) => boolean;
   /** Takes a message of a peer that had to wait; `Gossip.receive` if left out. */
   readonly receive?: (message: Uint8Array, peer: number) => void;
   /** Called when there is something to `flush`, once until the next `flush`. */
@@ -59,10 +61,9 @@ export interface GossipOptions {
 }
 
 const NOTHING: Known = new Map();
+const ASKS_FOR_MUCH: readonly number[] = [MESSAGE.pull, MESSAGE.list, MESSAGE.want];
 const MAX_WRITES = 256;
 const JOIN_ROUNDS = 60;
-/** Places in a list, at most. */
-const MAX_LISTED = 4096;
 /** Bytes of a value that is pushed, at most: of a larger one peers are told that there is something, and ask for it. */
 const MAX_PUSH_BYTES = 16 * 1024;
 /** Peers that a message names as told, at most; a receiver refuses a much longer list. */
@@ -321,6 +322,8 @@ export class Gossip implements StoreListener {
   }
 
   #dispatch(peer: number, state: PeerState, message: Message): void {
+    // Who does not read what it has asked for has to ask again.
+    if (ASKS_FOR_MUCH.includes(message.type) && this.#options.hasRoom?.(peer) === false) return;
     switch (message.type) {
       case MESSAGE.sync:
         return this.#answerSync(peer, state, message.digest, message.from);
@@ -354,7 +357,7 @@ export class Gossip implements StoreListener {
       case MESSAGE.touch:
         return this.#takeTouch(peer, message.sentTo, message.writes);
       case MESSAGE.list:
-        return this.#sendList(peer, message.from, message);
+        return this.#send([peer], { type: MESSAGE.listed, ...listFor(this.#options.store, message) });
       case MESSAGE.listed:
         if (message.to === this.#options.origin) this.#join.takeList(peer, message);
         return;
@@ -483,11 +486,6 @@ export class Gossip implements StoreListener {
     this.stats.sent += page.writes.length;
     state.sent += page.writes.length;
     this.#send([peer], { type: MESSAGE.page, to: pull.from, ...page });
-  }
-
-  #sendList(peer: number, to: number, { question, before }: { question: number; before: Place }): void {
-    const list = placesBefore(this.#options.store, before, MAX_LISTED);
-    this.#send([peer], { type: MESSAGE.listed, to, question, ...list });
   }
 
   #sendWanted(

@@ -2,6 +2,7 @@
 
 import {
   type Head,
+  type Listed,
   MORE,
   type Page,
   type Place,
@@ -20,6 +21,9 @@ import type { WriteLog } from "../store/write_log.ts";
 
 /** Bytes of keys and values in a message, at most; one write alone may be larger. */
 const MAX_MESSAGE_BYTES = 128 * 1024;
+
+/** Places in a list, at most. */
+const MAX_LISTED = 4096;
 
 /** Fingerprints in a page, at most about. */
 const MAX_DEPARTURES = 5000;
@@ -77,6 +81,14 @@ function missingWrites(store: Store, pull: Pull, maxWrites: number): { writes: W
 /** Place of the write with a version. */
 export function placeOf({ h, origin, by = origin }: Version): Place {
   return { h, id: by };
+}
+
+/** A list of places of entries that a peer has asked for. */
+export function listFor(
+  store: Store,
+  { from: to, question, before }: Head & { question: number; before: Place },
+): Listed {
+  return { to, question, ...placesBefore(store, before, MAX_LISTED) };
 }
 
 /** Places of the newest entries held before a place, of up to `most` of them, the newest first. */

@@ -98,6 +98,15 @@ export class PeerConnection implements BufferHolder {
     return this.#input.pendingBytes > 0 && performance.now() - this.lastHeardMs < withinMs;
   }
 
+  /** Whether a long message may be sent; if not, counts it as one that is dropped. */
+  hasRoom(): boolean {
+    if (this.#closed) return false;
+    const { output, isFull } = this.#outbox;
+    const hasRoom = !isFull && this.#held.mayHold(output.growth(SHORT_BYTES));
+    if (!hasRoom) this.dropped++;
+    return hasRoom;
+  }
+
   /** Sends a message, together with all others of this turn; drops one that is too large for the peer. */
   send(message: Uint8Array): void {
     if (this.#closed) return;

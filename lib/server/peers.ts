@@ -130,6 +130,7 @@ export class Peers implements Part {
       store: options.store,
       origin: options.id,
       send: (number, message) => this.#connected.get(number)?.connection.send(message),
+      hasRoom: (number) => this.#connected.get(number)?.connection.hasRoom() ?? false,
       onWaiting: () => queueMicrotask(() => this.#guard(() => this.gossip.flush())),
       onDropped: (number, counts) => this.#sayDropped(number, counts),
     });

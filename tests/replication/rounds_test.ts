@@ -1,11 +1,12 @@
 /** Rounds between two nodes: what travels, what it costs, and who is believed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { MESSAGE } from "../../lib/replication/message.ts";
+import { MESSAGE, type MessageBody, MessageWriter } from "../../lib/replication/message.ts";
+import { readMessage } from "../../lib/replication/message_reader.ts";
 import { ALL_RULES } from "../../lib/store/rules.ts";
 import { TOMB } from "../../lib/store/entry.ts";
-import { get, key, pair, round, said, set, settle, STRANGER, tell } from "../support/gossip_nodes.ts";
-import { knowsAll } from "../support/stores.ts";
+import { get, key, pair, round, said, set, settle, START, STRANGER, tell } from "../support/gossip_nodes.ts";
+import { gossipNode, knowsAll, NOW_MS } from "../support/stores.ts";
 
 Deno.test("Gossip.round() takes at most 70 bytes when a pair knows the same", () => {
   const all = pair();
@@ -166,4 +167,28 @@ Deno.test("Gossip goes on between two nodes when a third has told one of writes 
   set(a, 2);
   settle(all);
   assertEquals([get(b, 1), get(b, 2)], ["value 1", "value 2"]);
+});
+
+Deno.test("Gossip makes no page or list for a peer that does not read", () => {
+  const sent: number[] = [];
+  let hasRoom = true;
+  const { store, gossip } = gossipNode({ nowMs: NOW_MS }, 100, {
+    gossip: { send: (_, bytes) => sent.push(readMessage(bytes).type), hasRoom: () => hasRoom },
+  });
+  for (let i = 0; i < 10; i++) set(store, i);
+  gossip.connect(1);
+  const [writer, question] = [new MessageWriter(), 1];
+  const questions: MessageBody[] = [
+    { type: MESSAGE.pull, question, known: new Map(), after: START },
+    { type: MESSAGE.list, question, before: { h: Number.MAX_SAFE_INTEGER, id: 1 } },
+    { type: MESSAGE.want, question, places: [{ h: 1, id: 1 }] },
+  ];
+  const ask = () => {
+    sent.length = 0;
+    for (const body of questions) gossip.receive(1, writer.write({ ...body, from: 7, clock: 0, cleared: 0 }).slice());
+    return sent;
+  };
+  assertEquals(ask(), [MESSAGE.page, MESSAGE.listed, MESSAGE.page]);
+  hasRoom = false;
+  assertEquals([ask(), gossip.peer(1)!.sent], [[], 10]);
 });
