@@ -39,7 +39,7 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const MAX_WAITING_CALLS = 100_000;
 
 /** Bytes of the array for a connection's first requests: many clients may wait to connect. */
-const FIRST_BYTES = 1024;
+const OWN_OUTPUT_BYTES = 1024;
 /** Stands for the reader while there is none. */
 const NO_INPUT = new FrameReader();
 
@@ -48,7 +48,7 @@ export class Pipeline {
   /** The reader of the replies, once `attach` has been called. */
   input: FrameReader = NO_INPUT;
   /** Requests that wait to be written. */
-  readonly output: FrameWriter = new FrameWriter(undefined, FIRST_BYTES);
+  readonly output: FrameWriter = new FrameWriter(undefined, OWN_OUTPUT_BYTES);
   #calls: PendingCall[] = [];
   #head = 0;
   #receivedAtMs = 0;

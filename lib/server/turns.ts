@@ -33,8 +33,8 @@ export class Turns implements Allowance {
   #left = UNITS_PER_READING;
   /** When the turn under way began. */
   #beganMs: number | undefined;
-  /** When it ends, from when the timer is set until the event loop has looked. */
-  #endMs: number | undefined;
+  /** Whether the timer is set that makes the event loop look. */
+  #isTimerSet = false;
   #places = 0;
   #waiting: Waiting[] = [];
 
@@ -48,10 +48,10 @@ export class Turns implements Allowance {
   /** Reads the clock. Returns whether this turn has lasted for long enough; the first check after a look begins a turn. */
   check(): boolean {
     const nowMs = performance.now();
-    if (this.#endMs !== undefined) return this.isOver = nowMs >= this.#endMs;
     this.#beganMs ??= nowMs;
-    if (nowMs - this.#beganMs >= TURN_MS - TIMER_MS) this.#setTimer(nowMs);
-    return this.isOver = nowMs - this.#beganMs >= TURN_MS;
+    const workedMs = nowMs - this.#beganMs;
+    if (workedMs >= TURN_MS - TIMER_MS) this.#setTimer();
+    return this.isOver = workedMs >= TURN_MS;
   }
 
   /**
@@ -61,17 +61,19 @@ export class Turns implements Allowance {
   next(hasWorked = true): Promise<void> {
     this.waits++;
     const place = ++this.#places + (hasWorked ? LATER_COMERS : 0);
-    if (this.#endMs === undefined) this.#setTimer(performance.now());
+    this.#setTimer();
     return new Promise((goOn) => this.#waiting.push({ place, goOn }));
   }
 
-  #setTimer(nowMs: number): void {
-    this.#endMs = nowMs + TIMER_MS;
+  #setTimer(): void {
+    if (this.#isTimerSet) return;
+    this.#isTimerSet = true;
     setTimeout(() => this.#end(), 0);
   }
 
   #end(): void {
-    this.#beganMs = this.#endMs = undefined;
+    this.#beganMs = undefined;
+    this.#isTimerSet = false;
     this.isOver = false;
     this.#left = UNITS_PER_READING;
     if (this.#waiting.length > 0) this.#letGoOn();

@@ -7,14 +7,14 @@ const utf8 = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
+/** Bytes of a buffer's own array, for little output: most is. */
+const OWN_BYTES = 4 * 1024;
 /** Bytes of one write at most, where more are collected. */
 const PART_BYTES = 256 * 1024;
-/** The view of the array that was last made one for: connections use the same arrays in turn. */
-let lastView = NO_VIEW;
 
 /**
- * Collects bytes, in memory that is borrowed until they are sent. The bytes that `taken` returns for a write stay unchanged
- * until the write has ended; bytes collected during the write go to another buffer.
+ * Collects bytes, in a small array of its own, or in memory that is borrowed until they are sent. The bytes that `taken`
+ * returns for a write stay unchanged until the write has ended; bytes collected during the write go to another buffer.
  */
 export class OutputBuffer {
   /** Bytes collected since the last `taken`. */
@@ -30,14 +30,16 @@ export class OutputBuffer {
   #sent = 0;
   /** The buffer for parts of a large one. */
   #part: Uint8Array<ArrayBuffer> = NO_BYTES;
+  /** The array of its own, once it has been used. */
+  #own: Uint8Array<ArrayBuffer> = NO_BYTES;
+  #ownView: DataView = NO_VIEW;
 
-  /** Bytes of the first array, until that has been used. */
-  #firstBytes: number;
+  readonly #ownBytes: number;
 
-  /** @param account Told of the borrowed memory. @param firstBytes Bytes of an array of its own for what comes first. */
-  constructor(account?: BufferAccount, firstBytes = 0) {
+  /** @param account Told of the borrowed memory. @param ownBytes Bytes of the array of its own. */
+  constructor(account?: BufferAccount, ownBytes = OWN_BYTES) {
     this.#account = account;
-    this.#firstBytes = firstBytes;
+    this.#ownBytes = ownBytes;
   }
 
   /** Number of bytes collected and not yet sent. */
@@ -85,16 +87,22 @@ export class OutputBuffer {
   reset(): void {
     this.length = 0;
     if (this.#takenTo > 0) this.#endWrite();
-    if (this.buffer !== NO_BYTES) this.#use(NO_BYTES);
+    if (this.buffer !== NO_BYTES) this.#use(NO_BYTES, NO_VIEW);
   }
 
   /** Frees borrowed buffers, instead of lending them again: a write may be under way. Nothing may be added then. */
   release(): void {
-    const held = [this.buffer, this.#taken, this.#part];
-    this.#account?.changed(-held.reduce((sum, { length }) => sum + length, 0));
-    for (const buffer of held) if (buffer !== NO_BYTES) giveBack(buffer);
-    this.buffer = this.#taken = this.#part = NO_BYTES;
-    this.view = NO_VIEW;
+    for (const buffer of [this.buffer, this.#taken, this.#part]) {
+      if (buffer === NO_BYTES || buffer === this.#own) continue;
+      this.#account?.changed(-buffer.length);
+      giveBack(buffer);
+    }
+    this.buffer =
+      this.#taken =
+      this.#part =
+      this.#own =
+        NO_BYTES;
+    this.view = this.#ownView = NO_VIEW;
     this.length = this.#takenTo = this.#sent = 0;
   }
 
@@ -147,9 +155,20 @@ export class OutputBuffer {
   /** Makes sure that `more` bytes fit into `buffer` after those collected. */
   ensure(more: number): void {
     if (this.length + more <= this.buffer.length) return;
-    const isFirst = this.buffer === NO_BYTES && more <= this.#firstBytes;
-    this.#use(isFirst ? new Uint8Array(this.#firstBytes) : borrowBuffer(this.buffer.length + this.growth(more)));
-    this.#firstBytes = 0;
+    const isOwnFree = this.buffer === NO_BYTES && (this.#own === NO_BYTES || this.#taken !== this.#own);
+    if (isOwnFree && more <= this.#ownBytes) return this.#useOwn();
+    const bytes = borrowBuffer(this.buffer.length + this.growth(more));
+    this.#account?.changed(bytes.length);
+    this.#use(bytes, new DataView(bytes.buffer));
+  }
+
+  #useOwn(): void {
+    if (this.#own === NO_BYTES) {
+      this.#own = new Uint8Array(this.#ownBytes);
+      this.#ownView = new DataView(this.#own.buffer);
+    }
+    this.buffer = this.#own;
+    this.view = this.#ownView;
   }
 
   /** Ends a write and gives its buffer back. */
@@ -157,21 +176,22 @@ export class OutputBuffer {
     const [taken, part] = [this.#taken, this.#part];
     this.#taken = this.#part = NO_BYTES;
     this.#takenTo = this.#sent = 0;
-    this.#account?.changed(-taken.length - part.length);
-    returnBuffer(taken);
-    if (part !== NO_BYTES) returnBuffer(part);
+    this.#giveBack(taken);
+    this.#giveBack(part);
   }
 
   /** Uses another buffer from now on; the collected bytes are copied to its start. */
-  #use(bytes: Uint8Array<ArrayBuffer>): void {
+  #use(bytes: Uint8Array<ArrayBuffer>, view: DataView): void {
     const old = this.buffer;
     if (this.length > 0) bytes.set(old.subarray(0, this.length));
     this.buffer = bytes;
-    if (bytes === NO_BYTES) this.view = NO_VIEW;
-    else if (lastView.buffer === bytes.buffer) this.view = lastView;
-    else this.view = lastView = new DataView(bytes.buffer);
-    const more = bytes.length - old.length;
-    if (old !== NO_BYTES) returnBuffer(old);
-    this.#account?.changed(more);
+    this.view = view;
+    this.#giveBack(old);
+  }
+
+  #giveBack(buffer: Uint8Array<ArrayBuffer>): void {
+    if (buffer === NO_BYTES || buffer === this.#own) return;
+    this.#account?.changed(-buffer.length);
+    returnBuffer(buffer);
   }
 }
