@@ -329,7 +329,8 @@ class Simulation {
     }
     const explained = this.#scenario.maxListed === undefined ? 0 : 1; // a round more where a base has to be explained
     const adopted = adoptions() === adoptionsBefore ? 0 : 1; // and one more for what is adopted late
-    const most = PATIENCE + 1 + diameterOf(this.#scenario) + explained + adopted;
+    const paged = this.#scenario.pageCells === undefined ? 0 : 1; // and for fingerprints on pages of few cells
+    const most = PATIENCE + 1 + diameterOf(this.#scenario) + explained + adopted + paged;
     const isQuick = verifications() === verificationsBefore && linksOf(0, this.#scenario) <= ALL_LINKS;
     if (isQuick && rounds > most) this.cluster.violate(`endless: ${rounds} rounds to agree, not ${most}`);
     for (let i = 0; i < MAX_ROUNDS && this.cluster.nodes.some(({ gossip }) => gossip.isJoining); i++) this.#round();
