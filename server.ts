@@ -207,5 +207,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
     if (!this.#isStarted) return;
     this.#isStarted = false;
     await stopAll(this.#parts, STOP_LIMIT_MS);
+    this.#turns.stop();
   }
 }

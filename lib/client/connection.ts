@@ -208,7 +208,8 @@ export class ClientConnection {
   #watch(quietCalls = 0): void {
     const turn = this.#turn;
     this.#quietTimer = setTimeout(() => {
-      if (this.#turn !== turn || this.pending > 0) return this.#watch();
+      if (this.#turn !== turn) return this.#watch();
+      if (this.pending > 0) return this.#watch(quietCalls); // the last one waits for its reply
       if (quietCalls === MAX_QUIET_CALLS) return this.#end();
       this.#options.onQuiet();
       this.#watch(quietCalls + 1);

@@ -33,8 +33,8 @@ export class Turns implements Allowance {
   #left = UNITS_PER_READING;
   /** When the turn under way began. */
   #beganMs: number | undefined;
-  /** Whether the timer is set that makes the event loop look. */
-  #isTimerSet = false;
+  /** The timer that makes the event loop look, once it is set. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #places = 0;
   #waiting: Waiting[] = [];
 
@@ -66,14 +66,18 @@ export class Turns implements Allowance {
   }
 
   #setTimer(): void {
-    if (this.#isTimerSet) return;
-    this.#isTimerSet = true;
-    setTimeout(() => this.#end(), 0);
+    this.#timer ??= setTimeout(() => this.#end(), 0);
+  }
+
+  /** Ends the turn under way, and leaves no timer. Nobody may have work then. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#end();
   }
 
   #end(): void {
     this.#beganMs = undefined;
-    this.#isTimerSet = false;
+    this.#timer = undefined;
     this.isOver = false;
     this.#left = UNITS_PER_READING;
     if (this.#waiting.length > 0) this.#letGoOn();

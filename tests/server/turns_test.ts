@@ -32,6 +32,7 @@ Deno.test("Turns end after some work, and the next begins when the event loop ha
   await turns.next();
   assertEquals([hasLooked, turns.isOver], [true, false]);
   useUp(turns); // so does the next one
+  turns.stop();
 });
 
 Deno.test("Turns go on after a pause, in which others have been looked after", async () => {
@@ -60,6 +61,8 @@ Deno.test("Turns.next() lets those who wait go on in their order, as many as a t
   await Promise.all([wait("a", true), wait("b", true), wait("c", false), wait("d", false), wait("e", true)]);
   assertEquals(order, ["c", "d", "a", "b", "e"]);
   assertEquals(new Set(looks).size, 5, `looks at others before each: ${looks}`);
+  await until("the last look", () => looked > looks[4]);
+  turns.stop();
 });
 
 Deno.test("Turns.next() lets who has worked go on, however many come later", async () => {
@@ -74,6 +77,7 @@ Deno.test("Turns.next() lets who has worked go on, however many come later", asy
   }
   await done;
   assert(others < 100, `${others} went first`);
+  turns.stop();
 });
 
 /** A connection on a host with others, and what ends it. */
@@ -149,6 +153,7 @@ for (const [what, requests] of Object.entries(BUSY)) {
     assert(asked >= 3, `others had ${asked} turns`);
     await until("the other is answered", () => other.stream.written.length === 4 * asked);
     await Promise.all([busy.end(), other.end()]);
+    turns.stop();
   });
 }
 
@@ -178,4 +183,5 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
   assert(looks >= 19, `the event loop has looked at others ${looks} times`);
   stream.close();
   await done;
+  turns.stop();
 });
