@@ -270,7 +270,9 @@ export class CatchUp {
       return false;
     }
     run.idleRounds = 0;
-    if (rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
+    // A peer that has forgotten orphans of its own cannot say which writes those had replaced: what it gives makes nothing known.
+    const isSure = !exceeds(page.lossy, page.known);
+    if (isSure && rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
       this.stats.verifications++;
       return false;
     }
@@ -283,10 +285,9 @@ export class CatchUp {
       this.#finish(run);
       return false;
     }
-    if (!run.isWalked) this.#takeDepartures(page);
+    if (isSure && !run.isWalked) this.#takeDepartures(page);
     if (page.more === MORE.writes && isAscending) this.#pull(run);
-    // The peer has forgotten orphans of its own: nobody can say which writes those had replaced.
-    else if (page.more === MORE.writes || exceeds(page.lossy, page.known)) this.#breakOff(run);
+    else if (!isSure || page.more === MORE.writes) this.#breakOff(run);
     else return this.#takeLast(run, page);
     return page.more !== MORE.writes;
   }

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MAX_ORIGIN_ID } from "../../lib/base/limits.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
-import { applyFrom, breakOff, get, HUB, join, key, rounds, set } from "../support/gossip_nodes.ts";
+import { applyFrom, breakOff, get, HUB, join, key, pair, rounds, set } from "../support/gossip_nodes.ts";
 import { knowsAll } from "../support/stores.ts";
 
 Deno.test("Gossip shares what a catch-up has left when its peer does not come back", () => {
@@ -100,4 +100,25 @@ Deno.test("Gossip adopts more than a round's worth in slices, and makes it known
     [],
     [],
   ]);
+});
+
+Deno.test("Gossip adopts orphans that were forgotten, though each peer that lacks something keeps asking for it", () => {
+  const all = pair({ maxGraves: 1, sweepPlaces: 3 });
+  const { stores, gossips } = all;
+  set(stores[0], 1);
+  rounds(all, 2);
+  stores.forEach((store, at) => {
+    store.history.forget({ origin: 55, h: store.clock });
+    for (let i = 11; i <= 40; i++) set(store, 100 * at + i);
+    for (let i = 11; i <= 20; i++) store.delete(key(100 * at + i)); // nine tombstones leave fingerprints
+  });
+  rounds(all, 3);
+  assertEquals(stores[0].history.digest === stores[1].history.digest, false);
+  assertEquals(stores.map((store) => store.stats().entries), [41, 41], "writes are taken");
+  assertEquals(gossips.map(({ verified }) => verified.verifications), [0, 0], "that would be for nothing");
+  rounds(all, 4);
+  assertEquals(gossips.map(({ adoptions }) => adoptions), [2, 2], "what was forgotten, and what the other gave");
+  assertEquals(stores.map(({ history }) => history.orphaned), [[], []]);
+  assertEquals(stores[0].history.digest, stores[1].history.digest);
+  assertEquals(stores.map((store) => store.stats().entries), [41, 41]);
 });

@@ -43,6 +43,7 @@ export interface JoinSettings {
   readonly ttlMs?: number;
   readonly rules?: Rules;
   readonly maxListed?: number;
+  readonly sweepPlaces?: number;
 }
 
 /** Links by the nodes at their ends. */
@@ -73,7 +74,7 @@ const MOST_MESSAGES = 100_000;
 
 /** Nodes that are peers where there is a link; they tell each other of writes at once unless `eager` is false. */
 export function join(links: Links, settings: JoinSettings = {}): Joined {
-  const { eager = true, maxWrites, maxSize, maxGraves, maxForgotten, ttlMs, rules, maxListed } = settings;
+  const { eager = true, maxWrites, maxSize, maxGraves, maxForgotten, ttlMs, rules, maxListed, sweepPlaces } = settings;
   const all: Joined = {
     stores: [],
     gossips: [],
@@ -96,7 +97,7 @@ export function join(links: Links, settings: JoinSettings = {}): Joined {
         rules,
         maxListed,
       },
-      gossip: { eager, maxWrites, send, onWaiting },
+      gossip: { eager, maxWrites, sweepPlaces, send, onWaiting },
     });
     all.stores.push(store);
     all.gossips.push(gossip);
