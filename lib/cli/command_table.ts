@@ -46,7 +46,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-bytes",
         argument: "BYTES",
         setting: "CACHE_MAX_BYTES",
-        help: 'entries, as in "64MiB" (half of memory, 16GiB at most)',
+        help: "memory for entries (half of all, 16GiB at most)",
       },
       {
         name: "max-item-bytes",
