@@ -30,6 +30,7 @@ export class Turns implements Allowance {
   isOver = false;
   /** Times that somebody had to wait for a turn. */
   waits = 0;
+  readonly #now: () => number;
   #left = UNITS_PER_READING;
   /** When the turn under way began. */
   #beganMs: number | undefined;
@@ -37,6 +38,11 @@ export class Turns implements Allowance {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #places = 0;
   #waiting: Waiting[] = [];
+
+  /** @param now A clock, in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   spend(units: number): void {
     this.#left -= units;
@@ -47,7 +53,7 @@ export class Turns implements Allowance {
 
   /** Reads the clock. Returns whether this turn has lasted for long enough; the first check after a look begins a turn. */
   check(): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.#now();
     this.#beganMs ??= nowMs;
     const workedMs = nowMs - this.#beganMs;
     if (workedMs >= TURN_MS - TIMER_MS) this.#setTimer();
