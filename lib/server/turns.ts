@@ -3,16 +3,15 @@
  * has looked after all the others. It does not know what the work is.
  *
  * A socket that is ready resolves its read at once, so a busy connection would never let the event loop look at other
- * sockets. A timer makes it look; one that is due costs some 50 µs, one that is not 1–2 ms. So the timer is set shortly
- * before a turn ends, and is due then.
+ * sockets. A timer makes it look; one that is due costs some 50 µs, one that is not 1–2 ms. So the timer is set when a
+ * turn begins, and is due when the turn ends. One that is set in the middle of a turn would save timers, but fires before
+ * the event loop has looked.
  */
 
 import type { Allowance } from "../wire/protocol_handler.ts";
 
-/** Milliseconds of work between two looks of the event loop at all sockets. */
-const TURN_MS = 8;
-/** Milliseconds after which the shortest timer is due. */
-const TIMER_MS = 2;
+/** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
+const TURN_MS = 5;
 /** Units of work after which the clock is read. */
 const UNITS_PER_READING = 1024;
 /** Later comers that go first if they have not worked yet. */
@@ -32,12 +31,12 @@ export class Turns implements Allowance {
   waits = 0;
   readonly #now: () => number;
   #left = UNITS_PER_READING;
-  /** When the turn under way began. */
-  #beganMs: number | undefined;
-  /** The timer that makes the event loop look, once it is set. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether a turn has begun, which the event loop's next look ends. */
+  #hasBegun = false;
+  #endMs = 0;
   #places = 0;
   #waiting: Waiting[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param now A clock, in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
@@ -53,11 +52,9 @@ export class Turns implements Allowance {
 
   /** Reads the clock. Returns whether this turn has lasted for long enough; the first check after a look begins a turn. */
   check(): boolean {
-    const nowMs = this.#now();
-    this.#beganMs ??= nowMs;
-    const workedMs = nowMs - this.#beganMs;
-    if (workedMs >= TURN_MS - TIMER_MS) this.#setTimer();
-    return this.isOver = workedMs >= TURN_MS;
+    if (this.#hasBegun) return this.isOver = this.#now() >= this.#endMs;
+    this.#begin();
+    return false;
   }
 
   /**
@@ -67,12 +64,14 @@ export class Turns implements Allowance {
   next(hasWorked = true): Promise<void> {
     this.waits++;
     const place = ++this.#places + (hasWorked ? LATER_COMERS : 0);
-    this.#setTimer();
+    if (!this.#hasBegun) this.#begin();
     return new Promise((goOn) => this.#waiting.push({ place, goOn }));
   }
 
-  #setTimer(): void {
-    this.#timer ??= setTimeout(() => this.#end(), 0);
+  #begin(): void {
+    this.#hasBegun = true;
+    this.#endMs = this.#now() + TURN_MS;
+    this.#timer = setTimeout(() => this.#end(), 0);
   }
 
   /** Ends the turn under way, and leaves no timer. Nobody may have work then. */
@@ -82,11 +81,11 @@ export class Turns implements Allowance {
   }
 
   #end(): void {
-    this.#beganMs = undefined;
-    this.#timer = undefined;
-    this.isOver = false;
+    this.#hasBegun = this.isOver = false;
     this.#left = UNITS_PER_READING;
-    if (this.#waiting.length > 0) this.#letGoOn();
+    if (this.#waiting.length === 0) return;
+    this.#begin();
+    this.#letGoOn();
   }
 
   async #letGoOn(): Promise<void> {

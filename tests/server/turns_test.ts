@@ -186,3 +186,32 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
   await done;
   turns.stop();
 });
+
+Deno.test("Turns has the event loop look at sockets after every turn of those who always go on", async () => {
+  const turns = new Turns();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const connecting = Deno.connect({ hostname: "127.0.0.1", port });
+  const [asking, answering] = await Promise.all([connecting, listener.accept()]);
+  let answers = 0;
+  const asked = (async () => {
+    const bytes = new Uint8Array(1);
+    while (answers < 10) {
+      await asking.write(bytes);
+      await answering.read(bytes);
+      answers++;
+    }
+  })();
+  let worked = 0;
+  const work = async () => {
+    for (; worked < 200 && answers < 10; worked++) {
+      useUp(turns);
+      await turns.next();
+    }
+  };
+  await Promise.all([work(), work(), work(), work()]);
+  assert(worked < 200, `${answers} of 10 bytes have arrived in ${worked} turns`);
+  await asked;
+  turns.stop();
+  for (const socket of [asking, answering, listener]) socket.close();
+});
