@@ -20,6 +20,7 @@ import { readEnvironment } from "./lib/platform/environment.ts";
 import { serverLines } from "./lib/server/banner.ts";
 import { Buffers, cutLine } from "./lib/server/buffers.ts";
 import { Connections } from "./lib/server/connections.ts";
+import { Credentials } from "./lib/server/credentials.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
 import { LocalCache } from "./lib/server/local_cache.ts";
@@ -122,10 +123,12 @@ export class OrmucoCacheServer implements AsyncDisposable {
       connected: () => this.#connections.addresses,
       later: (ms, run) => maintenance.runLater(ms, run),
     });
+    const access = { credentials: new Credentials(), isInsecure: false, onDenied: () => {} };
     this.#connections = new Connections({
       listener: this.#listener,
       host: {
         session,
+        access,
         counters,
         turns,
         buffers,

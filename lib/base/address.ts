@@ -38,5 +38,5 @@ export function formatAddress(address: Address): string {
 
 /** Whether only this machine can reach the address. */
 export function isLoopback(address: Address): boolean {
-  return address.transport === "unix" || /^(localhost|127(\.\d+){3}|::1)$/.test(address.hostname);
+  return address.transport === "unix" || /^(localhost|(::ffff:)?127(\.\d+){3}|::1)$/i.test(address.hostname);
 }

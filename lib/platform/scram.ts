@@ -184,7 +184,7 @@ function xor(one: Uint8Array, other: Uint8Array): Uint8Array {
 }
 
 /** Compares two hashes, in a time that does not tell how much of them is the same. */
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
+export function isSame(one: Uint8Array, other: Uint8Array): boolean {
   let difference = one.length ^ other.length;
   for (let i = 0; i < one.length; i++) difference |= one[i] ^ other[i];
   return difference === 0;

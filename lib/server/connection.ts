@@ -5,6 +5,7 @@
 
 import { closeQuietly, isDisconnection, remoteAddress, setUp, writeAll } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
+import { type AccessRules, ConnectionAccess } from "./access.ts";
 import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
 import { refusalOf, WASTE } from "./refusal.ts";
@@ -22,6 +23,8 @@ export interface ConnectionHost {
   /** The part of the server that the session needs. */
   readonly session: SessionHost;
   readonly counters: ServerCounters;
+  /** Who may connect. */
+  readonly access: AccessRules;
   /** The turns that all connections share, and the memory for what waits. */
   readonly turns: Turns;
   readonly buffers: Buffers;
@@ -47,6 +50,8 @@ const PARTING_READS = 16;
 export class Connection implements BufferHolder, Doing {
   isReading = false;
   received = 0;
+  /** Who the client is, and what it may do. */
+  readonly access: ConnectionAccess;
   #hasFailed = false;
   readonly #stream: ByteStream;
   readonly #host: ConnectionHost;
@@ -69,7 +74,8 @@ export class Connection implements BufferHolder, Doing {
       traffic: host.counters,
       onError: (error) => this.#fail(error),
     });
-    this.#session = new Session(host.session, {
+    this.access = new ConnectionAccess(host.access, stream);
+    this.#session = new Session(host.session, this.access, {
       input: new FrameReader(this.#held),
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
@@ -188,6 +194,10 @@ export class Connection implements BufferHolder, Doing {
         if (output.pendingBytes >= BYTES_A_UNIT) turns.spend(unitsOf(output.pendingBytes));
         while (output.pendingBytes > 0) outbox.sent(await outbox.write());
         outbox.unhold();
+        if (state === "waiting") {
+          await this.access.settled();
+          continue;
+        }
         if (turns.isOver) await turns.next();
         if (state !== "output-full") break;
       }

@@ -16,8 +16,14 @@ import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT 
 import { writeControl, writeError } from "../wire/control.ts";
 import { type PeerHello, readHello, writeGreeting } from "../wire/hello.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
+import type { ConnectionAccess } from "./access.ts";
 import type { Store } from "../store/store.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+
+/** One connection, as the native protocol sees it. */
+export interface NativeContext extends ConnectionContext {
+  readonly access: ConnectionAccess;
+}
 
 /** The part of a server that the native protocol needs. */
 export interface NativeHost {
@@ -62,7 +68,7 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { input, output, allowance }: ConnectionContext) {
+  constructor(host: NativeHost, { input, output, allowance }: NativeContext) {
     this.#host = host;
     this.#keys = new KeyBatch(host.store);
     this.#input = input;

@@ -3,14 +3,14 @@
 import { BinaryHandler, REQUEST_MAGIC } from "../memcached/binary_handler.ts";
 import type { MemcachedHost } from "../memcached/statistics.ts";
 import { TextHandler } from "../memcached/text_handler.ts";
-import type { ConnectionContext, ProtocolHandler } from "../wire/protocol_handler.ts";
-import { NativeHandler, type NativeHost } from "./native_handler.ts";
+import type { ProtocolHandler } from "../wire/protocol_handler.ts";
+import { type NativeContext, NativeHandler, type NativeHost } from "./native_handler.ts";
 
 /** The part of a server that all its sessions share. */
 export interface SessionHost extends NativeHost, MemcachedHost {}
 
 /** Begins to answer a client, or returns why it is not answered. */
-export type StartProtocol = (host: SessionHost, context: ConnectionContext) => ProtocolHandler | ProtocolRefusal;
+export type StartProtocol = (host: SessionHost, context: NativeContext) => ProtocolHandler | ProtocolRefusal;
 
 /** Why a protocol is not supported: code and message of the `CLOSING` that the client gets. */
 export interface ProtocolRefusal {

@@ -5,14 +5,9 @@
 
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
-import {
-  type Allowance,
-  type ConnectionContext,
-  type HandlerState,
-  NO_LIMIT,
-  type ProtocolHandler,
-} from "../wire/protocol_handler.ts";
-import { NativeHandler } from "./native_handler.ts";
+import { type Allowance, type HandlerState, NO_LIMIT, type ProtocolHandler } from "../wire/protocol_handler.ts";
+import type { ConnectionAccess } from "./access.ts";
+import { type NativeContext, NativeHandler } from "./native_handler.ts";
 import { protocolOf, type SessionHost } from "./protocols.ts";
 import { HEAD_BYTES } from "./refusal.ts";
 
@@ -35,12 +30,14 @@ export interface SessionOptions {
 const NO_BYTES = new Uint8Array(0);
 
 /** One client's conversation: the caller puts bytes into `input`, calls `run`, and writes `output`. */
-export class Session implements ConnectionContext {
+export class Session implements NativeContext {
   /** Bytes from the client. */
   readonly input: FrameReader;
   /** The first bytes of the client, which tell its protocol, as many as came at first; none while it has said nothing. */
   head: Uint8Array = NO_BYTES;
-  /** Runs that have answered a request. */
+  /** What the client may do. */
+  readonly access: ConnectionAccess;
+  /** Runs that have answered a request of a client that may make one. */
   answered = 0;
   /** Replies; the caller writes them. */
   readonly output: FrameWriter;
@@ -56,10 +53,12 @@ export class Session implements ConnectionContext {
 
   constructor(
     host: SessionHost,
+    access: ConnectionAccess,
     { input, output, remoteAddress = "", allowance = NO_LIMIT, mayPush = () => true, onPush = () => {} }:
       SessionOptions = {},
   ) {
     this.#host = host;
+    this.access = access;
     this.input = input ?? new FrameReader();
     this.output = output ?? new FrameWriter();
     this.remoteAddress = remoteAddress;
@@ -86,7 +85,7 @@ export class Session implements ConnectionContext {
     const { counters } = this.#host;
     const { requests } = counters;
     const state = this.#closing ? "closing" : this.#handler.run();
-    if (counters.requests !== requests) this.answered++;
+    if (counters.requests !== requests && this.access.isKnown) this.answered++;
     this.#closing = state === "closing";
     return state;
   }

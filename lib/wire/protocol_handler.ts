@@ -1,13 +1,15 @@
 /** The interface of a server's protocols: bytes in, bytes out, and what has to happen next. It knows no protocol. */
 
+import type { Access } from "./access.ts";
 import type { FrameReader, FrameWriter } from "./frame.ts";
 
 /**
  * What a handler needs next: more input (`needs-input`); its output written, and another run, because there is more to
- * answer (`output-full`, also where the allowance is used up); its output written and the connection closed (`closing`);
- * or its output written and the connection handed over as one to a peer (`peer`).
+ * answer (`output-full`, also where the allowance is used up); its output written, and another run when a credential has been
+ * checked (`waiting`); its output written and the connection closed (`closing`); or its output written and the connection
+ * handed over as one to a peer (`peer`).
  */
-export type HandlerState = "needs-input" | "output-full" | "closing" | "peer";
+export type HandlerState = "needs-input" | "output-full" | "waiting" | "closing" | "peer";
 
 /** Answers one client in one protocol. */
 export interface ProtocolHandler {
@@ -34,6 +36,8 @@ export interface ConnectionContext {
   readonly input: FrameReader;
   /** Replies. */
   readonly output: FrameWriter;
+  /** What the client may do. A handler asks before it dispatches any command. */
+  readonly access: Access;
   /** Address of the client, for log lines. */
   readonly remoteAddress: string;
   /** The work that the client may cause before others have their turn. */

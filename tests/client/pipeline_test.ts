@@ -10,9 +10,9 @@ import { manyReader, MISS, readFound, readYesNo, writeGetMany, writeKeyed, write
 import { readData } from "../../lib/wire/control.ts";
 import { readGreeting, writeHello } from "../../lib/wire/hello.ts";
 import type { Allowance } from "../../lib/wire/protocol_handler.ts";
-import { Session } from "../../lib/server/session.ts";
 import { sessionHost } from "../support/session_host.ts";
 import { joined, mutate } from "../support/mutate.ts";
+import { sessionOf } from "../support/access.ts";
 
 const LATE = new CacheError("timeout", "late");
 
@@ -20,7 +20,7 @@ type Outcome = { result: unknown; error: CacheError | undefined };
 
 /** A client's pipeline and a server's session, joined without a socket; `step` bytes travel at a time. */
 class Pair {
-  readonly session = new Session(sessionHost({ maxSize: 100 }));
+  readonly session = sessionOf(sessionHost({ maxSize: 100 }));
   readonly pipeline: Pipeline;
   readonly outcomes: Outcome[] = [];
   readonly #step: number;

@@ -2,12 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { OUTPUT_BYTES } from "../../lib/wire/protocol_handler.ts";
-import { Session } from "../../lib/server/session.ts";
 import { generator } from "../../lib/simulation/seeded_random.ts";
 import { bytesOf } from "../support/memcached_oracle.ts";
 import { type Packet, packetOf, REPLY, REQUEST, u32, u64 } from "../support/memcached_packets.ts";
 import { joined, mutate } from "../support/mutate.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
+import { sessionOf } from "../support/access.ts";
 
 const ask = (opcode: number, rest?: Packet) => packetOf(REQUEST, opcode, rest);
 const reply = (opcode: number, rest?: Packet) => packetOf(REPLY, opcode, rest);
@@ -45,7 +45,7 @@ const MAX_TURNS = 1000;
 
 /** All that a session says to bytes that come in parts of a length, and whether it closes. */
 function talk(host: TestHost, bytes: Uint8Array, part = Infinity): { bytes: Uint8Array; isClosing: boolean } {
-  const session = new Session(host);
+  const session = sessionOf(host);
   const said: Uint8Array[] = [];
   for (let at = 0; at < bytes.length;) {
     const end = Math.min(bytes.length, at + part);
@@ -178,7 +178,7 @@ for (const [name, dialogue] of Object.entries(DIALOGUES)) {
   Deno.test(`BinaryHandler answers ${name}, whole and byte by byte`, () => {
     const requests = joined(...dialogue.map(([request]) => request));
     const host = hostNow();
-    const session = new Session(host);
+    const session = sessionOf(host);
     for (const [i, [request, expected]] of dialogue.entries()) {
       session.input.push(request);
       assertEquals(session.run(), "needs-input");
@@ -218,7 +218,7 @@ Deno.test("BinaryHandler swallows what is too large, and an old value with it", 
     talk(host, store(1, "a", "old"));
     const isExtension = opcode === 0x0e || opcode === 0x1a;
     const request = isExtension ? ask(opcode, { key: "a", value }) : store(opcode, "a", value);
-    const session = new Session(host);
+    const session = sessionOf(host);
     for (let at = 0; at < request.length; at += 1000) {
       session.input.push(request.subarray(at, at + 1000));
       assertEquals(session.run(), "needs-input");
@@ -235,7 +235,7 @@ Deno.test("BinaryHandler swallows what is too large, and an old value with it", 
 
 Deno.test("BinaryHandler announces a value that is to be stored until it is there", () => {
   const host = hostNow();
-  const session = new Session(host);
+  const session = sessionOf(host);
   const request = store(1, "key", "v".repeat(100_000));
   session.input.push(request.subarray(0, 50));
   assertEquals(session.run(), "needs-input");
@@ -248,7 +248,7 @@ Deno.test("BinaryHandler announces a value that is to be stored until it is ther
 
 Deno.test("BinaryHandler answers in several writes what is more than one holds", () => {
   const host = hostNow();
-  const session = new Session(host);
+  const session = sessionOf(host);
   session.input.push(joined(store(0x11, "a", "v".repeat(50_000)), ...Array(5).fill(ask(0x00, { key: "a" }))));
   let writes = 0;
   while (writes < 10 && session.run() === "output-full") {

@@ -1,10 +1,10 @@
 /** memcached's classic commands, in the text protocol. */
 
 import { assertEquals } from "@std/assert";
-import { Session } from "../../lib/server/session.ts";
 import { CLASSIC_DIALOGUES } from "../support/memcached_dialogues.ts";
 import { assertAnswers, say } from "../support/memcached_talk.ts";
 import { sessionHost } from "../support/session_host.ts";
+import { sessionOf } from "../support/access.ts";
 
 for (const dialogue of CLASSIC_DIALOGUES) {
   Deno.test(`ClassicCommands answers ${dialogue[0]} as memcached does`, () => assertAnswers(dialogue));
@@ -13,7 +13,7 @@ for (const dialogue of CLASSIC_DIALOGUES) {
 Deno.test("ClassicCommands lets entries expire when their client said, and a get does not renew them", () => {
   let now = 1_800_000_000_000;
   const host = sessionHost({ clock: { now: () => now } });
-  const session = new Session(host);
+  const session = sessionOf(host);
   say(
     session,
     `set r 0 10 1\r\na\r\nset f 0 0 1\r\nb\r\nset a 0 ${now / 1000 + 20} 1\r\nc\r\nset p 0 ${
@@ -33,7 +33,7 @@ Deno.test("ClassicCommands lets entries expire when their client said, and a get
 
 Deno.test("ClassicCommands runs a delayed flush_all when its time has come, and the last one counts", () => {
   const host = sessionHost();
-  const session = new Session(host);
+  const session = sessionOf(host);
   say(session, "set k 0 0 1\r\na\r\nflush_all 10\r\n");
   assertEquals([say(session, "get k\r\n").text, host.later?.ms], ["VALUE k 0 1\r\na\r\nEND\r\n", 10_000]);
   say(session, "flush_all 20\r\n");
@@ -46,7 +46,7 @@ Deno.test("ClassicCommands clears nothing for a flush_all of a time before the s
   const startSeconds = 1_800_000_000;
   let now = 1000 * startSeconds;
   const host = sessionHost({ clock: { now: () => now } });
-  const session = new Session(host);
+  const session = sessionOf(host);
   const gets = (text: string) => say(session, `set k 0 0 1\r\na\r\n${text}\r\nget k\r\n`).text;
   const [here, gone] = ["STORED\r\nOK\r\nVALUE k 0 1\r\na\r\nEND\r\n", "STORED\r\nOK\r\nEND\r\n"];
   now += 10_000;
@@ -62,7 +62,7 @@ Deno.test("ClassicCommands clears nothing for a flush_all of a time before the s
 
 Deno.test("ClassicCommands stores once for a cas that has been seen, and leaves it as it is for a touch", () => {
   const host = sessionHost();
-  const session = new Session(host);
+  const session = sessionOf(host);
   const seen = () => /VALUE k 0 1 (\d+)/.exec(say(session, "gets k\r\n").text)![1];
   say(session, "set k 0 0 1\r\na\r\n");
   const cas = seen();

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { MemcachedCommands } from "../../lib/memcached/commands.ts";
 import { MAX_PROMISES } from "../../lib/memcached/promises.ts";
-import { Session } from "../../lib/server/session.ts";
+import type { Session } from "../../lib/server/session.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { join, PAIR, settle } from "../support/gossip_nodes.ts";
 import { META_DIALOGUES } from "../support/memcached_dialogues.ts";
@@ -12,6 +12,7 @@ import { bytesOf } from "../support/memcached_oracle.ts";
 import { hex, packetOf, REPLY, REQUEST, u32, u64 } from "../support/memcached_packets.ts";
 import { ask, assertAnswers, say } from "../support/memcached_talk.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
+import { sessionOf } from "../support/access.ts";
 
 const KEY = spanOf(bytesOf("k"));
 const WON = "HD W\r\n";
@@ -24,7 +25,7 @@ for (const dialogue of META_DIALOGUES) {
 /** A session on a store of a test's own. */
 function sessionOn(store: Store): Session {
   const memcached = new MemcachedCommands({ store, maxItemBytes: 1024 * 1024, later: () => {} });
-  return new Session({ ...sessionHost(), store, memcached });
+  return sessionOf({ ...sessionHost(), store, memcached });
 }
 
 /** The state that a reply tells. */
@@ -171,7 +172,7 @@ Deno.test("MetaCommands.delete() gives a promise back, but nobody else's", () =>
 Deno.test("MetaCommands' promises are misses to the binary protocol, which stores for their state", () => {
   const host = sessionHost();
   const statusOf = (opcode: number, packet: Parameters<typeof packetOf>[2] = {}) => {
-    const { text } = say(new Session(host), packetOf(REQUEST, opcode, { key: "k", ...packet }));
+    const { text } = say(sessionOf(host), packetOf(REQUEST, opcode, { key: "k", ...packet }));
     assertStrictEquals(text.charCodeAt(0), REPLY, hex(opcode));
     return 256 * text.charCodeAt(6) + text.charCodeAt(7);
   };
@@ -192,7 +193,7 @@ Deno.test("MetaCommands' promises are misses to the binary protocol, which store
 
 Deno.test("MetaCommands.get() promises as many keys as may be, and no entry leaves for them", () => {
   const host: TestHost = sessionHost({ maxSize: 10 });
-  const session = new Session(host);
+  const session = sessionOf(host);
   const names = Array.from({ length: 10 }, (_, i) => `e${i}`);
   say(session, names.map((name) => `ms ${name} 1\r\nx\r\n`).join(""));
   const most = 100_000;

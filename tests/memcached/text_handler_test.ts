@@ -1,12 +1,12 @@
 /** memcached's text protocol: lines and blocks, however they arrive, and what ends a connection. */
 
 import { assert, assertEquals } from "@std/assert";
-import { Session } from "../../lib/server/session.ts";
 import { generator } from "../../lib/simulation/seeded_random.ts";
 import { DIALOGUES, TEXT_DIALOGUES } from "../support/memcached_dialogues.ts";
 import { ask, assertAnswers, say } from "../support/memcached_talk.ts";
 import { joined, mutate } from "../support/mutate.ts";
 import { sessionHost } from "../support/session_host.ts";
+import { sessionOf } from "../support/access.ts";
 
 const utf8 = new TextEncoder();
 
@@ -22,19 +22,19 @@ for (
   ]
 ) {
   Deno.test(`TextHandler closes without a word after ${what}`, () => {
-    assertEquals(say(new Session(sessionHost()), bytes), { text: "", closing: true });
+    assertEquals(say(sessionOf(sessionHost()), bytes), { text: "", closing: true });
   });
 }
 
 Deno.test("TextHandler holds no memory for a value that is too large to be taken", () => {
-  const session = new Session(sessionHost());
+  const session = sessionOf(sessionHost());
   assertEquals(say(session, "set k 0 0 2000000000\r\n").text, "SERVER_ERROR object too large for cache\r\n");
   for (let i = 0; i < 100; i++) say(session, new Uint8Array(60_000));
   assertEquals(session.input.pendingBytes, 0);
 });
 
 Deno.test("TextHandler searches a line that arrives slowly for its end once", () => {
-  const session = new Session(sessionHost());
+  const session = sessionOf(sessionHost());
   const end = ask("set k 0 0 1\r\nv\r\nget k\r\n").slice("STORED\r\n".length);
   assertEquals(say(session, "set k 0 0 1\r\nv\r\n", 1).text, "STORED\r\n");
   assertEquals(
@@ -73,7 +73,7 @@ Deno.test("TextHandler survives 100,000 damaged commands, and the next connectio
     const bytes = joined(...batch);
     if (bytes[0] <= 0x16 || bytes[0] === 0x80) continue; // another protocol
     try {
-      say(new Session(host), bytes, 1 + below(bytes.length));
+      say(sessionOf(host), bytes, 1 + below(bytes.length));
     } catch (error) {
       throw new Error(`seed ${seed}, after ${done} commands`, { cause: error });
     }

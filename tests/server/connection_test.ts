@@ -9,6 +9,7 @@ import { writeHello } from "../../lib/wire/hello.ts";
 import { Turns } from "../../lib/server/turns.ts";
 import { MemoryStream, settled } from "../support/memory_stream.ts";
 import { sessionHost } from "../support/session_host.ts";
+import { openRules } from "../support/access.ts";
 
 const PUSH = FIRST_PUSH + 1;
 
@@ -32,6 +33,7 @@ async function greeted(
   const counters = newCounters();
   const host: ConnectionHost = {
     session: sessionHost(),
+    access: openRules(),
     counters,
     turns: new Turns(),
     buffers: new Buffers({ maxBytes: Infinity, onCut: () => {} }),

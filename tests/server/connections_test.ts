@@ -9,6 +9,7 @@ import { newCounters } from "../../lib/server/statistics.ts";
 import { Turns } from "../../lib/server/turns.ts";
 import { MemoryStream, settled } from "../support/memory_stream.ts";
 import { sessionHost } from "../support/session_host.ts";
+import { openRules } from "../support/access.ts";
 
 Deno.test("Connections closes a socket that cannot be set up", async () => {
   const socket = new MemoryStream();
@@ -29,6 +30,7 @@ Deno.test("Connections closes a socket that cannot be set up", async () => {
     listener,
     host: {
       session: sessionHost(),
+      access: openRules(),
       counters,
       turns: new Turns(),
       buffers: new Buffers({ maxBytes: Infinity, onCut: () => {} }),

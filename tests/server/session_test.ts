@@ -4,9 +4,10 @@ import { seeded } from "../../bench/compare.ts";
 import { FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { manyReader, MISS, OMITTED } from "../../lib/wire/calls.ts";
-import { Session } from "../../lib/server/session.ts";
+import type { Session } from "../../lib/server/session.ts";
 import { joined, mutate } from "../support/mutate.ts";
 import { sessionHost } from "../support/session_host.ts";
+import { sessionOf } from "../support/access.ts";
 
 const utf8 = new TextEncoder();
 
@@ -74,7 +75,7 @@ function repliesIn(bytes: Uint8Array): Reply[] {
 
 /** A greeted session, and a function that asks it. */
 function greeted(server = sessionHost()): { session: Session; ask: (...frames: Uint8Array[]) => Reply[] } {
-  const session = new Session(server);
+  const session = sessionOf(server);
   const ask = (...frames: Uint8Array[]) => {
     session.input.push(joined(...frames));
     return repliesIn(outputOf(session).bytes);
@@ -92,7 +93,7 @@ function errorOf({ body }: Reply): { code: string; message: string } {
 }
 
 Deno.test("Session greets a client with its version and limits", () => {
-  const session = new Session(sessionHost());
+  const session = sessionOf(sessionHost());
   session.input.push(HELLO);
   const [reply] = repliesIn(outputOf(session).bytes);
   assertEquals(decode(reply.body), {
@@ -258,7 +259,7 @@ const CLOSED: [string, Uint8Array, string][] = [
 
 for (const [what, bytes, code] of CLOSED) {
   Deno.test(`Session closes after ${what}, saying ${code}`, () => {
-    const session = new Session(sessionHost());
+    const session = sessionOf(sessionHost());
     session.input.push(bytes);
     const { bytes: output, closing } = outputOf(session);
     const last = repliesIn(output).at(-1)!;
@@ -290,12 +291,12 @@ function transcript(): Uint8Array[] {
 
 Deno.test("Session answers a conversation the same whole, byte by byte, and in pieces of any size", () => {
   const bytes = joined(...transcript());
-  const whole = new Session(sessionHost());
+  const whole = sessionOf(sessionHost());
   whole.input.push(bytes);
   const expected = outputOf(whole).bytes;
   assertEquals(repliesIn(expected).length, transcript().length);
   for (let size = 1; size < 40; size++) {
-    const session = new Session(sessionHost());
+    const session = sessionOf(sessionHost());
     const parts: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; at += size) {
       session.input.push(bytes.subarray(at, at + size));
@@ -309,7 +310,7 @@ Deno.test("Session waits for the rest of a truncated conversation, wherever it i
   const bytes = joined(...transcript());
   let answered = 0;
   for (let cut = 0; cut <= bytes.length; cut++) {
-    const session = new Session(sessionHost());
+    const session = sessionOf(sessionHost());
     session.input.push(bytes.subarray(0, cut));
     const { bytes: output, closing } = outputOf(session);
     const replies = repliesIn(output).length;
@@ -350,7 +351,7 @@ Deno.test("Session survives 300,000 frames, three in four damaged: each ends in 
   const below = (n: number) => Math.floor(random() * n);
   const parts = transcript();
   const server = sessionHost({ maxSize: 50, maxBytes: 100_000 });
-  let session = new Session(server);
+  let session = sessionOf(server);
   let isFresh = true;
   let [mutated, closed, refused] = [0, 0, 0];
   while (mutated < 300_000) {
@@ -374,7 +375,7 @@ Deno.test("Session survives 300,000 frames, three in four damaged: each ends in 
       // A frame that waits for a body that never comes would swallow all that follows.
       if (closing || session.input.pendingBytes > 100_000 || random() < 0.05) {
         closed += closing ? 1 : 0;
-        session = new Session(server);
+        session = sessionOf(server);
         isFresh = true;
       }
     } catch (error) {

@@ -11,6 +11,7 @@ import { MemoryStream } from "../support/memory_stream.ts";
 import { frameOf, greetingAnd } from "../support/native_socket.ts";
 import { sessionHost } from "../support/session_host.ts";
 import { until } from "../support/waiting.ts";
+import { openRules } from "../support/access.ts";
 
 const utf8 = new TextEncoder();
 const BUFFERS = new Buffers({ maxBytes: Infinity, onCut: () => {} });
@@ -86,6 +87,7 @@ function connected(turns: Turns): { stream: MemoryStream; end: () => Promise<voi
   const counters = newCounters();
   const connection = new Connection(stream, {
     session: sessionHost(),
+    access: openRules(),
     counters,
     turns,
     buffers: BUFFERS,

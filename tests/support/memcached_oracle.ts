@@ -2,8 +2,8 @@
 
 import { assert } from "@std/assert";
 import { generator } from "../../lib/simulation/seeded_random.ts";
-import { Session } from "../../lib/server/session.ts";
 import { sessionHost } from "./session_host.ts";
+import { sessionOf } from "./access.ts";
 
 /** Whether memcached is on the PATH. */
 export function hasMemcached(): boolean {
@@ -175,7 +175,7 @@ function closeOnce(connection: Deno.Conn): void {
 /** Our own session, which gets its input in random pieces. */
 export class OurSession implements Side {
   readonly #host = sessionHost({ maxSize: 1_000_000 });
-  #session = new Session(this.#host);
+  #session = sessionOf(this.#host);
   readonly #random: () => number;
 
   constructor(random: () => number) {
@@ -200,7 +200,7 @@ export class OurSession implements Side {
         session.output.reset();
       }
       if (state === "closing") {
-        this.#session = new Session(this.#host);
+        this.#session = sessionOf(this.#host);
         return Promise.resolve({ reply: joined(parts), hasEnded: true });
       }
     }

@@ -1,9 +1,10 @@
 /** Conversations in memcached's text protocol with a session, without a socket. */
 
 import { assertEquals } from "@std/assert";
-import { Session } from "../../lib/server/session.ts";
+import type { Session } from "../../lib/server/session.ts";
 import type { Dialogue } from "./memcached_dialogues.ts";
 import { sessionHost, type TestHost } from "./session_host.ts";
+import { sessionOf } from "./access.ts";
 
 const utf8 = new TextEncoder();
 const latin1 = new TextDecoder("latin1");
@@ -32,7 +33,7 @@ export function say(session: Session, bytes: string | Uint8Array, size = Infinit
 
 /** What a new session answers. */
 export function ask(text: string, host: TestHost = sessionHost()): string {
-  return say(new Session(host), text).text;
+  return say(sessionOf(host), text).text;
 }
 
 /** Throws unless a new session answers as the dialogue says, whole and in pieces of a few bytes. */
@@ -40,6 +41,6 @@ export function assertAnswers([, asked, answer]: Dialogue): void {
   assertEquals(ask(asked), answer);
   if (asked.length > 10_000) return;
   for (let size = 1; size < 9; size++) {
-    assertEquals(say(new Session(sessionHost()), asked, size).text, answer, `in pieces of ${size}`);
+    assertEquals(say(sessionOf(sessionHost()), asked, size).text, answer, `in pieces of ${size}`);
   }
 }

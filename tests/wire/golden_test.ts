@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { MAX_BODY_BYTES } from "../../lib/base/limits.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import { MESSAGE, MessageWriter } from "../../lib/replication/message.ts";
-import { Session } from "../../lib/server/session.ts";
+import type { Session } from "../../lib/server/session.ts";
 import {
   manyReader,
   MISS,
@@ -22,6 +22,7 @@ import { encodeValue } from "../../lib/wire/values.ts";
 import { frameOf, written } from "../support/frames.ts";
 import { bytesOfHex, goldenLines, hexOf } from "../support/golden.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
+import { sessionOf } from "../support/access.ts";
 
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 
@@ -125,7 +126,7 @@ function golden(name: string): Uint8Array {
 /** A session that answers one frame. */
 class Server {
   readonly host: TestHost = sessionHost();
-  readonly session: Session = new Session(this.host);
+  readonly session: Session = sessionOf(this.host);
 
   answer(request: Uint8Array): Uint8Array {
     this.session.input.push(request);
