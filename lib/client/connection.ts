@@ -5,6 +5,7 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
+import type { Token } from "../base/token.ts";
 import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
@@ -21,6 +22,8 @@ export interface ClientConnectionOptions {
   readonly timeoutMs: number;
   /** Name and version for the greeting. */
   readonly software: string;
+  /** Returns the token, for each connection anew; without it, a server that wants one is of no use. */
+  readonly token?: () => Token | Promise<Token>;
   /** Called after a minute without a call: it is to make one, which shows whether the server is still there. */
   readonly onQuiet: () => void;
   /** Called once for each failure of a connection. */
@@ -148,12 +151,13 @@ export class ClientConnection {
   /** Connects and greets, within this server's share of the time-out: every server has an equal one. */
   async #open(pipeline: Pipeline): Promise<Socket> {
     if (this.#pipeline !== pipeline || pipeline.isTooLate) throw new AbandonedError("nobody waits for it");
-    const limitMs = this.#options.timeoutMs / this.#options.servers.length;
+    const { software, token, timeoutMs, servers } = this.#options;
+    const limitMs = timeoutMs / servers.length;
     let socket: Socket | undefined;
     const abort = new AbortController();
     const opening = (async () => {
       socket = await connect(this.#address, abort.signal);
-      return { socket, input: (await greet(socket, this.#options.software)).input };
+      return { socket, input: (await greet(socket, { software, token: await token?.() })).input };
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -1,9 +1,18 @@
 /** The greeting of a server by a client or a peer that connects to it. It knows nothing of what follows. */
 
-import { ProtocolError } from "../base/errors.ts";
+import { CacheError, ProtocolError } from "../base/errors.ts";
+import type { Token } from "../base/token.ts";
 import type { BufferAccount } from "../wire/buffer_pool.ts";
-import { FrameReader, FrameWriter } from "../wire/frame.ts";
-import { IncompatiblePeerError, readGreeting, type ServerHello, writeHello } from "../wire/hello.ts";
+import { FrameReader, FrameWriter, REQUEST } from "../wire/frame.ts";
+import {
+  IncompatiblePeerError,
+  readChallenge,
+  readGreeting,
+  type ServerHello,
+  writeHello,
+  writeScram,
+} from "../wire/hello.ts";
+import { ScramClient } from "./scram.ts";
 import { type Socket, writeAll } from "./socket.ts";
 
 /** The result of a greeting. */
@@ -14,32 +23,68 @@ export interface Greeted {
   readonly server: ServerHello;
 }
 
+const WANTS_TOKEN = "the server wants to know who connects, and no token is given";
+const HAS_NO_TOKEN = "a token is given, and the server asks for none: it cannot show that it is the right one";
+const IS_FALSE = "the server does not know the token: it is not the right one";
+
+/** What the side that connects says of itself. */
+export interface Greeting {
+  /** Name and version of its software. */
+  readonly software: string;
+  /** This server's own number and port, if a peer greets. */
+  readonly peer?: { id: number; port: number | undefined };
+  /** With which it proves itself, and the server too; without one, only a server that asks for none is taken. */
+  readonly token?: Token;
+  /** Told of the memory that the reader takes. */
+  readonly account?: BufferAccount;
+}
+
 /**
- * Greets a server; `peer` is this server's own number and port, if a peer greets, and `account` is told of the memory that
- * the reader takes.
+ * Greets a server. With a token both sides prove that they know it.
  *
  * @throws {ProtocolError} If what answers is no Ormuco Cache server.
+ * @throws {CacheError} If the server refuses the connection, or only one of the two sides has a token.
  */
-export async function greet(
-  socket: Socket,
-  software: string,
-  peer?: { id: number; port: number | undefined },
-  account?: BufferAccount,
-): Promise<Greeted> {
+export async function greet(socket: Socket, { software, peer, token, account }: Greeting): Promise<Greeted> {
   const [output, input] = [new FrameWriter(), new FrameReader(account)];
+  const scram = token && new ScramClient(token);
   writeHello(output, software, peer);
+  if (scram !== undefined) writeScram(output, REQUEST.auth, scram.first()); // at once: its answer comes with the greeting's
+  try {
+    await send(socket, output);
+    const server = await next(socket, input, readGreeting);
+    if (server.wantsToken === (scram !== undefined)) {
+      return { input, server: scram === undefined ? server : await prove(socket, input, scram) };
+    }
+    throw new CacheError("refused", server.wantsToken ? WANTS_TOKEN : HAS_NO_TOKEN);
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw error;
+    throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
+  }
+}
+
+/** The rest of SCRAM. Returns what the server says of itself once both are known. */
+async function prove(socket: Socket, input: FrameReader, scram: ScramClient): Promise<ServerHello> {
+  const output = new FrameWriter();
+  writeScram(output, REQUEST.auth, await scram.final(await next(socket, input, readChallenge)));
+  await send(socket, output);
+  const server = await next(socket, input, readGreeting);
+  if (server.proof === undefined || !scram.believes(server.proof)) throw new CacheError("refused", IS_FALSE);
+  return server;
+}
+
+async function send(socket: Socket, output: FrameWriter): Promise<void> {
   try {
     await writeAll(socket, output.taken());
   } finally {
     output.reset();
   }
-  try {
-    await readInto(socket, input, () => input.next());
-    return { input, server: readGreeting(input) };
-  } catch (error) {
-    if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw error;
-    throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
-  }
+}
+
+/** Reads the next frame. */
+async function next<T>(socket: Socket, input: FrameReader, read: (frame: FrameReader) => T): Promise<T> {
+  if (!input.next()) await readInto(socket, input, () => input.next());
+  return read(input);
 }
 
 /** Reads into `input` until `onBytes`, called after each read and awaited, returns true. */

@@ -3,7 +3,7 @@
  * whom a server lets in. `node:crypto` would do as well, but a process takes 40 ms to load it.
  */
 
-import { ProtocolError } from "../base/errors.ts";
+import type { Token } from "../base/token.ts";
 import {
   authMessage,
   base64,
@@ -81,7 +81,7 @@ export class ScramClient {
   readonly #secret: string;
   #signature: Uint8Array | undefined;
 
-  constructor(name: string, secret: string, nonce: string = newNonce()) {
+  constructor({ name, secret }: Token, nonce: string = newNonce()) {
     this.#first = { name, nonce };
     this.#secret = secret;
   }
@@ -104,11 +104,10 @@ export class ScramClient {
     return writeClientFinal({ nonce: server.nonce, proof: xor(keys.clientKey, clientSignature) });
   }
 
-  /** Checks the server's last message. @throws {ProtocolError} If the server does not know the secret. */
-  check(serverFinal: string): void {
+  /** Whether the server's last message shows that it knows the secret. @throws {ProtocolError} If it is no such message. */
+  believes(serverFinal: string): boolean {
     const signature = readServerFinal(serverFinal);
-    if (this.#signature !== undefined && isSame(signature, this.#signature)) return;
-    throw new ProtocolError("the server does not know the token: it is not the one that it should be");
+    return this.#signature !== undefined && isSame(signature, this.#signature);
   }
 }
 
@@ -116,13 +115,17 @@ export class ScramClient {
 export class ScramServer {
   readonly #first: ClientFirst;
   readonly #answer: ServerFirst;
-  readonly #verifier: Verifier;
+  readonly #verifiers: readonly Verifier[];
 
-  /** @param first What `readClientFirst` has read. @param verifier That of the name in it, or nobody's. */
-  constructor(first: ClientFirst, verifier: Verifier, nonce: string = newNonce()) {
+  /**
+   * @param first What `readClientFirst` has read.
+   * @param verifiers Those of the name in it, with one salt and one number of iterations; or nobody's.
+   */
+  constructor(first: ClientFirst, verifiers: readonly Verifier[], nonce: string = newNonce()) {
     this.#first = first;
-    this.#verifier = verifier;
-    this.#answer = { nonce: first.nonce + nonce, salt: verifier.salt, iterations: verifier.iterations };
+    this.#verifiers = verifiers;
+    const [{ salt, iterations }] = verifiers;
+    this.#answer = { nonce: first.nonce + nonce, salt, iterations };
   }
 
   /** The server's first message. */
@@ -131,17 +134,21 @@ export class ScramServer {
   }
 
   /**
-   * The server's last message, in answer to the client's; `undefined` if the client does not know the secret.
+   * Takes the client's last message. Returns which of the verifiers is that of its secret, and the server's last message;
+   * `undefined` if none is.
    *
    * @throws {ProtocolError} If the message cannot be used.
    */
-  async final(clientFinal: string): Promise<string | undefined> {
+  async final(clientFinal: string): Promise<{ which: number; message: string } | undefined> {
     const { nonce, proof } = readClientFinal(clientFinal);
-    const { storedKey, serverKey } = this.#verifier;
     const signed = authMessage(this.#first, this.#answer);
-    const [clientSignature, serverSignature] = await Promise.all([hmac(storedKey, signed), hmac(serverKey, signed)]);
-    const isProven = isSame(await sha256(xor(proof, clientSignature)), storedKey);
-    return isProven && nonce === this.#answer.nonce ? writeServerFinal(serverSignature) : undefined;
+    let found: { which: number; message: string } | undefined;
+    for (const [which, { storedKey, serverKey }] of this.#verifiers.entries()) {
+      const [clientSignature, serverSignature] = await Promise.all([hmac(storedKey, signed), hmac(serverKey, signed)]);
+      const isProven = isSame(await sha256(xor(proof, clientSignature)), storedKey);
+      if (isProven) found = { which, message: writeServerFinal(serverSignature) };
+    }
+    return nonce === this.#answer.nonce ? found : undefined;
   }
 }
 

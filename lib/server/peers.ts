@@ -258,7 +258,11 @@ export class Peers implements Part {
       const opened = socket = await connect(listed.address, limit.signal);
       const holder = { remoteAddress: listed.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
-      const { input, server } = await greet(socket, software, { id: own, port: this.#options.port() }, held);
+      const { input, server } = await greet(socket, {
+        software,
+        peer: { id: own, port: this.#options.port() },
+        account: held,
+      });
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (server.peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");

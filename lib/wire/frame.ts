@@ -29,6 +29,7 @@ export const REQUEST = {
   stats: 0x08,
   ping: 0x09,
   has: 0x0a,
+  auth: 0x0b,
 } as const;
 
 /** Codes of replies. */
@@ -38,6 +39,7 @@ export const REPLY = {
   miss: 0x82,
   values: 0x83,
   data: 0x84,
+  challenge: 0x85,
   refused: 0x8e,
   closing: 0x8f,
 } as const;

@@ -4,8 +4,17 @@
  */
 
 import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
+import { SOFTWARE } from "../base/software.ts";
 import { ProtocolError } from "../base/errors.ts";
-import { closingError, type ControlData, readControl, readData, readError, writeControl } from "./control.ts";
+import {
+  closingError,
+  type ControlData,
+  readControl,
+  readData,
+  readError,
+  unexpectedReply,
+  writeControl,
+} from "./control.ts";
 import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
 
 /**
@@ -36,6 +45,9 @@ export interface Hello {
   readonly peer: PeerHello | undefined;
 }
 
+/** The one way of authentication that there is. */
+const MECHANISM = "SCRAM-SHA-256";
+
 /** What a server says of itself. */
 export interface ServerHello {
   /** Name and version of its software. */
@@ -44,6 +56,10 @@ export interface ServerHello {
   readonly features: readonly string[];
   /** The server as a peer; `undefined` where it takes no peers. */
   readonly peer: PeerHello | undefined;
+  /** Whether it wants to know who connects, before it says more of itself and answers anything. */
+  readonly wantsToken: boolean;
+  /** SCRAM's last message of the server, if this is its answer to the client's last. */
+  readonly proof: string | undefined;
 }
 
 /** Why a greeting is not accepted: code and message of the `CLOSING` that answers it. */
@@ -90,10 +106,44 @@ export function readHello(frame: FrameReader): Hello | HelloRefusal {
   return { software: textOf(data, "client"), features: featuresOf(data), peer };
 }
 
-/** Writes a server's answer to a greeting; `limits` are further fields. */
-export function writeGreeting(output: FrameWriter, software: string, id: number, limits: ControlData): void {
+/** Writes a server's answer to a greeting, or to a client's last message of SCRAM; `more` are further fields. */
+export function writeGreeting(output: FrameWriter, software: string, id: number, more: ControlData): void {
   const about = { protocol: PROTOCOL, server: software, features: FEATURES, peer: id, gossip: GOSSIP_VERSION };
-  writeControl(output, REPLY.data, { ...about, ...limits });
+  writeControl(output, REPLY.data, { ...about, ...more });
+}
+
+/** Writes the answer to a greeting of a server that wants to know who connects: to a stranger it says no more of itself. */
+export function writeLockedGreeting(output: FrameWriter): void {
+  const [name] = SOFTWARE.split("/");
+  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: name, features: FEATURES, auth: [MECHANISM] });
+}
+
+/** Writes one of SCRAM's messages; the server's last one is part of its greeting. */
+export function writeScram(output: FrameWriter, code: number, message: string): void {
+  output.begin(code);
+  output.text(message);
+  output.end();
+}
+
+/**
+ * Reads one of SCRAM's messages.
+ *
+ * @throws {ProtocolError} If the frame has a key, so that the message would have two parts.
+ */
+export function readScram(frame: FrameReader): string {
+  if (frame.keyBytes > 0) throw new ProtocolError("a message of SCRAM with a key");
+  return frame.buffer.toString("latin1", frame.start, frame.end); // SCRAM is ASCII: other bytes do not fit
+}
+
+/**
+ * Reads a server's first message of SCRAM.
+ *
+ * @throws {ProtocolError | CacheError} If the frame is another one, or the server refuses the connection.
+ */
+export function readChallenge(frame: FrameReader): string {
+  if (frame.code === REPLY.closing) throw closingError(frame);
+  if (frame.code !== REPLY.challenge) throw unexpectedReply(frame);
+  return readScram(frame);
 }
 
 /**
@@ -111,7 +161,14 @@ export function readGreeting(frame: FrameReader): ServerHello {
   if (data.protocol !== PROTOCOL) {
     throw new ProtocolError(`the server speaks protocol ${data.protocol}, not ${PROTOCOL}`);
   }
-  return { software: textOf(data, "server"), features: featuresOf(data), peer: peerOf(data) };
+  const auth = own(data, "auth");
+  return {
+    software: textOf(data, "server"),
+    features: featuresOf(data),
+    peer: peerOf(data),
+    wantsToken: Array.isArray(auth),
+    proof: typeof auth === "string" ? auth : undefined,
+  };
 }
 
 /** Returns the reason why a peer is refused. */

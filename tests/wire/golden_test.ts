@@ -17,10 +17,20 @@ import {
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
 import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
-import { readGreeting, readHello, writeHello } from "../../lib/wire/hello.ts";
+import {
+  readChallenge,
+  readGreeting,
+  readHello,
+  readScram,
+  writeGreeting,
+  writeHello,
+  writeLockedGreeting,
+  writeScram,
+} from "../../lib/wire/hello.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import { frameOf, written } from "../support/frames.ts";
 import { bytesOfHex, goldenLines, hexOf } from "../support/golden.ts";
+import { RFC7677 } from "../support/rfc7677.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
@@ -44,10 +54,15 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "STATS": (output) => output.empty(REQUEST.stats),
   "PING": (output) => output.empty(REQUEST.ping),
   "HAS": (output) => writeKeyed(output, REQUEST.has, "k"),
+  "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
+  "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
 };
 
 /** Servers write these without being asked, or in a few cases. */
 const WRITTEN: Record<string, (output: FrameWriter) => void> = {
+  "DATA of a greeting that wants to know who connects": writeLockedGreeting,
+  "CHALLENGE": (output) => writeScram(output, REPLY.challenge, RFC7677.serverFirst),
+  "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", 1, { auth: RFC7677.serverFinal }),
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
   "GOSSIP": (output) => {
@@ -80,7 +95,7 @@ const DIALOGUE: [request: string, reply: string][] = [
   ["HAS", "MISS"],
 ];
 
-/** What a client makes of replies. */
+/** What is made of frames that stand in no dialogue, and a client of replies. */
 const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unknown]> = {
   "OK": [readYesNo, true],
   "MISS": [(frame) => [readYesNo(frame), readFound(frame)], [false, MISS]],
@@ -92,7 +107,26 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     software: "test/1",
     features: [],
     peer: { id: 1, port: undefined, gossip: 3 },
+    wantsToken: false,
+    proof: undefined,
   }],
+  "DATA of a greeting that wants to know who connects": [readGreeting, {
+    software: "ormuco-cache",
+    features: [],
+    peer: undefined,
+    wantsToken: true,
+    proof: undefined,
+  }],
+  "CHALLENGE": [readChallenge, RFC7677.serverFirst],
+  "DATA after the last AUTH": [readGreeting, {
+    software: "test/1",
+    features: [],
+    peer: { id: 1, port: undefined, gossip: 3 },
+    wantsToken: false,
+    proof: RFC7677.serverFinal,
+  }],
+  "AUTH, first": [readScram, RFC7677.clientFirst],
+  "AUTH, last": [readScram, RFC7677.clientFinal],
   "REFUSED": [readError, { code: "bad-ttl", message: "why" }],
   "CLOSING": [
     (frame) => [closingError(frame).code, closingError(frame).message],
@@ -179,7 +213,7 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
 });
 
 for (const [name, [read, result]] of Object.entries(READ)) {
-  Deno.test(`the client reads ${name} of golden/frames.txt`, () => {
+  Deno.test(`${name} of golden/frames.txt is read as what it is`, () => {
     assertEquals(read(frameOf(golden(name))), result);
   });
 }

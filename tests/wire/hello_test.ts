@@ -11,11 +11,15 @@ import {
   type HelloRefusal,
   incompatible,
   IncompatiblePeerError,
+  readChallenge,
   readGreeting,
   readHello,
+  readScram,
   type ServerHello,
   writeGreeting,
   writeHello,
+  writeLockedGreeting,
+  writeScram,
 } from "../../lib/wire/hello.ts";
 import { frameOf, written } from "../support/frames.ts";
 
@@ -69,7 +73,48 @@ Deno.test("readGreeting() gives back what writeGreeting() says of a server, what
     software: "server/1",
     features: [...FEATURES],
     peer: { id: 7, port: undefined, gossip: GOSSIP_VERSION },
+    wantsToken: false,
+    proof: undefined,
   });
+});
+
+Deno.test("readGreeting() knows a server that wants to know who connects, which says no more of itself", () => {
+  const frame = frameOf(written(writeLockedGreeting));
+  assertEquals(readControl(frame), { protocol: 1, server: "ormuco-cache", features: [], auth: ["SCRAM-SHA-256"] });
+  assertEquals(readGreeting(frame), {
+    software: "ormuco-cache",
+    features: [],
+    peer: undefined,
+    wantsToken: true,
+    proof: undefined,
+  });
+});
+
+Deno.test("readGreeting() reads SCRAM's last message beside what a server says of itself", () => {
+  assertStrictEquals(greetingOf({ auth: "v=x" }).proof, "v=x");
+  for (const auth of [undefined, null, 1, {}, Uint8Array.of(1)]) {
+    const { wantsToken, proof } = greetingOf({ auth });
+    assertEquals([wantsToken, proof], [false, undefined]);
+  }
+});
+
+Deno.test("readChallenge() gives back what writeScram() wrote, and throws for any other reply", () => {
+  const challenge = (code: number) => frameOf(written((output) => writeScram(output, code, "r=x,s=y,i=1")));
+  assertStrictEquals(readChallenge(challenge(REPLY.challenge)), "r=x,s=y,i=1");
+  for (const code of [REPLY.ok, REPLY.data, REPLY.refused, 0xc0]) {
+    assertThrows(() => readChallenge(challenge(code)), ProtocolError, "does not fit its request");
+  }
+  assertThrows(() => readChallenge(closing("auth-failed")), CacheError, "(auth-failed): why");
+});
+
+Deno.test("readScram() takes no frame with a key, and bytes that are not ASCII for letters that SCRAM does not have", () => {
+  const scram = (keyBytes: number) => {
+    const bytes = written((output) => writeScram(output, REQUEST.auth, "né"));
+    bytes[5] = keyBytes;
+    return frameOf(bytes);
+  };
+  assertStrictEquals(readScram(scram(0)), "n\u00c3\u00a9");
+  assertThrows(() => readScram(scram(1)), ProtocolError, "with a key");
 });
 
 Deno.test("readHello() refuses another protocol, and says what it received", () => {
@@ -106,7 +151,13 @@ Deno.test("readHello() refuses a body that is no map, or no MessagePack", () => 
 Deno.test("readHello() and readGreeting() take the name of software that names none as empty", () => {
   assertStrictEquals((helloOf({ protocol: 1 }) as Hello).software, "");
   const nameless = frameOf(written((output) => writeControl(output, REPLY.data, { protocol: 1 })));
-  assertEquals(readGreeting(nameless), { software: "", features: [], peer: undefined });
+  assertEquals(readGreeting(nameless), {
+    software: "",
+    features: [],
+    peer: undefined,
+    wantsToken: false,
+    proof: undefined,
+  });
 });
 
 for (const [half, read] of Object.entries(HALVES)) {

@@ -14,15 +14,8 @@ import {
   writeServerFinal,
   writeServerFirst,
 } from "../../lib/wire/scram.ts";
+import { RFC7677 } from "../support/rfc7677.ts";
 
-/** The exchange in RFC 7677, section 3. */
-const RFC7677 = {
-  clientFirst: "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
-  serverFirst: "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
-  clientFinal: "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0," +
-    "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
-  serverFinal: "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
-};
 const NONCE = "rOprNGfwEbeRWgbNEkqO";
 const HASH = "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
 
