@@ -25,13 +25,19 @@ interface Failures {
 export class Attempts {
   readonly #log: LimitedLog;
   readonly #now: () => number;
+  readonly #wait: (ms: number) => Promise<void>;
   /** By address; that whose last failure is the latest comes last. */
   readonly #failures = new Map<string, Failures>();
   #waiting = 0;
 
-  constructor(log: LimitedLog, now: () => number = () => performance.now()) {
+  /** @param wait Resolves after so many milliseconds. */
+  constructor(
+    log: LimitedLog,
+    { now = () => performance.now(), wait = pause }: { now?: () => number; wait?: (ms: number) => Promise<void> } = {},
+  ) {
     this.#log = log;
     this.#now = now;
+    this.#wait = wait;
   }
 
   /** Addresses that are remembered. */
@@ -45,7 +51,7 @@ export class Attempts {
     const delayMs = this.#count(hostOf(address));
     if (this.#waiting >= MAX_WAITING) return;
     this.#waiting++;
-    await pause(delayMs);
+    await this.#wait(delayMs);
     this.#waiting--;
   }
 
