@@ -4,6 +4,7 @@
  */
 
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
+import { groupOf, isReset } from "./binary_gate.ts";
 import { BinaryReplies, type BinaryRequest, type Failure, STATUS } from "./binary_packet.ts";
 import type { Unsigned } from "./c_numbers.ts";
 import { MEMCACHED_VERSION, type MemcachedHost, statistics } from "./statistics.ts";
@@ -217,10 +218,9 @@ export class BinaryCommands {
   stat(): boolean {
     const { key, extrasBytes } = this.#request;
     if (extrasBytes > 0) return false;
-    const group = String.fromCharCode(...key.bytes.subarray(key.from, key.to));
-    const isReset = group.startsWith("reset");
-    if (isReset) this.#memcached.resetCounters();
-    const lines = isReset ? [] : statistics(this.#host, group);
+    const group = groupOf(key);
+    if (isReset(group)) this.#memcached.resetCounters();
+    const lines = isReset(group) ? [] : statistics(this.#host, group);
     if (lines === undefined) {
       this.#replies.fail(STATUS.notFound);
       return true;

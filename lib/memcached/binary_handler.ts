@@ -10,21 +10,34 @@ import {
   type HandlerState,
   OUTPUT_BYTES,
   type ProtocolHandler,
+  STRANGER_BYTES,
 } from "../wire/protocol_handler.ts";
+import type { Access } from "../wire/access.ts";
 import type { InputBuffer } from "../wire/input_buffer.ts";
 import type { Mode } from "./commands.ts";
 import { BinaryCommands } from "./binary_commands.ts";
-import { BinaryRequest, type Failure, HEADER_BYTES, REQUEST_MAGIC, STATUS } from "./binary_packet.ts";
+import { needsOfOpcode } from "./binary_gate.ts";
+import {
+  BinaryReplies,
+  BinaryRequest,
+  type Failure,
+  HEADER_BYTES,
+  OPCODE,
+  REQUEST_MAGIC,
+  STATUS,
+} from "./binary_packet.ts";
+import { Sasl } from "./sasl.ts";
 import type { MemcachedHost } from "./statistics.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+import { rolesText } from "../base/roles.ts";
 
 export { REQUEST_MAGIC };
 
-/** Commands that are always answered. */
-const [GET, SET, ADD, REPLACE, DELETE, INCREMENT, DECREMENT, QUIT, FLUSH] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-const [NOOP, VERSION, GETK, APPEND, PREPEND, STAT] = [0x0a, 0x0b, 0x0c, 0x0e, 0x0f, 0x10];
-const [TOUCH, GAT, SASL_MECHANISMS, SASL_AUTH, SASL_STEP, GATK] = [0x1c, 0x1d, 0x20, 0x21, 0x22, 0x23];
+const { get: GET, getk: GETK, set: SET, add: ADD, replace: REPLACE, append: APPEND, prepend: PREPEND } = OPCODE;
+const { delete: DELETE, increment: INCREMENT, decrement: DECREMENT, touch: TOUCH, gat: GAT, gatk: GATK } = OPCODE;
+const { quit: QUIT, flush: FLUSH, noop: NOOP, version: VERSION, stat: STAT } = OPCODE;
+const { saslMechanisms: SASL_MECHANISMS, saslAuth: SASL_AUTH, saslStep: SASL_STEP } = OPCODE;
 /** Commands that are answered only in some cases, each with the one that does the same and is always answered. */
 const QUIET: readonly (readonly [number, number])[] = [
   [0x09, GET],
@@ -54,24 +67,34 @@ export class BinaryHandler implements ProtocolHandler {
   readonly #host: MemcachedHost;
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
+  readonly #access: Access;
   readonly #allowance: Allowance;
   readonly #request: BinaryRequest;
   readonly #commands: BinaryCommands;
+  readonly #replies: BinaryReplies;
+  /** Asks who the client is; `undefined` where nobody is asked. */
+  #sasl: Sasl | undefined;
+  /** Bytes that have been taken of a client that has not said who it is. */
+  #strangerBytes = 0;
   readonly #value: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
 
-  constructor(host: MemcachedHost, { input, output, allowance }: ConnectionContext) {
+  constructor(host: MemcachedHost, { access, input, output, allowance }: ConnectionContext) {
     this.#host = host;
+    this.#access = access;
     this.#input = input;
     this.#output = output;
     this.#allowance = allowance;
     this.#request = new BinaryRequest(input);
+    this.#replies = new BinaryReplies(this.#request, output);
     this.#commands = new BinaryCommands(host, this.#request, output);
+    if (access.wantsCredential) this.#sasl = new Sasl(access, this.#replies);
   }
 
   /** Answers the commands that have arrived. */
   run(): HandlerState {
     const [input, allowance, memcached] = [this.#input, this.#allowance, this.#host.memcached];
     while (true) {
+      if (this.#sasl?.isChecking && !this.#sasl.answer()) return "waiting";
       if (this.#output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
       if (input.from === input.to) return "needs-input";
       const state = this.#command();
@@ -94,6 +117,9 @@ export class BinaryHandler implements ProtocolHandler {
     }
     if (input.to - from < HEADER_BYTES) return "needs-input";
     request.read();
+    const isStranger = !this.#access.isKnown;
+    const packetBytes = HEADER_BYTES + request.bodyBytes;
+    if (isStranger && this.#strangerBytes + packetBytes > STRANGER_BYTES) return this.#refuse(STATUS.unauthenticated);
     if (input.to - from < request.headBytes) return "needs-input";
     input.from += request.headBytes;
     const state = this.#dispatch(request);
@@ -102,6 +128,7 @@ export class BinaryHandler implements ProtocolHandler {
       return state;
     }
     input.announced = 0;
+    if (isStranger) this.#strangerBytes += packetBytes;
     this.#host.counters.requests++;
     return state;
   }
@@ -112,6 +139,9 @@ export class BinaryHandler implements ProtocolHandler {
     if (keyBytes > MAX_MEMCACHED_KEY_BYTES) return this.#refuse();
     const loud = LOUD[opcode];
     commands.isQuiet = loud !== opcode;
+    if (!this.#access.allowsAll && (loud < SASL_MECHANISMS || loud > SASL_STEP)) {
+      if ((this.#access.allowed & needsOfOpcode(loud, this.#request.key)) === 0) return this.#refuseRole();
+    }
     switch (loud) {
       case GET:
         return this.#done(commands.get(false));
@@ -161,10 +191,12 @@ export class BinaryHandler implements ProtocolHandler {
         commands.succeed();
         return "closing";
       case SASL_MECHANISMS:
-        return bodyBytes === 0 ? this.#unknown() : this.#refuse();
+        if (bodyBytes > 0) return this.#refuse();
+        return this.#sasl === undefined ? this.#unknown() : void this.#sasl.list();
       case SASL_AUTH:
       case SASL_STEP:
-        return extrasBytes === 0 && keyBytes > 0 ? this.#unknown() : this.#refuse();
+        if (extrasBytes > 0 || keyBytes === 0) return this.#refuse();
+        return this.#sasl === undefined ? this.#unknown() : this.#authenticate(this.#sasl, loud === SASL_AUTH);
       default:
         return this.#unknown();
     }
@@ -179,6 +211,29 @@ export class BinaryHandler implements ProtocolHandler {
     this.#commands.fail(status);
     this.#host.counters.protocolErrors++;
     return "closing";
+  }
+
+  /** Refuses a command that the client's roles do not allow; a stranger's connection ends, as memcached's does. */
+  #refuseRole(): HandlerState | undefined {
+    const { isKnown, roles } = this.#access;
+    this.#host.counters.refusals++;
+    this.#replies.fail(STATUS.unauthenticated, isKnown ? `not allowed for ${rolesText(roles)}` : undefined);
+    if (!isKnown) return "closing";
+    this.#input.skip(this.#request.valueBytes);
+  }
+
+  /** Takes a step of SASL. */
+  #authenticate(sasl: Sasl, isFirst: boolean): HandlerState | undefined {
+    const input = this.#input;
+    const { key, valueBytes, headBytes } = this.#request;
+    if (valueBytes > STRANGER_BYTES) return this.#refuse(STATUS.unauthenticated);
+    if (input.to - input.from < valueBytes) {
+      input.announced = headBytes + valueBytes;
+      return "needs-input";
+    }
+    const from = input.from;
+    input.from += valueBytes;
+    sasl.step(isFirst, key.bytes.subarray(key.from, key.to), input.bytes.subarray(from, from + valueBytes));
   }
 
   #unknown(): undefined {

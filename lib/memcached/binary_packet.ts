@@ -14,6 +14,31 @@ const REPLY_MAGIC = 0x81;
 /** The status of a server that has no place for a connection. */
 const BUSY = 0x85;
 
+/** Commands that are always answered. */
+export const OPCODE = {
+  get: 0x00,
+  set: 0x01,
+  add: 0x02,
+  replace: 0x03,
+  delete: 0x04,
+  increment: 0x05,
+  decrement: 0x06,
+  quit: 0x07,
+  flush: 0x08,
+  noop: 0x0a,
+  version: 0x0b,
+  getk: 0x0c,
+  append: 0x0e,
+  prepend: 0x0f,
+  stat: 0x10,
+  touch: 0x1c,
+  gat: 0x1d,
+  saslMechanisms: 0x20,
+  saslAuth: 0x21,
+  saslStep: 0x22,
+  gatk: 0x23,
+} as const;
+
 /** How a command ended. */
 export const STATUS = {
   ok: 0,
@@ -23,12 +48,14 @@ export const STATUS = {
   invalid: 4,
   notStored: 5,
   nonNumeric: 6,
+  unauthenticated: 0x20,
+  continued: 0x21,
   unknown: 0x81,
   noMemory: 0x82,
 } as const;
 
 /** A status of a command that failed. */
-export type Failure = Exclude<(typeof STATUS)[keyof typeof STATUS], 0>;
+export type Failure = Exclude<(typeof STATUS)[keyof typeof STATUS], 0 | 0x21>;
 
 const TEXTS: Record<Failure, string> = {
   [STATUS.notFound]: "Not found",
@@ -37,6 +64,7 @@ const TEXTS: Record<Failure, string> = {
   [STATUS.invalid]: "Invalid arguments",
   [STATUS.notStored]: "Not stored.",
   [STATUS.nonNumeric]: "Non-numeric server-side value for incr or decr",
+  [STATUS.unauthenticated]: "Auth failure.",
   [STATUS.unknown]: "Unknown command",
   [STATUS.noMemory]: "Out of memory",
 };

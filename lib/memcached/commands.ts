@@ -12,7 +12,13 @@ import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
 import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
-export type Mode = "set" | "add" | "replace" | "append" | "prepend" | "cas";
+export type Mode = typeof MODES[number];
+const MODES = ["set", "add", "replace", "append", "prepend", "cas"] as const;
+
+/** Whether a text names one. */
+export function isMode(text: string): text is Mode {
+  return (MODES as readonly string[]).includes(text);
+}
 
 /** How a storage command ended. */
 export type Stored = "stored" | "not-stored" | "exists" | "not-found" | "too-large" | "no-memory";

@@ -10,15 +10,19 @@ import {
   OUTPUT_BYTES,
   type ProtocolHandler,
 } from "../wire/protocol_handler.ts";
+import type { Access } from "../wire/access.ts";
 import type { InputBuffer } from "../wire/input_buffer.ts";
 import { Lookahead } from "./lookahead.ts";
 import { ClassicCommands } from "./classic_commands.ts";
+import { TextAuthentication } from "./text_authentication.ts";
+import { GET_NEEDS, mayUse } from "./text_gate.ts";
 import { TextLine } from "./text_line.ts";
-import type { Mode } from "./commands.ts";
+import { isMode, type Mode } from "./commands.ts";
 import { MetaCommands } from "./meta_commands.ts";
 import { MEMCACHED_VERSION, type MemcachedHost } from "./statistics.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+import { rolesText } from "../base/roles.ts";
 
 const [CR, LF, SPACE] = [13, 10, 0x20];
 /** Bytes after which a line must have ended, unless it is a `get` or `gets`. */
@@ -35,17 +39,23 @@ export class TextHandler implements ProtocolHandler {
   readonly #host: MemcachedHost;
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
+  readonly #access: Access;
   readonly #allowance: Allowance;
   readonly #classic: ClassicCommands;
   readonly #meta: MetaCommands;
   readonly #line = new TextLine();
   readonly #span: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #ahead: Lookahead;
+  /** Asks who the client is; `undefined` where it is known. */
+  #authentication: TextAuthentication | undefined;
   /** Bytes of the arriving line that have been searched for its end. */
   #searched = 0;
 
-  constructor(host: MemcachedHost, { input, output, allowance }: ConnectionContext) {
+  constructor(host: MemcachedHost, context: ConnectionContext) {
+    const { access, input, output, allowance } = context;
     this.#host = host;
+    this.#access = access;
+    if (!access.isKnown) this.#authentication = new TextAuthentication(context);
     this.#input = input;
     this.#output = output;
     this.#allowance = allowance;
@@ -58,6 +68,13 @@ export class TextHandler implements ProtocolHandler {
   run(): HandlerState {
     const input = this.#input;
     const [output, allowance, memcached] = [this.#output, this.#allowance, this.#host.memcached];
+    if (this.#authentication !== undefined) {
+      const state = this.#authentication.run();
+      if (state !== undefined) return state;
+      this.#authentication = undefined;
+      this.#host.counters.requests++;
+    }
+    const mayGet = (this.#access.allowed & GET_NEEDS) !== 0;
     this.#ahead.clear();
     while (true) {
       if (output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
@@ -66,7 +83,7 @@ export class TextHandler implements ProtocolHandler {
         continue;
       }
       if (input.from === input.to) return "needs-input";
-      if (this.#getOne()) {
+      if (mayGet && this.#getOne()) {
         allowance.spend(1);
         continue;
       }
@@ -130,6 +147,7 @@ export class TextHandler implements ProtocolHandler {
   #dispatch(line: TextLine): HandlerState | undefined {
     const classic = this.#classic;
     if (line.count === 0 || line.length(0) < 2) return this.#say("ERROR");
+    if (!this.#access.allowsAll && !mayUse(this.#access, line)) return this.#refuseRole(line);
     const name = line.text(0);
     switch (name) {
       case "get":
@@ -207,6 +225,20 @@ export class TextHandler implements ProtocolHandler {
   #refuse(): HandlerState {
     this.#host.counters.protocolErrors++;
     return "closing";
+  }
+
+  /** Refuses a command that the client's roles do not allow, and passes over its value. */
+  #refuseRole(line: TextLine): undefined {
+    this.#host.counters.refusals++;
+    const name = line.text(0);
+    const length = name === "ms"
+      ? this.#meta.lengthOf(line)
+      : isMode(name)
+      ? this.#classic.lengthOf(name, line)
+      : "none";
+    if (typeof length === "number") this.#input.skip(length + 2);
+    if (line.is(line.count - 1, "noreply")) return;
+    return this.#say(`CLIENT_ERROR not allowed for ${rolesText(this.#access.roles)}`);
   }
 
   #set(mode: Mode, line: TextLine): HandlerState | undefined {

@@ -44,6 +44,10 @@ export class ConnectionAccess implements Access {
     if (!rules.credentials.isRequired) this.#allow(ROLES, ANY_ROLE);
   }
 
+  get wantsCredential(): boolean {
+    return this.rules.credentials.isRequired;
+  }
+
   /** Whether a secret may be sent over this connection as it is. A proof that one knows it may be sent over any. */
   get takesSecrets(): boolean {
     return this.isPrivate || this.rules.isInsecure;
@@ -83,6 +87,10 @@ export class ConnectionAccess implements Access {
 
   /** Takes note that a credential was not good. */
   async deny(): Promise<void> {
+    this.#credentials = [];
+    this.allowed = 0;
+    this.isKnown = this.allowsAll = false;
+    this.roles = [];
     await this.rules.onDenied(this.#address);
     this.attempt = "denied";
   }

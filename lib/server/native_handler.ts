@@ -12,6 +12,8 @@ import type { EntryInput } from "../store/entry.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
+import { rolesText } from "../base/roles.ts";
+import { ANY_ROLE, needsOf } from "../wire/access.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
 import { writeControl, writeError } from "../wire/control.ts";
 import { type PeerHello, readHello, writeGreeting } from "../wire/hello.ts";
@@ -39,6 +41,11 @@ export interface NativeHost {
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
 }
 
+const NEEDS_BY_NAME = needsOf("native");
+/** The roles, as bits, that may send each request. Unknown ones any role may send. */
+const NEEDS: Uint8Array = new Uint8Array(256).fill(ANY_ROLE);
+for (const [name, code] of Object.entries(REQUEST)) NEEDS[code] = NEEDS_BY_NAME.get(name) ?? ANY_ROLE;
+
 const NO_BYTES = new Uint8Array(0);
 
 /** The refusal of one request; the connection goes on. */
@@ -60,6 +67,7 @@ export class NativeHandler implements ProtocolHandler {
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
+  readonly #access: ConnectionAccess;
   readonly #allowance: Allowance;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
@@ -68,8 +76,9 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { input, output, allowance }: NativeContext) {
+  constructor(host: NativeHost, { access, input, output, allowance }: NativeContext) {
     this.#host = host;
+    this.#access = access;
     this.#keys = new KeyBatch(host.store);
     this.#input = input;
     this.#output = output;
@@ -131,6 +140,7 @@ export class NativeHandler implements ProtocolHandler {
   }
 
   #answer(): void {
+    if ((this.#access.allowed & NEEDS[this.#input.code]) === 0) return this.#refuseRole();
     try {
       this.#dispatch();
     } catch (error) {
@@ -138,6 +148,13 @@ export class NativeHandler implements ProtocolHandler {
       this.#host.counters.refusals++;
       writeError(this.#output, REPLY.refused, error);
     }
+  }
+
+  /** Refuses a request that the client's roles do not allow. */
+  #refuseRole(): void {
+    this.#host.counters.refusals++;
+    const message = `not allowed for ${rolesText(this.#access.roles)}`;
+    writeError(this.#output, REPLY.refused, { code: "not-allowed", message });
   }
 
   #dispatch(): void {

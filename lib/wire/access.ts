@@ -21,8 +21,12 @@ export interface Access {
   readonly allowed: number;
   /** Whether every command may be used: then nothing else need be asked. */
   readonly allowsAll: boolean;
+  /** Whether a credential may be shown: those who do not are asked for one. */
+  readonly wantsCredential: boolean;
   /** Whether a credential has been shown, or none is asked for. Before that a connection may do nothing else. */
   readonly isKnown: boolean;
+  /** Whether a secret may be sent as it is: nobody can read it on its way, or that has been allowed. */
+  readonly takesSecrets: boolean;
   /** The roles, for refusals. */
   readonly roles: readonly Role[];
   /** What has come of the last credential that was shown. */

@@ -57,6 +57,9 @@ export function unitsOf(bytes: number): number {
   return Math.floor(bytes / BYTES_A_UNIT);
 }
 
+/** Bytes that are taken of a client before it has said who it is, where it has to. */
+export const STRANGER_BYTES = 1024;
+
 /** Units of work that statistics cost, or a clear. */
 export const STATS_UNITS = 128;
 
