@@ -15,7 +15,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { rolesText } from "../base/roles.ts";
 import { ANY_ROLE, needsOf } from "../wire/access.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
-import { writeControl, writeError } from "../wire/control.ts";
+import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import { type PeerHello, readHello, writeGreeting } from "../wire/hello.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ConnectionAccess } from "./access.ts";
@@ -180,13 +180,19 @@ export class NativeHandler implements ProtocolHandler {
       case REQUEST.stats:
         this.#noBody();
         this.#allowance.spend(STATS_UNITS);
-        return writeControl(output, REPLY.data, { ...this.#host.stats() });
+        return writeControl(output, REPLY.data, this.#stats());
       case REQUEST.ping:
         this.#noBody();
         return output.empty(REPLY.ok);
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }
+  }
+
+  /** The statistics, with the peers for those only who may see them. */
+  #stats(): ControlData {
+    const stats = this.#host.stats();
+    return this.#access.has("admin") ? { ...stats } : { ...stats, peers: [] };
   }
 
   #get(): void {
