@@ -64,13 +64,14 @@ async function run(command: Command, args: Arguments): Promise<number> {
 }
 
 async function serve(args: Arguments): Promise<number> {
-  const options = serverOptions(settings(args));
+  const options = { ...serverOptions(settings(args)), insecure: args.flags.has("insecure") };
   const log = new LogWriter(Deno.stdout);
   const server = new OrmucoCacheServer({ ...options, log: (line) => log.say(line) });
-  const stop = stopSignal(log); // before the start is announced: a program that reads it may signal at once
+  const stop = stopSignal(log, () => server.reload()); // before the start is announced: a program that reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
+    if (error instanceof RangeError) throw error; // a setting
     logError((error as Error).message);
     return EXIT.unreachable;
   }
@@ -85,7 +86,7 @@ async function serve(args: Arguments): Promise<number> {
  * Resolves at the first signal to stop; a second one ends the process at once. SIGHUP, which asks to reread what can be
  * reread, stops nothing; but on Windows it says that the console is being closed.
  */
-function stopSignal(log: LogWriter): Promise<void> {
+function stopSignal(log: LogWriter, reload: () => Promise<number>): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = () => {
@@ -96,7 +97,10 @@ function stopSignal(log: LogWriter): Promise<void> {
     Deno.addSignalListener("SIGINT", onSignal);
     if (Deno.build.os === "windows") return Deno.addSignalListener("SIGHUP", onSignal);
     Deno.addSignalListener("SIGTERM", onSignal);
-    Deno.addSignalListener("SIGHUP", () => log.say("SIGHUP: nothing to reread"));
+    Deno.addSignalListener("SIGHUP", async () => {
+      const files = await reload();
+      log.say(files === 0 ? "SIGHUP: nothing to reread" : `SIGHUP: ${files} ${files === 1 ? "file" : "files"} reread`);
+    });
   });
 }
 

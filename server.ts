@@ -18,8 +18,11 @@ import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
 import { serverLines } from "./lib/server/banner.ts";
+import type { AccessRules } from "./lib/server/access.ts";
+import { Attempts } from "./lib/server/attempts.ts";
 import { Buffers, cutLine } from "./lib/server/buffers.ts";
 import { Connections } from "./lib/server/connections.ts";
+import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
@@ -31,8 +34,10 @@ import { Peers } from "./lib/server/peers.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
+import { checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
+export type { CredentialOptions } from "./lib/server/credential_sources.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
 export type { ServerOptions } from "./lib/server/options.ts";
 
@@ -43,8 +48,8 @@ const STOP_LIMIT_MS = 1000;
  * A cache server on a TCP port or a unix socket.
  *
  * A client that misbehaves loses its own connection and nothing else. The server listens on the loopback interface
- * unless `listen` names a host. There is no authentication yet: a server on another interface serves anyone who reaches
- * it, and prints a warning when it starts.
+ * unless `listen` names a host: on another interface it does not start without credentials (`authToken`, `authFile`), unless it
+ * is told to be `insecure`. docs/security.md says who may connect.
  *
  * @example
  * ```ts
@@ -67,6 +72,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #counters = newCounters();
   readonly #turns = new Turns();
   readonly #buffers: Buffers;
+  readonly #credentials = new Credentials();
+  readonly #watch: CredentialWatch;
   readonly #listener: Listener;
   readonly #peers: Peers;
   readonly #connections: Connections;
@@ -83,7 +90,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
    * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
-   * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
+   * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
+   * `PEER_TOKEN_FILE`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
@@ -102,6 +110,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#store = store;
     this.#listener = new Listener(resolved.listen);
     const maintenance = new Maintenance(store, log);
+    this.#watch = new CredentialWatch({
+      sources: resolved.credentials,
+      credentials: this.#credentials,
+      log,
+      onToken: () => this.#peers.greetAnew(),
+    });
+    this.#credentials.onGone(() => this.#connections.endWithdrawn());
     this.#peers = new Peers({
       addresses: resolved.peers,
       store,
@@ -123,7 +138,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
       connected: () => this.#connections.addresses,
       later: (ms, run) => maintenance.runLater(ms, run),
     });
-    const access = { credentials: new Credentials(), isInsecure: false, onDenied: () => {} };
+    const attempts = new Attempts(limitedLog);
+    const access: AccessRules = {
+      credentials: this.#credentials,
+      isInsecure: resolved.insecure,
+      onDenied: (address, why) => attempts.failed(address, `Client ${address} is not let in: ${why}`),
+      counters,
+    };
     this.#connections = new Connections({
       listener: this.#listener,
       host: {
@@ -142,7 +163,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       log: limitedLog,
     });
     this.cache = new LocalCache({ store, stats: () => this.stats() });
-    this.#parts = [this.#listener, this.#peers, this.#connections, maintenance];
+    this.#parts = [this.#watch, this.#listener, this.#peers, this.#connections, maintenance];
   }
 
   /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */
@@ -155,6 +176,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
    *
    * @throws {Error} If the server is started already, or the address cannot be bound (`Deno.errors.AddrInUse` where
    * something listens there already).
+   * @throws {RangeError} If others could reach the server and nobody would be asked who they are, or a file of credentials
+   * cannot be used.
    */
   startServer(): Promise<void> {
     return this.#inTurn(() => this.#start());
@@ -166,6 +189,17 @@ export class OrmucoCacheServer implements AsyncDisposable {
    */
   stop(): Promise<void> {
     return this.#inTurn(() => this.#stop());
+  }
+
+  /**
+   * Rereads the files of credentials now, instead of within two seconds after they have changed. `cli.ts serve` calls this at SIGHUP.
+   * A file that cannot be used changes nothing, and the server's option `log` is told why.
+   *
+   * @returns The number of files.
+   */
+  async reload(): Promise<number> {
+    await this.#watch.look(true);
+    return this.#watch.files;
   }
 
   /** Calls {@linkcode OrmucoCacheServer.stop}; `await using` needs it. */
@@ -200,10 +234,24 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   async #start(): Promise<void> {
     if (this.#isStarted) throw new Error("Cannot start server: it is started already");
+    const { listen, credentials, insecure } = this.#options;
+    checkOpenness({ address: listen, asks: credentials.length > 0, isInsecure: insecure });
     await startAll(this.#parts, STOP_LIMIT_MS);
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
-    for (const line of serverLines({ ...this.#options, address: this.#listener.address })) this.#options.log(line);
+    for (const line of serverLines({ ...this.#options, ...this.#openness() })) this.#options.log(line);
+  }
+
+  #openness(): Openness {
+    const credentials = this.#credentials;
+    return {
+      address: this.#listener.address,
+      asks: credentials.isRequired,
+      isInsecure: this.#options.insecure,
+      isEncrypted: false,
+      hasClients: credentials.hasRole("reader") || credentials.hasRole("client"),
+      hasPeers: credentials.hasRole("peer"),
+    };
   }
 
   async #stop(): Promise<void> {

@@ -14,6 +14,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "./limits.ts";
+import { NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
 
 /** A setting's text, and for messages the place where it was found. */
 export interface SettingText {
@@ -35,6 +36,8 @@ interface Setting<T> {
   readonly name: string;
   /** The allowed values, for messages. */
   readonly allowed: string;
+  /** Whether messages must not show the text. */
+  readonly isSecret?: true;
   /** Returns the value, or `undefined` if the text is not allowed. */
   readonly parse: (text: string) => T | undefined;
 }
@@ -138,10 +141,29 @@ const SETTINGS = {
     allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}`,
     parse: (text) => seconds(text, 0.01, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
+  authToken: tokenSetting("AUTH_TOKEN"),
+  authTokenFile: fileSetting("AUTH_TOKEN_FILE"),
+  authFile: fileSetting("AUTH_FILE"),
+  peerToken: tokenSetting("PEER_TOKEN"),
+  peerTokenFile: fileSetting("PEER_TOKEN_FILE"),
 };
 
+function tokenSetting(name: string): Setting<string> {
+  const allowed = `a secret, or a name, a colon and a secret (${SECRET_RULE}; ${NAME_RULE})`;
+  return { name, allowed, isSecret: true, parse: (text) => parseToken(text) && text };
+}
+
+function fileSetting(name: string): Setting<string> {
+  return { name, allowed: "the path of a file", parse: (text) => text };
+}
+
+/** Settings that say who somebody is, or who may connect. */
+const SECURITY: readonly (keyof typeof SETTINGS)[] = [
+  ...["authToken", "authTokenFile", "authFile", "peerToken", "peerTokenFile"] as const,
+];
+
 /** Settings for security that this version does not support: to ignore one that is set would leave a server open. */
-const NOT_YET = ["AUTH_TOKEN", "AUTH_TOKEN_FILE", "TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
+const NOT_YET = ["TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
 
 /** The names of all settings' environment variables. */
 export const SETTING_NAMES: readonly string[] = [...Object.values(SETTINGS).map(({ name }) => name), ...NOT_YET];
@@ -153,6 +175,8 @@ export interface ClientSettings {
   ttlMs?: number;
   maxSize?: number;
   renewOnHit?: boolean;
+  authToken?: string;
+  authTokenFile?: string;
 }
 
 /** Options that settings give a server. */
@@ -170,6 +194,11 @@ export interface ServerSettings {
   idleTimeoutMs?: number;
   ttlMs?: number;
   renewOnHit?: boolean;
+  authToken?: string;
+  authTokenFile?: string;
+  authFile?: string;
+  peerToken?: string;
+  peerTokenFile?: string;
 }
 
 /**
@@ -178,11 +207,18 @@ export interface ServerSettings {
  * @throws {ConfigError} If any setting is bad, one for servers included: it would surprise later.
  */
 export function clientOptions(settings: Settings): ClientSettings {
-  const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit } = readAll(settings);
+  const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit } = readAll(settings, SECURITY);
   if (serverHost !== undefined) refuseSecurity(settings);
   const port = serverPort ?? DEFAULT_PORT;
   const servers = (serverHost ?? []).map((host) => formatAddress(parseAddress(host, { port })!));
-  return { servers, timeoutMs, ttlMs, maxSize, renewOnHit };
+  const options = { servers, timeoutMs, ttlMs, maxSize, renewOnHit };
+  if (servers.length === 0) return options; // a token may be another program's
+  const { authToken, authTokenFile } = SETTINGS;
+  return {
+    ...options,
+    authToken: readOne(authToken, settings) as string | undefined,
+    authTokenFile: readOne(authTokenFile, settings) as string | undefined,
+  };
 }
 
 /**
@@ -211,9 +247,11 @@ function refuseSecurity(settings: Settings): void {
   }
 }
 
-function readAll(settings: Settings): Values {
+function readAll(settings: Settings, without: readonly string[] = []): Values {
   const values: Record<string, unknown> = {};
-  for (const [option, setting] of Object.entries(SETTINGS)) values[option] = readOne(setting, settings);
+  for (const [option, setting] of Object.entries(SETTINGS)) {
+    if (!without.includes(option)) values[option] = readOne(setting, settings);
+  }
   return values as Values;
 }
 
@@ -222,9 +260,8 @@ function readOne(setting: Setting<unknown>, settings: Settings): unknown {
   if (found === undefined || found.text.trim() === "") return undefined;
   const value = setting.parse(found.text.trim());
   if (value !== undefined) return value;
-  throw new ConfigError(
-    `Cannot use ${setting.name} (${found.from}): it must be ${setting.allowed}: received "${found.text}"`,
-  );
+  const received = setting.isSecret ? "" : `: received "${found.text}"`;
+  throw new ConfigError(`Cannot use ${setting.name} (${found.from}): it must be ${setting.allowed}${received}`);
 }
 
 function number(text: string, least: number, most: number): number | undefined {

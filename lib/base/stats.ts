@@ -119,6 +119,12 @@ export interface ServerStats {
   connectionsSlow: number;
   /** Connections without any request that were ended to make room for others at `maxConnections`. */
   connectionsReplaced: number;
+  /** Connections, those of peers included, that were ended because their credential is no longer in the server's files. */
+  connectionsWithdrawn: number;
+  /** Credentials that clients and peers have shown, those that were good. */
+  logins: number;
+  /** Credentials that clients and peers have shown, those that were not good. */
+  loginsFailed: number;
   /** Connections, those of peers included, that were ended because more than `maxBuffers` waited. */
   connectionsCut: number;
   /** Times that a busy connection had to wait until others had had their turn. */

@@ -58,6 +58,7 @@ export function readArguments(command: Command, args: string[]): Arguments {
   }
   const flags = new Map<string, string>();
   for (const { name, argument, negatable } of command.flags) {
+    if (argument === undefined && parsed[name] === true) flags.set(name, "true");
     if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(command, name, parsed[name]));
     const isGiven = args.some((given) => [`--${name}`, `--no-${name}`].includes(given.split("=")[0]));
     if (negatable && isGiven) flags.set(name, String(parsed[name]));

@@ -103,6 +103,20 @@ export const COMMANDS: readonly Command[] = [
         setting: "GOSSIP_INTERVAL",
         help: "between rounds with peers (1)",
       },
+      {
+        name: "token-file",
+        argument: "FILE",
+        setting: "AUTH_TOKEN_FILE",
+        help: "the token of clients and peers, alone",
+      },
+      { name: "auth-file", argument: "FILE", setting: "AUTH_FILE", help: "credentials, one a line: name:role:secret" },
+      {
+        name: "peer-token-file",
+        argument: "FILE",
+        setting: "PEER_TOKEN_FILE",
+        help: "the token for peers, alone (that of clients)",
+      },
+      { name: "insecure", help: "serve whoever reaches the server, and take tokens without TLS" },
     ],
   },
   {

@@ -19,6 +19,8 @@ export interface MemcachedHost {
   readonly maxConnections: number;
   /** Seconds until a client that asks for nothing is disconnected; 0 is never. */
   readonly idleTimeoutSeconds: number;
+  /** Whether clients have to say who they are. */
+  readonly asksForCredentials: boolean;
   /** The server's own statistics. */
   stats(): ServerStats;
   /** Addresses of the clients connected now. */
@@ -70,6 +72,8 @@ function general(host: MemcachedHost): StatLines {
     ["read_buf_bytes", stats.bufferBytes],
     ["read_buf_oom", stats.connectionsCut],
     ...Object.entries(counters),
+    ["auth_cmds", stats.logins + stats.loginsFailed],
+    ["auth_errors", stats.loginsFailed],
     ["bytes_read", stats.bytesReceived],
     ["bytes_written", stats.bytesSent],
     ["limit_maxbytes", limitOf(host)],
@@ -85,6 +89,7 @@ function general(host: MemcachedHost): StatLines {
 
 function settings(host: MemcachedHost): StatLines {
   const { memcached } = host;
+  const asks = host.asksForCredentials ? "yes" : "no";
   return [
     ["maxbytes", limitOf(host)],
     ["maxconns", host.maxConnections],
@@ -95,8 +100,8 @@ function settings(host: MemcachedHost): StatLines {
     ["num_threads", 1],
     ["cas_enabled", "yes"],
     ["binding_protocol", "auto-negotiate"],
-    ["auth_enabled_sasl", "no"],
-    ["auth_enabled_ascii", "no"],
+    ["auth_enabled_sasl", asks],
+    ["auth_enabled_ascii", asks],
     ["item_size_max", memcached.maxItemBytes],
     ["flush_enabled", "yes"],
     ["dump_enabled", "no"],

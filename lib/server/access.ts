@@ -10,13 +10,20 @@ import { remoteAddress } from "../platform/socket.ts";
 import { type Access, allowsAll, ANY_ROLE, type Attempt, bitsOf } from "../wire/access.ts";
 import type { Credential, Credentials } from "./credentials.ts";
 
+/** Counts of credentials that were good, and that were not. */
+export interface LoginCounters {
+  logins: number;
+  loginsFailed: number;
+}
+
 /** Who may connect to a server. */
 export interface AccessRules {
   readonly credentials: Credentials;
   /** Whether secrets may be sent where others can read them. */
   readonly isInsecure: boolean;
-  /** Told of each credential that was not good, by the client's address; the reply waits for what it returns. */
-  readonly onDenied: (address: string) => Promise<void> | void;
+  /** Told of each credential that was not good, by the client's address, and why; the reply waits for what it returns. */
+  readonly onDenied: (address: string, why: string) => Promise<void> | void;
+  readonly counters: LoginCounters;
 }
 
 /** One connection's access. */
@@ -71,6 +78,7 @@ export class ConnectionAccess implements Access {
   /** Lets the client do what a credential allows: it has shown, or proven, that it has it. */
   grant(...credentials: readonly Credential[]): void {
     this.#credentials = credentials;
+    this.rules.counters.logins++;
     const roles = ROLES.filter((role) => credentials.some((credential) => credential.roles.includes(role)));
     this.#allow(roles, bitsOf(roles));
     this.attempt = "granted";
@@ -85,13 +93,14 @@ export class ConnectionAccess implements Access {
     this.wait(this.#check(name, secret));
   }
 
-  /** Takes note that a credential was not good. */
-  async deny(): Promise<void> {
+  /** Takes note that a credential was not good, and why: a text without secrets. */
+  async deny(why: string): Promise<void> {
+    this.rules.counters.loginsFailed++;
     this.#credentials = [];
     this.allowed = 0;
     this.isKnown = this.allowsAll = false;
     this.roles = [];
-    await this.rules.onDenied(this.#address);
+    await this.rules.onDenied(this.#address, why);
     this.attempt = "denied";
   }
 
@@ -109,7 +118,7 @@ export class ConnectionAccess implements Access {
 
   async #check(name: string, secret: string): Promise<void> {
     const credential = await this.rules.credentials.check(name, secret);
-    if (credential === undefined || credential.isGone) await this.deny();
+    if (credential === undefined || credential.isGone) await this.deny(whyDenied(this.rules.credentials, name));
     else this.grant(credential);
   }
 
@@ -125,4 +134,10 @@ export class ConnectionAccess implements Access {
 function staysHere(address: Deno.Addr): boolean {
   if (!("hostname" in address)) return true;
   return isLoopback({ transport: "tcp", hostname: address.hostname, port: 0 });
+}
+
+/** Why a credential was not good, for the log: the client is not told which of the two it is. */
+export function whyDenied(credentials: Credentials, name: string): string {
+  const isKnown = credentials.ofName(name).length > 0;
+  return isKnown ? `the token is not that of "${name}"` : `nobody has the name "${name}"`;
 }

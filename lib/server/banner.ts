@@ -1,11 +1,10 @@
 /** The lines that a server prints when it has started. It prints nothing itself. */
 
-import { type Address, formatAddress, isLoopback } from "../base/address.ts";
+import { type Address, formatAddress } from "../base/address.ts";
+import { type Openness, whoMayConnect } from "./who_may_connect.ts";
 
 /** The facts that the lines state. */
-export interface ServerFacts {
-  /** The address that the server listens on. */
-  readonly address: Address;
+export interface ServerFacts extends Openness {
   readonly maxSize: number;
   readonly maxBytes: number | undefined;
   /** Bytes that entries may take in any case; `isGuess` if nothing says how much memory there is. */
@@ -19,7 +18,6 @@ export interface ServerFacts {
 /** Returns the lines; the first one names the port. */
 export function serverLines(facts: ServerFacts): string[] {
   const { address, ttlMs, renewOnHit, peers } = facts;
-  const isOpen = !isLoopback(address);
   const at = formatAddress(address);
   const lines = [
     `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
@@ -34,15 +32,8 @@ export function serverLines(facts: ServerFacts): string[] {
     );
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
-  if (address.transport === "unix") lines.push("  clients     this user's processes only (file mode 600)");
-  else if (!isOpen) lines.push("  clients     any user of this machine, without a token");
-  else {
-    lines.push(
-      "  clients     anyone who reaches this address, without a token",
-      `Warning: whoever reaches ${at} may read, change and clear this cache. ` +
-        "Listen on 127.0.0.1 or keep the port behind a firewall.",
-    );
-  }
+  const [clients, ...warnings] = whoMayConnect(facts);
+  lines.push(`  clients     ${clients}`, ...warnings);
   return lines;
 }
 

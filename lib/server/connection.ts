@@ -106,13 +106,18 @@ export class Connection implements BufferHolder, Doing {
     return this.#session.answered;
   }
 
+  /** Whether the client has said who it is, or need not. */
+  get isKnown(): boolean {
+    return this.access.isKnown;
+  }
+
   get isStill(): boolean {
     return this.#patience.isStill(this);
   }
 
   /** Whether no complete request has come yet, so that the connection makes room when all places are taken. */
   get isStranger(): boolean {
-    return this.answered === 0 && !this.#hasEnded;
+    return (this.answered === 0 || !this.isKnown) && !this.#hasEnded;
   }
 
   /** Milliseconds without a byte, when the connection was last looked at. */

@@ -32,6 +32,7 @@ const ACCEPT_PAUSE_MS = 50;
 const LOOK_MS = 500;
 /** What the log says of a connection that was ended. */
 const WHY: Readonly<Record<Exclude<Impatience, "idle">, string>> = {
+  "login": `has not said who it is in ${FIRST_REQUEST_MS / 1000} s`,
   "first-request": `has sent no complete request in ${FIRST_REQUEST_MS / 1000} s`,
   "request": `has not ended a request in ${REQUEST_MS / 1000} s`,
   "output": `has taken nothing of a reply for ${OUTPUT_MS / 1000} s`,
@@ -104,6 +105,22 @@ export class Connections implements Part {
       counters[why === "idle" ? "connectionsIdle" : "connectionsSlow"]++;
       const { remoteAddress } = connection;
       if (why !== "idle") log.say(why, remoteAddress, `Client ${remoteAddress} is disconnected: it ${WHY[why]}`);
+      connection.close();
+    }
+  }
+
+  /** Ends the connections whose credential has been withdrawn, those of peers too. */
+  endWithdrawn(): void {
+    const { log, counters } = this.#options;
+    for (const connection of this.#open.keys()) {
+      if (!connection.access.isWithdrawn) continue;
+      counters.connectionsWithdrawn++;
+      const { remoteAddress, access } = connection;
+      log.say(
+        "withdrawn",
+        remoteAddress,
+        `Client ${remoteAddress} is disconnected: "${access.name}" may connect no more`,
+      );
       connection.close();
     }
   }

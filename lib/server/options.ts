@@ -17,11 +17,12 @@ import {
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
+import { type CredentialOptions, type CredentialSource, credentialSources } from "./credential_sources.ts";
 import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
-export interface ServerOptions {
+export interface ServerOptions extends CredentialOptions {
   /**
    * Where to listen: a port on the loopback interface, `host:port`, `[ipv6]:port` or `unix:/path`. Port 0 takes a free
    * one.
@@ -148,6 +149,9 @@ export interface ResolvedServerOptions {
   readonly maxBuffers: number;
   readonly idleTimeoutMs: number;
   readonly maxItemBytes: number;
+  /** Where credentials come from; none where nobody is asked who they are. */
+  readonly credentials: readonly CredentialSource[];
+  readonly insecure: boolean;
   /** Passes a line to the caller's `log`; it does not throw. */
   readonly log: (line: string) => void;
 }
@@ -199,6 +203,8 @@ export function resolveServerOptions(
     maxBuffers,
     idleTimeoutMs,
     maxItemBytes,
+    credentials: credentialSources(options, peers.length > 0),
+    insecure: options.insecure ?? false,
     log: (line) => sayTo(log, line),
   };
 }

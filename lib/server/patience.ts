@@ -9,8 +9,11 @@ export const LEAST_BYTES_PER_MS = 100;
 /** Milliseconds without a byte after which a connection is still. */
 const STILL_MS = 1000;
 
-/** Why a connection is ended: no first request, a request that does not end, a reply that nobody takes, or idleness. */
-export type Impatience = "first-request" | "request" | "output" | "idle";
+/**
+ * Why a connection is ended: the client has not said who it is, no first request, a request that does not end, a reply that nobody
+ * takes, or idleness.
+ */
+export type Impatience = "login" | "first-request" | "request" | "output" | "idle";
 
 /** What a connection is doing. */
 export interface Doing {
@@ -25,11 +28,14 @@ export interface Doing {
   readonly isPartial: boolean;
   /** Requests that have been answered. */
   readonly answered: number;
+  /** Whether the client has said who it is, or need not. */
+  readonly isKnown: boolean;
 }
 
 /** Watches one connection. The caller looks now and then, and says by its own clock when. */
 export class Patience {
   #nowMs: number;
+  readonly #startedMs: number;
   /** When a byte was last moved, and how many had been. */
   #movedMs: number;
   #moved = 0;
@@ -39,7 +45,11 @@ export class Patience {
   #answeredBefore = 0;
 
   constructor(nowMs: number) {
-    this.#nowMs = this.#movedMs = this.#beganMs = nowMs;
+    this.#nowMs =
+      this.#startedMs =
+      this.#movedMs =
+      this.#beganMs =
+        nowMs;
   }
 
   /** Milliseconds without a byte, when the connection was last looked at. */
@@ -60,6 +70,7 @@ export class Patience {
       this.#moved = received + sent;
       this.#movedMs = nowMs;
     }
+    if (!doing.isKnown && nowMs - this.#startedMs > FIRST_REQUEST_MS) return "login"; // whatever else it does
     if (doing.isWriting && this.stillMs > OUTPUT_MS) return "output";
     const isStranger = answered === 0;
     const isNext = answered !== this.#answeredBefore || (!doing.isPartial && !isStranger);

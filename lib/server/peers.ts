@@ -144,6 +144,11 @@ export class Peers implements Part {
     this.#round();
   }
 
+  /** Ends the connections that this server has made, because the token is another one; they are made again. */
+  greetAnew(): void {
+    for (const { isOwn, connection } of this.#connected.values()) if (isOwn) connection.close();
+  }
+
   /** Ends all connections, once their output is written. */
   async stop(limitMs: number): Promise<void> {
     this.#stop?.abort();

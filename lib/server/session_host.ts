@@ -27,11 +27,20 @@ export function newStore(
 
 /** Makes what all sessions of a server share. */
 export function newSessionHost(
-  { maxItemBytes, maxConnections, idleTimeoutMs }: ResolvedServerOptions,
+  { maxItemBytes, maxConnections, idleTimeoutMs, credentials }: ResolvedServerOptions,
   parts: Pick<SessionHost, "store" | "id" | "counters" | "stats" | "connected"> & Pick<MemcachedOptions, "later">,
 ): SessionHost {
   const { store, later } = parts;
   const memcached = new MemcachedCommands({ store, maxItemBytes, later });
   const idleTimeoutSeconds = idleTimeoutMs === Infinity ? 0 : Math.round(idleTimeoutMs / 1000);
-  return { ...parts, memcached, maxConnections, idleTimeoutSeconds, software: SOFTWARE, pid: Deno.pid };
+  const asksForCredentials = credentials.length > 0;
+  return {
+    ...parts,
+    memcached,
+    asksForCredentials,
+    maxConnections,
+    idleTimeoutSeconds,
+    software: SOFTWARE,
+    pid: Deno.pid,
+  };
 }

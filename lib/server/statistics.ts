@@ -20,6 +20,11 @@ export interface ServerCounters {
   connectionsIdle: number;
   connectionsSlow: number;
   connectionsReplaced: number;
+  /** Connections ended because their credential was withdrawn. */
+  connectionsWithdrawn: number;
+  /** Credentials that were shown: those that were good, and those that were not. */
+  logins: number;
+  loginsFailed: number;
   bytesReceived: number;
   bytesSent: number;
 }
@@ -32,9 +37,12 @@ export function newCounters(): ServerCounters {
     connectionsIdle: 0,
     connectionsSlow: 0,
     connectionsReplaced: 0,
+    connectionsWithdrawn: 0,
     requests: 0,
     refusals: 0,
     protocolErrors: 0,
+    logins: 0,
+    loginsFailed: 0,
     bytesReceived: 0,
     bytesSent: 0,
   };

@@ -28,9 +28,14 @@ const NO_SERVER_SETTINGS = {
   idleTimeoutMs: undefined,
   ttlMs: undefined,
   renewOnHit: undefined,
+  authToken: undefined,
+  authTokenFile: undefined,
+  authFile: undefined,
+  peerToken: undefined,
+  peerTokenFile: undefined,
 };
 
-const UNSUPPORTED = ["AUTH_TOKEN", "AUTH_TOKEN_FILE", "TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
+const UNSUPPORTED = ["TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
 
 Deno.test("SETTING_NAMES lists every variable when those not yet supported are counted", () => {
   assertEquals(
@@ -39,6 +44,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
       ...["CACHE_EXPIRATION", "CACHE_MAX_BYTES", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT", "GOSSIP_INTERVAL"],
       ...["CACHE_MAX_ITEM_BYTES", "CACHE_MAX_FORGOTTEN", "CACHE_MAX_BUFFERS", "CACHE_IDLE_TIMEOUT"],
       ...["CACHE_MAX_CONNECTIONS", "CACHE_MAX_CONNECTIONS_PER_ADDRESS"],
+      ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE"],
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
     ].sort(),
   );
@@ -72,8 +78,14 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     LISTEN_ON: "0.0.0.0:9",
     PEERS: "a,b:7",
     GOSSIP_INTERVAL: "0.5",
+    AUTH_TOKEN: "web:secret-of-web",
+    AUTH_TOKEN_FILE: "/run/secrets/token",
+    AUTH_FILE: "auth",
+    PEER_TOKEN: "secret-of-peers",
+    PEER_TOKEN_FILE: "peers",
   });
-  const shared = { maxSize: 500, ttlMs: 60_000, renewOnHit: false };
+  const token = { authToken: "web:secret-of-web", authTokenFile: "/run/secrets/token" };
+  const shared = { maxSize: 500, ttlMs: 60_000, renewOnHit: false, ...token };
   assertEquals(clientOptions(all), { ...shared, servers: ["cache-1:9", "cache-2:7"], timeoutMs: 2500 });
   assertEquals(serverOptions(all), {
     ...shared,
@@ -87,6 +99,9 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     maxConnections: 5000,
     maxConnectionsPerAddress: 50,
     idleTimeoutMs: 300_000,
+    authFile: "auth",
+    peerToken: "secret-of-peers",
+    peerTokenFile: "peers",
   });
 });
 
@@ -309,4 +324,21 @@ Deno.test("clientOptions() and serverOptions() refuse a security setting when th
     // Stand-alone there is no door to leave open, and the name may be another program's.
     assertEquals(clientOptions(settings({ [name]: "secret" })).servers, []);
   }
+});
+
+Deno.test("serverOptions() shows no token that it refuses", () => {
+  for (const name of ["AUTH_TOKEN", "PEER_TOKEN"]) {
+    for (const text of ["SECRET", "SECRET SECRET", "SECRET:SECRET:SECRET", "SECRET:é", `S${"X".repeat(300)}`]) {
+      const error = assertThrows(() => serverOptions(settings({ [name]: text })), ConfigError, `Cannot use ${name} (`);
+      assertEquals(error.message.includes("SECRET") || error.message.includes("XX"), false, error.message);
+    }
+  }
+});
+
+Deno.test("clientOptions() reads a token where there are servers, and passes over those of other programs where there are none", () => {
+  const { authToken, authTokenFile } = clientOptions(settings({ SERVER_HOST: "a", AUTH_TOKEN: "secret-of-all" }));
+  assertEquals([authToken, authTokenFile], ["secret-of-all", undefined]);
+  assertEquals(clientOptions(settings({ SERVER_HOST: "a", AUTH_TOKEN_FILE: "/t" })).authTokenFile, "/t");
+  assertEquals("authToken" in clientOptions(settings({ AUTH_TOKEN: "x y", PEER_TOKEN: "x y" })), false);
+  assertThrows(() => clientOptions(settings({ SERVER_HOST: "a", AUTH_TOKEN: "x y" })), ConfigError);
 });

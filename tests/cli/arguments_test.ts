@@ -40,7 +40,8 @@ async function withEnvironment(env: Record<string, string>, run: () => void): Pr
 }
 
 Deno.test("readArguments() returns operands and options in whatever order they come", () => {
-  const expected = { command: "store", positional: ["k", "v"], flags: new Map([["ttl", "5"]]), json: true };
+  const flags = new Map([["json", "true"], ["ttl", "5"]]);
+  const expected = { command: "store", positional: ["k", "v"], flags, json: true };
   assertEquals(read("store", "k", "v", "--ttl", "5", "--json"), expected);
   assertEquals(read("store", "--json", "--ttl=5", "k", "v"), expected);
   assertEquals(read("store", "k", "--ttl", "5", "v", "--json"), expected);
@@ -52,6 +53,10 @@ Deno.test("readArguments() leaves operands the text that they are", () => {
   }
   assertEquals(read("store", "--", "--json", "-5").positional, ["--json", "-5"]);
   assertStrictEquals(read("store", "--", "k", "--json").json, false);
+});
+
+Deno.test("readArguments() says that a switch was given", () => {
+  assertEquals(flagsOf("serve", "--insecure"), { insecure: "true" });
 });
 
 Deno.test("readArguments() takes the last value when an option is given twice", () => {

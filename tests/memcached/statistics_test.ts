@@ -43,6 +43,7 @@ function hostOf(
     pid: 304,
     maxConnections: 305,
     idleTimeoutSeconds: 306,
+    asksForCredentials: false,
     stats: () => ({ ...distinctStats(), ...changes }),
     connected: () => ["127.0.0.1:1", "unix"],
   };

@@ -14,6 +14,11 @@ function linesOf(facts: Partial<ServerFacts> = {}): string[] {
     ttlMs: 3_600_000,
     renewOnHit: true,
     peers: [],
+    asks: false,
+    isInsecure: false,
+    isEncrypted: false,
+    hasClients: true,
+    hasPeers: true,
     ...facts,
   });
 }
@@ -44,19 +49,47 @@ Deno.test("serverLines() names the file, and whose it is, when the server listen
   assertStrictEquals(lines.at(-1), "  clients     this user's processes only (file mode 600)");
 });
 
-Deno.test("serverLines() warns in its last line when others than this machine may reach the server", () => {
+/** What a server says of who may connect, and its warnings. */
+function clientsOf(where: string, facts: Partial<ServerFacts> = {}): string[] {
+  const lines = linesOf({ address: at(where), ...facts });
+  return lines.slice(lines.findIndex((line) => line.startsWith("  clients")));
+}
+
+Deno.test("serverLines() says that everybody may use an insecure server, and warns", () => {
   for (const where of ["0.0.0.0:7", "[::]:7", "10.0.0.1:7", "cache.example.com:7"]) {
-    const lines = linesOf({ address: at(where) });
-    assertStrictEquals(lines.at(-2), "  clients     anyone who reaches this address, without a token");
-    assertStrictEquals(
-      lines.at(-1),
-      `Warning: whoever reaches ${where} may read, change and clear this cache. ` +
-        "Listen on 127.0.0.1 or keep the port behind a firewall.",
-    );
+    assertEquals(clientsOf(where, { isInsecure: true }), [
+      "  clients     anyone who reaches this address, without a token",
+      `Warning: --insecure: whoever reaches ${where} may read, change and clear this cache.`,
+    ]);
   }
-  for (const where of ["localhost:7", "[::1]:7", "unix:/x"]) {
-    assertEquals(linesOf({ address: at(where) }).filter((line) => line.startsWith("Warning")), [], where);
+  for (const where of ["localhost:7", "[::1]:7", "unix:/x"]) assertEquals(clientsOf(where).length, 1, where);
+});
+
+Deno.test("serverLines() says how whoever has a token may connect, and what others can read", () => {
+  const asks = { asks: true };
+  for (const where of ["127.0.0.1:7", "unix:/x"]) {
+    for (const more of [{}, { isInsecure: true }, { isEncrypted: true }]) {
+      assertEquals(clientsOf(where, { ...asks, ...more }), ["  clients     whoever shows a token, in any protocol"]);
+    }
   }
+  assertEquals(clientsOf("0.0.0.0:7", asks), [
+    "  clients     whoever proves to have a token, in the native protocol; memcached's protocols on this machine only",
+    "Warning: there is no TLS: what clients of 0.0.0.0:7 store and retrieve can be read and changed on its way.",
+  ]);
+  assertEquals(clientsOf("0.0.0.0:7", { ...asks, isInsecure: true }), [
+    "  clients     whoever shows a token, in any protocol",
+    "Warning: --insecure: tokens and what clients of 0.0.0.0:7 store and retrieve can be read on their way.",
+  ]);
+  assertEquals(clientsOf("0.0.0.0:7", { ...asks, isEncrypted: true }), [
+    "  clients     whoever shows a token, in any protocol over TLS, and in the native one without",
+  ]);
+});
+
+Deno.test("serverLines() says why nobody may connect", () => {
+  assertEquals(clientsOf("0.0.0.0:7", { asks: true, hasClients: false }), [
+    "  clients     none: no credential has the role reader or client, only peers may connect",
+  ]);
+  assertEquals(clientsOf("0.0.0.0:7", { asks: true, hasClients: false, hasPeers: false }), ["  clients     none"]);
 });
 
 Deno.test("serverLines() names each limit there is, and the largest memory when there is none", () => {

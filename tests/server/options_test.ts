@@ -72,6 +72,8 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     maxBuffers: 36 * 1024 * 1024,
     idleTimeoutMs: Infinity,
     maxItemBytes: 1024 * 1024,
+    credentials: [],
+    insecure: false,
   });
   assertStrictEquals(typeof log, "function");
 });
@@ -131,7 +133,12 @@ Deno.test("resolveServerOptions() makes a log that never throws", () => {
   assertEquals(lines, ["one"]);
 });
 
-const BOUNDS: [option: keyof ServerOptions, least: number, most: number, allowed: string][] = [
+const BOUNDS: [
+  option: keyof ServerOptions & keyof ReturnType<typeof resolveServerOptions>,
+  least: number,
+  most: number,
+  allowed: string,
+][] = [
   ["maxBytes", MIN_STORE_BYTES, MAX_STORE_BYTES, `${MIN_STORE_BYTES} to ${MAX_STORE_BYTES}`],
   ["maxItemBytes", MIN_ITEM_BYTES, MAX_ITEM_BYTES, `${MIN_ITEM_BYTES} to ${MAX_ITEM_BYTES}`],
   ["maxForgotten", 0, MAX_FORGOTTEN, `0 to ${MAX_FORGOTTEN}`],

@@ -4,7 +4,15 @@ import { assertEquals } from "@std/assert";
 import { type Doing, Patience } from "../../lib/server/patience.ts";
 
 /** A client that waits for nothing and has said nothing. */
-const SILENT: Doing = { received: 0, sent: 0, isWriting: false, isReading: true, isPartial: false, answered: 0 };
+const SILENT: Doing = {
+  received: 0,
+  sent: 0,
+  isWriting: false,
+  isReading: true,
+  isPartial: false,
+  answered: 0,
+  isKnown: true,
+};
 const KNOWN: Doing = { ...SILENT, received: 10, sent: 10, answered: 1 };
 
 /** Looks every 500 ms. Returns when the connection is ended and why; "never" if not within ten minutes. */
@@ -19,6 +27,22 @@ function ended(doing: (nowMs: number) => Partial<Doing>, idleMs?: number): strin
 
 Deno.test("Patience with who says nothing lasts for 5 s", () => {
   assertEquals(ended(() => SILENT), "first-request after 5500 ms");
+});
+
+Deno.test("Patience with who has yet to say who it is lasts for 5 s, whatever it does", () => {
+  for (const isReading of [true, false]) {
+    for (const doing of [{ isPartial: true }, { isWriting: true }, { answered: 3 }]) {
+      const stranger = (nowMs: number) => ({
+        ...doing,
+        isReading,
+        isKnown: false,
+        received: 1000 * nowMs,
+        sent: nowMs,
+      });
+      assertEquals(ended(stranger), "login after 5500 ms");
+    }
+  }
+  assertEquals(ended((nowMs) => ({ ...KNOWN, isKnown: nowMs > 3000 })), "never");
 });
 
 Deno.test("Patience with a first request lasts for 5 s, and longer only if it comes fast", () => {

@@ -10,7 +10,7 @@ import { Session, type SessionOptions } from "../../lib/server/session.ts";
 export function openRules(lines = ""): AccessRules {
   const credentials = new Credentials();
   if (lines !== "") credentials.replace(readAuthFile(lines));
-  return { credentials, isInsecure: false, onDenied: () => {} };
+  return { credentials, isInsecure: false, onDenied: () => {}, counters: { logins: 0, loginsFailed: 0 } };
 }
 
 /** A session of a client that may do everything. */

@@ -50,6 +50,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     pid: 1,
     maxConnections: 10,
     idleTimeoutSeconds: 0,
+    asksForCredentials: false,
     connected: () => ["127.0.0.1:1"],
     counters,
     stats: () =>

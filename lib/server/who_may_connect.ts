@@ -1,0 +1,63 @@
+/** Who may connect to a server, by where it listens and what it asks for: as docs/security.md has it in a table. */
+
+import { type Address, formatAddress, isLoopback } from "../base/address.ts";
+import { ConfigError } from "../base/settings.ts";
+
+/** What decides who may connect. */
+export interface Openness {
+  /** The address that the server listens on. */
+  readonly address: Address;
+  /** Whether it asks who connects. */
+  readonly asks: boolean;
+  /** Whether it has been said that it may be less careful. */
+  readonly isInsecure: boolean;
+  /** Whether connections may be encrypted. */
+  readonly isEncrypted: boolean;
+  /** Whether anybody has a role that may read, and the role peer. */
+  readonly hasClients: boolean;
+  readonly hasPeers: boolean;
+}
+
+/**
+ * Refuses to start where everybody who reaches the server could use it, and nobody has said that this is meant.
+ *
+ * @throws {ConfigError} If so; the message names the ways out.
+ */
+export function checkOpenness({ address, asks, isInsecure }: Pick<Openness, "address" | "asks" | "isInsecure">): void {
+  if (asks || isInsecure || isLoopback(address)) return;
+  throw new ConfigError(
+    `Cannot start server: whoever reaches ${formatAddress(address)} could read, change and clear this cache. ` +
+      "Set AUTH_TOKEN, AUTH_TOKEN_FILE or AUTH_FILE, or listen on 127.0.0.1 or a unix socket, " +
+      "or say --insecure (option insecure) where nobody else reaches the port",
+  );
+}
+
+/** Says who may connect, and how; the first line belongs behind `clients`, and those after it are warnings. */
+export function whoMayConnect(openness: Openness): string[] {
+  const { address, asks, isInsecure, isEncrypted, hasClients, hasPeers } = openness;
+  const at = formatAddress(address);
+  const isLocal = isLoopback(address);
+  if (!asks) {
+    if (address.transport === "unix") return ["this user's processes only (file mode 600)"];
+    if (isLocal) return ["any user of this machine, without a token"];
+    return [
+      "anyone who reaches this address, without a token",
+      `Warning: --insecure: whoever reaches ${at} may read, change and clear this cache.`,
+    ];
+  }
+  if (!hasClients) {
+    return [hasPeers ? "none: no credential has the role reader or client, only peers may connect" : "none"];
+  }
+  if (isLocal) return ["whoever shows a token, in any protocol"];
+  if (isEncrypted) return ["whoever shows a token, in any protocol over TLS, and in the native one without"];
+  if (!isInsecure) {
+    return [
+      "whoever proves to have a token, in the native protocol; memcached's protocols on this machine only",
+      `Warning: there is no TLS: what clients of ${at} store and retrieve can be read and changed on its way.`,
+    ];
+  }
+  return [
+    "whoever shows a token, in any protocol",
+    `Warning: --insecure: tokens and what clients of ${at} store and retrieve can be read on their way.`,
+  ];
+}
