@@ -110,18 +110,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#store = store;
     this.#listener = new Listener(resolved.listen);
     const maintenance = new Maintenance(store, log);
-    this.#watch = new CredentialWatch({
-      sources: resolved.credentials,
-      credentials: this.#credentials,
-      log,
-      onToken: () => this.#peers.greetAnew(),
-    });
-    this.#credentials.onGone(() => this.#connections.endWithdrawn());
+    this.#watch = this.#newWatch();
     this.#peers = new Peers({
       addresses: resolved.peers,
       store,
       id,
       port: () => this.#listener.port,
+      token: () => this.#watch.token,
       software: SOFTWARE,
       intervalMs: resolved.gossipIntervalMs,
       log,
@@ -135,27 +130,21 @@ export class OrmucoCacheServer implements AsyncDisposable {
       id,
       counters,
       stats: () => this.stats(),
+      isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
       connected: () => this.#connections.addresses,
       later: (ms, run) => maintenance.runLater(ms, run),
     });
-    const attempts = new Attempts(limitedLog);
-    const access: AccessRules = {
-      credentials: this.#credentials,
-      isInsecure: resolved.insecure,
-      onDenied: (address, why) => attempts.failed(address, `Client ${address} is not let in: ${why}`),
-      counters,
-    };
     this.#connections = new Connections({
       listener: this.#listener,
       host: {
         session,
-        access,
+        access: this.#accessRules(limitedLog),
         counters,
         turns,
         buffers,
         idleMs: idleTimeoutMs,
         onPeer: (stream, input, peer, held) => this.#peers.accept(stream, input, peer, held),
-        onIncompatible: (stream, peer) => this.#peers.refuse(stream, peer),
+        onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
       },
       maxConnections,
       maxConnectionsPerAddress,
@@ -240,6 +229,24 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
     for (const line of serverLines({ ...this.#options, ...this.#openness() })) this.#options.log(line);
+  }
+
+  /** Who may connect. */
+  #accessRules(log: LimitedLog): AccessRules {
+    const { failed } = new Attempts(log);
+    const credentials = this.#credentials;
+    credentials.onGone(() => this.#connections.endWithdrawn());
+    return { credentials, isInsecure: this.#options.insecure, onDenied: failed, counters: this.#counters };
+  }
+
+  #newWatch(): CredentialWatch {
+    const { credentials: sources, log } = this.#options;
+    return new CredentialWatch({
+      sources,
+      credentials: this.#credentials,
+      log,
+      onToken: () => this.#peers.greetAnew(),
+    });
   }
 
   #openness(): Openness {

@@ -11,10 +11,11 @@ export interface PeerStats {
   address: string;
   /**
    * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
-   * address is this server's own), `duplicate` (another listed address leads to this peer too), or `incompatible` (the
-   * peer's build uses another version of the messages between peers).
+   * address is this server's own), `duplicate` (another listed address leads to this peer too), `incompatible` (the
+   * peer's build uses another version of the messages between peers), or `refused` (one of the two does not let the other
+   * in; a listed peer is tried again).
    */
-  state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible";
+  state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible" | "refused";
   /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
   id: number;
   /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */

@@ -35,6 +35,8 @@ export interface Greeting {
   readonly peer?: { id: number; port: number | undefined };
   /** With which it proves itself, and the server too; without one, only a server that asks for none is taken. */
   readonly token?: Token;
+  /** The nonce for that; a new one by default. */
+  readonly nonce?: string;
   /** Told of the memory that the reader takes. */
   readonly account?: BufferAccount;
 }
@@ -45,18 +47,18 @@ export interface Greeting {
  * @throws {ProtocolError} If what answers is no Ormuco Cache server.
  * @throws {CacheError} If the server refuses the connection, or only one of the two sides has a token.
  */
-export async function greet(socket: Socket, { software, peer, token, account }: Greeting): Promise<Greeted> {
+export async function greet(socket: Socket, { software, peer, token, nonce, account }: Greeting): Promise<Greeted> {
   const [output, input] = [new FrameWriter(), new FrameReader(account)];
-  const scram = token && new ScramClient(token);
-  writeHello(output, software, peer);
+  const scram = token && new ScramClient(token, nonce);
+  writeHello(output, software, peer, scram !== undefined);
   if (scram !== undefined) writeScram(output, REQUEST.auth, scram.first()); // at once: its answer comes with the greeting's
   try {
     await send(socket, output);
     const server = await next(socket, input, readGreeting);
-    if (server.wantsToken === (scram !== undefined)) {
-      return { input, server: scram === undefined ? server : await prove(socket, input, scram) };
+    if (server.wantsToken !== (scram !== undefined)) {
+      throw new CacheError("refused", server.wantsToken ? WANTS_TOKEN : HAS_NO_TOKEN);
     }
-    throw new CacheError("refused", server.wantsToken ? WANTS_TOKEN : HAS_NO_TOKEN);
+    return { input, server: scram === undefined ? server : await prove(socket, input, scram) };
   } catch (error) {
     if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw error;
     throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });

@@ -45,15 +45,15 @@ export class Attempts {
     return this.#failures.size;
   }
 
-  /** Takes note of a failure and logs `line`. Resolves when it may be answered. */
-  async failed(address: string, line: string): Promise<void> {
-    this.#log.say("login", address, line);
+  /** Takes note of a failure and logs why. Resolves when it may be answered. */
+  readonly failed = async (address: string, why: string): Promise<void> => {
+    this.#log.say("login", address, `Client ${address} is not let in: ${why}`);
     const delayMs = this.#count(hostOf(address));
     if (this.#waiting >= MAX_WAITING) return;
     this.#waiting++;
     await this.#wait(delayMs);
     this.#waiting--;
-  }
+  };
 
   /** Counts a failure. Returns the milliseconds until its answer. */
   #count(host: string): number {

@@ -13,6 +13,7 @@ import { Outbox } from "../platform/outbox.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
+import type { RefusedPeer } from "./native_handler.ts";
 import type { SessionHost } from "./protocols.ts";
 import { Session } from "./session.ts";
 import type { ServerCounters } from "./statistics.ts";
@@ -34,8 +35,8 @@ export interface ConnectionHost {
   readonly isStopping: () => boolean;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
   readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers) => Promise<void>;
-  /** Called with a peer that was refused because it uses another version of the messages between peers. */
-  readonly onIncompatible: (stream: ByteStream, peer: PeerHello) => void;
+  /** Called with a peer that was refused. */
+  readonly onRefused: (stream: ByteStream, peer: RefusedPeer) => void;
   /** Called with the kind of each failure, the client's address, and a line. */
   readonly log: (kind: string, address: string, line: string) => void;
 }
@@ -214,8 +215,8 @@ export class Connection implements BufferHolder, Doing {
 
   /** Writes the last reply, and gives the client a moment to read it. */
   async #part(): Promise<void> {
-    const { incompatiblePeer } = this.#session;
-    if (incompatiblePeer !== undefined) this.#host.onIncompatible(this.#stream, incompatiblePeer);
+    const { refusedPeer } = this.#session;
+    if (refusedPeer !== undefined) this.#host.onRefused(this.#stream, refusedPeer);
     const timer = setTimeout(() => this.close(), PARTING_LIMIT_MS);
     try {
       await this.#outbox.flush();

@@ -71,6 +71,7 @@ export class CredentialWatch implements Part {
     this.#watched = [];
     for (const source of sources) this.#watched.push(await this.#first(source));
     this.#take();
+    this.#looking = credentials.prepare(); // nobody waits for it: strangers could tell names only in the first milliseconds
     if (this.files > 0) this.#timer = setInterval(() => this.look(), LOOK_MS);
   }
 
@@ -111,6 +112,7 @@ export class CredentialWatch implements Part {
     for (const watched of this.#watched) if (await this.#hasNews(watched, atOnce)) isNew = true;
     if (!isNew) return;
     this.#take();
+    await this.#options.credentials.prepare();
     if (JSON.stringify(this.token) !== before) this.#options.onToken();
   }
 

@@ -5,7 +5,7 @@
 
 import type { Role } from "../base/roles.ts";
 import { NO_NAME } from "../base/token.ts";
-import { fits, isSame, makeVerifier } from "../platform/scram.ts";
+import { fits, hmacKey, isSame, makeVerifier, nobodysVerifier } from "../platform/scram.ts";
 import { formatVerifier, type Verifier } from "../wire/scram.ts";
 import type { CredentialLine } from "./auth_file.ts";
 
@@ -49,8 +49,17 @@ export class Credential {
   }
 }
 
+/** What a client's proof is checked with. */
+export interface Proving {
+  readonly credentials: readonly Credential[];
+  /** Those of the credentials, in their order; where there is none, one that no secret fits. */
+  readonly verifiers: readonly Verifier[];
+}
+
 /** All credentials of one server, which change while it runs. */
 export class Credentials {
+  /** For the salts: known to nobody, and new at each start. */
+  #key: Promise<CryptoKey> | undefined;
   #byName = new Map<string, Credential[]>();
   #byCertificate = new Map<string, Credential[]>();
   #byIdentity = new Map<string, Credential>();
@@ -91,6 +100,23 @@ export class Credentials {
   /** The credentials that a client has by a certificate of a name, which its authority has vouched for. */
   ofCertificate(name: string): readonly Credential[] {
     return this.#byCertificate.get(name) ?? [];
+  }
+
+  /**
+   * Returns the credentials of a name and their verifiers. A name that nobody has is told from others neither by what is
+   * returned, nor by the time that it takes (but for the first time that `prepare` has been left out).
+   */
+  async proving(name: string): Promise<Proving> {
+    this.#key ??= hmacKey(crypto.getRandomValues(new Uint8Array(32)));
+    const credentials = this.ofName(name);
+    const nobodys = await nobodysVerifier(credentials[0]?.name ?? name, await this.#key);
+    const verifiers = await Promise.all(credentials.map((credential) => credential.verifier(nobodys.salt)));
+    return { credentials, verifiers: verifiers.length === 0 ? [nobodys] : verifiers };
+  }
+
+  /** Makes the verifiers of all secrets, each of which takes a millisecond. */
+  async prepare(): Promise<void> {
+    for (const name of [...this.#byName.keys()]) await this.proving(name);
   }
 
   /** Returns the credential of a name that a secret belongs to. */

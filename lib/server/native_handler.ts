@@ -16,11 +16,28 @@ import { rolesText } from "../base/roles.ts";
 import { ANY_ROLE, needsOf } from "../wire/access.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
 import { type ControlData, writeControl, writeError } from "../wire/control.ts";
-import { type PeerHello, readHello, writeGreeting } from "../wire/hello.ts";
+import {
+  type Hello,
+  type HelloRefusal,
+  type PeerHello,
+  readHello,
+  readScram,
+  writeGreeting,
+  writeLockedGreeting,
+  writeScram,
+} from "../wire/hello.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ConnectionAccess } from "./access.ts";
+import { type LoginAnswer, NativeLogin } from "./native_login.ts";
 import type { Store } from "../store/store.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+
+/** A peer that cannot be used, and the reason that it is given. */
+export interface RefusedPeer {
+  readonly peer: PeerHello;
+  readonly code: string;
+  readonly message: string;
+}
 
 /** One connection, as the native protocol sees it. */
 export interface NativeContext extends ConnectionContext {
@@ -37,6 +54,8 @@ export interface NativeHost {
   readonly id: number;
   /** Returns the statistics for `STATS`. */
   stats(): ServerStats;
+  /** Whether this server uses a nonce at the moment, as a client of others. */
+  isOwnNonce(nonce: string): boolean;
   /** Counters that all connections share. */
   readonly counters: { requests: number; refusals: number; protocolErrors: number };
 }
@@ -47,6 +66,11 @@ const NEEDS: Uint8Array = new Uint8Array(256).fill(ANY_ROLE);
 for (const [name, code] of Object.entries(REQUEST)) NEEDS[code] = NEEDS_BY_NAME.get(name) ?? ANY_ROLE;
 
 const NO_BYTES = new Uint8Array(0);
+/** What a stranger is told that asks for something. */
+const AUTH_REQUIRED = [
+  "auth-required",
+  "this server wants to know who connects, and the client has shown no token",
+] as const;
 
 /** The refusal of one request; the connection goes on. */
 class RequestRefusal extends Error {
@@ -62,8 +86,8 @@ class RequestRefusal extends Error {
 export class NativeHandler implements ProtocolHandler {
   /** Set once the client has turned out to be a peer. */
   peer: PeerHello | undefined;
-  /** Set once the client has turned out to be a peer with another version of the messages between peers. */
-  incompatiblePeer: PeerHello | undefined;
+  /** Set once the client has turned out to be a peer that cannot be used. */
+  refusedPeer: RefusedPeer | undefined;
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
@@ -73,10 +97,13 @@ export class NativeHandler implements ProtocolHandler {
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
   readonly #listed: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
+  /** The client's greeting, until it has been answered in full. */
+  #hello: Hello | HelloRefusal | undefined;
+  #login: NativeLogin | undefined;
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { access, input, output, allowance }: NativeContext) {
+  constructor(host: NativeHost, { input, output, allowance, access }: NativeContext) {
     this.#host = host;
     this.#access = access;
     this.#keys = new KeyBatch(host.store);
@@ -91,7 +118,9 @@ export class NativeHandler implements ProtocolHandler {
       return this.#answerAll();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.close("bad-frame", error.message);
+      // A request of more bytes than a stranger may send is told what it lacks.
+      if (this.#login === undefined || this.#greeted) this.close("bad-frame", error.message);
+      else this.close(...AUTH_REQUIRED);
       this.#host.counters.protocolErrors++;
       return "closing";
     }
@@ -106,9 +135,16 @@ export class NativeHandler implements ProtocolHandler {
   #answerAll(): HandlerState {
     const [input, allowance] = [this.#input, this.#allowance];
     if (allowance.isOver) return "output-full";
+    if (this.#login?.answer !== undefined) this.#sayLogin(this.#login.answer);
+    if (this.#closing) return "closing";
+    if (this.peer !== undefined) return "peer";
     while (input.next()) {
       allowance.spend(1);
       this.#host.counters.requests++;
+      if (input.code === REQUEST.auth && this.#login !== undefined) {
+        this.#login.take(readScram(input));
+        return "waiting";
+      }
       if (this.#greeted) this.#answer();
       else this.#greet();
       if (this.#closing) return "closing";
@@ -120,23 +156,51 @@ export class NativeHandler implements ProtocolHandler {
 
   #greet(): void {
     const input = this.#input;
+    if (this.#hello !== undefined) return this.close(...AUTH_REQUIRED);
     if (input.code !== REQUEST.hello) {
       this.#host.counters.protocolErrors++;
       return this.close("no-hello", "the first request must be HELLO");
     }
-    const hello = readHello(input);
-    if ("code" in hello) {
-      this.incompatiblePeer = hello.peer;
-      return this.close(hello.code, hello.message);
+    this.#hello = readHello(input);
+    const { isKnown, rules: { credentials } } = this.#access;
+    const isUnsupported = "code" in this.#hello && this.#hello.peer === undefined;
+    const comesIn = isKnown && !("proves" in this.#hello && this.#hello.proves);
+    if (!credentials.isRequired || isUnsupported || comesIn) return this.#welcome(this.#hello);
+    this.#login = new NativeLogin(this.#access, this.#host.isOwnNonce);
+    writeLockedGreeting(this.#output);
+  }
+
+  /** Answers the greeting of a client that may come in. */
+  #welcome(hello: Hello | HelloRefusal, more: ControlData = {}): void {
+    if ("code" in hello) return this.#refuse(hello.code, hello.message, hello.peer);
+    const { peer } = hello;
+    if (peer !== undefined && !this.#access.has("peer")) {
+      return this.#refuse("not-allowed", `not allowed for ${rolesText(this.#access.roles)}: to be a peer`, peer);
     }
     this.#greeted = true;
-    this.peer = hello.peer;
-    input.maxBodyBytes = MAX_BODY_BYTES;
+    this.peer = peer;
+    this.#input.maxBodyBytes = MAX_BODY_BYTES;
     writeGreeting(this.#output, this.#host.software, this.#host.id, {
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: MAX_KEYS_PER_GET,
+      ...more,
     });
+  }
+
+  /** Goes on with a login whose last message has been looked at. */
+  #sayLogin(answer: LoginAnswer): void {
+    const login = this.#login!;
+    login.answer = undefined;
+    if ("challenge" in answer) writeScram(this.#output, REPLY.challenge, answer.challenge);
+    else if ("proof" in answer) this.#welcome(this.#hello!, { proof: answer.proof });
+    else this.#refuse(answer.refusal, answer.message, this.#hello!.peer);
+  }
+
+  /** Ends the connection of a client, which may be a peer. */
+  #refuse(code: string, message: string, peer: PeerHello | undefined): void {
+    if (peer !== undefined) this.refusedPeer = { peer, code, message };
+    this.close(code, message);
   }
 
   #answer(): void {
@@ -184,6 +248,8 @@ export class NativeHandler implements ProtocolHandler {
       case REQUEST.ping:
         this.#noBody();
         return output.empty(REPLY.ok);
+      case REQUEST.auth:
+        throw new RequestRefusal("bad-request", "this server asks nobody for a token");
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }

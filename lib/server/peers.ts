@@ -4,11 +4,14 @@
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
-import { ProtocolError } from "../base/errors.ts";
+import { CacheError, ProtocolError } from "../base/errors.ts";
+import type { Token } from "../base/token.ts";
+import { ReflectedError } from "../wire/control.ts";
 import type { FrameReader } from "../wire/frame.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
-import { greet } from "../platform/handshake.ts";
+import { greet, type Greeted } from "../platform/handshake.ts";
+import { newNonce } from "../platform/scram.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { type Part, within } from "./part.ts";
 import { PeerConnection } from "./peer_connection.ts";
@@ -18,6 +21,7 @@ import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
 import type { LimitedLog } from "./limited_log.ts";
+import type { RefusedPeer } from "./native_handler.ts";
 import type { Turns } from "./turns.ts";
 
 /** Options of {@linkcode Peers}. */
@@ -35,6 +39,8 @@ export interface PeersOptions {
   readonly log: (line: string) => void;
   /** Logs what peers cause that are not in `addresses`. */
   readonly limitedLog: LimitedLog;
+  /** Returns the token with which this server greets others; without one, only those that ask for none are used. */
+  readonly token?: () => Token | undefined;
   /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
   readonly port: () => number | undefined;
   /** Counts the connections that were ended because the peer broke the protocol. */
@@ -56,13 +62,16 @@ const OPEN_LIMIT_MS = 5000;
 const SILENT_ROUNDS = 15;
 const SILENT_MS = 5000;
 /** Refused peers that are remembered at most, and milliseconds for which one is shown after its last attempt. */
-const MAX_INCOMPATIBLE = 16;
-const INCOMPATIBLE_MS = 2 * LAST_BACKOFF_MS;
+const MAX_REFUSED = 16;
+const REFUSED_MS = 2 * LAST_BACKOFF_MS;
 /**
  * Peers in the statistics (all listed ones in any case), and letters of an error: more would be too long for a client.
  */
 const MAX_ROWS = 64;
 const MAX_ERROR_LETTERS = 200;
+
+/** What is said of an address at which this server meets itself. */
+const SELF = "it is this server itself";
 
 /** A peer with a connection in use. */
 interface ConnectedPeer {
@@ -91,8 +100,9 @@ interface Listed {
 }
 
 /** A peer that was refused. */
-interface Incompatible {
+interface Refused {
   readonly id: number;
+  readonly state: PeerStats["state"];
   readonly error: string;
   /** The time of its last attempt, by `performance.now()`. */
   readonly lastMs: number;
@@ -110,8 +120,10 @@ export class Peers implements Part {
   /** One promise for each listed peer, which resolves when the connections to it have ended for a stop. */
   #keeping: Promise<void>[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Peers that were refused because of another version of the messages between peers, by address. */
-  readonly #incompatible = new Map<string, Incompatible>();
+  /** Peers that were refused, by address. */
+  readonly #refused = new Map<string, Refused>();
+  /** Nonces with which this server is proving itself to others: who sends one back has it from them. */
+  readonly #nonces = new Set<string>();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -166,19 +178,26 @@ export class Peers implements Part {
     await this.#use(stream, input, { id: peer.id, address: addressOf(stream, peer), isOwn: false, held });
   }
 
-  /** Takes note of a peer that was refused because of another version of the messages between peers. */
-  refuse(stream: ByteStream, peer: PeerHello): void {
+  /** Whether this server is proving itself to another with a nonce. */
+  isOwnNonce(nonce: string): boolean {
+    return this.#nonces.has(nonce);
+  }
+
+  /** Takes note of a peer that was refused. */
+  refuse(stream: ByteStream, { peer, code, message }: RefusedPeer): void {
+    if (peer.id === this.#options.id) return;
     const address = addressOf(stream, peer);
-    const error = incompatible(peer);
+    const error = code === "auth-failed" ? "it does not know a token of this server" : message;
+    const state = peer.gossip === GOSSIP_VERSION ? "refused" : "incompatible";
     const listed = this.#listed.find(({ text }) => text === address);
     if (listed !== undefined) this.#sayOnce(listed, error);
-    else if (!this.#incompatible.has(address)) {
-      this.#say("incompatible", address, `Peer ${address} cannot be used: ${error}`);
+    else if (!this.#refused.has(address)) {
+      this.#say(state, address, `Peer ${address} cannot be used: ${error}`);
     }
-    this.#incompatible.delete(address); // the peer that tried last comes last in the map
-    this.#incompatible.set(address, { id: peer.id, error, lastMs: performance.now() });
-    for (const [oldest] of this.#incompatible) {
-      if (this.#incompatible.size > MAX_INCOMPATIBLE) this.#incompatible.delete(oldest);
+    this.#refused.delete(address); // the peer that tried last comes last in the map
+    this.#refused.set(address, { id: peer.id, state, error, lastMs: performance.now() });
+    for (const [oldest] of this.#refused) {
+      if (this.#refused.size > MAX_REFUSED) this.#refused.delete(oldest);
     }
   }
 
@@ -197,9 +216,9 @@ export class Peers implements Part {
     });
     const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
     rows.push(...others.map((peer) => this.#row(peer.address, peer)));
-    for (const [address, { id, error, lastMs }] of this.#incompatible) {
-      const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > INCOMPATIBLE_MS;
-      if (!isShown) rows.push({ ...this.#row(address, undefined), state: "incompatible", id, error });
+    for (const [address, { id, state, error, lastMs }] of this.#refused) {
+      const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
+      if (!isShown) rows.push({ ...this.#row(address, undefined), state, id, error });
     }
     return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
   }
@@ -239,7 +258,7 @@ export class Peers implements Part {
       if (signal.aborted) return;
       if (error !== undefined) this.#sayOnce(listed, error);
       const isSettled = listed.state === "self" || listed.state === "incompatible"; // until a restart
-      if (!isSettled) listed.state = "waiting";
+      if (!isSettled && listed.state !== "refused") listed.state = "waiting";
       const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(listed.failures++, 20), LAST_BACKOFF_MS);
       await pause((isSettled ? LAST_BACKOFF_MS : backoffMs) * (0.5 + Math.random() / 2), signal);
     }
@@ -248,7 +267,7 @@ export class Peers implements Part {
   /** Connects to a peer and uses the connection until it ends. Returns the failure, if there was one. */
   async #visit(listed: Listed, signal: AbortSignal): Promise<string | undefined> {
     listed.state = "connecting";
-    const { id: own, software } = this.#options;
+    const { id: own } = this.#options;
     let socket: Socket | undefined;
     let held: HeldBuffers | undefined;
     const limit = new AbortController();
@@ -263,23 +282,24 @@ export class Peers implements Part {
       const opened = socket = await connect(listed.address, limit.signal);
       const holder = { remoteAddress: listed.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
-      const { input, server } = await greet(socket, {
-        software,
-        peer: { id: own, port: this.#options.port() },
-        account: held,
-      });
+      const { input, server } = await this.#greet(socket, held);
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (server.peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
       listed.id = server.peer.id;
       if (listed.id === own) {
         listed.state = "self";
-        return "it is this server itself";
+        return SELF;
       }
       if (server.peer.gossip !== GOSSIP_VERSION) throw new IncompatiblePeerError(incompatible(server.peer));
       return await this.#use(socket, input, { id: listed.id, address: listed.text, isOwn: true, held }, listed);
     } catch (error) {
+      if (error instanceof ReflectedError) {
+        listed.state = "self";
+        return SELF;
+      }
       if (error instanceof IncompatiblePeerError) listed.state = "incompatible";
+      else if (error instanceof CacheError && error.code === "refused") listed.state = "refused";
       const isLate = limit.signal.aborted && !signal.aborted;
       return isLate ? `no connection and greeting within ${OPEN_LIMIT_MS} ms` : (error as Error).message;
     } finally {
@@ -287,6 +307,18 @@ export class Peers implements Part {
       signal.removeEventListener("abort", end);
       if (socket !== undefined) closeQuietly(socket);
       held?.close();
+    }
+  }
+
+  /** Greets a peer, and has both sides prove themselves where this server has a token. */
+  async #greet(socket: Socket, account: HeldBuffers): Promise<Greeted> {
+    const { id, software, port, token } = this.#options;
+    const nonce = newNonce();
+    this.#nonces.add(nonce);
+    try {
+      return await greet(socket, { software, peer: { id, port: port() }, token: token?.(), nonce, account });
+    } finally {
+      this.#nonces.delete(nonce);
     }
   }
 
@@ -318,7 +350,7 @@ export class Peers implements Part {
       connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
     };
     this.#connected.set(number, peer);
-    this.#incompatible.delete(address);
+    this.#refused.delete(address);
     this.gossip.connect(number);
     this.#say("connected", address, `Peer ${address} is connected`);
     const beganMs = performance.now();

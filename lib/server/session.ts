@@ -7,7 +7,7 @@ import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { type Allowance, type HandlerState, NO_LIMIT, type ProtocolHandler } from "../wire/protocol_handler.ts";
 import type { ConnectionAccess } from "./access.ts";
-import { type NativeContext, NativeHandler } from "./native_handler.ts";
+import { type NativeContext, NativeHandler, type RefusedPeer } from "./native_handler.ts";
 import { protocolOf, type SessionHost } from "./protocols.ts";
 import { HEAD_BYTES } from "./refusal.ts";
 
@@ -72,9 +72,9 @@ export class Session implements NativeContext {
     return this.#handler instanceof NativeHandler ? this.#handler.peer : undefined;
   }
 
-  /** Set once the client has turned out to be a peer with another version of the messages between peers. */
-  get incompatiblePeer(): PeerHello | undefined {
-    return this.#handler instanceof NativeHandler ? this.#handler.incompatiblePeer : undefined;
+  /** Set once the client has turned out to be a peer that cannot be used. */
+  get refusedPeer(): RefusedPeer | undefined {
+    return this.#handler instanceof NativeHandler ? this.#handler.refusedPeer : undefined;
   }
 
   /** Answers what has arrived. Never throws for what a client sent. */

@@ -28,7 +28,9 @@ export function newStore(
 /** Makes what all sessions of a server share. */
 export function newSessionHost(
   { maxItemBytes, maxConnections, idleTimeoutMs, credentials }: ResolvedServerOptions,
-  parts: Pick<SessionHost, "store" | "id" | "counters" | "stats" | "connected"> & Pick<MemcachedOptions, "later">,
+  parts:
+    & Pick<SessionHost, "store" | "id" | "isOwnNonce" | "counters" | "stats" | "connected">
+    & Pick<MemcachedOptions, "later">,
 ): SessionHost {
   const { store, later } = parts;
   const memcached = new MemcachedCommands({ store, maxItemBytes, later });

@@ -61,11 +61,15 @@ export function readError(frame: FrameReader): { code: string; message: string }
 /** The server has no place for another connection. */
 export class FullServerError extends CacheError {}
 
+/** The server that was greeted is this one itself, or is not the one that it should be. */
+export class ReflectedError extends CacheError {}
+
 /** The error that a `CLOSING` reply stands for. */
 export function closingError(frame: FrameReader): CacheError {
   const { code, message } = readError(frame);
   const reason = `the server closed the connection (${code}): ${message}`;
   if (code === "too-many-connections") return new FullServerError("unreachable", reason);
+  if (code === "reflected") return new ReflectedError("refused", reason);
   return new CacheError(code === "stopping" ? "unreachable" : "refused", reason);
 }
 

@@ -41,12 +41,11 @@ export interface Hello {
   readonly software: string;
   /** Its features; items that are not text are left out. */
   readonly features: readonly string[];
+  /** Whether an `AUTH` comes next. */
+  readonly proves: boolean;
   /** The side that connects as a peer; `undefined` if it is a client. */
   readonly peer: PeerHello | undefined;
 }
-
-/** The one way of authentication that there is. */
-const MECHANISM = "SCRAM-SHA-256";
 
 /** What a server says of itself. */
 export interface ServerHello {
@@ -78,18 +77,23 @@ export class IncompatiblePeerError extends ProtocolError {
   override name = "IncompatiblePeerError";
 }
 
-/** Writes the greeting of the side that connects; `peer` is its number and port, if it is a peer. */
+/**
+ * Writes the greeting of the side that connects; `peer` is its number and port, if it is a peer, and `proves` says that an
+ * `AUTH` comes next.
+ */
 export function writeHello(
   output: FrameWriter,
   software: string,
   peer?: { id: number; port: number | undefined },
+  proves = false,
 ): void {
   const asPeer = peer === undefined ? {} : {
     peer: peer.id,
     gossip: GOSSIP_VERSION,
     ...(peer.port === undefined ? {} : { port: peer.port }),
   };
-  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer });
+  const auth = proves ? { auth: true } : {};
+  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer, ...auth });
 }
 
 /** Reads the greeting of the side that connects, or returns why it is not accepted. */
@@ -103,7 +107,7 @@ export function readHello(frame: FrameReader): Hello | HelloRefusal {
   if (peer !== undefined && peer.gossip !== GOSSIP_VERSION) {
     return { code: UNSUPPORTED_GOSSIP, message: incompatible(peer), peer };
   }
-  return { software: textOf(data, "client"), features: featuresOf(data), peer };
+  return { software: textOf(data, "client"), features: featuresOf(data), proves: own(data, "auth") === true, peer };
 }
 
 /** Writes a server's answer to a greeting, or to a client's last message of SCRAM; `more` are further fields. */
@@ -115,7 +119,7 @@ export function writeGreeting(output: FrameWriter, software: string, id: number,
 /** Writes the answer to a greeting of a server that wants to know who connects: to a stranger it says no more of itself. */
 export function writeLockedGreeting(output: FrameWriter): void {
   const [name] = SOFTWARE.split("/");
-  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: name, features: FEATURES, auth: [MECHANISM] });
+  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: name, features: FEATURES, auth: "required" });
 }
 
 /** Writes one of SCRAM's messages; the server's last one is part of its greeting. */
@@ -161,13 +165,13 @@ export function readGreeting(frame: FrameReader): ServerHello {
   if (data.protocol !== PROTOCOL) {
     throw new ProtocolError(`the server speaks protocol ${data.protocol}, not ${PROTOCOL}`);
   }
-  const auth = own(data, "auth");
+  const [auth, proof] = [own(data, "auth"), own(data, "proof")];
   return {
     software: textOf(data, "server"),
     features: featuresOf(data),
     peer: peerOf(data),
-    wantsToken: Array.isArray(auth),
-    proof: typeof auth === "string" ? auth : undefined,
+    wantsToken: auth === "required",
+    proof: typeof proof === "string" ? proof : undefined,
   };
 }
 

@@ -84,6 +84,8 @@ Deno.test("statistics() tells the general ones", () => {
     ["touch_misses", 218],
     ["store_too_large", 219],
     ["store_no_memory", 220],
+    ["auth_cmds", 309],
+    ["auth_errors", 155],
     ["bytes_read", 119],
     ["bytes_written", 120],
     ["limit_maxbytes", 1_000_001],

@@ -15,7 +15,7 @@ class Fixture {
   /** Fails once, and does not wait. Returns for how long it would have. */
   async failed(address: string): Promise<number | undefined> {
     const before = this.waits.length;
-    const done = this.attempts.failed(address, `${address} failed`);
+    const done = this.attempts.failed(address, "why");
     const wait = this.waits.at(before);
     wait?.end();
     await done;
@@ -55,7 +55,7 @@ Deno.test("Attempts remembers a bounded number of addresses, those that failed l
 
 Deno.test("Attempts has 64 failures wait at most, answers more at once, and has others wait when these are done", async () => {
   const fixture = new Fixture();
-  const waiting = Array.from({ length: 64 }, (_, i) => fixture.attempts.failed(`10.0.0.${i}:1`, "failed"));
+  const waiting = Array.from({ length: 64 }, (_, i) => fixture.attempts.failed(`10.0.0.${i}:1`, "why"));
   assertStrictEquals(await fixture.failed("10.0.1.1:1"), undefined);
   assertStrictEquals(fixture.waits.length, 64);
   for (const { end } of fixture.waits) end();
@@ -66,5 +66,5 @@ Deno.test("Attempts has 64 failures wait at most, answers more at once, and has 
 Deno.test("Attempts logs the failures of an address once a minute", async () => {
   const fixture = new Fixture();
   for (let port = 1; port <= 100; port++) await fixture.failed(`10.0.0.1:${port}`);
-  assertEquals(fixture.lines, ["10.0.0.1:1 failed"]);
+  assertEquals(fixture.lines, ["Client 10.0.0.1:1 is not let in: why"]);
 });

@@ -40,7 +40,7 @@ async function greeted(
     idleMs: Infinity,
     isStopping: () => false,
     onPeer,
-    onIncompatible: () => {},
+    onRefused: () => {},
     log: (_kind, _address, line) => lines.push(line),
   };
   const connection = new Connection(stream, host);

@@ -36,7 +36,7 @@ Deno.test("Connections closes a socket that cannot be set up", async () => {
       buffers: new Buffers({ maxBytes: Infinity, onCut: () => {} }),
       idleMs: Infinity,
       onPeer: () => Promise.resolve(),
-      onIncompatible: () => {},
+      onRefused: () => {},
     },
     maxConnections: 10,
     maxConnectionsPerAddress: Infinity,

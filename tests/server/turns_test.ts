@@ -94,7 +94,7 @@ function connected(turns: Turns): { stream: MemoryStream; end: () => Promise<voi
     idleMs: Infinity,
     isStopping: () => false,
     onPeer: () => Promise.resolve(),
-    onIncompatible: () => {},
+    onRefused: () => {},
     log: () => {},
   });
   const done = connection.serve();

@@ -20,6 +20,9 @@ const NO_GOSSIP: GossipTotals = {
   covered: 0,
 };
 
+/** The nonce that the server uses as a client of others. */
+export const OWN_NONCE = "n0".repeat(12);
+
 /** What `sessionHost` returns. */
 export interface TestHost extends SessionHost {
   readonly store: Store;
@@ -51,6 +54,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     maxConnections: 10,
     idleTimeoutSeconds: 0,
     asksForCredentials: false,
+    isOwnNonce: (nonce) => nonce === OWN_NONCE,
     connected: () => ["127.0.0.1:1"],
     counters,
     stats: () =>

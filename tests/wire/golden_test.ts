@@ -39,6 +39,7 @@ const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 /** Clients and peers write these. */
 const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a client": (output) => writeHello(output, "client/1"),
+  "HELLO of a client with a token": (output) => writeHello(output, "client/1", undefined, true),
   "HELLO of a peer": (output) => writeHello(output, "server/1", { id: 0x01020304, port: 11142 }),
   "HELLO of a peer that does not listen": (output) => writeHello(output, "server/1", { id: 7, port: undefined }),
   "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
@@ -62,7 +63,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
 const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "DATA of a greeting that wants to know who connects": writeLockedGreeting,
   "CHALLENGE": (output) => writeScram(output, REPLY.challenge, RFC7677.serverFirst),
-  "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", 1, { auth: RFC7677.serverFinal }),
+  "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", 1, { proof: RFC7677.serverFinal }),
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
   "GOSSIP": (output) => {
@@ -203,8 +204,14 @@ Deno.test("Session answers STATS of golden/frames.txt with DATA", () => {
 
 Deno.test("readHello() knows the peers of golden/frames.txt", () => {
   const hello = (name: string) => readHello(frameOf(golden(name)));
-  const about = { software: "server/1", features: [] };
-  assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], peer: undefined });
+  const about = { software: "server/1", features: [], proves: false };
+  assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], proves: false, peer: undefined });
+  assertEquals(hello("HELLO of a client with a token"), {
+    software: "client/1",
+    features: [],
+    proves: true,
+    peer: undefined,
+  });
   assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 3 } });
   assertEquals(hello("HELLO of a peer that does not listen"), {
     ...about,
@@ -227,6 +234,6 @@ Deno.test("golden/frames.txt has a line for every code", () => {
 
 Deno.test("every line of golden/frames.txt is read by a test", () => {
   const read = new Set([...Object.keys(READ), ...DIALOGUE.flat(), "STATS"]);
-  const names = [...FRAMES.keys()].filter((name) => !read.has(name) && !name.startsWith("HELLO of a peer"));
+  const names = [...FRAMES.keys()].filter((name) => !read.has(name) && !name.startsWith("HELLO of a "));
   assertEquals(names, []);
 });
