@@ -32,8 +32,8 @@ export class LoginTalk {
     return this;
   }
 
-  /** Sends bytes. Returns the frames that answer them. */
-  async send(bytes: Uint8Array): Promise<FrameReader[]> {
+  /** Sends bytes. Returns those that answer them. */
+  async answer(bytes: Uint8Array): Promise<Uint8Array> {
     const { session } = this;
     session.input.push(bytes);
     while (true) {
@@ -41,9 +41,14 @@ export class LoginTalk {
       if (state === "waiting") await this.access.settled();
       else if (state !== "output-full") break;
     }
-    const frames = framesOf(session.output.taken());
+    const answer = session.output.taken().slice();
     session.output.reset();
-    return frames;
+    return answer;
+  }
+
+  /** Sends bytes. Returns the frames that answer them. */
+  async send(bytes: Uint8Array): Promise<FrameReader[]> {
+    return framesOf(await this.answer(bytes));
   }
 
   /** Says something. Returns the frames that answer it. */
