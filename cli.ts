@@ -58,6 +58,8 @@ async function run(command: Command, args: Arguments): Promise<number> {
       return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
     case "simulate":
       return (await import("./lib/cli/simulate.ts")).simulate(args);
+    case "token":
+      return await (await import("./lib/cli/token.ts")).token(args);
     default:
       return await withClient(args, CLIENT_COMMANDS[command.name]);
   }

@@ -22,6 +22,7 @@ import { clientOptions } from "./lib/base/settings.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
+import { tokenSource } from "./lib/client/token_source.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
 
 export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
@@ -69,6 +70,19 @@ export interface ClientOptions {
    * @default {true}
    */
   renewOnHit?: boolean;
+  /**
+   * The token with which the client proves itself to servers, and servers prove themselves to it: a secret of 8 to 256 characters,
+   * or a name, a colon and a secret. It is not sent. With a token, a server that asks for none is not used.
+   *
+   * @default {none}
+   */
+  authToken?: string;
+  /**
+   * A file that holds that token alone; it is read for each connection anew.
+   *
+   * @default {none}
+   */
+  authTokenFile?: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 1000;
@@ -106,7 +120,8 @@ export class OrmucoCacheClient implements OrmucoCache {
    * Makes a client; it connects with its first call.
    *
    * @param options Servers, time-out and defaults. Without this argument they come from the environment and `.env`
-   * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `CACHE_MAX_SIZE`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
+   * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `CACHE_MAX_SIZE`,
+   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    * @throws {TypeError} If `servers` is not an array.
    */
@@ -115,9 +130,10 @@ export class OrmucoCacheClient implements OrmucoCache {
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     const servers = checkedServers(options.servers ?? []);
+    const token = tokenSource(options);
     this.#cache = servers.length === 0
       ? new MemoryCache({ maxSize, renewOnHit, ttlMs })
-      : new RemoteCache({ servers, timeoutMs: checkedTimeoutMs(timeoutMs), ttlMs, onError });
+      : new RemoteCache({ servers, timeoutMs: checkedTimeoutMs(timeoutMs), ttlMs, onError, token });
   }
 
   /**

@@ -3,6 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { clientOptions, type ClientSettings, type Settings, type SettingText } from "../base/settings.ts";
 import { readEnvironment } from "../platform/environment.ts";
+import { readSecret } from "./secret_prompt.ts";
 import { type Command, COMMANDS, type Flag } from "./command_table.ts";
 
 const DEFAULT_SERVER = { text: "127.0.0.1", from: "default" };
@@ -27,7 +28,10 @@ export function clientSettings(args: Arguments): ClientSettings {
   return clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)]));
 }
 
-/** Returns the settings; flags rank above the environment, and that above `.env`. */
+/**
+ * Returns the settings; flags rank above the environment, and that above `.env`. `--token-file -` is a token from standard
+ * input.
+ */
 export function settings(args: Arguments): Settings {
   const found = new Map<string, SettingText>(readEnvironment());
   for (const command of COMMANDS) {
@@ -35,6 +39,12 @@ export function settings(args: Arguments): Settings {
       const text = args.flags.get(name);
       if (setting !== undefined && text !== undefined) found.set(setting, { text, from: `--${name}` });
     }
+  }
+  const file = args.flags.get("token-file");
+  if (file !== undefined) found.delete("AUTH_TOKEN");
+  if (file === "-") {
+    found.delete("AUTH_TOKEN_FILE");
+    found.set("AUTH_TOKEN", { text: readSecret("Token"), from: "standard input" });
   }
   return found;
 }

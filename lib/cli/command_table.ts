@@ -16,7 +16,17 @@ export interface Flag {
 
 /** A command. */
 export interface Command {
-  readonly name: "serve" | "store" | "retrieve" | "remove" | "clear" | "stats" | "peers" | "bench" | "simulate";
+  readonly name:
+    | "serve"
+    | "store"
+    | "retrieve"
+    | "remove"
+    | "clear"
+    | "stats"
+    | "peers"
+    | "bench"
+    | "simulate"
+    | "token";
   readonly operands: readonly string[];
   readonly summary: string;
   readonly flags: readonly Flag[];
@@ -30,6 +40,12 @@ const CLIENT_FLAGS: readonly Flag[] = [
     help: "host, host:port or unix:/path; commas: failover (127.0.0.1)",
   },
   { name: "timeout", argument: "SECONDS", setting: "NETWORK_TIMEOUT", help: "until a call has failed (1)" },
+  {
+    name: "token-file",
+    argument: "FILE",
+    setting: "AUTH_TOKEN_FILE",
+    help: 'the token for the server, alone; "-" is standard input',
+  },
 ];
 const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
 
@@ -147,6 +163,17 @@ export const COMMANDS: readonly Command[] = [
       { name: "duration", argument: "SECONDS", help: "of the measurement (5)" },
       JSON_FLAG,
       ...CLIENT_FLAGS,
+    ],
+  },
+  {
+    name: "token",
+    operands: [],
+    summary: "make a token, and the line by which a server knows it",
+    flags: [
+      { name: "name", argument: "NAME", help: "of whose it is; without it, the token is an AUTH_TOKEN for all" },
+      { name: "role", argument: "ROLE", help: "reader, client, peer or admin; commas: several (client)" },
+      { name: "verifier", help: "the line does not hold the secret: it can be checked with it, and not used" },
+      JSON_FLAG,
     ],
   },
   {

@@ -1,13 +1,13 @@
 /** Puts load on a server through clients and measures it, for `cli.ts bench`. It prints only its progress. */
 
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
-import { OrmucoCacheClient } from "../../client.ts";
+import { type ClientOptions, OrmucoCacheClient } from "../../client.ts";
 import type { CacheError } from "../base/errors.ts";
 
 /** The load to put on a server. */
 export interface LoadOptions {
-  servers: string[];
-  timeoutMs?: number;
+  /** Options of the clients. */
+  client: Omit<ClientOptions, "onError">;
   connections: number;
   /** Calls in flight on each connection. */
   inFlight: number;
@@ -59,10 +59,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadFigures | Cache
   const onError = (error: CacheError) => {
     if (error.code !== "timeout") failure ??= error; // late replies are only counted
   };
-  const { servers, timeoutMs } = options;
   const clients = Array.from(
     { length: options.connections },
-    () => new OrmucoCacheClient({ servers, timeoutMs, onError }),
+    () => new OrmucoCacheClient({ ...options.client, onError }),
   );
   await Promise.all(clients.map((client) => client.has("bench:0")));
   if (failure !== undefined) return failure;

@@ -5,13 +5,13 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
-import type { Token } from "../base/token.ts";
 import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { AbandonedError, attemptInTurn } from "./connecting.ts";
 import { type Call, Pipeline, type Turn } from "./pipeline.ts";
 import { Slices } from "../platform/slices.ts";
+import type { TokenSource } from "./token_source.ts";
 import { closeQuietly, connect, type Socket } from "../platform/socket.ts";
 
 /** Options of {@linkcode ClientConnection}. */
@@ -23,7 +23,7 @@ export interface ClientConnectionOptions {
   /** Name and version for the greeting. */
   readonly software: string;
   /** Returns the token, for each connection anew; without it, a server that wants one is of no use. */
-  readonly token?: () => Token | Promise<Token>;
+  readonly token?: TokenSource;
   /** Called after a minute without a call: it is to make one, which shows whether the server is still there. */
   readonly onQuiet: () => void;
   /** Called once for each failure of a connection. */

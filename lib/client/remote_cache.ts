@@ -24,6 +24,7 @@ import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
 import type { Allowance } from "../wire/protocol_handler.ts";
 import { encodeValue } from "../wire/values.ts";
 import { ClientConnection } from "./connection.ts";
+import type { TokenSource } from "./token_source.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
 export interface RemoteCacheOptions {
@@ -33,6 +34,8 @@ export interface RemoteCacheOptions {
   /** Milliseconds until an entry stored without a ttl of its own expires; `undefined` leaves this to the server. */
   readonly ttlMs: number | undefined;
   readonly onError: ((error: CacheError) => void) | undefined;
+  /** With which the client proves itself to servers, and they to it. */
+  readonly token?: TokenSource;
 }
 
 /** A cache on one of several servers. */
@@ -44,13 +47,14 @@ export class RemoteCache implements OrmucoCache {
   readonly #calls = new CallCounters();
 
   /** Makes the cache; it connects with its first call. */
-  constructor({ servers, timeoutMs, ttlMs, onError }: RemoteCacheOptions) {
+  constructor({ servers, timeoutMs, ttlMs, onError, token }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
     this.#onError = onError;
     this.#connection = new ClientConnection({
       servers,
       timeoutMs,
       software: SOFTWARE,
+      token,
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#report(error),
     });
