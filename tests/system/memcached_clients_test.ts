@@ -4,33 +4,10 @@ import { OrmucoCacheClient } from "../../client.ts";
 import { freePort } from "../support/ports.ts";
 import { serve } from "../support/processes.ts";
 import { exchange } from "../support/text_socket.ts";
+import { execute, has } from "../support/others_clients.ts";
 import { until } from "../support/waiting.ts";
 
 /** Clients of others, unmodified, from Debian's packages: what is missing is left out, and said. */
-
-interface Outcome {
-  status: number;
-  text: string;
-}
-
-async function execute(command: string, args: string[]): Promise<Outcome> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" }).output();
-    const text = new TextDecoder();
-    return { status: code, text: text.decode(stdout) + text.decode(stderr) };
-  } catch (error) {
-    return { status: -1, text: String(error) };
-  }
-}
-
-/** Whether a command that needs a package succeeds; says so if not. */
-async function has(debianPackage: string, command: string, ...args: string[]): Promise<boolean> {
-  const { status } = await execute(command, args);
-  if (status !== 0) {
-    console.log(`Not tested: ${debianPackage}, which is not installed (apt-get install ${debianPackage})`);
-  }
-  return status === 0;
-}
 
 const PYTHON = "/usr/bin/python3";
 const hasPymemcache = await has("python3-pymemcache", PYTHON, "-c", "import pymemcache");
