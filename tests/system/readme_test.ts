@@ -64,6 +64,30 @@ Deno.test("README's first two commands serve, and run the tests", () => {
   assertMatch(JSON.parse(text("deno.json")).tasks.test, /(^| )deno test \$CONFIG -A tests$/);
 });
 
+Deno.test("README's commands for several servers make peers of two, with a token", async () => {
+  const block = blocks("sh").find((block) => block.includes("--peers"))!;
+  const folder = await Deno.makeTempDir();
+  const [first, second] = [0, 0].map(freePort).map((port) => `127.0.0.1:${port}`);
+  const local = block.replaceAll("10.0.0.1:11142", first).replaceAll("10.0.0.2:11142", second)
+    .replaceAll("10.0.0.1", first).replaceAll("10.0.0.2", second).replaceAll("cache-token", `${folder}/cache-token`);
+  const commands = [...local.matchAll(/^deno run -A cli\.ts (\w+) (.*)$/gm)].map((
+    [, name, args],
+  ) => [name, ...args.split(" ")]);
+  const [token, one, other, peers] = commands;
+  assertEquals(commands.map(([name]) => name), ["token", "serve", "serve", "peers"]);
+  assertMatch(token.slice(1).join(" "), /^> (.*cache-token) && chmod 600 \1$/);
+  try {
+    await Deno.writeTextFile(`${folder}/cache-token`, (await run("cli.ts", ["token"])).out, { mode: 0o600 });
+    await using _one = await serve(one.slice(1));
+    await using _other = await serve(other.slice(1));
+    await until("they are peers", async () => /connected/.test((await run("cli.ts", peers)).out));
+    const without = await run("cli.ts", ["peers", "--server", second]);
+    assertEquals([without.status, without.out], [4, ""]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("README and .env.example name every setting, and .env.example leaves all at their defaults", () => {
   const names = SETTING_NAMES.filter((name) => !NOT_YET.includes(name));
   assertEquals([...README.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), [...names].sort());
