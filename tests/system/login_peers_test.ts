@@ -81,13 +81,13 @@ Deno.test("a server shows in `peers` who has not proven that it is one, and who 
   try {
     const authFile = `${folder}/auth`;
     await Deno.writeTextFile(authFile, `app:client:${TOKEN}\nnode:peer:${PEERS}\n`, { mode: 0o600 });
-    await using one = await startedNode({ authFile });
     for (
       const [token, error] of [
         [`node:${OTHER}`, /^it does not know a token of this server$/],
         [`app:${TOKEN}`, /^not allowed for role client: to be a peer$/],
       ] as const
     ) {
+      await using one = await startedNode({ authFile });
       await using two = await startedNode({ peers: [one.address], peerToken: token });
       await until("it is shown", () => one.server.stats().peers.some(({ address }) => address === two.address));
       const { state, error: shown } = one.server.stats().peers.find(({ address }) => address === two.address)!;
