@@ -98,8 +98,8 @@ Deno.test("a server that cannot use its credentials does not start, and says why
     const { status, out, err } = await run("cli.ts", ["serve", "--listen", "0", "--auth-file", path]);
     assertEquals([status, out], [2, ""]);
     assertStringIncludes(err, `Cannot use AUTH_FILE ${path}: line 1: the role must be`);
-    const both = await run("cli.ts", ["serve", "--listen", "0", "--token-file", path], {
-      env: { AUTH_TOKEN: "secret-of-all" },
+    const both = await run("cli.ts", ["serve", "--listen", "0"], {
+      env: { AUTH_TOKEN: "secret-of-all", AUTH_TOKEN_FILE: path },
     });
     assertEquals(both.status, 2);
     assertStringIncludes(both.err, "AUTH_TOKEN and AUTH_TOKEN_FILE exclude each other");
