@@ -141,12 +141,9 @@ export class NativeHandler implements ProtocolHandler {
     while (input.next()) {
       allowance.spend(1);
       this.#host.counters.requests++;
-      if (input.code === REQUEST.auth && this.#login !== undefined) {
-        this.#login.take(readScram(input));
-        return "waiting";
-      }
       if (this.#greeted) this.#answer();
-      else this.#greet();
+      else if (this.#hello === undefined) this.#greet();
+      else if (this.#goesOn()) return "waiting";
       if (this.#closing) return "closing";
       if (this.peer !== undefined) return "peer";
       if (this.#output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
@@ -156,7 +153,6 @@ export class NativeHandler implements ProtocolHandler {
 
   #greet(): void {
     const input = this.#input;
-    if (this.#hello !== undefined) return this.close(...AUTH_REQUIRED);
     if (input.code !== REQUEST.hello) {
       this.#host.counters.protocolErrors++;
       return this.close("no-hello", "the first request must be HELLO");
@@ -168,6 +164,13 @@ export class NativeHandler implements ProtocolHandler {
     if (!credentials.isRequired || isUnsupported || comesIn) return this.#welcome(this.#hello);
     this.#login = new NativeLogin(this.#access, this.#host.isOwnNonce);
     writeLockedGreeting(this.#output);
+  }
+
+  /** Goes on with the login of a client that has greeted. Returns whether its message is being looked at. */
+  #goesOn(): boolean {
+    if (this.#input.code === REQUEST.auth) this.#login!.take(readScram(this.#input));
+    else this.close(...AUTH_REQUIRED);
+    return !this.#closing;
   }
 
   /** Answers the greeting of a client that may come in. */
@@ -249,7 +252,7 @@ export class NativeHandler implements ProtocolHandler {
         this.#noBody();
         return output.empty(REPLY.ok);
       case REQUEST.auth:
-        throw new RequestRefusal("bad-request", "this server asks nobody for a token");
+        throw new RequestRefusal("bad-request", "this server asks for no token, or knows the client already");
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }

@@ -133,7 +133,7 @@ Deno.test("a name that nobody has gets the same salt each time, as a known one d
   assertStrictEquals(new Set(salts).size, 3);
 });
 
-Deno.test("a proof of another connection, and a second one on the same, are refused", async () => {
+Deno.test("a proof of another connection, and a second login, are refused", async () => {
   const [one, other] = [new LoginTalk(LINES), new LoginTalk(LINES)];
   const scram = new ScramClient(APP);
   for (const talk of [one, other]) await talk.say(hello);
@@ -142,7 +142,9 @@ Deno.test("a proof of another connection, and a second one on the same, are refu
   assertStrictEquals(closed(await other.say(auth(final))), "auth-failed");
   const [answer] = await one.say(auth(final));
   assertStrictEquals(answer.code, REPLY.data);
-  assertStrictEquals(closed(await one.say(auth(final))), "auth-failed");
+  const [again] = await one.say(auth(scram.first()));
+  assertEquals([again.code, readError(again).code], [REPLY.refused, "bad-request"]);
+  assertStrictEquals(one.access.name, "app");
 });
 
 Deno.test("messages that are none of SCRAM's, or come in the wrong order, are refused", async () => {
