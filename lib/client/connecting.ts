@@ -1,8 +1,10 @@
 /**
  * The attempts of this process's clients to connect: few at the same time to one server, so that none is late only because
- * of the others, and those that wait share the failure of one that did not. It does not know how to connect.
+ * of the others, and those that wait share the failure of one that did not, unless it is that one's own: given up, or refused, for a
+ * token say. It does not know how to connect.
  */
 
+import { CacheError } from "../base/errors.ts";
 import { FullServerError } from "../wire/control.ts";
 
 /** Attempts at the same time to one server. */
@@ -48,7 +50,8 @@ export async function attemptInTurn<T>(server: string, attempt: () => Promise<T>
       attempts.full = error;
       attempts.fullUntilMs = performance.now() + FULL_MS;
     }
-    if (!(error instanceof AbandonedError)) {
+    const isOwn = error instanceof AbandonedError || (error instanceof CacheError && error.code === "refused");
+    if (!isOwn) {
       for (const go of waiting) go(error);
       waiting.clear();
     }

@@ -1,6 +1,7 @@
 /** The turns of attempts to connect, without any connection. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { CacheError } from "../../lib/base/errors.ts";
 import { AbandonedError, attemptInTurn } from "../../lib/client/connecting.ts";
 import { FullServerError } from "../../lib/wire/control.ts";
 import { turn } from "../support/waiting.ts";
@@ -58,17 +59,23 @@ Deno.test("attemptInTurn() fails those that wait with the failure of one that di
   await Promise.all(attempts.made.slice(1, 32));
 });
 
-Deno.test("attemptInTurn() does not fail those that wait because a client has given its attempt up", async () => {
-  const attempts = new Attempts("one:4", 33);
-  await turn();
-  const failure = new AbandonedError("closed");
-  attempts.begun[0].reject(failure);
-  assertStrictEquals(await assertRejects(() => attempts.made[0]), failure);
-  await turn();
-  assertEquals(attempts.begun.length, 33);
-  for (const { resolve } of attempts.begun) resolve(1);
-  await Promise.all(attempts.made.slice(1));
-});
+for (
+  const [what, failure] of [
+    ["has given its attempt up", new AbandonedError("closed")],
+    ["is refused, by its token say", new CacheError("refused", "auth-failed")],
+  ] as const
+) {
+  Deno.test(`attemptInTurn() does not fail those that wait because a client ${what}`, async () => {
+    const attempts = new Attempts(`one: ${what}`, 33);
+    await turn();
+    attempts.begun[0].reject(failure);
+    assertStrictEquals(await assertRejects(() => attempts.made[0]), failure);
+    await turn();
+    assertEquals(attempts.begun.length, 33);
+    for (const { resolve } of attempts.begun) resolve(1);
+    await Promise.all(attempts.made.slice(1));
+  });
+}
 
 Deno.test("attemptInTurn() makes no attempt to a server that has just said that it is full", async () => {
   const attempts = new Attempts("one:3", 1);

@@ -100,6 +100,25 @@ Deno.test("nobodysVerifier() is the same for a name, another for another name or
   assertStrictEquals(await server.final(await client.final(server.first())), undefined);
 });
 
+Deno.test("ScramClient derives a secret once for a server's salt, in one process", async () => {
+  const verifier = await makeVerifier("secret of a process");
+  const { deriveBits } = crypto.subtle;
+  let derived = 0;
+  crypto.subtle.deriveBits = (...args: Parameters<typeof deriveBits>) => {
+    derived++;
+    return deriveBits.apply(crypto.subtle, args);
+  };
+  try {
+    for (let i = 0; i < 3; i++) {
+      const client = new ScramClient({ name: `${i}`, secret: "secret of a process" });
+      await client.final(serverFor(client.first(), verifier).first());
+    }
+    assertStrictEquals(derived, 1);
+  } finally {
+    crypto.subtle.deriveBits = deriveBits;
+  }
+});
+
 Deno.test("newNonce() is another each time, of letters that SCRAM takes", () => {
   const nonces = Array.from({ length: 100 }, newNonce);
   assertStrictEquals(new Set(nonces).size, 100);
