@@ -20,14 +20,16 @@ import type { CacheError } from "./lib/base/errors.ts";
 import { MAX_PORT } from "./lib/base/limits.ts";
 import { clientOptions } from "./lib/base/settings.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
+import { type ClientTlsOptions, whyNoTls } from "./lib/base/tls_options.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
 import { tokenSource } from "./lib/client/token_source.ts";
-import { readEnvironment } from "./lib/platform/environment.ts";
+import { readEnvironment, withTls } from "./lib/platform/environment.ts";
 
 export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
+export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
 
 /** Options of {@linkcode OrmucoCacheClient}. */
 export interface ClientOptions {
@@ -83,6 +85,13 @@ export interface ClientOptions {
    * @default {none}
    */
   authTokenFile?: string;
+  /**
+   * How connections to servers are encrypted, but those to unix sockets: `true` believes the system's authorities. Needs
+   * Deno 2.8.1 or later.
+   *
+   * @default {undefined}
+   */
+  tls?: true | ClientTlsOptions;
 }
 
 const DEFAULT_TIMEOUT_MS = 1000;
@@ -121,19 +130,24 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @param options Servers, time-out and defaults. Without this argument they come from the environment and `.env`
    * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `CACHE_MAX_SIZE`,
-   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`).
+   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `TLS`, `TLS_CA`, `TLS_CERT`, `TLS_KEY`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    * @throws {TypeError} If `servers` is not an array.
    */
-  constructor(options: ClientOptions = clientOptions(readEnvironment())) {
+  constructor(options: ClientOptions = withTls(clientOptions(readEnvironment()))) {
     const { maxSize, renewOnHit, onError } = options;
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
     const servers = checkedServers(options.servers ?? []);
     const token = tokenSource(options);
-    this.#cache = servers.length === 0
-      ? new MemoryCache({ maxSize, renewOnHit, ttlMs })
-      : new RemoteCache({ servers, timeoutMs: checkedTimeoutMs(timeoutMs), ttlMs, onError, token });
+    this.#cache = servers.length === 0 ? new MemoryCache({ maxSize, renewOnHit, ttlMs }) : new RemoteCache({
+      servers,
+      timeoutMs: checkedTimeoutMs(timeoutMs),
+      ttlMs,
+      tls: checkedTls(options.tls),
+      onError,
+      token,
+    });
   }
 
   /**
@@ -246,4 +260,17 @@ function checkedServers(servers: readonly string[]): Address[] {
 function checkedTimeoutMs(timeoutMs: number): number {
   if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // timers of twice the time must fit
   throw new RangeError(`Cannot create client: timeoutMs must be more than 0 and below 2³⁰: received ${timeoutMs}`);
+}
+
+/** Returns options for TLS. */
+function checkedTls(tls: ClientOptions["tls"]): ClientTlsOptions | undefined {
+  if (tls === undefined || tls === null) return undefined;
+  const why = whyNoTls(Deno.version.deno);
+  if (why !== undefined) throw new RangeError(`Cannot create client: ${why}`);
+  if (tls === true) return {};
+  if (typeof tls !== "object") {
+    throw new TypeError(`Cannot create client: tls must be true or an object: received ${tls}`);
+  }
+  if ((tls.cert === undefined) === (tls.key === undefined)) return { ...tls };
+  throw new RangeError("Cannot create client: tls.cert and tls.key must be given together");
 }

@@ -24,6 +24,7 @@ import { Buffers, cutLine } from "./lib/server/buffers.ts";
 import { Connections } from "./lib/server/connections.ts";
 import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
+import { Encryption } from "./lib/server/encryption.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
 import { LocalCache } from "./lib/server/local_cache.ts";
@@ -38,6 +39,7 @@ import { checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
+export type { ServerTlsOptions } from "./lib/base/tls_options.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
 export type { ServerOptions } from "./lib/server/options.ts";
 
@@ -75,6 +77,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #credentials = new Credentials();
   readonly #watch: CredentialWatch;
   readonly #listener: Listener;
+  readonly #encryption: Encryption | undefined;
   readonly #peers: Peers;
   readonly #connections: Connections;
   /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
@@ -91,7 +94,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
-   * `PEER_TOKEN_FILE`).
+   * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
@@ -111,6 +114,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#listener = new Listener(resolved.listen);
     const maintenance = new Maintenance(store, log);
     this.#watch = this.#newWatch();
+    const encryption = this.#encryption = resolved.tls &&
+      new Encryption({ tls: resolved.tls, counters, log, limitedLog });
     this.#peers = new Peers({
       addresses: resolved.peers,
       store,
@@ -124,6 +129,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       turns,
       buffers,
       limitedLog,
+      tls: encryption && (() => encryption.toPeers()),
     });
     const session = newSessionHost(resolved, {
       store,
@@ -139,6 +145,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       host: {
         session,
         access: this.#accessRules(limitedLog),
+        encryption,
         counters,
         turns,
         buffers,
@@ -152,7 +159,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
       log: limitedLog,
     });
     this.cache = new LocalCache({ store, stats: () => this.stats() });
-    this.#parts = [this.#watch, this.#listener, this.#peers, this.#connections, maintenance];
+    this.#parts = [
+      this.#watch,
+      ...encryption ? [encryption] : [],
+      this.#listener,
+      this.#peers,
+      this.#connections,
+      maintenance,
+    ];
   }
 
   /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */
@@ -181,14 +195,15 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   /**
-   * Rereads the files of credentials now, instead of within two seconds after they have changed. `cli.ts serve` calls this at SIGHUP.
-   * A file that cannot be used changes nothing, and the server's option `log` is told why.
+   * Rereads the files of credentials and of the option `tls` now, instead of within two seconds after they have changed.
+   * `cli.ts serve` calls this at SIGHUP. A file that cannot be used changes nothing, and the server's option `log` is told why.
    *
    * @returns The number of files.
    */
   async reload(): Promise<number> {
-    await this.#watch.look(true);
-    return this.#watch.files;
+    const encryption = this.#isStarted ? this.#encryption : undefined;
+    await Promise.all([this.#watch.look(true), encryption?.look(true)]);
+    return this.#watch.files + (encryption?.files ?? 0);
   }
 
   /** Calls {@linkcode OrmucoCacheServer.stop}; `await using` needs it. */
@@ -207,6 +222,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters: this.#counters,
       uptimeMs: this.#startedAtMs === 0 ? 0 : performance.now() - this.#startedAtMs,
       connections: this.#connections.size,
+      certificateExpiresMs: this.#encryption?.expiresMs ?? 0,
       buffers: this.#buffers,
       turns: this.#turns,
       gossip: this.#peers.gossip.totals,
@@ -228,7 +244,9 @@ export class OrmucoCacheServer implements AsyncDisposable {
     await startAll(this.#parts, STOP_LIMIT_MS);
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
-    for (const line of serverLines({ ...this.#options, ...this.#openness() })) this.#options.log(line);
+    for (const line of serverLines({ ...this.#options, ...this.#openness(), encryption: this.#encryption })) {
+      this.#options.log(line);
+    }
   }
 
   /** Who may connect. */
@@ -255,7 +273,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       address: this.#listener.address,
       asks: credentials.isRequired,
       isInsecure: this.#options.insecure,
-      isEncrypted: false,
+      isEncrypted: this.#encryption !== undefined,
       hasClients: credentials.hasRole("reader") || credentials.hasRole("client"),
       hasPeers: credentials.hasRole("peer"),
     };

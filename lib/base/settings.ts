@@ -15,6 +15,7 @@ import {
   MIN_STORE_BYTES,
 } from "./limits.ts";
 import { NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
+import type { ClientTlsFiles, ServerTlsOptions } from "./tls_options.ts";
 
 /** A setting's text, and for messages the place where it was found. */
 export interface SettingText {
@@ -146,6 +147,15 @@ const SETTINGS = {
   authFile: fileSetting("AUTH_FILE"),
   peerToken: tokenSetting("PEER_TOKEN"),
   peerTokenFile: fileSetting("PEER_TOKEN_FILE"),
+  tls: {
+    name: "TLS",
+    allowed: "true, false, 1, 0, yes or no",
+    parse: boolean,
+  } as Setting<boolean>,
+  certFile: fileSetting("TLS_CERT"),
+  keyFile: fileSetting("TLS_KEY"),
+  caFile: fileSetting("TLS_CA"),
+  clientCaFile: fileSetting("TLS_CLIENT_CA"),
 };
 
 function tokenSetting(name: string): Setting<string> {
@@ -163,7 +173,7 @@ const SECURITY: readonly (keyof typeof SETTINGS)[] = [
 ];
 
 /** Settings for security that this version does not support: to ignore one that is set would leave a server open. */
-const NOT_YET = ["TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
+const NOT_YET = ["HTTP_ON"];
 
 /** The names of all settings' environment variables. */
 export const SETTING_NAMES: readonly string[] = [...Object.values(SETTINGS).map(({ name }) => name), ...NOT_YET];
@@ -177,6 +187,8 @@ export interface ClientSettings {
   renewOnHit?: boolean;
   authToken?: string;
   authTokenFile?: string;
+  /** Files of a connection that is encrypted; `undefined` for one that is not. */
+  tlsFiles?: ClientTlsFiles;
 }
 
 /** Options that settings give a server. */
@@ -199,6 +211,7 @@ export interface ServerSettings {
   authFile?: string;
   peerToken?: string;
   peerTokenFile?: string;
+  tls?: ServerTlsOptions;
 }
 
 /**
@@ -207,11 +220,14 @@ export interface ServerSettings {
  * @throws {ConfigError} If any setting is bad, one for servers included: it would surprise later.
  */
 export function clientOptions(settings: Settings): ClientSettings {
-  const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit } = readAll(settings, SECURITY);
+  const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit, ...files } = readAll(settings, SECURITY);
   if (serverHost !== undefined) refuseSecurity(settings);
+  const { tls = files.caFile !== undefined, caFile, certFile, keyFile } = files;
+  checkPair(settings);
+  const tlsFiles = tls ? { caFile, certFile, keyFile } : undefined;
   const port = serverPort ?? DEFAULT_PORT;
   const servers = (serverHost ?? []).map((host) => formatAddress(parseAddress(host, { port })!));
-  const options = { servers, timeoutMs, ttlMs, maxSize, renewOnHit };
+  const options = { servers, timeoutMs, ttlMs, maxSize, renewOnHit, tlsFiles };
   if (servers.length === 0) return options; // a token may be another program's
   const { authToken, authTokenFile } = SETTINGS;
   return {
@@ -227,23 +243,52 @@ export function clientOptions(settings: Settings): ClientSettings {
  * @throws {ConfigError} If any setting is bad, one for clients included.
  */
 export function serverOptions(settings: Settings): ServerSettings {
-  const { serverHost: _host, serverPort: _port, timeoutMs: _timeout, ...options } = readAll(settings);
+  const { serverHost: _host, serverPort: _port, timeoutMs: _timeout, ...others } = readAll(settings);
+  const { tls: required, certFile, keyFile, caFile, clientCaFile, ...options } = others;
   refuseSecurity(settings);
   const { maxConnectionsPerAddress, idleTimeoutMs } = options;
   return {
     ...options,
     maxConnectionsPerAddress: maxConnectionsPerAddress === 0 ? undefined : maxConnectionsPerAddress,
     idleTimeoutMs: idleTimeoutMs === 0 ? undefined : idleTimeoutMs,
+    tls: hasPair(settings, required)
+      ? { certFile: certFile!, keyFile: keyFile!, caFile, clientCaFile, required }
+      : undefined,
   };
+}
+
+/** Whether there are a certificate and its key. @throws {ConfigError} If there is one of them only. */
+function checkPair(settings: Settings): boolean {
+  const [hasCert, hasKey] = ["TLS_CERT", "TLS_KEY"].map((name) => isSet(settings, name));
+  if (hasCert !== hasKey) {
+    const [one, other] = hasCert ? ["TLS_CERT", "TLS_KEY"] : ["TLS_KEY", "TLS_CERT"];
+    throw new ConfigError(`Cannot use ${one} (${settings.get(one)!.from}): it needs ${other} beside it`);
+  }
+  return hasCert;
+}
+
+/** The same for a server, which without them can do nothing with other settings for TLS. */
+function hasPair(settings: Settings, required: boolean | undefined): boolean {
+  if (checkPair(settings)) return true;
+  const inVain = ["TLS_CA", "TLS_CLIENT_CA", ...(required ? ["TLS"] : [])].find((name) => isSet(settings, name));
+  if (inVain === undefined) return false;
+  throw new ConfigError(
+    `Cannot use ${inVain} (${settings.get(inVain)!.from}): a server needs TLS_CERT and TLS_KEY beside it`,
+  );
+}
+
+function isSet(settings: Settings, name: string): boolean {
+  return (settings.get(name)?.text.trim() ?? "") !== "";
 }
 
 type Values = { [K in keyof typeof SETTINGS]?: typeof SETTINGS[K] extends Setting<infer T> ? T : never };
 
 function refuseSecurity(settings: Settings): void {
   for (const name of NOT_YET) {
-    const found = settings.get(name);
-    if (found === undefined || found.text.trim() === "") continue;
-    throw new ConfigError(`Cannot use ${name} (${found.from}): this version does not support it; leave it unset`);
+    if (!isSet(settings, name)) continue;
+    throw new ConfigError(
+      `Cannot use ${name} (${settings.get(name)!.from}): this version does not support it; leave it unset`,
+    );
   }
 }
 

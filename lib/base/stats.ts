@@ -128,6 +128,16 @@ export interface ServerStats {
   loginsFailed: number;
   /** Connections, those of peers included, that were ended because more than `maxBuffers` waited. */
   connectionsCut: number;
+  /** Handshakes of TLS that succeeded. */
+  tlsHandshakes: number;
+  /** Handshakes of TLS that failed: the client did not believe this server, or showed no certificate though it must. */
+  tlsFailures: number;
+  /** Time at which the server's certificate expires, in milliseconds since 1970; 0 without one. */
+  certificateExpiresMs: number;
+  /** Times that another certificate was taken up. */
+  certificateRenewals: number;
+  /** Times that the files held a certificate that could not be used, so that the one before was kept. */
+  certificateFaults: number;
   /** Times that a busy connection had to wait until others had had their turn. */
   turnsWaited: number;
   /** Bytes of memory in which requests and replies wait now; `maxBuffers` limits this figure. */

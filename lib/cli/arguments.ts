@@ -1,8 +1,8 @@
 /** The command line's arguments: reads and checks them, and makes settings from them. It runs nothing. */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { clientOptions, type ClientSettings, type Settings, type SettingText } from "../base/settings.ts";
-import { readEnvironment } from "../platform/environment.ts";
+import { clientOptions, type Settings, type SettingText } from "../base/settings.ts";
+import { readEnvironment, withTls } from "../platform/environment.ts";
 import { readSecret } from "./secret_prompt.ts";
 import { type Command, COMMANDS, type Flag } from "./command_table.ts";
 
@@ -24,8 +24,8 @@ export interface Arguments {
 }
 
 /** Returns options for a client; without a named server it uses the one on this machine. */
-export function clientSettings(args: Arguments): ClientSettings {
-  return clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)]));
+export function clientSettings(args: Arguments): ReturnType<typeof withTls> {
+  return withTls(clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)])));
 }
 
 /**

@@ -12,9 +12,9 @@ const MAX_BENCH_CALLS = 100_000;
 
 /** Runs the command. Returns the exit status. */
 export async function bench(args: Arguments): Promise<number> {
-  const { servers, timeoutMs, authToken, authTokenFile } = clientSettings(args);
+  const { servers, timeoutMs, tls, authToken, authTokenFile } = clientSettings(args);
   const load = {
-    client: { servers, timeoutMs, authToken, authTokenFile },
+    client: { servers, timeoutMs, tls, authToken, authTokenFile },
     connections: wholeFlag(args, "connections", 1, 1, 1000),
     inFlight: wholeFlag(args, "pipeline", 64, 1, 10_000),
     keys: wholeFlag(args, "keys", 100, 1, 10_000_000),

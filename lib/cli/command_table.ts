@@ -46,6 +46,20 @@ const CLIENT_FLAGS: readonly Flag[] = [
     setting: "AUTH_TOKEN_FILE",
     help: 'the token for the server, alone; "-" is standard input',
   },
+  {
+    name: "tls",
+    setting: "TLS",
+    negatable: true,
+    help: "encrypt the connection (on with --tls-ca)",
+  },
+  { name: "tls-ca", argument: "FILE", setting: "TLS_CA", help: "authorities to believe beside the system's, PEM" },
+  {
+    name: "tls-cert",
+    argument: "FILE",
+    setting: "TLS_CERT",
+    help: "certificate to show to servers that want one, PEM",
+  },
+  { name: "tls-key", argument: "FILE", setting: "TLS_KEY", help: "its key, PEM" },
 ];
 const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
 
@@ -133,6 +147,16 @@ export const COMMANDS: readonly Command[] = [
         help: "the token for peers, alone (that of clients)",
       },
       { name: "insecure", help: "serve whoever reaches the server, and take tokens without TLS" },
+      { name: "tls-cert", argument: "FILE", setting: "TLS_CERT", help: "certificate, to accept TLS with, PEM" },
+      { name: "tls-key", argument: "FILE", setting: "TLS_KEY", help: "its key, PEM" },
+      { name: "tls", setting: "TLS", negatable: true, help: "refuse who connects by TCP without TLS" },
+      { name: "tls-ca", argument: "FILE", setting: "TLS_CA", help: "authorities of peers, beside the system's, PEM" },
+      {
+        name: "tls-client-ca",
+        argument: "FILE",
+        setting: "TLS_CLIENT_CA",
+        help: "clients need a certificate of these authorities, PEM",
+      },
     ],
   },
   {

@@ -4,6 +4,7 @@
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
+import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
 import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
@@ -12,7 +13,8 @@ import { AbandonedError, attemptInTurn } from "./connecting.ts";
 import { type Call, Pipeline, type Turn } from "./pipeline.ts";
 import { Slices } from "../platform/slices.ts";
 import type { TokenSource } from "./token_source.ts";
-import { closeQuietly, connect, type Socket } from "../platform/socket.ts";
+import { connect } from "../platform/connect.ts";
+import { closeQuietly, type Socket } from "../platform/socket.ts";
 
 /** Options of {@linkcode ClientConnection}. */
 export interface ClientConnectionOptions {
@@ -20,6 +22,8 @@ export interface ClientConnectionOptions {
   readonly servers: readonly Address[];
   /** Milliseconds after which a call, or an attempt to connect, fails. */
   readonly timeoutMs: number;
+  /** How connections are encrypted; `undefined` if they are not. */
+  readonly tls?: ClientTlsOptions;
   /** Name and version for the greeting. */
   readonly software: string;
   /** Returns the token, for each connection anew; without it, a server that wants one is of no use. */
@@ -60,8 +64,13 @@ export class ClientConnection {
   #abandon: () => void = () => {};
   #lastError: CacheError | undefined;
 
+  /** What this client's attempts have in common with those of others, beside the server: whom it believes, and who it is. */
+  readonly #attempts: string;
+
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
+    const { tls } = options;
+    this.#attempts = tls === undefined ? "" : JSON.stringify([tls.caCerts, tls.cert, tls.serverName]);
   }
 
   /** The address of the server in use; `undefined` before its greeting. */
@@ -138,7 +147,7 @@ export class ClientConnection {
     await undefined; // the time for it begins at the end of this turn
     for (let left = this.#options.servers.length - 1;; left--) {
       try {
-        return await attemptInTurn(formatAddress(this.#address), () => this.#open(pipeline));
+        return await attemptInTurn(this.#attempts + formatAddress(this.#address), () => this.#open(pipeline));
       } catch (error) {
         if (left === 0 || this.#pipeline !== pipeline || error instanceof AbandonedError) throw error;
         this.#options.onError(this.#describe(error));
@@ -156,7 +165,7 @@ export class ClientConnection {
     let socket: Socket | undefined;
     const abort = new AbortController();
     const opening = (async () => {
-      socket = await connect(this.#address, abort.signal);
+      socket = await connect(this.#address, abort.signal, this.#options.tls);
       return { socket, input: (await greet(socket, { software, token: await token?.() })).input };
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;

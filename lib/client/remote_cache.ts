@@ -19,6 +19,7 @@ import {
   writeKeyed,
   writeSet,
 } from "../wire/calls.ts";
+import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { readData } from "../wire/control.ts";
 import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
 import type { Allowance } from "../wire/protocol_handler.ts";
@@ -33,6 +34,8 @@ export interface RemoteCacheOptions {
   readonly timeoutMs: number;
   /** Milliseconds until an entry stored without a ttl of its own expires; `undefined` leaves this to the server. */
   readonly ttlMs: number | undefined;
+  /** How connections are encrypted; `undefined` if they are not. */
+  readonly tls?: ClientTlsOptions;
   readonly onError: ((error: CacheError) => void) | undefined;
   /** With which the client proves itself to servers, and they to it. */
   readonly token?: TokenSource;
@@ -47,12 +50,13 @@ export class RemoteCache implements OrmucoCache {
   readonly #calls = new CallCounters();
 
   /** Makes the cache; it connects with its first call. */
-  constructor({ servers, timeoutMs, ttlMs, onError, token }: RemoteCacheOptions) {
+  constructor({ servers, timeoutMs, ttlMs, tls, onError, token }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
     this.#onError = onError;
     this.#connection = new ClientConnection({
       servers,
       timeoutMs,
+      tls,
       software: SOFTWARE,
       token,
       onQuiet: () => this.#ping(() => {}),

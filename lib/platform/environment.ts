@@ -1,7 +1,8 @@
 /** Reads settings from the environment and from `.env` in the working directory. It does not know what they mean. */
 
 import { loadSync } from "@std/dotenv";
-import { ConfigError, SETTING_NAMES, type Settings, type SettingText } from "../base/settings.ts";
+import { type ClientSettings, ConfigError, SETTING_NAMES, type Settings, type SettingText } from "../base/settings.ts";
+import type { ClientTlsOptions } from "../base/tls_options.ts";
 
 /** The permissions that reading needs, as flags for Deno. */
 const PERMISSIONS = `--allow-read=.env --allow-env=${SETTING_NAMES.join(",")}`;
@@ -20,6 +21,22 @@ export function readEnvironment(): Settings {
     else if (file[name]) settings.set(name, { text: file[name], from: ".env" });
   }
   return settings;
+}
+
+/**
+ * Reads the files that settings name.
+ *
+ * @throws {ConfigError} If one cannot be read.
+ */
+export function withTls(
+  { tlsFiles, ...settings }: ClientSettings,
+): Omit<ClientSettings, "tlsFiles"> & { tls?: ClientTlsOptions } {
+  if (tlsFiles === undefined) return settings;
+  const [ca, cert, key] = (["TLS_CA", "TLS_CERT", "TLS_KEY"] as const).map((name, i) => {
+    const file = [tlsFiles.caFile, tlsFiles.certFile, tlsFiles.keyFile][i];
+    return file === undefined ? undefined : readable(`${name} (${file})`, () => Deno.readTextFileSync(file));
+  });
+  return { ...settings, tls: { caCerts: ca === undefined ? [] : [ca], cert, key } };
 }
 
 function readable<T>(what: string, read: () => T): T {

@@ -14,6 +14,7 @@ import {
 } from "../wire/hello.ts";
 import { ScramClient } from "./scram.ts";
 import { type Socket, writeAll } from "./socket.ts";
+import { withAlerts } from "./tls_error.ts";
 
 /** The result of a greeting. */
 export interface Greeted {
@@ -60,7 +61,7 @@ export async function greet(socket: Socket, { software, peer, token, nonce, acco
     }
     return { input, server: scram === undefined ? server : await prove(socket, input, scram) };
   } catch (error) {
-    if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw error;
+    if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw withAlerts(error);
     throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
   }
 }

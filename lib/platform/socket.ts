@@ -58,7 +58,7 @@ export function boundAddress(asked: Address, listener: Deno.Listener): Address {
 }
 
 /** A connection that this process has made. */
-export type Socket = Deno.TcpConn | Deno.UnixConn;
+export type Socket = ByteStream & Required<Pick<ByteStream, "ref" | "unref">>;
 
 /**
  * Has small writes sent at once, and connections end whose other side has vanished without a word, after the system's times
@@ -67,19 +67,6 @@ export type Socket = Deno.TcpConn | Deno.UnixConn;
 export function setUp(stream: ByteStream): void {
   stream.setNoDelay?.(true);
   stream.setKeepAlive?.(true);
-}
-
-/** Connects to an address, and sets the socket up; `signal` ends the attempt. */
-export async function connect(address: Address, signal: AbortSignal): Promise<Socket> {
-  if (address.transport === "unix") return await Deno.connect({ transport: "unix", path: address.path });
-  const socket = await Deno.connect({ ...address, signal });
-  try {
-    setUp(socket);
-  } catch (error) {
-    closeQuietly(socket); // macOS: the other side has ended the connection already
-    throw error;
-  }
-  return socket;
 }
 
 /** Whether an error means that the other side, or the network, has ended the connection. */

@@ -1,9 +1,10 @@
-/** Accepts encrypted connections with one certificate, which can be changed at any time. It knows no files and no sockets. */
+/** Accepts encrypted connections with one certificate. It knows no files and no sockets. */
 
 import { EventEmitter } from "node:events";
 import tls from "node:tls";
+import type { BufferAccount } from "../wire/buffer_pool.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import { EncryptedSide, HANDSHAKE_MS, TlsStream, type TlsStreamOptions } from "./tls_stream.ts";
+import { EncryptedSide, HANDSHAKE_MS, TlsStream } from "./tls_stream.ts";
 
 /** A certificate, with those between it and an authority, and its key, all in PEM. */
 export interface KeyPair {
@@ -11,26 +12,31 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** Accepts connections with a certificate. */
+/** Options of {@linkcode TlsAcceptor}. */
+export interface TlsAcceptorOptions {
+  /** Authorities in PEM, of one of which clients must show a certificate; without, none is asked for. */
+  readonly clientCa?: string;
+  /** As in `TlsStreamOptions`. */
+  readonly isDirect?: boolean;
+}
+
+/** Accepts connections with a certificate. For another certificate there is another acceptor. */
 export class TlsAcceptor {
   readonly #server: tls.Server;
-  readonly #clientCa: string | undefined;
+  readonly #isDirect: boolean | undefined;
 
-  /** @param clientCa Authorities in PEM, of one of which clients must show a certificate; without, none is asked for. */
-  constructor(pair: KeyPair, clientCa?: string) {
-    this.#clientCa = clientCa;
+  constructor(pair: KeyPair, { clientCa, isDirect }: TlsAcceptorOptions = {}) {
     const requires = clientCa !== undefined;
+    this.#isDirect = isDirect;
     this.#server = tls.createServer({
-      ...this.#context(pair),
+      cert: pair.cert,
+      key: pair.key,
+      ca: clientCa,
+      minVersion: "TLSv1.2",
       requestCert: requires,
       rejectUnauthorized: requires,
       handshakeTimeout: HANDSHAKE_MS,
     });
-  }
-
-  /** Uses another certificate for connections that are made from now on. */
-  use(pair: KeyPair): void {
-    this.#server.setSecureContext(this.#context(pair));
   }
 
   /**
@@ -39,9 +45,9 @@ export class TlsAcceptor {
    * @param first What the client has sent already.
    * @throws {Error} If there is no agreement; the connection is closed then.
    */
-  async accept(stream: ByteStream, first: Uint8Array, options?: TlsStreamOptions): Promise<TlsStream> {
+  async accept(stream: ByteStream, first: Uint8Array, account?: BufferAccount): Promise<TlsStream> {
     const side = new EncryptedSide(stream);
-    const made = new TlsStream(side, options);
+    const made = new TlsStream(side, { account, isDirect: this.#isDirect });
     // node:tls tells its server of a connection, but not which one it means: so each has a server of its own, which
     // inherits all from the one.
     const own: tls.Server = Object.create(this.#server, {
@@ -56,9 +62,5 @@ export class TlsAcceptor {
     EventEmitter.prototype.emit.call(own, "connection", side);
     await made.handshake(first);
     return made;
-  }
-
-  #context({ cert, key }: KeyPair) {
-    return { cert, key, ca: this.#clientCa, minVersion: "TLSv1.2" } as const;
   }
 }

@@ -84,6 +84,7 @@ export interface TlsStreamOptions {
 
 /** An encrypted connection. */
 export class TlsStream implements ByteStream {
+  readonly isEncrypted = true;
   readonly remoteAddr: Deno.Addr;
   readonly #below: ByteStream;
   readonly #side: EncryptedSide;
@@ -112,10 +113,11 @@ export class TlsStream implements ByteStream {
     this.remoteAddr = side.stream.remoteAddr;
   }
 
-  /** What is known of the other side's certificate; `undefined` where it has shown none. */
-  get peerCertificate(): tls.PeerCertificate | undefined {
-    const certificate = this.#socket?.getPeerCertificate();
-    return certificate?.subject === undefined ? undefined : certificate;
+  /** The names in the other side's certificate: the common name of its subject, and names of hosts. None where it has shown none. */
+  get peerNames(): readonly string[] {
+    const { subject, subjectaltname = "" } = this.#socket?.getPeerCertificate() ?? {};
+    const hosts = [...subjectaltname.matchAll(/(?:^|, )DNS:([^,]+)/g)].map(([, name]) => name);
+    return [...new Set([subject?.CN ?? [], hosts].flat())];
   }
 
   /** Whether it does without node:tls' streams. */
@@ -219,6 +221,14 @@ export class TlsStream implements ByteStream {
 
   setKeepAlive(keepAlive?: boolean): void {
     this.#below.setKeepAlive?.(keepAlive);
+  }
+
+  ref(): void {
+    this.#below.ref?.();
+  }
+
+  unref(): void {
+    this.#below.unref?.();
   }
 
   /** Takes the socket over from node:tls, once all that the handshake has said is written. */

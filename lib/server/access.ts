@@ -84,6 +84,12 @@ export class ConnectionAccess implements Access {
     this.attempt = "granted";
   }
 
+  /** Lets the client do what the names of a certificate allow, which the server's authority has vouched for. */
+  grantCertificate(names: readonly string[]): void {
+    const credentials = names.flatMap((name) => this.rules.credentials.ofCertificate(name));
+    if (credentials.length > 0) this.grant(...credentials);
+  }
+
   authenticate(name: string, secret: string): void {
     if (!this.takesSecrets) {
       this.attempt = "unwelcome";

@@ -2,6 +2,7 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { type Openness, whoMayConnect } from "./who_may_connect.ts";
+import { dayText } from "./encryption.ts";
 
 /** The facts that the lines state. */
 export interface ServerFacts extends Openness {
@@ -13,6 +14,8 @@ export interface ServerFacts extends Openness {
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly peers: readonly Address[];
+  /** When the certificate expires, and whether connections without TLS are refused; `undefined` without TLS. */
+  readonly encryption?: { readonly expiresMs: number; readonly isRequired: boolean };
 }
 
 /** Returns the lines; the first one names the port. */
@@ -32,9 +35,17 @@ export function serverLines(facts: ServerFacts): string[] {
     );
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
+  if (facts.encryption !== undefined) lines.push(`  encryption  ${encryptionText(facts.encryption)}`);
   const [clients, ...warnings] = whoMayConnect(facts);
   lines.push(`  clients     ${clients}`, ...warnings);
   return lines;
+}
+
+function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encryption"]>): string {
+  const others = isRequired
+    ? "connections by TCP without it are refused"
+    : "connections without it are taken too (--tls refuses them)";
+  return `TLS, with a certificate that expires on ${dayText(expiresMs)}; ${others}`;
 }
 
 function limits({ maxSize, maxBytes, limitBytes }: ServerFacts): string {

@@ -7,15 +7,16 @@ import { closeQuietly, isDisconnection, remoteAddress, setUp, writeAll } from ".
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { type AccessRules, ConnectionAccess } from "./access.ts";
 import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
+import type { Encryption } from "./encryption.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
-import { refusalOf, WASTE } from "./refusal.ts";
+import { refusalOf, tooMany, WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
 import type { RefusedPeer } from "./native_handler.ts";
 import type { SessionHost } from "./protocols.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import type { ServerCounters } from "./statistics.ts";
 import type { Turns } from "./turns.ts";
 
@@ -26,6 +27,8 @@ export interface ConnectionHost {
   readonly counters: ServerCounters;
   /** Who may connect. */
   readonly access: AccessRules;
+  /** Accepts clients that encrypt; `undefined` where none may. */
+  readonly encryption?: Encryption;
   /** The turns that all connections share, and the memory for what waits. */
   readonly turns: Turns;
   readonly buffers: Buffers;
@@ -47,43 +50,36 @@ const MAX_PUSHED_BYTES = 1024 * 1024;
 const PARTING_LIMIT_MS = 500;
 const PARTING_READS = 16;
 
+/** Units of work that a handshake costs. */
+const HANDSHAKE_UNITS = 1024;
+
+/** What is to be said to a client on a stream that has said nothing yet. */
+function encryptionOf(stream: ByteStream, encryption: Encryption | undefined): SessionOptions["encryption"] {
+  if (stream.isEncrypted === true || encryption === undefined) return "impossible";
+  return encryption.isRequired && stream.remoteAddr.transport === "tcp" ? "required" : "possible";
+}
+
 /** A connection of a client, which may turn out to be a peer. */
 export class Connection implements BufferHolder, Doing {
   isReading = false;
   received = 0;
   /** Who the client is, and what it may do. */
-  readonly access: ConnectionAccess;
+  access!: ConnectionAccess;
   #hasFailed = false;
-  readonly #stream: ByteStream;
+  #stream!: ByteStream;
   readonly #host: ConnectionHost;
-  readonly #session: Session;
-  readonly #outbox: Outbox;
+  #session!: Session;
+  #outbox!: Outbox;
   readonly #patience: Patience;
   readonly #held: HeldBuffers;
   #hasEnded = false;
 
   /** @param nowMs The time, by the clock of those who call `look`. */
   constructor(stream: ByteStream, host: ConnectionHost, nowMs = 0) {
-    this.#stream = stream;
     this.#host = host;
     this.#patience = new Patience(nowMs);
     this.#held = host.buffers.of(this);
-    this.#outbox = new Outbox({
-      stream,
-      output: new FrameWriter(this.#held),
-      limitBytes: MAX_PUSHED_BYTES,
-      traffic: host.counters,
-      onError: (error) => this.#fail(error),
-    });
-    this.access = new ConnectionAccess(host.access, stream);
-    this.#session = new Session(host.session, this.access, {
-      input: new FrameReader(this.#held),
-      output: this.#outbox.output,
-      remoteAddress: remoteAddress(stream),
-      allowance: host.turns,
-      mayPush: () => !this.#outbox.isFull,
-      onPush: () => this.#outbox.flushSoon(),
-    });
+    this.#use(stream);
   }
 
   /** Address of the client, for log lines. */
@@ -162,7 +158,7 @@ export class Connection implements BufferHolder, Doing {
     if (head.length === 0) return this.close();
     this.#hasEnded = true;
     this.#session.abandon();
-    writeAll(this.#stream, refusalOf(head, message)).catch(() => {}).finally(() => this.close());
+    writeAll(this.#stream, refusalOf(head, tooMany(message))).catch(() => {}).finally(() => this.close());
   }
 
   /** Ends the connection at once, and frees what it holds, though a read or a write may be under way. */
@@ -175,6 +171,29 @@ export class Connection implements BufferHolder, Doing {
   close(): void {
     this.#hasEnded = true;
     closeQuietly(this.#stream);
+  }
+
+  /** Begins anew on a stream: nothing is known of the client. */
+  #use(stream: ByteStream): void {
+    const host = this.#host;
+    this.#stream = stream;
+    this.#outbox = new Outbox({
+      stream,
+      output: new FrameWriter(this.#held),
+      limitBytes: MAX_PUSHED_BYTES,
+      traffic: host.counters,
+      onError: (error) => this.#fail(error),
+    });
+    this.access = new ConnectionAccess(host.access, stream);
+    this.#session = new Session(host.session, this.access, {
+      input: new FrameReader(this.#held),
+      output: this.#outbox.output,
+      remoteAddress: remoteAddress(stream),
+      allowance: host.turns,
+      encryption: encryptionOf(stream, host.encryption),
+      mayPush: () => !this.#outbox.isFull,
+      onPush: () => this.#outbox.flushSoon(),
+    });
   }
 
   /** Answers all requests of one read with one write, again and again. */
@@ -208,9 +227,26 @@ export class Connection implements BufferHolder, Doing {
         if (state !== "output-full") break;
       }
       if (state === "closing") return await this.#part();
+      if (session.wantsEncryption) return await this.#encrypt();
       if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
       if (host.isStopping() && !input.isFull) return await this.#sayStopping();
     }
+  }
+
+  /** Makes the handshake of a client that encrypts, and serves it then. */
+  async #encrypt(): Promise<void> {
+    const { encryption, turns } = this.#host;
+    const { input } = this.#session;
+    const first = input.slice(input.from, input.to).slice();
+    this.#session.release();
+    turns.spend(HANDSHAKE_UNITS);
+    if (turns.isOver) await turns.next(false);
+    const stream = await encryption!.accept(this.#stream, first, this.#held);
+    if (stream === undefined) return;
+    if (this.#hasEnded) return stream.close();
+    this.#use(stream);
+    this.access.grantCertificate(stream.peerNames);
+    return await this.#serve();
   }
 
   /** Writes the last reply, and gives the client a moment to read it. */

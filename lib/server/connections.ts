@@ -4,6 +4,7 @@
  */
 
 import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
+import type { ByteStream } from "../platform/byte_stream.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { Listener } from "./listener.ts";
 import { hostOf, type LimitedLog } from "./limited_log.ts";
@@ -181,6 +182,8 @@ export class Connections implements Part {
     log.say("refused", address, `Client ${address} is refused: this server takes ${limit} at most`);
     if (this.#turnedAway >= MAX_TURNED_AWAY) return closeQuietly(socket);
     this.#turnedAway++;
-    refuse(socket, `this server takes ${limit} at most`).finally(() => this.#turnedAway--);
+    const { encryption } = this.#host;
+    const encrypt = encryption && ((stream: ByteStream, first: Uint8Array) => encryption.accept(stream, first));
+    refuse(socket, `this server takes ${limit} at most`, encrypt).finally(() => this.#turnedAway--);
   }
 }

@@ -16,6 +16,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
+import { type ServerTlsOptions, whyNoTls } from "../base/tls_options.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
 import { type CredentialOptions, type CredentialSource, credentialSources } from "./credential_sources.ts";
 import { printable } from "./limited_log.ts";
@@ -113,6 +114,12 @@ export interface ServerOptions extends CredentialOptions {
    */
   maxItemBytes?: number;
   /**
+   * How connections are encrypted, those of clients and peers alike; without it they are not. Needs Deno 2.8.1 or later.
+   *
+   * @default {undefined}
+   */
+  tls?: ServerTlsOptions;
+  /**
    * Called with each line that the server logs: where it listens, what its peers do, what fails. An error that `log`
    * throws is ignored.
    *
@@ -152,6 +159,7 @@ export interface ResolvedServerOptions {
   /** Where credentials come from; none where nobody is asked who they are. */
   readonly credentials: readonly CredentialSource[];
   readonly insecure: boolean;
+  readonly tls: ServerTlsOptions | undefined;
   /** Passes a line to the caller's `log`; it does not throw. */
   readonly log: (line: string) => void;
 }
@@ -205,6 +213,7 @@ export function resolveServerOptions(
     maxItemBytes,
     credentials: credentialSources(options, peers.length > 0),
     insecure: options.insecure ?? false,
+    tls: options.tls === undefined ? undefined : checkedTls(options.tls),
     log: (line) => sayTo(log, line),
   };
 }
@@ -239,6 +248,15 @@ function checkedPeer(peer: string): Address {
   const address = parseAddress(peer);
   if (address?.transport === "tcp" && address.port > 0) return address;
   throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
+}
+
+/** Returns options for TLS. */
+function checkedTls(tls: ServerTlsOptions): ServerTlsOptions {
+  const why = whyNoTls(Deno.version.deno);
+  if (why !== undefined) throw new RangeError(`Cannot create server: ${why}`);
+  const missing = (["certFile", "keyFile"] as const).find((name) => typeof tls[name] !== "string" || tls[name] === "");
+  if (missing === undefined) return tls;
+  throw new RangeError(`Cannot create server: tls.${missing} must be the name of a file: received "${tls[missing]}"`);
 }
 
 /** Throws a `RangeError` if `maxForgotten` is out of range, or its fingerprints would leave too little of `maxBytes` for entries. */

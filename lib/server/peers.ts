@@ -7,6 +7,7 @@ import { type Address, formatAddress } from "../base/address.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { Token } from "../base/token.ts";
 import { ReflectedError } from "../wire/control.ts";
+import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { FrameReader } from "../wire/frame.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
@@ -16,7 +17,8 @@ import type { ByteStream } from "../platform/byte_stream.ts";
 import { type Part, within } from "./part.ts";
 import { PeerConnection } from "./peer_connection.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
-import { closeQuietly, connect, isDisconnection, type Socket } from "../platform/socket.ts";
+import { connect } from "../platform/connect.ts";
+import { closeQuietly, isDisconnection, type Socket } from "../platform/socket.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
@@ -49,6 +51,8 @@ export interface PeersOptions {
   readonly turns: Turns;
   /** The memory for what waits. */
   readonly buffers: Buffers;
+  /** How connections to peers are encrypted; without it they are not. */
+  readonly tls?: () => Promise<ClientTlsOptions>;
 }
 
 /** Milliseconds between attempts to reach a peer: the first pause, which doubles up to the last. */
@@ -279,7 +283,7 @@ export class Peers implements Part {
     limit.signal.addEventListener("abort", () => socket && closeQuietly(socket));
     signal.addEventListener("abort", end);
     try {
-      const opened = socket = await connect(listed.address, limit.signal);
+      const opened = socket = await connect(listed.address, limit.signal, await this.#options.tls?.());
       const holder = { remoteAddress: listed.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
       const { input, server } = await this.#greet(socket, held);

@@ -19,13 +19,14 @@ export interface ProtocolRefusal {
 }
 
 const NATIVE = 0;
-const TLS = 0x16;
+/** The first byte of TLS, under which any protocol is spoken. */
+export const TLS = 0x16;
 
 /** Protocols by first byte; all others are memcached's text protocol. */
 const PROTOCOLS: ReadonlyMap<number, StartProtocol> = new Map<number, StartProtocol>([
   [NATIVE, (host, context) => new NativeHandler(host, context)],
   [REQUEST_MAGIC, (host, context) => new BinaryHandler(host, context)],
-  [TLS, () => ({ code: "unsupported-protocol", message: "this port does not speak TLS" })],
+  [TLS, () => ({ code: "unsupported-protocol", message: "TLS is not spoken here" })],
 ]);
 
 /** The protocol of a connection whose first byte is `firstByte`. */

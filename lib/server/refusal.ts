@@ -7,6 +7,7 @@ import type { ByteStream } from "../platform/byte_stream.ts";
 import { closeQuietly, writeAll } from "../platform/socket.ts";
 import { writeError } from "../wire/control.ts";
 import { FrameWriter, REPLY } from "../wire/frame.ts";
+import { TLS } from "./protocols.ts";
 import { refusedRequest, REQUEST_MAGIC } from "../memcached/binary_packet.ts";
 
 /** Milliseconds for the first bytes; then memcached's text is sent, which memcached sends unasked. */
@@ -16,14 +17,32 @@ export const HEAD_BYTES = 24;
 /** Reads after the reply: what nobody has read would cut it off. */
 const PARTING_READS = 16;
 const NATIVE = 0;
-const TLS = 0x16;
-const TEXT = "Too many open connections";
+
+/** Makes a handshake; returns nothing where there is no agreement. */
+export type Encrypt = (stream: ByteStream, first: Uint8Array) => Promise<ByteStream | undefined>;
 
 /** Where what nobody will look at is read to; all may use it at once. */
 export const WASTE: Uint8Array = new Uint8Array(16 * 1024);
 
-/** Sends the reason, and ends the connection within a second. `message` is for clients of our own protocol. */
-export async function refuse(stream: ByteStream, message: string): Promise<void> {
+/** What is said to a client that is refused: to one of our own protocol, and to one of memcached's. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly text: string;
+}
+
+/** What a client is told that does not encrypt, by a server that wants it. */
+export const TLS_ONLY: Refusal = {
+  code: "tls-required",
+  message: "this server takes connections with TLS only",
+  text: "TLS is required",
+};
+
+/**
+ * Sends the reason why there is no place, and ends the connection within a second. `message` is for clients of our own
+ * protocol, `encrypt` for those that begin a handshake.
+ */
+export async function refuse(stream: ByteStream, message: string, encrypt?: Encrypt): Promise<void> {
   const end = setTimeout(() => closeQuietly(stream), 2 * WAIT_MS);
   let silence: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -32,7 +51,11 @@ export async function refuse(stream: ByteStream, message: string): Promise<void>
     const reading = stream.read(head);
     const count = await Promise.race([reading, silent]);
     if (count === null) return;
-    await writeAll(stream, refusalOf(head.subarray(0, count), message));
+    if (count > 0 && head[0] === TLS && encrypt !== undefined) {
+      const encrypted = await encrypt(stream, head.subarray(0, count));
+      return encrypted && await refuse(encrypted, message);
+    }
+    await writeAll(stream, refusalOf(head.subarray(0, count), tooMany(message)));
     await stream.closeWrite();
     if (count === 0) await reading;
     for (let reads = 0; reads < PARTING_READS; reads++) if (await stream.read(WASTE) === null) return;
@@ -45,12 +68,17 @@ export async function refuse(stream: ByteStream, message: string): Promise<void>
   }
 }
 
+/** What a client is told that there is no place for. */
+export function tooMany(message: string): Refusal {
+  return { code: "too-many-connections", message, text: "Too many open connections" };
+}
+
 /** The refusal, in the protocol of a connection's first bytes. */
-export function refusalOf(head: Uint8Array, message: string): Uint8Array {
+export function refusalOf(head: Uint8Array, { code, message, text }: Refusal): Uint8Array {
   const [first] = head;
-  if (first === REQUEST_MAGIC) return refusedRequest(head, TEXT);
-  if (first !== NATIVE && first !== TLS) return new TextEncoder().encode(`ERROR ${TEXT}\r\n`);
+  if (first === REQUEST_MAGIC) return refusedRequest(head, text);
+  if (first !== NATIVE && first !== TLS) return new TextEncoder().encode(`ERROR ${text}\r\n`);
   const output = new FrameWriter();
-  writeError(output, REPLY.closing, { code: "too-many-connections", message });
+  writeError(output, REPLY.closing, { code, message });
   return output.taken();
 }

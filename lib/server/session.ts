@@ -8,8 +8,8 @@ import type { PeerHello } from "../wire/hello.ts";
 import { type Allowance, type HandlerState, NO_LIMIT, type ProtocolHandler } from "../wire/protocol_handler.ts";
 import type { ConnectionAccess } from "./access.ts";
 import { type NativeContext, NativeHandler, type RefusedPeer } from "./native_handler.ts";
-import { protocolOf, type SessionHost } from "./protocols.ts";
-import { HEAD_BYTES } from "./refusal.ts";
+import { protocolOf, type SessionHost, TLS } from "./protocols.ts";
+import { HEAD_BYTES, refusalOf, TLS_ONLY } from "./refusal.ts";
 
 /** Options of one {@linkcode Session}. */
 export interface SessionOptions {
@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly remoteAddress?: string;
   /** The work that the client may cause before others have their turn; no limit by default. */
   readonly allowance?: Allowance;
+  /** Whether the client may begin to encrypt, or has to; it cannot by default. */
+  readonly encryption?: "impossible" | "possible" | "required";
   /** Tells whether there is room for output that no request asked for; there is by default. */
   readonly mayPush?: () => boolean;
   /** Told that there is such output. */
@@ -45,6 +47,9 @@ export class Session implements NativeContext {
   readonly remoteAddress: string;
   /** The work that the client may cause before others have their turn. */
   readonly allowance: Allowance;
+  /** Whether the client has begun a handshake of TLS: the caller takes it over, and what follows is another session. */
+  wantsEncryption = false;
+  readonly #encryption: NonNullable<SessionOptions["encryption"]>;
   readonly #host: SessionHost;
   readonly #mayPush: () => boolean;
   readonly #onPush: () => void;
@@ -54,9 +59,11 @@ export class Session implements NativeContext {
   constructor(
     host: SessionHost,
     access: ConnectionAccess,
-    { input, output, remoteAddress = "", allowance = NO_LIMIT, mayPush = () => true, onPush = () => {} }:
-      SessionOptions = {},
+    options: SessionOptions = {},
   ) {
+    const { input, output, remoteAddress = "", allowance = NO_LIMIT, encryption = "impossible" } = options;
+    const { mayPush = () => true, onPush = () => {} } = options;
+    this.#encryption = encryption;
     this.#host = host;
     this.access = access;
     this.input = input ?? new FrameReader();
@@ -81,7 +88,7 @@ export class Session implements NativeContext {
   run(): HandlerState {
     if (this.#closing) return "closing";
     this.#handler ??= this.#begin();
-    if (this.#handler === undefined) return "needs-input";
+    if (this.#handler === undefined) return this.#closing ? "closing" : "needs-input";
     const { counters } = this.#host;
     const { requests } = counters;
     const state = this.#closing ? "closing" : this.#handler.run();
@@ -122,6 +129,8 @@ export class Session implements NativeContext {
   #begin(): ProtocolHandler | undefined {
     const firstByte = this.input.firstByte();
     if (firstByte < 0) return undefined;
+    const isTls = firstByte === TLS && this.#encryption !== "impossible";
+    if (isTls || this.#encryption === "required") return this.#encryptOrRefuse(isTls);
     const { bytes, from, to } = this.input;
     this.head = bytes.slice(from, Math.min(to, from + HEAD_BYTES));
     const started = protocolOf(firstByte)(this.#host, this);
@@ -129,5 +138,15 @@ export class Session implements NativeContext {
     this.#host.counters.protocolErrors++;
     this.close(started.code, started.message);
     return this.#handler;
+  }
+
+  /** Leaves a handshake to the caller; says to anybody else that this server wants one. */
+  #encryptOrRefuse(isTls: boolean): undefined {
+    this.wantsEncryption = isTls;
+    if (isTls) return undefined;
+    const { input, output } = this;
+    this.#closing = true;
+    this.#host.counters.refusals++;
+    output.bytes(refusalOf(input.slice(input.from, input.to), TLS_ONLY));
   }
 }

@@ -25,6 +25,12 @@ export interface ServerCounters {
   /** Credentials that were shown: those that were good, and those that were not. */
   logins: number;
   loginsFailed: number;
+  /** Handshakes of TLS that succeeded, and that failed. */
+  tlsHandshakes: number;
+  tlsFailures: number;
+  /** Times that another certificate was taken up, and that one could not be. */
+  certificateRenewals: number;
+  certificateFaults: number;
   bytesReceived: number;
   bytesSent: number;
 }
@@ -40,6 +46,10 @@ export function newCounters(): ServerCounters {
     connectionsWithdrawn: 0,
     requests: 0,
     refusals: 0,
+    tlsHandshakes: 0,
+    tlsFailures: 0,
+    certificateRenewals: 0,
+    certificateFaults: 0,
     protocolErrors: 0,
     logins: 0,
     loginsFailed: 0,
@@ -55,6 +65,8 @@ export interface StatisticsSource {
   readonly uptimeMs: number;
   readonly connections: number;
   readonly buffers: Pick<Buffers, "bytes" | "maxBytes" | "cuts">;
+  /** When the certificate expires; 0 without one. */
+  readonly certificateExpiresMs: number;
   readonly turns: Pick<Turns, "waits">;
   readonly gossip: GossipTotals;
   readonly peers: PeerStats[];
@@ -62,7 +74,7 @@ export interface StatisticsSource {
 
 /** Returns the statistics of a server. */
 export function serverStats(source: StatisticsSource): ServerStats {
-  const { store, counters, uptimeMs, connections, buffers, turns, gossip, peers } = source;
+  const { store, counters, uptimeMs, connections, buffers, certificateExpiresMs, turns, gossip, peers } = source;
   return {
     server: SOFTWARE,
     uptimeMs: Math.round(uptimeMs),
@@ -72,6 +84,7 @@ export function serverStats(source: StatisticsSource): ServerStats {
     ...store.stats(),
     connections,
     ...counters,
+    certificateExpiresMs,
     connectionsCut: buffers.cuts,
     turnsWaited: turns.waits,
     bufferBytes: buffers.bytes,

@@ -2,10 +2,10 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { parseAddress } from "../../lib/base/address.ts";
+import { connect } from "../../lib/platform/connect.ts";
 import {
   boundAddress,
   closeQuietly,
-  connect,
   isDisconnection,
   listen,
   remoteAddress,

@@ -74,6 +74,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     maxItemBytes: 1024 * 1024,
     credentials: [],
     insecure: false,
+    tls: undefined,
   });
   assertStrictEquals(typeof log, "function");
 });

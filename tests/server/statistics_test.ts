@@ -12,6 +12,7 @@ function statsOf(store: Store) {
   return serverStats({
     store,
     counters: newCounters(),
+    certificateExpiresMs: 0,
     uptimeMs: 5.4,
     connections: 6,
     buffers: { bytes: 7, maxBytes: 8, cuts: 9 },
