@@ -20,7 +20,7 @@ import { readEnvironment } from "./lib/platform/environment.ts";
 import { serverLines } from "./lib/server/banner.ts";
 import type { AccessRules } from "./lib/server/access.ts";
 import { Attempts } from "./lib/server/attempts.ts";
-import { Buffers, cutLine } from "./lib/server/buffers.ts";
+import { type Buffers, loggedBuffers } from "./lib/server/buffers.ts";
 import { Connections } from "./lib/server/connections.ts";
 import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
@@ -102,11 +102,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#options = resolved;
     const { log, maxConnections, maxConnectionsPerAddress, maxBuffers, idleTimeoutMs } = resolved;
     const limitedLog = new LimitedLog(log);
-    this.#buffers = new Buffers({
-      maxBytes: maxBuffers,
-      onCut: ({ remoteAddress }, bytes) =>
-        limitedLog.say("cut", remoteAddress, cutLine(remoteAddress, bytes, maxBuffers)),
-    });
+    this.#buffers = loggedBuffers(maxBuffers, limitedLog);
     const [buffers, turns] = [this.#buffers, this.#turns];
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [newStore(resolved, id), this.#counters];

@@ -147,7 +147,10 @@ export class TlsStream implements ByteStream {
         if (arrived.length > 0) this.#side.push(Buffer.from(arrived));
         if (this.#secured !== undefined) break;
         const count = await this.#below.read(this.#encrypted);
-        if (count === null) throw new Error("the other side has ended the connection");
+        if (count === null) {
+          await pause(0); // node:tls says a moment later what was wrong with the bytes before
+          throw new Error("the other side has ended the connection");
+        }
         arrived = this.#encrypted.subarray(0, count);
       }
       if (this.#failure !== undefined) throw this.#failure;

@@ -4,6 +4,7 @@
  */
 
 import { type BufferAccount, forgetBuffer, keptBytes } from "../wire/buffer_pool.ts";
+import type { LimitedLog } from "./limited_log.ts";
 
 /** Whoever holds buffers. */
 export interface BufferHolder {
@@ -118,6 +119,13 @@ export class Buffers {
     queueMicrotask(() => holder.cut()); // not now: it may be about to write into its buffers
     return true;
   }
+}
+
+/** Makes buffers that log which connections are ended. */
+export function loggedBuffers(maxBytes: number, log: LimitedLog): Buffers {
+  const onCut = ({ remoteAddress }: BufferHolder, bytes: number) =>
+    log.say("cut", remoteAddress, cutLine(remoteAddress, bytes, maxBytes));
+  return new Buffers({ maxBytes, onCut });
 }
 
 /** Returns the line for the log on a connection that was ended to make room. */
