@@ -224,9 +224,9 @@ export function clientOptions(settings: Settings): ClientSettings {
   if (serverHost !== undefined) refuseSecurity(settings);
   const { tls = files.caFile !== undefined, caFile, certFile, keyFile } = files;
   checkPair(settings);
-  const tlsFiles = tls ? { caFile, certFile, keyFile } : undefined;
   const port = serverPort ?? DEFAULT_PORT;
   const servers = (serverHost ?? []).map((host) => formatAddress(parseAddress(host, { port })!));
+  const tlsFiles = tls && servers.length > 0 ? { caFile, certFile, keyFile } : undefined;
   const options = { servers, timeoutMs, ttlMs, maxSize, renewOnHit, tlsFiles };
   if (servers.length === 0) return options; // a token may be another program's
   const { authToken, authTokenFile } = SETTINGS;

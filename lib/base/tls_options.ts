@@ -45,9 +45,9 @@ export interface ServerTlsOptions {
    */
   clientCaFile?: string;
   /**
-   * Whether connections by TCP that are not encrypted are refused.
+   * Whether connections by TCP that are not encrypted are refused; with `clientCaFile` they always are.
    *
-   * @default {whether `clientCaFile` is given}
+   * @default {false}
    */
   required?: boolean;
 }

@@ -25,7 +25,7 @@ export interface EncryptionOptions {
   readonly nowMs?: () => number;
 }
 
-/** Milliseconds between looks at the files. A fault has to be seen twice: a file may be half written. */
+/** Milliseconds between looks at the files. What is new is used when it has been seen twice: a file may be half written. */
 const LOOK_MS = 1000;
 /** Part of a certificate's lifetime that is left when it should have been renewed. */
 const LATE_PART = 1 / 3;
@@ -45,18 +45,17 @@ export class Encryption implements Part {
   readonly #nowMs: () => number;
   #acceptor: TlsAcceptor | undefined;
   #certificate: Certificate | undefined;
-  /** What the files held when it was last used, or found not to be usable. */
-  #seen = "";
-  /** What was wrong at the last look, and whether that has been said. */
-  #fault = "";
-  #hasSaid = false;
+  /** What the files held at the last look; when they were judged last; and when the certificate in use was read. */
+  #found = "";
+  #judged = "";
+  #used = "";
   #said: "nothing" | "late" | "expired" = "nothing";
   #timer: ReturnType<typeof setInterval> | undefined;
   #looking: Promise<void> | undefined;
 
   constructor(options: EncryptionOptions) {
-    const { clientCaFile, required = clientCaFile !== undefined } = options.tls;
-    this.isRequired = required;
+    const { clientCaFile, required = false } = options.tls;
+    this.isRequired = required || clientCaFile !== undefined; // a door without a lock beside one with a lock is none
     this.#options = options;
     this.#nowMs = options.nowMs ?? Date.now;
   }
@@ -77,8 +76,10 @@ export class Encryption implements Part {
    * @throws {Error} If they cannot be used, or if who shows no certificate is let in though one is required.
    */
   async start(): Promise<void> {
+    this.#certificate = undefined;
     try {
       await this.#use(await this.#read());
+      this.#judged = this.#used;
     } catch (error) {
       throw new Error(`Cannot start server: ${(error as Error).message}`, { cause: error });
     }
@@ -115,34 +116,33 @@ export class Encryption implements Part {
     return { caCerts, ...this.#certificate?.pair };
   }
 
-  /** Looks at the files; with `isAsked`, what is wrong is said at once, and also if it has been said before. A timer calls this. */
+  /** Looks at the files. With `isAsked` what is new is used at once, and something is said in any case. A timer calls this. */
   look(isAsked = false): Promise<void> {
-    if (this.#looking !== undefined) return this.#looking;
+    if (this.#looking !== undefined) return isAsked ? this.#looking.then(() => this.look(true)) : this.#looking;
     return this.#looking = this.#look(isAsked).finally(() => this.#looking = undefined);
   }
 
   async #look(isAsked: boolean): Promise<void> {
     const { log, counters } = this.#options;
-    try {
-      const content = await this.#read();
-      const isSame = JSON.stringify(content) === this.#seen;
-      if (!isSame) {
+    const content = await this.#read().catch((error: Error) => error);
+    const text = content instanceof Error ? content.message : JSON.stringify(content);
+    const isSettled = isAsked || text === this.#found;
+    this.#found = text;
+    if (text === this.#judged) {
+      if (isAsked) log(`TLS: the files are as they were; the certificate is valid until ${dayText(this.expiresMs)}`);
+    } else if (isSettled) {
+      this.#judged = text;
+      if (text === this.#used) return log("TLS: the files hold the certificate that is in use again");
+      try {
+        if (content instanceof Error) throw content;
         await this.#use(content);
         counters.certificateRenewals++;
         log(`TLS: the certificate has been renewed, and is valid until ${dayText(this.expiresMs)}`);
-      } else if (isAsked) {
-        log(`TLS: the certificate is the same as before, and is valid until ${dayText(this.expiresMs)}`);
-      }
-      this.#fault = "";
-      this.#hasSaid = false;
-    } catch (error) {
-      const { message } = error as Error;
-      if (isAsked || (message === this.#fault && !this.#hasSaid)) {
-        this.#hasSaid = true;
+      } catch (error) {
         counters.certificateFaults++;
-        log(`TLS: the certificate that is valid until ${dayText(this.expiresMs)} is kept: ${message}`);
-      } else if (message !== this.#fault) this.#hasSaid = false;
-      this.#fault = message;
+        const { message } = error as Error;
+        log(`TLS: the certificate that is valid until ${dayText(this.expiresMs)} stays in use: ${message}`);
+      }
     }
     this.#warn();
   }
@@ -178,7 +178,7 @@ export class Encryption implements Part {
     }
     this.#acceptor = acceptor;
     this.#certificate = certificate;
-    this.#seen = JSON.stringify(content);
+    this.#used = JSON.stringify(content);
     this.#said = "nothing";
   }
 

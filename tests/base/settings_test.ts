@@ -13,6 +13,7 @@ const NO_CLIENT_SETTINGS = {
   ttlMs: undefined,
   maxSize: undefined,
   renewOnHit: undefined,
+  tlsFiles: undefined,
 };
 const NO_SERVER_SETTINGS = {
   listen: undefined,
@@ -33,9 +34,10 @@ const NO_SERVER_SETTINGS = {
   authFile: undefined,
   peerToken: undefined,
   peerTokenFile: undefined,
+  tls: undefined,
 };
 
-const UNSUPPORTED = ["TLS_CERT", "TLS_KEY", "TLS_CA", "HTTP_ON"];
+const UNSUPPORTED = ["HTTP_ON"];
 
 Deno.test("SETTING_NAMES lists every variable when those not yet supported are counted", () => {
   assertEquals(
@@ -45,6 +47,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
       ...["CACHE_MAX_ITEM_BYTES", "CACHE_MAX_FORGOTTEN", "CACHE_MAX_BUFFERS", "CACHE_IDLE_TIMEOUT"],
       ...["CACHE_MAX_CONNECTIONS", "CACHE_MAX_CONNECTIONS_PER_ADDRESS"],
       ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE"],
+      ...["TLS", "TLS_CERT", "TLS_KEY", "TLS_CA", "TLS_CLIENT_CA"],
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
     ].sort(),
   );
@@ -83,10 +86,21 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     AUTH_FILE: "auth",
     PEER_TOKEN: "secret-of-peers",
     PEER_TOKEN_FILE: "peers",
+    TLS: "true",
+    TLS_CERT: "/cert.pem",
+    TLS_KEY: "/key.pem",
+    TLS_CA: "/ca.pem",
+    TLS_CLIENT_CA: "/clients.pem",
   });
+  const files = { caFile: "/ca.pem", certFile: "/cert.pem", keyFile: "/key.pem" };
   const token = { authToken: "web:secret-of-web", authTokenFile: "/run/secrets/token" };
   const shared = { maxSize: 500, ttlMs: 60_000, renewOnHit: false, ...token };
-  assertEquals(clientOptions(all), { ...shared, servers: ["cache-1:9", "cache-2:7"], timeoutMs: 2500 });
+  assertEquals(clientOptions(all), {
+    ...shared,
+    servers: ["cache-1:9", "cache-2:7"],
+    timeoutMs: 2500,
+    tlsFiles: files,
+  });
   assertEquals(serverOptions(all), {
     ...shared,
     listen: "0.0.0.0:9",
@@ -102,7 +116,36 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     authFile: "auth",
     peerToken: "secret-of-peers",
     peerTokenFile: "peers",
+    tls: { ...files, clientCaFile: "/clients.pem", required: true },
   });
+});
+
+Deno.test("clientOptions() encrypts when TLS says so, or TLS_CA is given and TLS does not say otherwise", () => {
+  const filesOf = (texts: Record<string, string>) => clientOptions(settings({ SERVER_HOST: "a", ...texts })).tlsFiles;
+  const none = { caFile: undefined, certFile: undefined, keyFile: undefined };
+  assertEquals(filesOf({ TLS: "yes" }), none);
+  assertEquals(filesOf({ TLS_CA: "/ca" }), { ...none, caFile: "/ca" });
+  assertEquals(filesOf({ TLS: "no", TLS_CA: "/ca" }), undefined);
+  assertEquals(filesOf({ TLS_CERT: "/c", TLS_KEY: "/k" }), undefined);
+  assertEquals(clientOptions(settings({ TLS: "yes" })).tlsFiles, undefined);
+});
+
+Deno.test("clientOptions() and serverOptions() refuse settings for TLS that are of no use alone", () => {
+  const cases: [Record<string, string>, string, typeof serverOptions | undefined][] = [
+    [{ TLS_CERT: "/c" }, "Cannot use TLS_CERT (environment): it needs TLS_KEY beside it", undefined],
+    [{ TLS_KEY: "/k" }, "Cannot use TLS_KEY (environment): it needs TLS_CERT beside it", undefined],
+    ...["TLS", "TLS_CA", "TLS_CLIENT_CA"].map((name): [Record<string, string>, string, typeof serverOptions] => [
+      { [name]: "1" },
+      `Cannot use ${name} (environment): a server needs TLS_CERT and TLS_KEY beside it`,
+      serverOptions,
+    ]),
+  ];
+  for (const [texts, message, only] of cases) {
+    for (const read of only === undefined ? [clientOptions, serverOptions] : [only]) {
+      assertStrictEquals(assertThrows(() => read(settings(texts)), ConfigError).message, message);
+    }
+  }
+  assertEquals(serverOptions(settings({ TLS: "false" })).tls, undefined);
 });
 
 interface Row {
@@ -132,10 +175,17 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   SERVER_HOST: (found) => clientOptions(found).servers,
   LISTEN_ON: (found) => serverOptions(found).listen,
   PEERS: (found) => serverOptions(found).peers,
+  TLS: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).tlsFiles,
   GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
 };
 
 const ROWS: Row[] = [
+  {
+    name: "TLS",
+    allowed: "true, false, 1, 0, yes or no",
+    good: [["no", undefined], ["1", { caFile: undefined, certFile: undefined, keyFile: undefined }]],
+    bad: ["on", "required"],
+  },
   {
     name: "CACHE_MAX_SIZE",
     allowed: "a whole number of entries from 1 to 16777215",
