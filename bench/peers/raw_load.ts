@@ -20,6 +20,8 @@ export interface RawLoad {
   seconds: number;
   /** Milliseconds to wait between batches. */
   pauseMs?: number;
+  /** File of the authority whose certificate the server shows; without it the connections are not encrypted. */
+  caFile?: string;
   seed?: number;
 }
 
@@ -96,8 +98,12 @@ export function keyName(i: number): string {
 async function run(load: RawLoad): Promise<RawFigures> {
   const protocol = PROTOCOLS[load.protocol];
   const connections = await Promise.all(Array.from({ length: load.connections }, async () => {
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port: load.port });
-    connection.setNoDelay(true);
+    const socket = await Deno.connect({ hostname: "127.0.0.1", port: load.port });
+    socket.setNoDelay(true);
+    const { caFile } = load;
+    const connection = caFile === undefined
+      ? socket
+      : await Deno.startTls(socket, { hostname: "localhost", caCerts: [Deno.readTextFileSync(caFile)] });
     await protocol.hello(connection);
     return connection;
   }));

@@ -1,8 +1,9 @@
 /** Reads a certificate and its key from files, and says what is wrong with them. It accepts and makes no connections. */
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey } from "node:crypto";
 import { type KeyPair, TlsAcceptor } from "./tls_acceptor.ts";
 import { pipe } from "./pipe.ts";
+import { certificatesIn, parsed } from "./x509.ts";
 import { secured } from "./tls_connector.ts";
 
 /** A certificate that is as it should be, but that it may have expired. */
@@ -52,20 +53,6 @@ export async function checkedCertificate(pair: KeyPair): Promise<Certificate> {
   return { pair, isDirect, validFromMs: Date.parse(validFrom), expiresMs: Date.parse(validTo) };
 }
 
-/** Returns the certificates of a text in PEM, one or more. @throws {RangeError} If one of them is damaged. */
-export function certificatesIn(setting: string, pem: string): X509Certificate[] {
-  const blocks = pem.split(/(?=-----BEGIN CERTIFICATE-----)/).filter((block) =>
-    block.startsWith("-----BEGIN CERTIFICATE")
-  );
-  if (blocks.length === 0) throw new RangeError(`${setting} holds no certificate in PEM`);
-  return blocks.map((block) =>
-    parsed(`${setting} holds a certificate of which only a part is there`, () => {
-      if (!/-----END CERTIFICATE-----/.test(block)) throw new Error("its end is missing");
-      return new X509Certificate(block);
-    })
-  );
-}
-
 /** Makes a handshake with a pair within this process, and passes a byte each way. */
 async function checkHandshake(pair: KeyPair, isDirect: boolean): Promise<void> {
   const [near, far] = pipe();
@@ -109,14 +96,5 @@ export async function letsStrangersIn(acceptor: TlsAcceptor): Promise<boolean> {
   } finally {
     near.close();
     (await client)?.close();
-  }
-}
-
-/** Returns what `parse` does; the error says `what` is wrong. */
-function parsed<T>(what: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new RangeError(`${what}: ${(error as Error).message}`, { cause: error });
   }
 }

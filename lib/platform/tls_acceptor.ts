@@ -1,9 +1,11 @@
 /** Accepts encrypted connections with one certificate. It knows no files and no sockets. */
 
 import { EventEmitter } from "node:events";
+import type { X509Certificate } from "node:crypto";
 import tls from "node:tls";
 import type { BufferAccount } from "../wire/buffer_pool.ts";
 import type { ByteStream } from "./byte_stream.ts";
+import { certificatesIn, isIssuedBy } from "./x509.ts";
 import { EncryptedSide, HANDSHAKE_MS, TlsStream } from "./tls_stream.ts";
 
 /** A certificate, with those between it and an authority, and its key, all in PEM. */
@@ -24,9 +26,12 @@ export interface TlsAcceptorOptions {
 export class TlsAcceptor {
   readonly #server: tls.Server;
   readonly #isDirect: boolean | undefined;
+  /** Authorities of which clients must show a certificate; `undefined` where they need none. */
+  readonly #authorities: readonly X509Certificate[] | undefined;
 
   constructor(pair: KeyPair, { clientCa, isDirect }: TlsAcceptorOptions = {}) {
     const requires = clientCa !== undefined;
+    this.#authorities = clientCa === undefined ? undefined : certificatesIn("TLS_CLIENT_CA", clientCa);
     this.#isDirect = isDirect;
     this.#server = tls.createServer({
       cert: pair.cert,
@@ -53,7 +58,7 @@ export class TlsAcceptor {
     const own: tls.Server = Object.create(this.#server, {
       emit: {
         value: (event: string, subject: unknown) => {
-          if (event === "secureConnection") made.isSecured(subject as tls.TLSSocket);
+          if (event === "secureConnection") this.#secured(made, subject as tls.TLSSocket);
           if (event === "tlsClientError") made.fail(subject);
           return true;
         },
@@ -62,5 +67,16 @@ export class TlsAcceptor {
     EventEmitter.prototype.emit.call(own, "connection", side);
     await made.handshake(first);
     return made;
+  }
+
+  /**
+   * Looks at the certificate that a client has shown, although node:tls has done so: all its servers of one process take each
+   * other's session tickets, and a client that resumes a session shows none. It had to show one when the session began, but
+   * perhaps to a server that asks for none.
+   */
+  #secured(stream: TlsStream, socket: tls.TLSSocket): void {
+    if (this.#authorities !== undefined && !isIssuedBy(socket.getPeerX509Certificate(), this.#authorities)) {
+      stream.fail(new Error("a certificate of TLS_CLIENT_CA is required, and none has been shown"));
+    } else stream.isSecured(socket);
   }
 }

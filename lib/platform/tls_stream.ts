@@ -31,22 +31,31 @@ const NOTHING = new Uint8Array(0);
  * the encryption. It is no public interface, so a `TlsStream` does without where it is missing.
  */
 interface Engine {
-  /** Called with what was decrypted, or without an argument at the end. */
+  /** Called with what was decrypted, or with nothing if that lies in the buffer it was given, and at the end. */
   onread: (content?: ArrayBuffer) => void;
+  /** Where to put what is decrypted. */
+  useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
   /** Takes encrypted bytes, and calls `onread` before it returns. */
   readBuffer(encrypted: Uint8Array): void;
+  /** Bytes that were decrypted so far. */
+  getBytesRead(): number;
   /** Encrypts a copy of the bytes. */
-  writeBuffer(request: { oncomplete: () => void }, bytes: Uint8Array): number;
+  writeBuffer(request: object, bytes: Uint8Array): number;
   /** Says that nothing more is sent. */
-  shutdown(request: { oncomplete: () => void }): number;
+  shutdown(request: object): number;
   /** What was encrypted since the last call. */
   drainEncOut(): Uint8Array;
 }
-const ENGINE_METHODS = ["readStart", "readBuffer", "writeBuffer", "shutdown", "drainEncOut"] as const;
+const ENGINE_METHODS = [
+  ...["useUserBuffer", "readStart", "readBuffer", "getBytesRead", "writeBuffer", "shutdown", "drainEncOut"] as const,
+];
 /** Microtasks in which node:tls has begun to write what it has to say. */
 const MICROTASKS = 8;
-const REQUEST = { oncomplete: () => {} };
+/** A write of which nobody wants to hear when it is done. */
+const REQUEST = {};
+/** Where all connections decrypt to: what lies there is taken away at once. More than one read and a record are never there. */
+const DECRYPTED = new Uint8Array(2 * LARGE_BYTES);
 
 /** The stream below as node:tls wants it: a `Duplex` that is given what arrives, and writes what is encrypted. */
 export class EncryptedSide extends Duplex {
@@ -100,6 +109,9 @@ export class TlsStream implements ByteStream {
   #contentBytes = 0;
   /** Encrypted bytes that have arrived since the last content. */
   #withoutContent = 0;
+  /** Bytes that the engine has decrypted, and times that it has said so, or that there are no more. */
+  #bytesRead = 0;
+  #told = 0;
   #hasEnded = false;
   #isClosed = false;
   #failure: unknown;
@@ -176,8 +188,11 @@ export class TlsStream implements ByteStream {
       if (this.#hasEnded) return null;
       const count = await this.#below.read(this.#encrypted);
       if (count === null) this.#hasEnded = true;
-      else if (this.#engine !== undefined) this.#decrypt(this.#engine, count);
-      else await this.#decryptByStreams(count);
+      else if (this.#engine === undefined) await this.#decryptByStreams(count);
+      else {
+        const taken = this.#decrypt(this.#engine, count, space);
+        if (taken > 0) return taken;
+      }
     }
     return this.#take(space);
   }
@@ -248,12 +263,14 @@ export class TlsStream implements ByteStream {
     }
     const content: Uint8Array | null = socket.read(); // what came with the end of the handshake
     if (content !== null) this.#hasContent(content);
-    const handle = handleOf(socket)!;
-    handle.onread = (content) => {
-      if (content === undefined) this.#hasEnded = true;
+    this.#bytesRead = engine.getBytesRead();
+    engine.onread = (content) => {
+      if (content === undefined) this.#told++;
       else this.#hasContent(new Uint8Array(content));
     };
+    engine.useUserBuffer(DECRYPTED);
     engine.readStart();
+    this.#hasEnded = this.#told > 0;
     this.#engine = engine;
     await writeAll(this.#below, engine.drainEncOut());
   }
@@ -263,12 +280,27 @@ export class TlsStream implements ByteStream {
     for (let i = 0; i < MICROTASKS || this.#side.writing !== undefined; i++) await this.#side.writing;
   }
 
-  /** Hands encrypted bytes on that have been read. */
-  #decrypt(engine: Engine, count: number): void {
+  /** Decrypts bytes that have been read, into `space` if that is possible. Returns the number of bytes there. */
+  #decrypt(engine: Engine, count: number, space: Uint8Array): number {
     const encrypted = this.#encrypted;
-    this.#hasArrived(count);
+    this.#told = 0;
     engine.readBuffer(count === encrypted.length ? encrypted : encrypted.subarray(0, count));
     this.#fit(count);
+    const bytesRead = engine.getBytesRead();
+    const length = this.#content === undefined ? bytesRead - this.#bytesRead : 0;
+    this.#bytesRead = bytesRead;
+    if (length > 0) this.#told--;
+    if (this.#told > 0) this.#hasEnded = true;
+    if (length === 0) {
+      if (this.#content === undefined) this.#hasArrived(count);
+      return 0;
+    }
+    if (this.#withoutContent > 0 || length > space.length) {
+      this.#hasContent(DECRYPTED.slice(0, length));
+      return 0;
+    }
+    space.set(DECRYPTED.subarray(0, length));
+    return length;
   }
 
   async #decryptByStreams(count: number): Promise<void> {
@@ -310,8 +342,8 @@ export class TlsStream implements ByteStream {
   /** Makes the buffer for encrypted bytes large when a read fills it, and small again when little arrives. */
   #fit(count: number): void {
     const { length } = this.#encrypted;
-    if (length === SMALL_BYTES ? count < length : count > SMALL_BYTES) return;
-    const fitting = length === SMALL_BYTES ? LARGE_BYTES : SMALL_BYTES;
+    const fitting = count === length ? LARGE_BYTES : count > SMALL_BYTES ? length : SMALL_BYTES;
+    if (fitting === length) return;
     this.#account?.changed(fitting - length);
     this.#encrypted = Buffer.alloc(fitting);
   }
@@ -343,18 +375,15 @@ export class TlsStream implements ByteStream {
   }
 }
 
-/** What stands behind a `TLSSocket`, if it can be used. */
+/** Takes what stands behind a `TLSSocket` out of it, if it can be used. */
 function engineOf(socket: tls.TLSSocket): Engine | undefined {
-  const handle = handleOf(socket);
-  if (handle === undefined) return undefined;
+  const engine = (socket as unknown as { _handle?: Engine })._handle;
+  const methods = engine && Object.getPrototypeOf(engine) as Engine;
+  if (!methods || !ENGINE_METHODS.every((name) => typeof methods[name] === "function")) return undefined;
   // Its own methods hand on what they encrypt through node:tls' streams; those of its class do not.
-  const methods = Object.getPrototypeOf(handle) as Engine;
-  if (!ENGINE_METHODS.every((name) => typeof methods[name] === "function")) return undefined;
-  return Object.fromEntries(ENGINE_METHODS.map((name) => [name, methods[name].bind(handle)])) as unknown as Engine;
-}
-
-function handleOf(socket: tls.TLSSocket): Engine | undefined {
-  return (socket as unknown as { _handle?: Engine })._handle ?? undefined;
+  engine.writeBuffer = methods.writeBuffer;
+  engine.shutdown = methods.shutdown;
+  return engine;
 }
 
 function joined(one: Uint8Array, other: Uint8Array): Uint8Array {

@@ -160,7 +160,7 @@ export class Encryption implements Part {
 
   /** Checks a certificate, and uses it from now on. */
   async #use(content: Content): Promise<void> {
-    const { checkedCertificate, certificatesIn, letsStrangersIn } = await import("../platform/certificates.ts");
+    const { checkedCertificate, letsStrangersIn } = await import("../platform/certificates.ts");
     const { TlsAcceptor } = await import("../platform/tls_acceptor.ts");
     const { cert, key, clientCa } = content;
     const certificate = await checkedCertificate({ cert, key });
@@ -168,7 +168,6 @@ export class Encryption implements Part {
     if (isRenewal && certificate.expiresMs <= this.#nowMs()) {
       throw new RangeError(`TLS_CERT has expired, on ${dayText(certificate.expiresMs)}: have a new one issued`);
     }
-    if (clientCa !== undefined) certificatesIn("TLS_CLIENT_CA", clientCa);
     const acceptor = new TlsAcceptor(certificate.pair, { clientCa, isDirect: certificate.isDirect });
     if (clientCa !== undefined && await letsStrangersIn(acceptor)) {
       throw new Error(
