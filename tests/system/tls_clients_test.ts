@@ -71,10 +71,8 @@ Deno.test({
       assertStringIncludes(said, "STORED");
     }
     const old = ["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"];
-    assertStringIncludes(
-      await bySClient(portOf(server.address), "version\r\n", /alert/, old),
-      "alert protocol version",
-    );
+    const refused = await bySClient(portOf(server.address), "version\r\n", /alert/, old);
+    assertMatch(refused, /alert (handshake failure|protocol version)/);
     const { status } = await server.stop();
     assertEquals(status, 0);
   },
