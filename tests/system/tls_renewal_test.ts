@@ -93,12 +93,16 @@ Deno.test({
     const { encryption, lines, use } = await watched(authority, first, () => from + day * DAY_MS);
     try {
       for (
-        const [at, count, words] of [[59, 0, ""], [61, 1, "in 28 days"], [70, 1, ""], [91, 2, "has expired"]] as const
+        const [at, count, words] of [[59, 0, /^$/], [61, 1, /in 2[89] days/], [70, 1, /in/], [
+          91,
+          2,
+          /has expired/,
+        ]] as const
       ) {
         day = at;
         for (let looks = 0; looks < 3; looks++) await encryption.look();
         assertEquals(lines.length, count, `day ${at}`);
-        assertStringIncludes(lines.at(-1) ?? "", words);
+        assertMatch(lines.at(-1) ?? "", words);
       }
       day = 0;
       await use(await authority.issue("localhost", { days: 6 }));
