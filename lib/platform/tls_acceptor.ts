@@ -6,7 +6,7 @@ import tls from "node:tls";
 import type { BufferAccount } from "../wire/buffer_pool.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { certificatesIn, isIssuedBy } from "./x509.ts";
-import { EncryptedSide, HANDSHAKE_MS, TlsStream } from "./tls_stream.ts";
+import { EncryptedSide, TlsStream } from "./tls_stream.ts";
 
 /** A certificate, with those between it and an authority, and its key, all in PEM. */
 export interface KeyPair {
@@ -40,7 +40,6 @@ export class TlsAcceptor {
       minVersion: "TLSv1.2",
       requestCert: requires,
       rejectUnauthorized: requires,
-      handshakeTimeout: HANDSHAKE_MS,
     });
   }
 

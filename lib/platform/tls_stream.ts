@@ -13,7 +13,7 @@ import type { ByteStream } from "./byte_stream.ts";
 import { closeQuietly, pause, writeAll } from "./socket.ts";
 
 /** Milliseconds for a handshake. */
-export const HANDSHAKE_MS = 5000;
+const HANDSHAKE_MS = 5000;
 /** Bytes of the buffer for what is encrypted, while little arrives, and while the read before has filled it. */
 const SMALL_BYTES = 2 * 1024;
 const LARGE_BYTES = 64 * 1024;
