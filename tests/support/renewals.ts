@@ -26,7 +26,8 @@ export interface RenewalOutcome {
 }
 
 const CLIENTS = 10;
-const BURST_MS = 20;
+const BURST_MS = 10;
+const MOST_AT_ONCE = 100;
 
 /** Renews, calls and connects, until all renewals have been taken up. */
 export async function renewUnderLoad(load: RenewalLoad): Promise<RenewalOutcome> {
@@ -35,13 +36,13 @@ export async function renewUnderLoad(load: RenewalLoad): Promise<RenewalOutcome>
   const tls = { caCerts: [authority.ca], serverName: "localhost" };
   const made = Array.from({ length: CLIENTS }, () => reportingClient([server.address!], { tls }));
   let isDone = false;
+  const startMs = performance.now();
   const calling = made.map(async ({ client }, i) => {
-    for (let n = 0; !isDone; n++) {
-      const burst = Array.from(
-        { length: callsASecond * BURST_MS / 1000 / CLIENTS },
-        (_, j) => `key${i}-${n % 50}-${j}`,
-      );
-      const stored = await Promise.all(burst.map((key) => client.store(key, n)));
+    for (let asked = 0; !isDone;) {
+      const due = Math.floor((performance.now() - startMs) * callsASecond / 1000 / CLIENTS) - asked;
+      const keys = Array.from({ length: Math.min(due, MOST_AT_ONCE) }, (_, j) => `key${i}-${(asked + j) % 100}`);
+      asked += keys.length;
+      const stored = await Promise.all(keys.map((key) => client.store(key, asked)));
       outcome.calls += stored.length;
       outcome.failedCalls += stored.filter((isStored) => !isStored).length;
       await new Promise((resolve) => setTimeout(resolve, BURST_MS)); // this is the rate of the load
