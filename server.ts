@@ -236,7 +236,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#isStarted) throw new Error("Cannot start server: it is started already");
     const { listen, credentials, insecure } = this.#options;
-    checkOpenness({ address: listen, asks: credentials.length > 0, isInsecure: insecure });
+    const { wantsCertificate = false } = this.#encryption ?? {};
+    checkOpenness({ address: listen, asks: credentials.length > 0, isInsecure: insecure, wantsCertificate });
     await startAll(this.#parts, STOP_LIMIT_MS);
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
@@ -270,6 +271,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       asks: credentials.isRequired,
       isInsecure: this.#options.insecure,
       isEncrypted: this.#encryption !== undefined,
+      isTlsRequired: this.#encryption?.isRequired ?? false,
+      wantsCertificate: this.#encryption?.wantsCertificate ?? false,
       hasClients: credentials.hasRole("reader") || credentials.hasRole("client"),
       hasPeers: credentials.hasRole("peer"),
     };

@@ -41,6 +41,8 @@ interface Content {
 export class Encryption implements Part {
   /** Whether connections by TCP that are not encrypted are refused. */
   readonly isRequired: boolean;
+  /** Whether whoever connects by TCP has to show a certificate. */
+  readonly wantsCertificate: boolean;
   readonly #options: EncryptionOptions;
   readonly #nowMs: () => number;
   #acceptor: TlsAcceptor | undefined;
@@ -56,6 +58,7 @@ export class Encryption implements Part {
   constructor(options: EncryptionOptions) {
     const { clientCaFile, required = false } = options.tls;
     this.isRequired = required || clientCaFile !== undefined; // a door without a lock beside one with a lock is none
+    this.wantsCertificate = clientCaFile !== undefined;
     this.#options = options;
     this.#nowMs = options.nowMs ?? Date.now;
   }

@@ -11,8 +11,10 @@ export interface Openness {
   readonly asks: boolean;
   /** Whether it has been said that it may be less careful. */
   readonly isInsecure: boolean;
-  /** Whether connections may be encrypted. */
+  /** Whether connections may be encrypted, whether those by TCP have to be, and have to show a certificate then. */
   readonly isEncrypted: boolean;
+  readonly isTlsRequired: boolean;
+  readonly wantsCertificate: boolean;
   /** Whether anybody has a role that may read, and the role peer. */
   readonly hasClients: boolean;
   readonly hasPeers: boolean;
@@ -23,8 +25,13 @@ export interface Openness {
  *
  * @throws {ConfigError} If so; the message names the ways out.
  */
-export function checkOpenness({ address, asks, isInsecure }: Pick<Openness, "address" | "asks" | "isInsecure">): void {
-  if (asks || isInsecure || isLoopback(address)) return;
+export function checkOpenness(
+  { address, asks, isInsecure, wantsCertificate }: Pick<
+    Openness,
+    "address" | "asks" | "isInsecure" | "wantsCertificate"
+  >,
+): void {
+  if (asks || wantsCertificate || isInsecure || isLoopback(address)) return;
   throw new ConfigError(
     `Cannot start server: whoever reaches ${formatAddress(address)} could read, change and clear this cache. ` +
       "Set AUTH_TOKEN, AUTH_TOKEN_FILE or AUTH_FILE, or listen on 127.0.0.1 or a unix socket, " +
@@ -34,11 +41,12 @@ export function checkOpenness({ address, asks, isInsecure }: Pick<Openness, "add
 
 /** Says who may connect, and how; the first line belongs behind `clients`, and those after it are warnings. */
 export function whoMayConnect(openness: Openness): string[] {
-  const { address, asks, isInsecure, isEncrypted, hasClients, hasPeers } = openness;
+  const { address, asks, isInsecure, isEncrypted, isTlsRequired, hasClients, hasPeers } = openness;
   const at = formatAddress(address);
   const isLocal = isLoopback(address);
   if (!asks) {
     if (address.transport === "unix") return ["this user's processes only (file mode 600)"];
+    if (openness.wantsCertificate) return ["whoever shows a certificate of an authority in TLS_CLIENT_CA"];
     if (isLocal) return ["any user of this machine, without a token"];
     return [
       "anyone who reaches this address, without a token",
@@ -49,7 +57,10 @@ export function whoMayConnect(openness: Openness): string[] {
     return [hasPeers ? "none: no credential has the role reader or client, only peers may connect" : "none"];
   }
   if (isLocal) return ["whoever shows a token, in any protocol"];
-  if (isEncrypted) return ["whoever shows a token, in any protocol over TLS, and in the native one without"];
+  if (isTlsRequired) return ["whoever shows a token, in any protocol over TLS"];
+  if (isEncrypted && !isInsecure) {
+    return ["whoever shows a token, in any protocol over TLS, and in the native one without"];
+  }
   if (!isInsecure) {
     return [
       "whoever proves to have a token, in the native protocol; memcached's protocols on this machine only",

@@ -17,6 +17,8 @@ function linesOf(facts: Partial<ServerFacts> = {}): string[] {
     asks: false,
     isInsecure: false,
     isEncrypted: false,
+    isTlsRequired: false,
+    wantsCertificate: false,
     hasClients: true,
     hasPeers: true,
     ...facts,
@@ -83,6 +85,21 @@ Deno.test("serverLines() says how whoever has a token may connect, and what othe
   assertEquals(clientsOf("0.0.0.0:7", { ...asks, isEncrypted: true }), [
     "  clients     whoever shows a token, in any protocol over TLS, and in the native one without",
   ]);
+  for (const isInsecure of [false, true]) {
+    assertEquals(clientsOf("0.0.0.0:7", { ...asks, isEncrypted: true, isTlsRequired: true, isInsecure }), [
+      "  clients     whoever shows a token, in any protocol over TLS",
+    ]);
+  }
+});
+
+Deno.test("serverLines() says that a certificate is enough when the server wants one and has no credentials", () => {
+  const tls = { isEncrypted: true, isTlsRequired: true, wantsCertificate: true };
+  for (const where of ["127.0.0.1:7", "0.0.0.0:7"]) {
+    assertEquals(clientsOf(where, tls), [
+      "  clients     whoever shows a certificate of an authority in TLS_CLIENT_CA",
+    ]);
+  }
+  assertEquals(clientsOf("unix:/x", tls), ["  clients     this user's processes only (file mode 600)"]);
 });
 
 Deno.test("serverLines() says why nobody may connect", () => {

@@ -86,6 +86,51 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a certificate gives its name the roles of its lines, until they are withdrawn",
+  ignore,
+  fn: async () => {
+    await using authority = await Authority.make();
+    const authFile = `${authority.folder}/credentials`;
+    const write = (lines: string) => Deno.writeTextFile(authFile, lines, { mode: 0o600 });
+    await write("cert:alice:reader\ncert:bob:client\n");
+    const tls = { ...await authority.issue(), clientCaFile: authority.caFile };
+    await using server = await startedServer({ listen: "0.0.0.0:0", tls, authFile });
+    const address = `127.0.0.1:${portOf(server.address!)}`;
+    const who = async (name: string) => {
+      const { cert, key } = await authority.issue(name);
+      return client(address, { caCerts: [authority.ca], cert, key });
+    };
+    const [{ client: reader, errors }, bob, carol] = await Promise.all(["alice", "bob", "carol"].map(who));
+    await using alice = reader;
+    await using one = bob.client;
+    await using two = carol.client;
+    assertEquals(await one.store("key", 1), true);
+    assertEquals(await alice.retrieve("key"), 1);
+    assertEquals(await alice.store("key", 2), false);
+    assertStringIncludes(errors[0].message, "not allowed for role reader");
+    assertEquals(await two.retrieve("key"), undefined);
+    assertStringIncludes(carol.errors[0].message, "wants to know who connects");
+    await write("cert:bob:client\n");
+    assertEquals(await server.reload(), 4); // three for TLS
+    await until("her connection ends", () => server.stats().connectionsWithdrawn === 1);
+    assertEquals(await alice.retrieve("key"), undefined);
+    assertEquals(await one.retrieve("key"), 1);
+  },
+});
+
+Deno.test({
+  name: "a server that others can reach starts without credentials when it wants certificates of everybody",
+  ignore,
+  fn: async () => {
+    await using authority = await Authority.make();
+    const tls = { ...await authority.issue(), clientCaFile: authority.caFile };
+    await using _server = await startedServer({ listen: "0.0.0.0:0", tls });
+    const open = () => startedServer({ listen: "0.0.0.0:0", tls: { ...tls, clientCaFile: undefined, required: true } });
+    await assertRejects(open, RangeError, "could read, change and clear this cache");
+  },
+});
+
+Deno.test({
   name: "peers share entries over TLS, with a certificate of their own where it is required",
   ignore,
   fn: async () => {
