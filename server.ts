@@ -17,6 +17,7 @@ import { serverOptions } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
+import { Acme } from "./lib/server/acme.ts";
 import { serverLines } from "./lib/server/banner.ts";
 import type { AccessRules } from "./lib/server/access.ts";
 import { Attempts } from "./lib/server/attempts.ts";
@@ -39,7 +40,7 @@ import { checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
-export type { ServerTlsOptions } from "./lib/base/tls_options.ts";
+export type { ServerAcmeOptions, ServerTlsOptions } from "./lib/base/tls_options.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
 export type { ServerOptions } from "./lib/server/options.ts";
 
@@ -78,6 +79,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #watch: CredentialWatch;
   readonly #listener: Listener;
   readonly #encryption: Encryption | undefined;
+  readonly #acme: Acme | undefined;
   readonly #peers: Peers;
   readonly #connections: Connections;
   /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
@@ -94,7 +96,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
-   * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`).
+   * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
+   * `ACME_EMAIL`, `ACME_DIRECTORY`, `ACME_FOLDER`, `ACME_LISTEN_ON`).
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
@@ -112,6 +115,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#watch = this.#newWatch();
     const encryption = this.#encryption = resolved.tls &&
       new Encryption({ tls: resolved.tls, counters, log, limitedLog });
+    this.#acme = encryption && resolved.tls?.acme && new Acme({ acme: resolved.tls.acme, encryption, log });
     this.#peers = new Peers({
       addresses: resolved.peers,
       store,
@@ -155,14 +159,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       log: limitedLog,
     });
     this.cache = new LocalCache({ store, stats: () => this.stats() });
-    this.#parts = [
-      this.#watch,
-      ...encryption ? [encryption] : [],
-      this.#listener,
-      this.#peers,
-      this.#connections,
-      maintenance,
-    ];
+    const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
+    this.#parts = [this.#watch, ...certificate, this.#listener, this.#peers, this.#connections, maintenance];
   }
 
   /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */
@@ -191,14 +189,16 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   /**
-   * Rereads the files of credentials and of the option `tls` now, instead of within two seconds after they have changed.
-   * `cli.ts serve` calls this at SIGHUP. A file that cannot be used changes nothing, and the server's option `log` is told why.
+   * Rereads the files of credentials and of the option `tls` now, instead of within two seconds after they have changed, and
+   * orders a certificate now that could not be ordered before (`tls.acme`). `cli.ts serve` calls this at SIGHUP. A file that
+   * cannot be used changes nothing, and the server's option `log` is told why.
    *
    * @returns The number of files.
    */
   async reload(): Promise<number> {
     const encryption = this.#isStarted ? this.#encryption : undefined;
-    await Promise.all([this.#watch.look(true), encryption?.look(true)]);
+    await Promise.all([this.#watch.look(true), encryption?.look("asked")]);
+    if (this.#isStarted) await this.#acme?.look(true);
     return this.#watch.files + (encryption?.files ?? 0);
   }
 
@@ -219,6 +219,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       uptimeMs: this.#startedAtMs === 0 ? 0 : performance.now() - this.#startedAtMs,
       connections: this.#connections.size,
       certificateExpiresMs: this.#encryption?.expiresMs ?? 0,
+      certificateOrderMs: this.#acme?.dueMs ?? 0,
       buffers: this.#buffers,
       turns: this.#turns,
       gossip: this.#peers.gossip.totals,

@@ -15,7 +15,14 @@ import {
   MIN_STORE_BYTES,
 } from "./limits.ts";
 import { NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
-import type { ClientTlsFiles, ServerTlsOptions } from "./tls_options.ts";
+import {
+  challengeAddress,
+  type ClientTlsFiles,
+  isDirectory,
+  isHostName,
+  type ServerAcmeOptions,
+  type ServerTlsOptions,
+} from "./tls_options.ts";
 
 /** A setting's text, and for messages the place where it was found. */
 export interface SettingText {
@@ -156,6 +163,27 @@ const SETTINGS = {
   keyFile: fileSetting("TLS_KEY"),
   caFile: fileSetting("TLS_CA"),
   clientCaFile: fileSetting("TLS_CLIENT_CA"),
+  acmeHost: {
+    name: "ACME_HOST",
+    allowed: 'the name of a host, such as "cache.example.com"',
+    parse: (text) => isHostName(text) ? text : undefined,
+  } as Setting<string>,
+  acmeEmail: {
+    name: "ACME_EMAIL",
+    allowed: "an address of mail",
+    parse: (text) => /^[^\s@]+@[^\s@]+$/.test(text) ? text : undefined,
+  } as Setting<string>,
+  acmeDirectory: {
+    name: "ACME_DIRECTORY",
+    allowed: "a URL with https:",
+    parse: (text) => isDirectory(text) ? text : undefined,
+  } as Setting<string>,
+  acmeFolder: { name: "ACME_FOLDER", allowed: "the name of a folder", parse: (text) => text } as Setting<string>,
+  acmeListen: {
+    name: "ACME_LISTEN_ON",
+    allowed: `"port" (0 to ${MAX_PORT}), "host:port" or "[ipv6]:port"`,
+    parse: (text) => challengeAddress(text) && text,
+  } as Setting<string>,
 };
 
 function tokenSetting(name: string): Setting<string> {
@@ -244,15 +272,19 @@ export function clientOptions(settings: Settings): ClientSettings {
  */
 export function serverOptions(settings: Settings): ServerSettings {
   const { serverHost: _host, serverPort: _port, timeoutMs: _timeout, ...others } = readAll(settings);
-  const { tls: required, certFile, keyFile, caFile, clientCaFile, ...options } = others;
+  const { tls: required, certFile, keyFile, caFile, clientCaFile, ...rest } = others;
+  const { acmeHost, acmeEmail, acmeDirectory, acmeFolder, acmeListen, ...options } = rest;
   refuseSecurity(settings);
+  const acme = acmeHost === undefined
+    ? undefined
+    : { host: acmeHost, email: acmeEmail, directory: acmeDirectory, folder: acmeFolder, listen: acmeListen };
   const { maxConnectionsPerAddress, idleTimeoutMs } = options;
   return {
     ...options,
     maxConnectionsPerAddress: maxConnectionsPerAddress === 0 ? undefined : maxConnectionsPerAddress,
     idleTimeoutMs: idleTimeoutMs === 0 ? undefined : idleTimeoutMs,
-    tls: hasPair(settings, required)
-      ? { certFile: certFile!, keyFile: keyFile!, caFile, clientCaFile, required }
+    tls: hasCertificate(settings, required, acme)
+      ? { certFile, keyFile, acme, caFile, clientCaFile, required }
       : undefined,
   };
 }
@@ -267,13 +299,26 @@ function checkPair(settings: Settings): boolean {
   return hasCert;
 }
 
-/** The same for a server, which without them can do nothing with other settings for TLS. */
-function hasPair(settings: Settings, required: boolean | undefined): boolean {
-  if (checkPair(settings)) return true;
+/** Whether a server has or gets a certificate. Without one it can do nothing with other settings for TLS. */
+function hasCertificate(settings: Settings, required?: boolean, acme?: ServerAcmeOptions): boolean {
+  const hasPair = checkPair(settings);
+  if (hasPair && acme !== undefined) {
+    const [one, other] = ["ACME_HOST", "TLS_CERT"].map((name) => `${name} (${settings.get(name)!.from})`);
+    throw new ConfigError(`Cannot use ${one} beside ${other}: a server has one certificate`);
+  }
+  if (hasPair || acme !== undefined) return true;
+  const ofAcme = ["ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"].find((name) =>
+    isSet(settings, name)
+  );
+  if (ofAcme !== undefined) {
+    throw new ConfigError(`Cannot use ${ofAcme} (${settings.get(ofAcme)!.from}): it needs ACME_HOST beside it`);
+  }
   const inVain = ["TLS_CA", "TLS_CLIENT_CA", ...(required ? ["TLS"] : [])].find((name) => isSet(settings, name));
   if (inVain === undefined) return false;
   throw new ConfigError(
-    `Cannot use ${inVain} (${settings.get(inVain)!.from}): a server needs TLS_CERT and TLS_KEY beside it`,
+    `Cannot use ${inVain} (${
+      settings.get(inVain)!.from
+    }): a server needs TLS_CERT and TLS_KEY, or ACME_HOST, beside it`,
   );
 }
 

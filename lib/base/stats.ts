@@ -134,6 +134,11 @@ export interface ServerStats {
   tlsFailures: number;
   /** Time at which the server's certificate expires, in milliseconds since 1970; 0 without one. */
   certificateExpiresMs: number;
+  /**
+   * Time at which the server orders its next certificate, in milliseconds since 1970, or tried to at the start if it has none
+   * yet; 0 if it orders none.
+   */
+  certificateOrderMs: number;
   /** Times that another certificate was taken up. */
   certificateRenewals: number;
   /** Times that the files held a certificate that could not be used, so that the one before was kept. */

@@ -1,5 +1,7 @@
 /** How connections are encrypted, as options: whom a side believes, and who it is. It encrypts nothing. */
 
+import { parseAddress } from "./address.ts";
+
 /** How a client encrypts its connections. */
 export interface ClientTlsOptions {
   /**
@@ -27,12 +29,47 @@ export interface ClientTlsFiles {
   readonly keyFile?: string;
 }
 
-/** How a server encrypts its connections. The files are read again when their content changes. */
+/**
+ * How a server has an authority such as Let's Encrypt issue and renew its certificate (ACME, by http-01). Whoever uses it
+ * agrees to the authority's terms of service.
+ */
+export interface ServerAcmeOptions {
+  /** The name that the certificate is for. Its port 80 has to lead to `listen`. */
+  host: string;
+  /**
+   * Where the authority may write to.
+   *
+   * @default {undefined}
+   */
+  email?: string;
+  /**
+   * The URL of the authority's directory.
+   *
+   * @default {"https://acme-v02.api.letsencrypt.org/directory"}
+   */
+  directory?: string;
+  /**
+   * The folder in which account and certificates are kept. Without it each start would order anew, and authorities allow few.
+   *
+   * @default {"acme"}
+   */
+  folder?: string;
+  /**
+   * Where the authority's question is answered while there is one: a port, `host:port` or `[ipv6]:port`.
+   *
+   * @default {"0.0.0.0:80"}
+   */
+  listen?: string | number;
+}
+
+/** How a server encrypts its connections: with the certificate of `certFile` and `keyFile`, or one that it orders (`acme`). */
 export interface ServerTlsOptions {
-  /** File with the server's certificate, and those between it and its authority, as PEM. */
-  certFile: string;
-  /** File with the certificate's key as PEM. */
-  keyFile: string;
+  /** File with the server's certificate, and those between it and its authority, as PEM. It is read again when it changes. */
+  certFile?: string;
+  /** File with the certificate's key as PEM; it may be the same file. */
+  keyFile?: string;
+  /** How the server orders its certificate, in place of `certFile` and `keyFile`. */
+  acme?: ServerAcmeOptions;
   /**
    * File with the authorities, as PEM, that the server believes beside those of the system when it connects to a peer.
    *
@@ -50,6 +87,67 @@ export interface ServerTlsOptions {
    * @default {false}
    */
   required?: boolean;
+}
+
+/** Options of {@linkcode ServerAcmeOptions}, complete. */
+export interface ResolvedAcme {
+  readonly host: string;
+  readonly email: string | undefined;
+  readonly directory: string;
+  /** The folder of this authority's account and certificates, and the file of this host's key and certificate. */
+  readonly folder: string;
+  readonly file: string;
+  readonly listen: { readonly hostname: string; readonly port: number };
+}
+
+/** How a server encrypts its connections, complete. */
+export interface ResolvedTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile?: string;
+  readonly clientCaFile?: string;
+  readonly required?: boolean;
+  readonly acme?: ResolvedAcme;
+}
+
+const DEFAULT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory";
+const DEFAULT_FOLDER = "acme";
+const DEFAULT_CHALLENGE_ADDRESS = "0.0.0.0:80";
+
+/** Where the authority's question is answered; `undefined` if the text is no such place. */
+export function challengeAddress(text: string): { hostname: string; port: number } | undefined {
+  const address = parseAddress(text, { hostname: "0.0.0.0" });
+  return address?.transport === "tcp" ? address : undefined;
+}
+
+/** Whether a text is a name for which an authority may issue a certificate by http-01. */
+export function isHostName(text: string): boolean {
+  return text.length <= 253 && /[a-z]/i.test(text) && /^(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/i.test(text);
+}
+
+/** Whether a text is the URL of an authority's directory. */
+export function isDirectory(text: string): boolean {
+  return URL.parse(text)?.protocol === "https:";
+}
+
+/**
+ * Completes and checks options.
+ *
+ * @throws {RangeError} If one cannot be used.
+ */
+export function resolveAcme(options: ServerAcmeOptions): ResolvedAcme {
+  const { host, email, directory = DEFAULT_DIRECTORY, folder = DEFAULT_FOLDER, listen = DEFAULT_CHALLENGE_ADDRESS } =
+    options;
+  const refuse = (name: string, must: string, received: unknown) =>
+    new RangeError(`Cannot create server: tls.acme.${name} must be ${must}: received "${received}"`);
+  if (typeof host !== "string" || !isHostName(host)) throw refuse("host", "the name of a host", host);
+  if (!isDirectory(directory)) throw refuse("directory", "a URL with https:", directory);
+  const address = challengeAddress(String(listen));
+  if (address === undefined) throw refuse("listen", 'a port, "host:port" or "[ipv6]:port"', listen);
+  const name = host.toLowerCase();
+  // By authority: who has tried Let's Encrypt's staging directory gets a new certificate from the real one.
+  const own = `${folder}/${new URL(directory).host.replaceAll(/[^a-z0-9.-]/gi, "_")}`;
+  return { host: name, email, directory, folder: own, file: `${own}/${name}.pem`, listen: address };
 }
 
 /** The first version of Deno on which a server lets nobody in without a certificate that it requires, and no handshake hangs. */

@@ -157,6 +157,26 @@ export const COMMANDS: readonly Command[] = [
         setting: "TLS_CLIENT_CA",
         help: "clients need a certificate of these authorities, PEM",
       },
+      {
+        name: "acme",
+        argument: "HOST",
+        setting: "ACME_HOST",
+        help: "have Let's Encrypt issue a certificate for this name",
+      },
+      { name: "acme-email", argument: "ADDRESS", setting: "ACME_EMAIL", help: "where the authority may write to" },
+      { name: "acme-directory", argument: "URL", setting: "ACME_DIRECTORY", help: "another authority's directory" },
+      {
+        name: "acme-folder",
+        argument: "FOLDER",
+        setting: "ACME_FOLDER",
+        help: "keeps account and certificates (acme)",
+      },
+      {
+        name: "acme-listen",
+        argument: "WHERE",
+        setting: "ACME_LISTEN_ON",
+        help: "port or host:port to which port 80 of HOST leads (80)",
+      },
     ],
   },
   {

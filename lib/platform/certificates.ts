@@ -28,6 +28,11 @@ export async function readPem(setting: string, file: string): Promise<string> {
   }
 }
 
+/** Returns the key in a text that may hold certificates too; the text itself if there is none. */
+export function keyIn(pem: string): string {
+  return /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^-]*-----END \1-----\n?/.exec(pem)?.[0] ?? pem;
+}
+
 /**
  * Checks a certificate, its key and that they are a pair, and makes a handshake with them.
  *

@@ -14,7 +14,7 @@ export interface ServerFacts extends Openness {
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly peers: readonly Address[];
-  /** When the certificate expires, and whether connections without TLS are refused; `undefined` without TLS. */
+  /** When the certificate expires, 0 while there is none, and whether connections without TLS are refused; `undefined` without TLS. */
   readonly encryption?: { readonly expiresMs: number; readonly isRequired: boolean };
 }
 
@@ -45,7 +45,10 @@ function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encr
   const others = isRequired
     ? "connections by TCP without it are refused"
     : "connections without it are taken too (--tls refuses them)";
-  return `TLS, with a certificate that expires on ${dayText(expiresMs)}; ${others}`;
+  const what = expiresMs === 0
+    ? "as soon as there is a certificate"
+    : `with a certificate that expires on ${dayText(expiresMs)}`;
+  return `TLS, ${what}; ${others}`;
 }
 
 function limits({ maxSize, maxBytes, limitBytes }: ServerFacts): string {

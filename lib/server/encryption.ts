@@ -3,7 +3,7 @@
  * knows connections only as streams.
  */
 
-import type { ClientTlsOptions, ServerTlsOptions } from "../base/tls_options.ts";
+import type { ClientTlsOptions, ResolvedTls } from "../base/tls_options.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { Certificate } from "../platform/certificates.ts";
 import type { TlsAcceptor } from "../platform/tls_acceptor.ts";
@@ -16,7 +16,8 @@ import type { ServerCounters } from "./statistics.ts";
 
 /** Options of {@linkcode Encryption}. */
 export interface EncryptionOptions {
-  readonly tls: ServerTlsOptions;
+  /** With `acme` the files may be absent at first. */
+  readonly tls: ResolvedTls;
   readonly counters: ServerCounters;
   readonly log: (line: string) => void;
   /** The log for what strangers cause. */
@@ -29,6 +30,11 @@ export interface EncryptionOptions {
 const LOOK_MS = 1000;
 /** Part of a certificate's lifetime that is left when it should have been renewed. */
 const LATE_PART = 1 / 3;
+
+const NONE = { validFromMs: 0, expiresMs: 0 };
+
+/** Why the files are looked at: a timer does; somebody knows that they have changed; somebody asks, and wants to be answered. */
+export type LookReason = "timer" | "at once" | "asked";
 
 /** Content of the files. */
 interface Content {
@@ -68,9 +74,14 @@ export class Encryption implements Part {
     return this.#options.tls.clientCaFile === undefined ? 2 : 3;
   }
 
-  /** When the certificate expires, in milliseconds since 1970; 0 before the start. */
+  /** When the certificate expires, in milliseconds since 1970; 0 while there is none. */
   get expiresMs(): number {
-    return this.#certificate?.expiresMs ?? 0;
+    return this.validity.expiresMs;
+  }
+
+  /** When the certificate is valid; another object for another certificate. */
+  get validity(): Pick<Certificate, "validFromMs" | "expiresMs"> {
+    return this.#certificate ?? NONE;
   }
 
   /**
@@ -80,11 +91,16 @@ export class Encryption implements Part {
    */
   async start(): Promise<void> {
     this.#certificate = undefined;
+    const content = await this.#read().catch((error: Error) => error);
+    this.#judged = textOf(content);
     try {
-      await this.#use(await this.#read());
-      this.#judged = this.#used;
+      if (content instanceof Error) throw content;
+      await this.#use(content);
     } catch (error) {
-      throw new Error(`Cannot start server: ${(error as Error).message}`, { cause: error });
+      const { message, cause } = error as Error;
+      const isAwaited = this.#options.tls.acme !== undefined && error instanceof RangeError;
+      if (!isAwaited) throw new Error(`Cannot start server: ${message}`, { cause: error });
+      if (!(cause instanceof Deno.errors.NotFound)) this.#options.log(`TLS: no certificate yet: ${message}`);
     }
     this.#warn();
     this.#timer = setInterval(() => this.look(), LOOK_MS);
@@ -100,7 +116,8 @@ export class Encryption implements Part {
     const { counters, limitedLog } = this.#options;
     const address = remoteAddress(stream);
     try {
-      const accepted = await this.#acceptor!.accept(stream, first, account);
+      if (this.#acceptor === undefined) throw new Error("this server has no certificate yet");
+      const accepted = await this.#acceptor.accept(stream, first, account);
       counters.tlsHandshakes++;
       return accepted;
     } catch (error) {
@@ -113,52 +130,70 @@ export class Encryption implements Part {
 
   /** How this server encrypts its own connections to others: it shows its certificate to those that want one. */
   async toPeers(): Promise<ClientTlsOptions> {
+    return { caCerts: await this.caCerts(), ...this.#certificate?.pair };
+  }
+
+  /** Authorities that this server believes when it connects, beside those of the system. */
+  async caCerts(): Promise<string[]> {
     const { caFile } = this.#options.tls;
     const { readPem } = await import("../platform/certificates.ts");
-    const caCerts = caFile === undefined ? [] : [await readPem("TLS_CA", caFile)];
-    return { caCerts, ...this.#certificate?.pair };
+    return caFile === undefined ? [] : [await readPem("TLS_CA", caFile)];
   }
 
-  /** Looks at the files. With `isAsked` what is new is used at once, and something is said in any case. A timer calls this. */
-  look(isAsked = false): Promise<void> {
-    if (this.#looking !== undefined) return isAsked ? this.#looking.then(() => this.look(true)) : this.#looking;
-    return this.#looking = this.#look(isAsked).finally(() => this.#looking = undefined);
+  /** Looks at the files. Unless a timer calls this, what is new is used at once; who asks is answered in any case. */
+  look(reason: LookReason = "timer"): Promise<void> {
+    if (this.#looking !== undefined) {
+      return reason === "timer" ? this.#looking : this.#looking.then(() => this.look(reason));
+    }
+    return this.#looking = this.#look(reason).finally(() => this.#looking = undefined);
   }
 
-  async #look(isAsked: boolean): Promise<void> {
+  async #look(reason: LookReason): Promise<void> {
     const { log, counters } = this.#options;
     const content = await this.#read().catch((error: Error) => error);
-    const text = content instanceof Error ? content.message : JSON.stringify(content);
-    const isSettled = isAsked || text === this.#found;
+    const text = textOf(content);
+    const isSettled = reason !== "timer" || text === this.#found;
     this.#found = text;
+    const isFirst = this.#certificate === undefined;
     if (text === this.#judged) {
-      if (isAsked) log(`TLS: the files are as they were; the certificate is valid until ${dayText(this.expiresMs)}`);
+      if (reason === "asked") {
+        log(
+          `TLS: the files are as they were; ${isFirst ? "no certificate yet" : `the certificate ${this.#isValid()}`}`,
+        );
+      }
     } else if (isSettled) {
       this.#judged = text;
       if (text === this.#used) return log("TLS: the files hold the certificate that is in use again");
       try {
         if (content instanceof Error) throw content;
         await this.#use(content);
-        counters.certificateRenewals++;
-        log(`TLS: the certificate has been renewed, and is valid until ${dayText(this.expiresMs)}`);
+        if (!isFirst) counters.certificateRenewals++;
+        log(
+          `TLS: ${isFirst ? "there is a certificate now" : "the certificate has been renewed"}, and ${this.#isValid()}`,
+        );
       } catch (error) {
         counters.certificateFaults++;
         const { message } = error as Error;
-        log(`TLS: the certificate that is valid until ${dayText(this.expiresMs)} stays in use: ${message}`);
+        const kept = isFirst ? "no certificate yet" : `the certificate that ${this.#isValid()} stays in use`;
+        log(`TLS: ${kept}: ${message}`);
       }
     }
     this.#warn();
   }
 
+  #isValid(): string {
+    return `is valid until ${dayText(this.expiresMs)}`;
+  }
+
   async #read(): Promise<Content> {
     const { certFile, keyFile, clientCaFile } = this.#options.tls;
-    const { readPem } = await import("../platform/certificates.ts"); // dynamic: node:tls takes 30 ms to load
+    const { keyIn, readPem } = await import("../platform/certificates.ts"); // dynamic: node:tls takes 30 ms to load
     const [cert, key, clientCa] = await Promise.all([
       readPem("TLS_CERT", certFile),
       readPem("TLS_KEY", keyFile),
       clientCaFile === undefined ? undefined : readPem("TLS_CLIENT_CA", clientCaFile),
     ]);
-    return { cert, key, clientCa };
+    return { cert, key: keyIn(key), clientCa };
   }
 
   /** Checks a certificate, and uses it from now on. */
@@ -180,13 +215,14 @@ export class Encryption implements Part {
     }
     this.#acceptor = acceptor;
     this.#certificate = certificate;
-    this.#used = JSON.stringify(content);
+    this.#used = textOf(content);
     this.#said = "nothing";
   }
 
   /** Says once that the certificate should have been renewed, and once that it has expired. */
   #warn(): void {
-    const { validFromMs, expiresMs } = this.#certificate!;
+    if (this.#certificate === undefined) return;
+    const { validFromMs, expiresMs } = this.#certificate;
     const leftMs = expiresMs - this.#nowMs();
     const { log } = this.#options;
     if (leftMs <= 0) {
@@ -205,12 +241,18 @@ export class Encryption implements Part {
   }
 }
 
+function textOf(content: Content | Error): string {
+  return content instanceof Error ? content.message : JSON.stringify(content);
+}
+
 /** A point in time as text. */
 export function dayText(ms: number): string {
   return new Date(ms).toISOString().replace(/:\d\d\.\d+Z$/, " UTC").replace("T", " ");
 }
 
-function duration(ms: number): string {
+/** A time as text. */
+export function duration(ms: number): string {
   const hours = Math.floor(ms / 3_600_000);
+  if (hours < 2) return ms < 120_000 ? `${Math.round(ms / 1000)} seconds` : `${Math.round(ms / 60_000)} minutes`;
   return hours >= 48 ? `${Math.floor(hours / 24)} days` : `${hours} hours`;
 }

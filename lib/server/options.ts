@@ -16,7 +16,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
-import { type ServerTlsOptions, whyNoTls } from "../base/tls_options.ts";
+import { resolveAcme, type ResolvedTls, type ServerTlsOptions, whyNoTls } from "../base/tls_options.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
 import { type CredentialOptions, type CredentialSource, credentialSources } from "./credential_sources.ts";
 import { printable } from "./limited_log.ts";
@@ -159,7 +159,7 @@ export interface ResolvedServerOptions {
   /** Where credentials come from; none where nobody is asked who they are. */
   readonly credentials: readonly CredentialSource[];
   readonly insecure: boolean;
-  readonly tls: ServerTlsOptions | undefined;
+  readonly tls: ResolvedTls | undefined;
   /** Passes a line to the caller's `log`; it does not throw. */
   readonly log: (line: string) => void;
 }
@@ -251,12 +251,22 @@ function checkedPeer(peer: string): Address {
 }
 
 /** Returns options for TLS. */
-function checkedTls(tls: ServerTlsOptions): ServerTlsOptions {
+function checkedTls({ certFile, keyFile, acme, ...others }: ServerTlsOptions): ResolvedTls {
   const why = whyNoTls(Deno.version.deno);
   if (why !== undefined) throw new RangeError(`Cannot create server: ${why}`);
-  const missing = (["certFile", "keyFile"] as const).find((name) => typeof tls[name] !== "string" || tls[name] === "");
-  if (missing === undefined) return tls;
-  throw new RangeError(`Cannot create server: tls.${missing} must be the name of a file: received "${tls[missing]}"`);
+  if (acme !== undefined) {
+    if (certFile !== undefined || keyFile !== undefined) {
+      throw new RangeError("Cannot create server: tls must have acme, or certFile and keyFile: received both");
+    }
+    const resolved = resolveAcme(acme);
+    return { ...others, acme: resolved, certFile: resolved.file, keyFile: resolved.file };
+  }
+  return { ...others, certFile: checkedFile("certFile", certFile), keyFile: checkedFile("keyFile", keyFile) };
+}
+
+function checkedFile(name: string, file: string | undefined): string {
+  if (typeof file === "string" && file !== "") return file;
+  throw new RangeError(`Cannot create server: tls.${name} must be the name of a file: received "${file}"`);
 }
 
 /** Throws a `RangeError` if `maxForgotten` is out of range, or its fingerprints would leave too little of `maxBytes` for entries. */

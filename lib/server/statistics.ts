@@ -67,6 +67,8 @@ export interface StatisticsSource {
   readonly buffers: Pick<Buffers, "bytes" | "maxBytes" | "cuts">;
   /** When the certificate expires; 0 without one. */
   readonly certificateExpiresMs: number;
+  /** When the next one is ordered; 0 if none is. */
+  readonly certificateOrderMs: number;
   readonly turns: Pick<Turns, "waits">;
   readonly gossip: GossipTotals;
   readonly peers: PeerStats[];
@@ -74,7 +76,7 @@ export interface StatisticsSource {
 
 /** Returns the statistics of a server. */
 export function serverStats(source: StatisticsSource): ServerStats {
-  const { store, counters, uptimeMs, connections, buffers, certificateExpiresMs, turns, gossip, peers } = source;
+  const { store, counters, uptimeMs, connections, buffers, turns, gossip, peers } = source;
   return {
     server: SOFTWARE,
     uptimeMs: Math.round(uptimeMs),
@@ -84,7 +86,8 @@ export function serverStats(source: StatisticsSource): ServerStats {
     ...store.stats(),
     connections,
     ...counters,
-    certificateExpiresMs,
+    certificateExpiresMs: source.certificateExpiresMs,
+    certificateOrderMs: source.certificateOrderMs,
     connectionsCut: buffers.cuts,
     turnsWaited: turns.waits,
     bufferBytes: buffers.bytes,

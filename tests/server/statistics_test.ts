@@ -13,6 +13,7 @@ function statsOf(store: Store) {
     store,
     counters: newCounters(),
     certificateExpiresMs: 0,
+    certificateOrderMs: 0,
     uptimeMs: 5.4,
     connections: 6,
     buffers: { bytes: 7, maxBytes: 8, cuts: 9 },

@@ -33,6 +33,7 @@ export function distinctStats(): ServerStats {
     tlsHandshakes: 157,
     tlsFailures: 158,
     certificateExpiresMs: 159,
+    certificateOrderMs: 162,
     certificateRenewals: 160,
     certificateFaults: 161,
     turnsWaited: 154,

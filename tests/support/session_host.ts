@@ -62,6 +62,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
         store,
         counters: { ...newCounters(), ...counters },
         certificateExpiresMs: 0,
+        certificateOrderMs: 0,
         uptimeMs: 0,
         connections: 1,
         buffers: { bytes: 0, maxBytes: 0, cuts: 0 },

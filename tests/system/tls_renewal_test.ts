@@ -67,13 +67,13 @@ Deno.test({
         assertEquals([counters.certificateFaults, encryption.expiresMs], [i + 1, before]);
       }
       await Deno.remove(keyFile);
-      await encryption.look(true);
+      await encryption.look("asked");
       assertStringIncludes(lines.at(-1)!, "cannot read TLS_KEY");
       await use(one);
-      await encryption.look(true);
+      await encryption.look("asked");
       assertStringIncludes(lines.at(-1)!, "that is in use again");
       await use(other);
-      await encryption.look(true);
+      await encryption.look("asked");
       assertStringIncludes(lines.at(-1)!, "has been renewed");
       assertEquals([counters.certificateRenewals, counters.certificateFaults], [1, 6]);
     } finally {
@@ -106,7 +106,7 @@ Deno.test({
       }
       day = 0;
       await use(await authority.issue("localhost", { days: 6 }));
-      await encryption.look(true);
+      await encryption.look("asked");
       day = 5;
       await encryption.look();
       assertMatch(lines.at(-1)!, /in 2[34] hours/);
