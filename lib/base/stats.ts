@@ -135,8 +135,8 @@ export interface ServerStats {
   /** Time at which the server's certificate expires, in milliseconds since 1970; 0 without one. */
   certificateExpiresMs: number;
   /**
-   * Time at which the server orders its next certificate, in milliseconds since 1970, or tried to at the start if it has none
-   * yet; 0 if it orders none.
+   * Time at which the server orders its next certificate, in milliseconds since 1970: 0 if it orders none, or its first one
+   * now.
    */
   certificateOrderMs: number;
   /** Times that another certificate was taken up. */

@@ -122,14 +122,11 @@ function adapter(http: Deno.HttpClient, signal: AbortSignal): typeof acme.axios.
   return async (config) => {
     const { url = "", method, data } = config;
     const headers = Object.entries(config.headers).map(([name, value]): [string, string] => [name, String(value)]);
-    const response = await fetch(url, { method: method?.toUpperCase(), headers, body: data, client: http, signal })
-      .catch(
-        (error: Error) => {
-          throw new Error(`cannot reach ${new URL(url).host}: ${error.message} (ACME_DIRECTORY, TLS_CA)`, {
-            cause: error,
-          });
-        },
-      );
+    const request = { method: method?.toUpperCase(), headers, body: data, client: http, signal };
+    const response = await fetch(url, request).catch(({ message, cause }: Error) => {
+      const why = cause instanceof Error ? cause.message : message; // "fetch failed" alone helps nobody
+      throw new Error(`cannot reach ${new URL(url).host}: ${why} (ACME_DIRECTORY, TLS_CA)`, { cause });
+    });
     const { status, statusText } = response;
     const found = Object.fromEntries(response.headers);
     return { status, statusText, headers: found, data: await response.text(), config, request: undefined };

@@ -71,7 +71,8 @@ export class Encryption implements Part {
 
   /** Files that are looked at. */
   get files(): number {
-    return this.#options.tls.clientCaFile === undefined ? 2 : 3;
+    const { certFile, keyFile, clientCaFile } = this.#options.tls;
+    return new Set([certFile, keyFile, clientCaFile].filter((file) => file !== undefined)).size;
   }
 
   /** When the certificate expires, in milliseconds since 1970; 0 while there is none. */

@@ -82,11 +82,8 @@ Deno.test({
     const docs = await Deno.readTextFile(new URL("../../docs/tls.md", import.meta.url));
     const [, named] = /^deno run (.*) cli\.ts serve .*--acme cache\.example\.com/m.exec(docs)!;
     const permissions = named.replace("acme-v02.api.letsencrypt.org", new URL(directory).host)
-      .replace("0.0.0.0:80", listen).replaceAll("acme ", `${folder},${pebble.caFile} `).replace(
-        "10.0.0.1:11142",
-        "127.0.0.1:0",
-      )
-      .split(" ");
+      .replace("0.0.0.0:80", listen).replace("10.0.0.1:11142", "127.0.0.1:0")
+      .replace("read=acme", `read=${folder},${pebble.caFile}`).replace("write=acme", `write=${folder}`).split(" ");
     const acme = ["--acme", host, "--acme-email", email, "--acme-directory", directory, "--acme-folder", folder];
     const args = ["--listen", "127.0.0.1:0", ...acme, "--acme-listen", listen, "--tls-ca", pebble.caFile, "--tls"];
     await using server = await serve(args, { permissions: ["--no-prompt", ...permissions] });
@@ -173,7 +170,7 @@ Deno.test({
         assertEquals(logged(lines, "has not been renewed"), i + 1, "there is a pause");
         aheadMs += ordering.dueMs - nowMs() + 1;
       }
-      assertStringIncludes(lines.at(-1)!, `cannot reach ${new URL(pebble.directory).host}`);
+      assertMatch(lines.at(-1)!, /cannot reach localhost:\d+: .*[Cc]onnection refused/);
       for (const [i, minutes] of pauses.entries()) {
         const least = Math.min(2 ** (i + 1), 360);
         assert(minutes > least - 0.1 && minutes < 1.26 * least, `${pauses}`);
