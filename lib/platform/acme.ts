@@ -151,3 +151,20 @@ export async function writeSecret(path: string, text: string): Promise<void> {
   }
   await Deno.rename(beside, path);
 }
+
+/** What Deno has since 2.5, and this project's oldest lacks in its types; TLS needs a later one. */
+interface TryLock {
+  tryLock(exclusive: boolean): Promise<boolean>;
+}
+
+/** Opens and locks a file. The lock ends with this process at the latest. Returns `undefined` while another holds it. */
+export async function lockFile(path: string): Promise<Deno.FsFile | undefined> {
+  const file = await Deno.open(path, { create: true, write: true, mode: 0o600 }) as Deno.FsFile & TryLock;
+  const isLocked = await file.tryLock(true).catch((error) => {
+    file.close();
+    throw error;
+  });
+  if (isLocked) return file;
+  file.close();
+  return undefined;
+}

@@ -4,6 +4,7 @@
  */
 
 import type { ResolvedAcme } from "../base/tls_options.ts";
+import { lockFile, newAccountKey, orderCertificate, writeSecret } from "../platform/acme.ts";
 import { Timer } from "../platform/timer.ts";
 import { dayText, duration, type Encryption } from "./encryption.ts";
 import { type Part, within } from "./part.ts";
@@ -72,7 +73,7 @@ export class Acme implements Part {
     try {
       await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
       if (Deno.build.os !== "windows") await Deno.chmod(folder, 0o700);
-      (await this.#lock())?.close();
+      (await lockFile(`${folder}/lock`))?.close();
     } catch (error) {
       const why = (error as Error).message;
       throw new Error(`Cannot start server: cannot write to ${folder} (ACME_FOLDER): ${why}`, { cause: error });
@@ -134,14 +135,13 @@ export class Acme implements Part {
   /** Orders a certificate, and has it used. Returns whether it has: another process may have done so, or be about to. */
   async #order(): Promise<boolean> {
     const { acme, encryption } = this.#options;
-    using lock = await this.#lock();
+    using lock = await lockFile(`${acme.folder}/lock`);
     if (lock === undefined) {
       this.#notBeforeMs = this.#nowMs() + LOCKED_MS;
       return false;
     }
     await encryption.look("at once");
     if (this.#nowMs() < this.#certificateDueMs) return false;
-    const { newAccountKey, orderCertificate, writeSecret } = await import("../platform/acme.ts");
     const account = `${acme.folder}/account.pem`;
     const accountKey = await Deno.readTextFile(account).catch(async (error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -156,18 +156,5 @@ export class Acme implements Part {
     await encryption.look("at once");
     if (encryption.validity === before) throw new UselessCertificate(`what was issued cannot be used (${acme.file})`);
     return true;
-  }
-
-  /** Opens the lock of the folder, which ends with this process at the latest; `undefined` while another holds it. */
-  async #lock(): Promise<Deno.FsFile | undefined> {
-    const file = await Deno.open(`${this.#options.acme.folder}/lock`, { create: true, write: true, mode: 0o600 });
-    try {
-      if (await file.tryLock(true)) return file;
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    file.close();
-    return undefined;
   }
 }

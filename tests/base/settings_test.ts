@@ -1,6 +1,6 @@
 /** Settings as text: what each accepts and becomes, and what the error says when it does not. */
 
-import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { clientOptions, ConfigError, serverOptions, SETTING_NAMES, type Settings } from "../../lib/base/settings.ts";
 
 function settings(texts: Record<string, string>, from = "environment"): Settings {
@@ -48,6 +48,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
       ...["CACHE_MAX_CONNECTIONS", "CACHE_MAX_CONNECTIONS_PER_ADDRESS"],
       ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE"],
       ...["TLS", "TLS_CERT", "TLS_KEY", "TLS_CA", "TLS_CLIENT_CA"],
+      ...["ACME_HOST", "ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"],
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
     ].sort(),
   );
@@ -116,7 +117,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     authFile: "auth",
     peerToken: "secret-of-peers",
     peerTokenFile: "peers",
-    tls: { ...files, clientCaFile: "/clients.pem", required: true },
+    tls: { ...files, acme: undefined, clientCaFile: "/clients.pem", required: true },
   });
 });
 
@@ -136,9 +137,21 @@ Deno.test("clientOptions() and serverOptions() refuse settings for TLS that are 
     [{ TLS_KEY: "/k" }, "Cannot use TLS_KEY (environment): it needs TLS_CERT beside it", undefined],
     ...["TLS", "TLS_CA", "TLS_CLIENT_CA"].map((name): [Record<string, string>, string, typeof serverOptions] => [
       { [name]: "1" },
-      `Cannot use ${name} (environment): a server needs TLS_CERT and TLS_KEY beside it`,
+      `Cannot use ${name} (environment): a server needs TLS_CERT and TLS_KEY, or ACME_HOST, beside it`,
       serverOptions,
     ]),
+    ...["ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"].map((
+      name,
+    ): [Record<string, string>, string, typeof serverOptions] => [
+      { [name]: name === "ACME_DIRECTORY" ? "https://a/" : name === "ACME_LISTEN_ON" ? "80" : "a@b" },
+      `Cannot use ${name} (environment): it needs ACME_HOST beside it`,
+      serverOptions,
+    ]),
+    [
+      { ACME_HOST: "a.example.com", TLS_CERT: "/c", TLS_KEY: "/k" },
+      "Cannot use ACME_HOST (environment) beside TLS_CERT (environment): a server has one certificate",
+      serverOptions,
+    ],
   ];
   for (const [texts, message, only] of cases) {
     for (const read of only === undefined ? [clientOptions, serverOptions] : [only]) {
@@ -146,6 +159,32 @@ Deno.test("clientOptions() and serverOptions() refuse settings for TLS that are 
     }
   }
   assertEquals(serverOptions(settings({ TLS: "false" })).tls, undefined);
+});
+
+Deno.test("serverOptions() takes what an ACME authority needs to know, and refuses what cannot be", () => {
+  const good = {
+    ACME_HOST: "cache.example.com",
+    ACME_EMAIL: "ops@example.com",
+    ACME_DIRECTORY: "https://localhost:14000/dir",
+    ACME_FOLDER: "/var/lib/acme",
+    ACME_LISTEN_ON: "[::]:8080",
+  };
+  const [host, email, directory, folder, listen] = Object.values(good);
+  const none = { certFile: undefined, keyFile: undefined, caFile: undefined, clientCaFile: undefined };
+  const tls = { ...none, required: undefined, acme: { host, email, directory, folder, listen } };
+  assertEquals(serverOptions(settings(good)).tls, tls);
+  const bad = {
+    ACME_HOST: ["127.0.0.1", "::1", "*.example.com", "a/b", "../a", "-a.example.com", "a..b", `${"a".repeat(64)}.com`],
+    ACME_EMAIL: ["ops", "a b@c"],
+    ACME_DIRECTORY: ["http://localhost/dir", "localhost", "file:///etc"],
+    ACME_LISTEN_ON: ["unix:/path", "70000", "a b"],
+  };
+  for (const [name, texts] of Object.entries(bad)) {
+    for (const text of texts) {
+      const read = () => serverOptions(settings({ ...good, [name]: text }));
+      assertStringIncludes(assertThrows(read, ConfigError).message, `Cannot use ${name} (environment): it must be`);
+    }
+  }
 });
 
 interface Row {
