@@ -33,6 +33,7 @@ import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
 import { type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
+import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
@@ -103,7 +104,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
     const resolved = resolveServerOptions(options);
     this.#options = resolved;
-    const { log, maxConnections, maxConnectionsPerAddress, maxBuffers, idleTimeoutMs } = resolved;
+    const { log, maxBuffers } = resolved;
     const limitedLog = new LimitedLog(log);
     this.#buffers = loggedBuffers(maxBuffers, limitedLog);
     const [buffers, turns] = [this.#buffers, this.#turns];
@@ -140,24 +141,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       connected: () => this.#connections.addresses,
       later: (ms, run) => maintenance.runLater(ms, run),
     });
-    this.#connections = new Connections({
-      listener: this.#listener,
-      host: {
-        session,
-        access: this.#accessRules(limitedLog),
-        encryption,
-        counters,
-        turns,
-        buffers,
-        idleMs: idleTimeoutMs,
-        onPeer: (stream, input, peer, held) => this.#peers.accept(stream, input, peer, held),
-        onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
-      },
-      maxConnections,
-      maxConnectionsPerAddress,
-      counters,
-      log: limitedLog,
-    });
+    this.#connections = this.#newConnections(session, limitedLog);
     this.cache = new LocalCache({ store, stats: () => this.stats() });
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
     this.#parts = [this.#watch, ...certificate, this.#listener, this.#peers, this.#connections, maintenance];
@@ -245,6 +229,29 @@ export class OrmucoCacheServer implements AsyncDisposable {
     for (const line of serverLines({ ...this.#options, ...this.#openness(), encryption: this.#encryption })) {
       this.#options.log(line);
     }
+  }
+
+  #newConnections(session: SessionHost, log: LimitedLog): Connections {
+    const { maxConnections, maxConnectionsPerAddress, idleTimeoutMs } = this.#options;
+    const counters = this.#counters;
+    return new Connections({
+      listener: this.#listener,
+      host: {
+        session,
+        access: this.#accessRules(log),
+        encryption: this.#encryption,
+        counters,
+        turns: this.#turns,
+        buffers: this.#buffers,
+        idleMs: idleTimeoutMs,
+        onPeer: (stream, input, peer, held) => this.#peers.accept(stream, input, peer, held),
+        onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
+      },
+      maxConnections,
+      maxConnectionsPerAddress,
+      counters,
+      log,
+    });
   }
 
   /** Who may connect. */
