@@ -17,7 +17,7 @@ export async function connect(address: Address, signal: AbortSignal, tls?: Clien
     if (tls === undefined) return socket;
     signal.addEventListener("abort", end);
     const { encrypted } = await import("./tls_connector.ts"); // dynamic: node:tls takes 30 ms to load
-    return await encrypted(socket, address.hostname, tls);
+    return await encrypted(socket, address.hostname, tls, signal);
   } catch (error) {
     end(); // macOS: the other side has ended the connection already
     throw error;

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import tls from "node:tls";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { ByteStream } from "./byte_stream.ts";
+import { closeQuietly } from "./socket.ts";
 import { TlsError } from "./tls_error.ts";
 import { EncryptedSide, TlsStream } from "./tls_stream.ts";
 
@@ -12,20 +13,36 @@ import { EncryptedSide, TlsStream } from "./tls_stream.ts";
  * over in silence.
  *
  * @param hostname The server's host, which its certificate has to be for unless `serverName` says otherwise.
+ * @param signal Ends the connection while it is not yet encrypted.
  * @throws {TlsError} If the server is not believed, or does not believe this side.
  */
 export async function encrypted(
   conn: Deno.TcpConn,
   hostname: string,
   { caCerts = [], cert, key, serverName = hostname }: ClientTlsOptions,
+  signal?: AbortSignal,
 ): Promise<Deno.TlsConn | TlsStream> {
   try {
     if (cert !== undefined) return await secured(conn, serverName, { caCerts, cert, key });
-    const encrypted = await Deno.startTls(conn, { hostname: serverName, caCerts });
-    await encrypted.handshake();
-    return encrypted;
+    return await shakenHands(await Deno.startTls(conn, { hostname: serverName, caCerts }), signal);
   } catch (error) {
     throw new TlsError(error as Error, serverName);
+  }
+}
+
+/** Waits for the handshake. A connection that fails, or whose attempt is given up, is closed: `conn` no longer is it. */
+async function shakenHands(made: Deno.TlsConn, signal?: AbortSignal): Promise<Deno.TlsConn> {
+  const end = () => closeQuietly(made);
+  signal?.addEventListener("abort", end);
+  try {
+    signal?.throwIfAborted();
+    await made.handshake();
+    return made;
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", end);
   }
 }
 
