@@ -92,7 +92,7 @@ Deno.test("readGreeting() knows a server that wants to know who connects, which 
 
 Deno.test("readGreeting() reads SCRAM's last message beside what a server says of itself", () => {
   assertStrictEquals(greetingOf({ proof: "v=x" }).proof, "v=x");
-  for (const other of [undefined, null, 1, {}, Uint8Array.of(1)]) {
+  for (const other of [null, 1, {}, Uint8Array.of(1)]) {
     const { wantsToken, proof } = greetingOf({ auth: other, proof: other });
     assertEquals([wantsToken, proof], [false, undefined]);
   }
