@@ -189,10 +189,16 @@ export class Encryption implements Part {
   async #read(): Promise<Content> {
     const { certFile, keyFile, clientCaFile } = this.#options.tls;
     const { keyIn, readPem } = await import("../platform/certificates.ts"); // dynamic: node:tls takes 30 ms to load
+    const texts = new Map<string, Promise<string>>(); // one that is both is read once: another may be renamed over it
+    const read = (setting: string, file: string) => {
+      const text = texts.get(file) ?? readPem(setting, file);
+      texts.set(file, text);
+      return text;
+    };
     const [cert, key, clientCa] = await Promise.all([
-      readPem("TLS_CERT", certFile),
-      readPem("TLS_KEY", keyFile),
-      clientCaFile === undefined ? undefined : readPem("TLS_CLIENT_CA", clientCaFile),
+      read("TLS_CERT", certFile),
+      read("TLS_KEY", keyFile),
+      clientCaFile === undefined ? undefined : read("TLS_CLIENT_CA", clientCaFile),
     ]);
     return { cert, key: keyIn(key), clientCa };
   }

@@ -83,6 +83,45 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "a file that holds certificate and key is read once a look: what is renamed over it meanwhile makes no wrong pair",
+  ignore,
+  fn: async () => {
+    await using authority = await Authority.make();
+    const [one, other] = [await authority.issue(), await authority.issue()];
+    const file = `${authority.folder}/both.pem`;
+    const put = ({ cert, key }: Issued) => {
+      Deno.writeTextFileSync(`${file}.new`, `${key}${cert}`);
+      Deno.renameSync(`${file}.new`, file);
+    };
+    put(one);
+    const lines: string[] = [];
+    const log = (line: string) => void lines.push(line);
+    const tls = { certFile: file, keyFile: file };
+    const counters = newCounters();
+    const encryption = new Encryption({ tls, counters, log, limitedLog: new LimitedLog(log) });
+    await encryption.start();
+    const real = Deno.readTextFile;
+    let reads = 0;
+    Deno.readTextFile = (path) => {
+      const text = Deno.readTextFileSync(path);
+      put(reads++ % 2 === 0 ? other : one);
+      return Promise.resolve(text);
+    };
+    try {
+      for (let looks = 1; looks <= 3; looks++) {
+        await encryption.look("asked");
+        assertEquals([reads, counters.certificateFaults], [looks, 0], lines.join("\n"));
+      }
+      assertEquals(counters.certificateRenewals, 2);
+    } finally {
+      Deno.readTextFile = real;
+      await encryption.stop();
+    }
+  },
+});
+
+Deno.test({
   name: "a server says once that a third of its certificate's time is left, and once that it is over",
   ignore,
   fn: async () => {
