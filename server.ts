@@ -181,7 +181,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    */
   async reload(): Promise<number> {
     const encryption = this.#isStarted ? this.#encryption : undefined;
-    await Promise.all([this.#watch.look(true), encryption?.look("asked")]);
+    await Promise.all([this.#watch.look("asked"), encryption?.look("asked")]);
     if (this.#isStarted) await this.#acme?.look(true);
     return this.#watch.files + (encryption?.files ?? 0);
   }

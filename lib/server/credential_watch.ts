@@ -8,6 +8,7 @@ import { readSecretFile, type SecretFile } from "../platform/secret_file.ts";
 import type { CredentialLine } from "./auth_file.ts";
 import { checked, type CredentialSource } from "./credential_sources.ts";
 import type { Credentials } from "./credentials.ts";
+import { FileWatch, type LookReason, Watched } from "./file_watch.ts";
 import type { Part } from "./part.ts";
 
 /** Options of {@linkcode CredentialWatch}. */
@@ -23,26 +24,22 @@ export interface CredentialWatchOptions {
   readonly read?: (path: string) => Promise<SecretFile>;
 }
 
-/** Milliseconds between looks at the files. */
-const LOOK_MS = 1000;
 const GOES_ON = "this server goes on with what it had before";
 
-/** One source and what it held. */
-interface Watched {
+/** One source and what is used of it. */
+interface Held {
   readonly source: CredentialSource;
+  readonly file: Watched<SecretFile> | undefined;
   text: string;
   lines: readonly CredentialLine[];
-  /** What the last look has found, and what has been found twice: a text after `=`, or after `!` why there is none. */
-  seen: string;
-  settled: string;
 }
 
 /** Watches over the files of credentials. */
 export class CredentialWatch implements Part {
   readonly #options: Required<CredentialWatchOptions>;
-  #watched: Watched[] = [];
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  readonly #watch = new FileWatch((reason) => this.#look(reason));
+  #held: Held[] = [];
+  #prepared: Promise<void> | undefined;
 
   constructor(options: CredentialWatchOptions) {
     this.#options = { read: readSecretFile, ...options };
@@ -50,9 +47,9 @@ export class CredentialWatch implements Part {
 
   /** The token that this server shows to its peers. */
   get token(): Token | undefined {
-    const watched = this.#watched.find(({ source }) => source.token === "peers") ??
-      this.#watched.find(({ source }) => source.token === "all");
-    return watched && parseToken(watched.text.trimEnd());
+    const held = this.#held.find(({ source }) => source.token === "peers") ??
+      this.#held.find(({ source }) => source.token === "all");
+    return held && parseToken(held.text.trimEnd());
   }
 
   /** Files that are looked at. */
@@ -68,84 +65,80 @@ export class CredentialWatch implements Part {
   async start(): Promise<void> {
     const { sources, credentials } = this.#options;
     credentials.isRequired = sources.length > 0;
-    this.#watched = [];
-    for (const source of sources) this.#watched.push(await this.#first(source));
+    this.#held = [];
+    for (const source of sources) this.#held.push(await this.#first(source));
     this.#take();
-    this.#looking = credentials.prepare(); // nobody waits for it: strangers could tell names only in the first milliseconds
-    if (this.files > 0) this.#timer = setInterval(() => this.look(), LOOK_MS);
+    this.#prepared = credentials.prepare(); // nobody waits for it: strangers could tell names only in the first milliseconds
+    if (this.files > 0) this.#watch.start();
   }
 
   /** Looks at no file any more. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+    await this.#watch.stop();
+    await this.#prepared;
   }
 
-  /** Looks at all files. What is new is taken when it is seen for the second time, or at once. */
-  look(atOnce = false): Promise<void> {
-    const { log } = this.#options;
-    return this.#looking = this.#looking.then(() => this.#look(atOnce)).catch((error) =>
-      log(`Cannot reread credentials, trying again: ${(error as Error).message}`)
-    );
+  /** Looks at all files. Unless a timer calls this, what is new is taken at once. */
+  look(reason: LookReason = "timer"): Promise<void> {
+    return this.#watch.look(reason);
   }
 
-  async #first(source: CredentialSource): Promise<Watched> {
+  async #first(source: CredentialSource): Promise<Held> {
     const { log, read } = this.#options;
-    if (source.text !== undefined) {
-      return watchedOf(source, source.text);
-    }
     const { setting, path } = source;
-    const { text, isReadableByAll } = await read(path!).catch((error) => {
-      throw new RangeError(`Cannot use ${setting} ${path}: ${error.message}`, { cause: error });
-    });
+    if (path === undefined) {
+      return { source, file: undefined, text: source.text!, lines: checked(source, source.text!) };
+    }
+    const file = new Watched(() => read(path), ({ text }) => text);
+    const found = (await file.news("at once"))!;
+    if (found instanceof Error) {
+      throw new RangeError(`Cannot use ${setting} ${path}: ${found.message}`, { cause: found });
+    }
+    const { text, isReadableByAll } = found;
     if (isReadableByAll) {
       log(
         `Warning: every user of this machine can read ${setting} ${path}; chmod 600 it, unless only this server sees it`,
       );
     }
-    return watchedOf(source, text);
+    return { source, file, text, lines: checked(source, text) };
   }
 
-  async #look(atOnce: boolean): Promise<void> {
-    const before = JSON.stringify(this.token);
-    let isNew = false;
-    for (const watched of this.#watched) if (await this.#hasNews(watched, atOnce)) isNew = true;
-    if (!isNew) return;
-    this.#take();
-    await this.#options.credentials.prepare();
-    if (JSON.stringify(this.token) !== before) this.#options.onToken();
+  async #look(reason: LookReason): Promise<void> {
+    try {
+      const before = JSON.stringify(this.token);
+      let isNew = false;
+      for (const held of this.#held) if (await this.#hasNews(held, reason)) isNew = true;
+      if (!isNew) return;
+      this.#take();
+      await this.#options.credentials.prepare();
+      if (JSON.stringify(this.token) !== before) this.#options.onToken();
+    } catch (error) {
+      this.#options.log(`Cannot reread credentials, trying again: ${(error as Error).message}`);
+    }
   }
 
   /** Looks at one file. Returns whether there is something new in it that can be used, which it has kept. */
-  async #hasNews(watched: Watched, atOnce: boolean): Promise<boolean> {
-    const { source, text: before, seen, settled } = watched;
+  async #hasNews(held: Held, reason: LookReason): Promise<boolean> {
+    const { log } = this.#options;
+    const { source, text: before } = held;
     const { setting, path } = source;
-    if (path === undefined) return false;
-    const { log, read } = this.#options;
-    const found = await read(path).then(({ text }) => `=${text}`, (error) => `!${error.message}`);
-    watched.seen = found;
-    if (found === settled || (found !== seen && !atOnce)) return false;
-    watched.settled = found;
-    const text = found.slice(1);
-    if (found.startsWith("!")) {
-      log(`Cannot use ${setting} ${path}: ${text}; ${GOES_ON}`);
+    const found = await held.file?.news(reason);
+    if (found === undefined) return false;
+    if (found instanceof Error) {
+      log(`Cannot use ${setting} ${path}: ${found.message}; ${GOES_ON}`);
       return false;
     }
     try {
-      watched.lines = checked(source, text);
-      watched.text = text;
+      held.lines = checked(source, found.text);
+      held.text = found.text;
       log(`${setting} ${path} is used as it is now`);
     } catch (error) {
       log(`${(error as Error).message}; ${GOES_ON}`);
     }
-    return watched.text !== before;
+    return held.text !== before;
   }
 
   #take(): void {
-    this.#options.credentials.replace(this.#watched.flatMap(({ lines }) => lines));
+    this.#options.credentials.replace(this.#held.flatMap(({ lines }) => lines));
   }
-}
-
-function watchedOf(source: CredentialSource, text: string): Watched {
-  return { source, text, lines: checked(source, text), seen: `=${text}`, settled: `=${text}` };
 }

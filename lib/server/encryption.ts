@@ -10,6 +10,7 @@ import type { TlsAcceptor } from "../platform/tls_acceptor.ts";
 import type { TlsStream } from "../platform/tls_stream.ts";
 import { isDisconnection, remoteAddress } from "../platform/socket.ts";
 import type { BufferAccount } from "../wire/buffer_pool.ts";
+import { FileWatch, type LookReason, Watched } from "./file_watch.ts";
 import type { LimitedLog } from "./limited_log.ts";
 import type { Part } from "./part.ts";
 import type { ServerCounters } from "./statistics.ts";
@@ -26,15 +27,10 @@ export interface EncryptionOptions {
   readonly nowMs?: () => number;
 }
 
-/** Milliseconds between looks at the files. What is new is used when it has been seen twice: a file may be half written. */
-const LOOK_MS = 1000;
 /** Part of a certificate's lifetime that is left when it should have been renewed. */
 const LATE_PART = 1 / 3;
 
 const NONE = { validFromMs: 0, expiresMs: 0 };
-
-/** Why the files are looked at: a timer does; somebody knows that they have changed; somebody asks, and wants to be answered. */
-export type LookReason = "timer" | "at once" | "asked";
 
 /** Content of the files. */
 interface Content {
@@ -53,13 +49,11 @@ export class Encryption implements Part {
   readonly #nowMs: () => number;
   #acceptor: TlsAcceptor | undefined;
   #certificate: Certificate | undefined;
-  /** What the files held at the last look; when they were judged last; and when the certificate in use was read. */
-  #found = "";
-  #judged = "";
+  #files = this.#newFiles();
+  readonly #watch = new FileWatch((reason) => this.#look(reason));
+  /** What the files held when the certificate in use was read. */
   #used = "";
   #said: "nothing" | "late" | "expired" = "nothing";
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #looking: Promise<void> | undefined;
 
   constructor(options: EncryptionOptions) {
     const { clientCaFile, required = false } = options.tls;
@@ -92,11 +86,10 @@ export class Encryption implements Part {
    */
   async start(): Promise<void> {
     this.#certificate = undefined;
-    const content = await this.#read().catch((error: Error) => error);
-    this.#judged = textOf(content);
+    this.#files = this.#newFiles();
+    const content = await this.#files.news("at once");
     try {
-      if (content instanceof Error) throw content;
-      await this.#use(content);
+      await this.#use(content!);
     } catch (error) {
       const { message, cause } = error as Error;
       const isAwaited = this.#options.tls.acme !== undefined && error instanceof RangeError;
@@ -104,12 +97,11 @@ export class Encryption implements Part {
       if (!(cause instanceof Deno.errors.NotFound)) this.#options.log(`TLS: no certificate yet: ${message}`);
     }
     this.#warn();
-    this.#timer = setInterval(() => this.look(), LOOK_MS);
+    this.#watch.start();
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  stop(): Promise<void> {
+    return this.#watch.stop();
   }
 
   /** Makes the handshake with a client. Returns nothing if there is no agreement; the connection is closed then. */
@@ -143,47 +135,45 @@ export class Encryption implements Part {
 
   /** Looks at the files. Unless a timer calls this, what is new is used at once; who asks is answered in any case. */
   look(reason: LookReason = "timer"): Promise<void> {
-    if (this.#looking !== undefined) {
-      return reason === "timer" ? this.#looking : this.#looking.then(() => this.look(reason));
-    }
-    return this.#looking = this.#look(reason).finally(() => this.#looking = undefined);
+    return this.#watch.look(reason);
   }
 
   async #look(reason: LookReason): Promise<void> {
-    const { log, counters } = this.#options;
-    const content = await this.#read().catch((error: Error) => error);
-    const text = textOf(content);
-    const isSettled = reason !== "timer" || text === this.#found;
-    this.#found = text;
-    const isFirst = this.#certificate === undefined;
-    if (text === this.#judged) {
-      if (reason === "asked") {
-        log(
-          `TLS: the files are as they were; ${isFirst ? "no certificate yet" : `the certificate ${this.#isValid()}`}`,
-        );
-      }
-    } else if (isSettled) {
-      this.#judged = text;
-      if (text === this.#used) return log("TLS: the files hold the certificate that is in use again");
-      try {
-        if (content instanceof Error) throw content;
-        await this.#use(content);
-        if (!isFirst) counters.certificateRenewals++;
-        log(
-          `TLS: ${isFirst ? "there is a certificate now" : "the certificate has been renewed"}, and ${this.#isValid()}`,
-        );
-      } catch (error) {
-        counters.certificateFaults++;
-        const { message } = error as Error;
-        const kept = isFirst ? "no certificate yet" : `the certificate that ${this.#isValid()} stays in use`;
-        log(`TLS: ${kept}: ${message}`);
-      }
+    const content = await this.#files.news(reason);
+    if (content !== undefined) await this.#renew(content);
+    else if (reason === "asked") {
+      const what = this.#certificate === undefined ? "no certificate yet" : `the certificate ${this.#isValid()}`;
+      this.#options.log(`TLS: the files are as they were; ${what}`);
     }
     this.#warn();
   }
 
+  /** Takes up what is new in the files; what cannot be used changes nothing. */
+  async #renew(content: Content | Error): Promise<void> {
+    const { log, counters } = this.#options;
+    const isFirst = this.#certificate === undefined;
+    if (!(content instanceof Error) && JSON.stringify(content) === this.#used) {
+      return log("TLS: the files hold the certificate that is in use again");
+    }
+    try {
+      await this.#use(content);
+      if (!isFirst) counters.certificateRenewals++;
+      log(
+        `TLS: ${isFirst ? "there is a certificate now" : "the certificate has been renewed"}, and ${this.#isValid()}`,
+      );
+    } catch (error) {
+      counters.certificateFaults++;
+      const kept = isFirst ? "no certificate yet" : `the certificate that ${this.#isValid()} stays in use`;
+      log(`TLS: ${kept}: ${(error as Error).message}`);
+    }
+  }
+
   #isValid(): string {
     return `is valid until ${dayText(this.expiresMs)}`;
+  }
+
+  #newFiles(): Watched<Content> {
+    return new Watched(() => this.#read(), JSON.stringify);
   }
 
   async #read(): Promise<Content> {
@@ -204,7 +194,8 @@ export class Encryption implements Part {
   }
 
   /** Checks a certificate, and uses it from now on. */
-  async #use(content: Content): Promise<void> {
+  async #use(content: Content | Error): Promise<void> {
+    if (content instanceof Error) throw content;
     const { checkedCertificate, letsStrangersIn } = await import("../platform/certificates.ts");
     const { TlsAcceptor } = await import("../platform/tls_acceptor.ts");
     const { cert, key, clientCa } = content;
@@ -222,7 +213,7 @@ export class Encryption implements Part {
     }
     this.#acceptor = acceptor;
     this.#certificate = certificate;
-    this.#used = textOf(content);
+    this.#used = JSON.stringify(content);
     this.#said = "nothing";
   }
 
@@ -246,10 +237,6 @@ export class Encryption implements Part {
       );
     }
   }
-}
-
-function textOf(content: Content | Error): string {
-  return content instanceof Error ? content.message : JSON.stringify(content);
 }
 
 /** A point in time as text. */

@@ -112,7 +112,7 @@ Deno.test("look() takes what it has seen twice in a row, and at once if it is to
   await watch.look();
   assertEquals([await rolesOf("secret-two"), await rolesOf("secret-one"), old.isGone], ["reader", "none", true]);
   files.set("/f", "web:admin:secret-two");
-  await watch.look(true);
+  await watch.look("at once");
   assertEquals(await rolesOf("secret-two"), "admin");
   for (let looks = 0; looks < 5; looks++) await watch.look();
   assertEquals(lines, new Array(2).fill("AUTH_FILE /f is used as it is now"));
@@ -149,11 +149,11 @@ Deno.test("a new token for peers is told of, another change is not", async () =>
   const { watch, files } = fixture;
   await watch.start();
   files.set("/f", "web:reader:secret-web");
-  await watch.look(true);
+  await watch.look("at once");
   files.set("/p", "token-one\n");
-  await watch.look(true);
+  await watch.look("at once");
   assertEquals(fixture.tokens, 0);
   files.set("/p", "token-two");
-  await watch.look(true);
+  await watch.look("at once");
   assertEquals([fixture.tokens, watch.token?.secret], [1, "token-two"]);
 });
