@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -193,6 +193,16 @@ Deno.test("deno.npm.json is deno.json with stand-ins for what only JSR has, repe
     assert(Object.hasOwn(jsr.tasks, forwardedTo), `the task ${name} is ${line}`);
     assert(name === forwardedTo || name === "ok", `the task ${name} runs ${forwardedTo}`);
   }
+});
+
+Deno.test("what orders certificates is loaded where it is asked for, and is no part of what Deno downloads for everybody", () => {
+  const { imports }: Configuration = JSON.parse(read("deno.json"));
+  for (const [file, text] of sources) {
+    const found = withoutComments(text).match(/(?<!import type \w+ )\b(from|import|import\() ?"(npm:)?acme-client.*/g);
+    assertEquals(found, null, file);
+  }
+  assertStringIncludes(sources.get("lib/platform/acme.ts")!, `: string = "${imports["acme-client"]}"`);
+  assertStringIncludes(read("docs/tls.md"), `--include ${imports["acme-client"]} `);
 });
 
 function sourceExists(path: string): boolean {

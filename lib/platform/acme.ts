@@ -19,6 +19,12 @@ export interface CertificateOrder {
   readonly signal: AbortSignal;
 }
 
+/**
+ * The library, which deno.json names too, for its types. It is no literal of an `import()`: Deno would download its 50 packages
+ * where nobody orders a certificate.
+ */
+const LIBRARY: string = "npm:acme-client@^5.4.0";
+
 /** Milliseconds that an order may take. */
 const LIMIT_MS = 120_000;
 /** Milliseconds between looks at an order: at first, and at most. */
@@ -42,7 +48,7 @@ export function orderCertificate(order: CertificateOrder): Promise<string> {
 
 async function ordering(options: CertificateOrder): Promise<string> {
   options.signal.throwIfAborted();
-  const { default: library } = await import("acme-client"); // dynamic: few servers need it, and it takes half a second
+  const library = await loadLibrary();
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(new Error(`it has taken ${LIMIT_MS / 1000} s`)), LIMIT_MS);
   const signal = AbortSignal.any([options.signal, limit.signal]);
@@ -133,9 +139,26 @@ function adapter(http: Deno.HttpClient, signal: AbortSignal): typeof acme.axios.
   };
 }
 
+/**
+ * Loads what orders certificates, which takes half a second, and a download the first time.
+ *
+ * @throws {Error} If it cannot be had; the message says what to do.
+ */
+export async function loadLibrary(): Promise<typeof acme> {
+  try {
+    return (await import(LIBRARY)).default;
+  } catch (error) {
+    const isDenied = error instanceof Deno.errors.NotCapable;
+    const why = isDenied
+      ? "it lists all variables: run with --ignore-env beside --allow-env"
+      : (error as Error).message;
+    throw new Error(`cannot load ${LIBRARY}: ${why} (docs/tls.md)`, { cause: error });
+  }
+}
+
 /** Returns a new key of an account, as PEM. */
 export async function newAccountKey(): Promise<string> {
-  const { default: library } = await import("acme-client");
+  const library = await loadLibrary();
   return String(await library.crypto.createPrivateEcdsaKey());
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { ResolvedAcme } from "../base/tls_options.ts";
-import { lockFile, newAccountKey, orderCertificate, writeSecret } from "../platform/acme.ts";
+import { loadLibrary, lockFile, newAccountKey, orderCertificate, writeSecret } from "../platform/acme.ts";
 import { Timer } from "../platform/timer.ts";
 import { dayText, duration, type Encryption } from "./encryption.ts";
 import { type Part, within } from "./part.ts";
@@ -79,6 +79,8 @@ export class Acme implements Part {
       throw new Error(`Cannot start server: cannot write to ${folder} (ACME_FOLDER): ${why}`, { cause: error });
     }
     this.#plan();
+    // At once, so that it is known today if that fails, and not when the certificate expires.
+    if (this.dueMs > this.#nowMs()) loadLibrary().catch(({ message }) => this.#options.log(`ACME: ${message}`));
   }
 
   async stop(limitMs: number): Promise<void> {

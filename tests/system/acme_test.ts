@@ -1,7 +1,8 @@
 /** Certificates that a server orders from an ACME authority itself: pebble plays Let's Encrypt. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { resolveAcme } from "../../lib/base/tls_options.ts";
+import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { resolveAcme, whyNoTls } from "../../lib/base/tls_options.ts";
 import { Acme } from "../../lib/server/acme.ts";
 import { Encryption } from "../../lib/server/encryption.ts";
 import { LimitedLog } from "../../lib/server/limited_log.ts";
@@ -136,6 +137,26 @@ Deno.test({
     await server.reload();
     held.close();
     assertStringIncludes(lines.at(-1)!, `cannot listen on ${tls.acme.listen} for the authority`);
+  },
+});
+
+Deno.test({
+  name: "a server that may not load what orders certificates says which permission it needs, and goes on",
+  ignore: whyNoTls(Deno.version.deno) !== undefined,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const acme = ["--acme", HOST, "--acme-directory", "https://127.0.0.1:1/dir", "--acme-folder", folder];
+    const permissions = ["--no-prompt", "--allow-net=127.0.0.1", `--allow-read=${folder},.env`];
+    permissions.push(`--allow-write=${folder}`, `--allow-env=${SETTING_NAMES}`);
+    await using server = await serve(["--listen", "127.0.0.1:0", ...acme], { permissions });
+    await until("it says so", () => logged(server.lines, "ACME: no certificate yet") === 1);
+    assertMatch(
+      server.lines.find((line) => line.includes("ACME: no"))!,
+      /: cannot load npm:acme-client@\S+: it lists all variables: run with --ignore-env beside --allow-env/,
+    );
+    await using client = reportingClient([server.address]).client;
+    assert(await client.store("key", 1));
+    await Deno.remove(folder, { recursive: true });
   },
 });
 
