@@ -17,6 +17,8 @@ const DOCUMENTS = [
   "docs/replication.md",
   "docs/security.md",
   "docs/tls.md",
+  "docs/upgrading.md",
+  "SECURITY.md",
 ];
 
 function text(file: string): string {
