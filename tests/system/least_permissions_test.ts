@@ -18,7 +18,13 @@ Deno.test({
     const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
     const named = page.split("## Permissions")[1].split("\n## ")[0];
     for (
-      const words of ["`--allow-read=FILE`", "`--allow-read=CERT,KEY`", "`--allow-read=CA`", "`--allow-net=HOST:PORT`"]
+      const words of [
+        "`--allow-read=FILE`",
+        "`--allow-read=CERT,KEY`",
+        "`--allow-read=CA`",
+        "`--allow-net=HOST:PORT`",
+        "`--allow-sys`",
+      ]
     ) {
       assertStringIncludes(named, words);
     }
@@ -31,7 +37,13 @@ Deno.test({
     const read = [certFile, keyFile, authority.caFile, tokenFile];
     const [first, second] = [0, 0].map(freePort).map((port) => `127.0.0.1:${port}`);
     const permissions = (net: string[], files: string[]) => [
-      ...["--no-prompt", `--allow-net=${net}`, `--allow-read=${[".env", ...files]}`, `--allow-env=${SETTING_NAMES}`],
+      ...[
+        "--no-prompt",
+        `--allow-net=${net}`,
+        `--allow-read=${[".env", ...files]}`,
+        `--allow-env=${SETTING_NAMES}`,
+        "--allow-sys",
+      ],
     ];
     const own = ["--token-file", tokenFile, "--auth-file", authFile, ...tls, "--tls-client-ca", authority.caFile];
     const files = [...read, authFile];
