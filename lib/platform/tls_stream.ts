@@ -11,6 +11,7 @@ import type tls from "node:tls";
 import type { BufferAccount } from "../wire/buffer_pool.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { closeQuietly, pause, writeAll } from "./socket.ts";
+import { hostNamesIn } from "./x509.ts";
 
 /** Milliseconds for a handshake. */
 const HANDSHAKE_MS = 5000;
@@ -127,9 +128,8 @@ export class TlsStream implements ByteStream {
 
   /** The names in the other side's certificate: the common name of its subject, and names of hosts. None where it has shown none. */
   get peerNames(): readonly string[] {
-    const { subject, subjectaltname = "" } = this.#socket?.getPeerCertificate() ?? {};
-    const hosts = [...subjectaltname.matchAll(/(?:^|, )DNS:([^,]+)/g)].map(([, name]) => name);
-    return [...new Set([subject?.CN ?? [], hosts].flat())];
+    const { subject, raw } = this.#socket?.getPeerCertificate() ?? {};
+    return [...new Set([subject?.CN ?? [], raw === undefined ? [] : hostNamesIn(raw)].flat())];
   }
 
   /** Whether it does without node:tls' streams. */

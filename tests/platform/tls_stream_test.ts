@@ -108,6 +108,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "TlsStream takes no part of a name in a certificate for another name",
+  ignore,
+  fn: async () => {
+    await using authority = await Authority.make();
+    const names = ",dirName:of-alice\n[of-alice]\nO=Alice, DNS:ops";
+    const { client, server } = await connected(authority, { subject: "cache", names });
+    assertEquals(client.peerNames, ["cache", "localhost"]);
+    client.close();
+    server.close();
+  },
+});
+
+Deno.test({
   name: "TlsAcceptor with authorities lets in who shows a certificate of one of them, and nobody else",
   ignore,
   fn: async () => {
