@@ -39,7 +39,7 @@ export class Session implements NativeContext {
   head: Uint8Array = NO_BYTES;
   /** What the client may do. */
   readonly access: ConnectionAccess;
-  /** Runs that have answered a request of a client that may make one. */
+  /** Runs that have answered a request of a client that may make one, or have let it in. */
   answered = 0;
   /** Replies; the caller writes them. */
   readonly output: FrameWriter;
@@ -54,6 +54,8 @@ export class Session implements NativeContext {
   readonly #mayPush: () => boolean;
   readonly #onPush: () => void;
   #handler: ProtocolHandler | undefined;
+  /** Whether the client was known at the end of the last run; a credential is checked between runs. */
+  #wasKnown = true;
   #closing = false;
 
   constructor(
@@ -92,7 +94,9 @@ export class Session implements NativeContext {
     const { counters } = this.#host;
     const { requests } = counters;
     const state = this.#closing ? "closing" : this.#handler.run();
-    if (counters.requests !== requests && this.access.isKnown) this.answered++;
+    const { isKnown } = this.access;
+    if (isKnown && (counters.requests !== requests || !this.#wasKnown)) this.answered++;
+    this.#wasKnown = isKnown;
     this.#closing = state === "closing";
     return state;
   }

@@ -7,7 +7,11 @@ import { NativeHandler } from "../../lib/server/native_handler.ts";
 import { Session } from "../../lib/server/session.ts";
 import { ANY_ROLE } from "../../lib/wire/access.ts";
 import type { ConnectionContext } from "../../lib/wire/protocol_handler.ts";
+import { REPLY } from "../../lib/wire/frame.ts";
 import { openRules } from "../support/access.ts";
+import { LoginTalk } from "../support/login.ts";
+import { packetOf } from "../support/memcached_packets.ts";
+import { stranger } from "../support/strangers.ts";
 import { sessionHost } from "../support/session_host.ts";
 
 /** Never called: the compiler is what tests it, which complains where an error that is expected is none. */
@@ -99,4 +103,15 @@ Deno.test("a connection knows when its credential is withdrawn", async () => {
   assertEquals(access.isWithdrawn, false);
   rules.credentials.replace([]);
   assertEquals([access.isWithdrawn, access.wantsCredential], [true, true]);
+});
+
+Deno.test("a login is a request that has been answered: whoever has been let in may be quiet then", async () => {
+  const native = new LoginTalk("web:client:secret-of-web");
+  const [text, binary, refused] = [stranger(), stranger(), stranger()];
+  assertEquals((await native.login({ name: "web", secret: "secret-of-web" })).code, REPLY.data);
+  assertEquals((await text.say("set auth 0 0 17\r\nweb secret-of-web\r\n")).text, "STORED\r\n");
+  const plain = (secret: string) => packetOf(0x80, 0x21, { key: "PLAIN", value: `\0web\0${secret}` });
+  await binary.send(plain("secret-of-web"));
+  await refused.send(plain("secret-of-ops"));
+  assertEquals([native, text, binary, refused].map(({ session }) => session.answered > 0), [true, true, true, false]);
 });
