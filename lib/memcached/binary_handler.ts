@@ -118,7 +118,7 @@ export class BinaryHandler implements ProtocolHandler {
     if (input.to - from < HEADER_BYTES) return "needs-input";
     request.read();
     const isStranger = !this.#access.isKnown;
-    const packetBytes = HEADER_BYTES + request.bodyBytes;
+    const packetBytes = Math.max(HEADER_BYTES + request.bodyBytes, request.headBytes);
     if (isStranger && this.#strangerBytes + packetBytes > STRANGER_BYTES) return this.#refuse(STATUS.unauthenticated);
     if (input.to - from < request.headBytes) return "needs-input";
     input.from += request.headBytes;

@@ -88,6 +88,8 @@ Deno.test("a stranger may send 1 KiB of packets in all, and none that announces 
     "0 32 Auth failure.",
     "the end",
   ]);
+  const longHead = packetOf(REQUEST, GET, { key: "k".repeat(60_000), bodyBytes: 0 }).subarray(0, 24);
+  assertEquals(await said(stranger(), [longHead]), ["0 32 Auth failure.", "the end"]);
   const answers = await said(stranger(), new Array(100).fill(packet(MECHANISMS)));
   assertEquals(answers, [...new Array(42).fill("32 0 PLAIN"), "32 32 Auth failure.", "the end"]);
 });
