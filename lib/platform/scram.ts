@@ -29,7 +29,8 @@ interface Keys {
 
 /** Keys of this process that are kept: one for each secret and server, or rather its salt. */
 const MAX_KEPT_KEYS = 64;
-const SALT_BYTES = 16;
+/** Bytes of the salt of a new verifier. */
+export const SALT_BYTES = 16;
 /** Random bytes of each side's nonce: 24 letters. */
 const NONCE_BYTES = 18;
 
@@ -58,16 +59,22 @@ export async function fits(secret: string, verifier: Verifier): Promise<boolean>
   return isSame(storedKey, verifier.storedKey);
 }
 
-/** The verifier of nobody: always the same for one name and key, and so not told from that of somebody. */
+/** What a verifier's salting looks like. */
+export interface SaltingKind {
+  readonly iterations: number;
+  readonly saltBytes: number;
+}
+
+/** The verifier of nobody: always the same for one name, key and kind, and so not told from that of somebody. */
 export async function nobodysVerifier(
   name: string,
   key: CryptoKey,
-  iterations: number = ITERATIONS,
+  { iterations, saltBytes }: SaltingKind,
 ): Promise<Verifier> {
-  const [salt, storedKey, serverKey] = await Promise.all(
-    ["salt", "stored", "server"].map((use) => signedWith(key, `${use},${name}`)),
+  const [salt, more, storedKey, serverKey] = await Promise.all(
+    ["salt", "more salt", "stored", "server"].map((use) => signedWith(key, `${use},${name}`)),
   );
-  return { iterations, salt: salt.subarray(0, SALT_BYTES), storedKey, serverKey };
+  return { iterations, salt: Uint8Array.from([...salt, ...more]).subarray(0, saltBytes), storedKey, serverKey };
 }
 
 /** Makes a key for HMAC-SHA-256. */
@@ -178,7 +185,8 @@ async function hmac(key: Uint8Array, text: string): Promise<Uint8Array> {
   return await signedWith(await hmacKey(key), text);
 }
 
-async function signedWith(key: CryptoKey, text: string): Promise<Uint8Array> {
+/** The HMAC of a text. */
+export async function signedWith(key: CryptoKey, text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }
 

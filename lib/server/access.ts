@@ -9,6 +9,7 @@ import type { ByteStream } from "../platform/byte_stream.ts";
 import { remoteAddress } from "../platform/socket.ts";
 import { type Access, allowsAll, ANY_ROLE, type Attempt, bitsOf } from "../wire/access.ts";
 import type { Credential, Credentials } from "./credentials.ts";
+import { hostOf } from "./limited_log.ts";
 
 /** Counts of credentials that were good, and that were not. */
 export interface LoginCounters {
@@ -123,7 +124,7 @@ export class ConnectionAccess implements Access {
   }
 
   async #check(name: string, secret: string): Promise<void> {
-    const credential = await this.rules.credentials.check(name, secret);
+    const credential = await this.rules.credentials.check(name, secret, hostOf(this.#address));
     if (credential === undefined || credential.isGone) await this.deny(whyDenied(this.rules.credentials, name));
     else this.grant(credential);
   }

@@ -23,10 +23,14 @@ const SALT_BYTES = { least: 8, most: 64 };
 const NONCE_LETTERS = { least: 16, most: 256 };
 const MAX_NAME_LETTERS = 128;
 
-/** What a server keeps in place of a secret: a client's proof can be checked with it, but not made. */
-export interface Verifier {
+/** With what keys are derived from a secret; everybody may see it. */
+export interface Salting {
   readonly iterations: number;
   readonly salt: Uint8Array;
+}
+
+/** What a server keeps in place of a secret: a client's proof can be checked with it, but not made. */
+export interface Verifier extends Salting {
   readonly storedKey: Uint8Array;
   readonly serverKey: Uint8Array;
 }
@@ -38,11 +42,9 @@ export interface ClientFirst {
 }
 
 /** A server's first message. */
-export interface ServerFirst {
+export interface ServerFirst extends Salting {
   /** The client's nonce and the server's. */
   readonly nonce: string;
-  readonly salt: Uint8Array;
-  readonly iterations: number;
 }
 
 /** A client's last message. */

@@ -87,11 +87,13 @@ Deno.test("ScramClient does not believe a server that knows a verifier's half, s
   await assertRejects(() => client.final(final), ProtocolError);
 });
 
+const KIND = { iterations: 4096, saltBytes: 16 };
+
 Deno.test("nobodysVerifier() is the same for a name, another for another name or server, and no secret fits it", async () => {
   const [key, otherKey] = await Promise.all([1, 2].map((byte) => hmacKey(new Uint8Array(32).fill(byte))));
-  const nobody = await nobodysVerifier("name", key);
-  assertEquals(await nobodysVerifier("name", key), nobody);
-  for (const other of [await nobodysVerifier("other", key), await nobodysVerifier("name", otherKey)]) {
+  const nobody = await nobodysVerifier("name", key, KIND);
+  assertEquals(await nobodysVerifier("name", key, KIND), nobody);
+  for (const other of [await nobodysVerifier("other", key, KIND), await nobodysVerifier("name", otherKey, KIND)]) {
     assert(formatVerifier(other) !== formatVerifier(nobody));
   }
   assertEquals(parseVerifier(formatVerifier(nobody)), nobody);

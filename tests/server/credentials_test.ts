@@ -4,6 +4,7 @@ import { makeVerifier } from "../../lib/platform/scram.ts";
 import { readAuthFile } from "../../lib/server/auth_file.ts";
 import { Credentials } from "../../lib/server/credentials.ts";
 import { formatVerifier } from "../../lib/wire/scram.ts";
+import { LoginTalk } from "../support/login.ts";
 
 function credentialsOf(...lines: string[]): Credentials {
   const credentials = new Credentials();
@@ -89,6 +90,91 @@ Deno.test("a name is looked at as soon as one credential has one", async () => {
   assertEquals(await check(credentials, "anybody", "secret-one"), undefined);
   assertEquals(await check(credentials, "default", "secret-one"), ["client"]);
 });
+
+Deno.test("lines of one name and one secret are one credential, with the roles of all", async () => {
+  const credentials = credentialsOf("a:reader:secret-of-a", "a:client:secret-of-a", "a:peer,reader:secret-of-a");
+  assertEquals(await check(credentials, "a", "secret-of-a"), ["reader", "client", "peer"]);
+  const talk = new LoginTalk("a:reader:secret-of-a\na:client:secret-of-a\na:admin:secret-two");
+  await talk.login({ name: "a", secret: "secret-of-a" });
+  assertEquals(talk.access.roles, ["reader", "client"]);
+  const [before] = credentials.ofName("a");
+  credentials.replace(readAuthFile("a:client:secret-of-a"));
+  assertEquals([before.isGone, await check(credentials, "a", "secret-of-a")], [true, ["client"]]);
+});
+
+Deno.test("a name has the salt of its verifier for all its secrets, though these come from elsewhere", async () => {
+  const credentials = new Credentials();
+  const verifier = await makeVerifier("secret-two", new Uint8Array(24).fill(7), 5000);
+  const lines = [
+    { name: "a", roles: ["peer"], secret: "secret-one" } as const,
+    { name: "a", roles: ["peer"], verifier } as const,
+  ];
+  for (const order of [lines, lines.toReversed()]) {
+    credentials.replace(order);
+    const { verifiers } = await credentials.proving("a");
+    const one = await makeVerifier("secret-one", verifier.salt, 5000);
+    assertEquals(verifiers, order === lines ? [one, verifier] : [verifier, one]);
+  }
+  credentials.replace([lines[0]]);
+  const [{ iterations, salt }] = (await credentials.proving("a")).verifiers;
+  assertEquals([iterations, salt.length], [4096, 16]);
+});
+
+Deno.test("a name that nobody has looks like those that somebody has, whatever their verifiers look like", async () => {
+  const verifierOf = async (saltBytes: number, iterations: number) =>
+    formatVerifier(await makeVerifier("secret", new Uint8Array(saltBytes).fill(1), iterations));
+  const [one, other] = [await verifierOf(24, 5000), await verifierOf(64, 4096)];
+  const looks = async (...lines: string[]) => {
+    const credentials = credentialsOf(...lines);
+    const found = new Set<string>();
+    for (let i = 0; i < 64; i++) {
+      const [{ salt, iterations }] = (await credentials.proving(`nobody${i}`)).verifiers;
+      found.add(`${salt.length} ${iterations}`);
+      assertEquals((await credentials.proving(`nobody${i}`)).verifiers[0].salt, salt);
+    }
+    return [...found].sort();
+  };
+  assertEquals(await looks("a:client:secret-a"), ["16 4096"]);
+  assertEquals(await looks(`a:client:${one}`, "cert:c:peer"), ["24 5000"]);
+  assertEquals(await looks(`a:client:${one}`, `b:client:${other}`, "c:client:secret-c"), [
+    "16 4096",
+    "24 5000",
+    "64 4096",
+  ]);
+  assertEquals(await looks("cert:c:peer"), ["16 4096"]);
+});
+
+Deno.test("a secret costs as many derivations for a name that nobody has as for one with a verifier", async () => {
+  const verifier = formatVerifier(await makeVerifier("secret-of-ops"));
+  const [known, plain] = [credentialsOf(`ops:admin:${verifier}`), credentialsOf("web:client:secret-web")];
+  const derivations = async (credentials: Credentials, name: string, secret: string) => {
+    using calls = spyOn(crypto.subtle, "deriveBits");
+    await credentials.check(name, secret);
+    return calls.count;
+  };
+  assertEquals(await derivations(known, "ops", "secret-wrong"), 1);
+  assertEquals(await derivations(known, "nobody", "secret-wrong"), 1);
+  assertEquals(await derivations(known, "ops", "secret-of-ops"), 1);
+  assertEquals(await derivations(known, "ops", "secret-of-ops"), 0);
+  assertEquals([await derivations(plain, "web", "secret-wrong"), await derivations(plain, "nobody", "secret-wrong")], [
+    0,
+    0,
+  ]);
+});
+
+/** Counts the calls of a method until it is disposed of. */
+function spyOn<K extends string>(
+  target: Record<K, (...args: never[]) => unknown>,
+  name: K,
+): Disposable & { count: number } {
+  const original = target[name];
+  const spy = { count: 0, [Symbol.dispose]: () => void (target[name] = original) };
+  target[name] = (...args) => {
+    spy.count++;
+    return original.apply(target, args);
+  };
+  return spy;
+}
 
 Deno.test("names of certificates are apart from others", async () => {
   const credentials = credentialsOf("cert:web:peer", "default:client:secret-one");
