@@ -24,10 +24,11 @@ const FORM = "name:role:secret, name:role:SCRAM-SHA-256$… or cert:name:role";
 export function readAuthFile(text: string): CredentialLine[] {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   const read: CredentialLine[] = [];
+  const verified = new Map<string, boolean>();
   for (const [i, line] of lines.entries()) {
     if (line === "" || line.startsWith("#")) continue;
     const credential = readLine(line);
-    const why = typeof credential === "string" ? credential : clash(credential, read);
+    const why = typeof credential === "string" ? credential : clash(credential, verified);
     if (why !== undefined) throw new RangeError(`line ${i + 1}: ${why}`);
     read.push(credential as CredentialLine);
   }
@@ -61,12 +62,15 @@ function readRoles(text: string): Role[] | string {
   return roles.every(isRole) ? roles : `the role must be ${ROLES.join(", ")}, or several with commas between`;
 }
 
-/** Why a line cannot stand beside those before it, if so: a client that proves itself is told one salt, so a name has one. */
-function clash(line: CredentialLine, before: readonly CredentialLine[]): string | undefined {
+/**
+ * Why a line cannot stand beside those before it, if so: a client that proves itself is told one salt, so a name has one.
+ *
+ * @param verified The names of the lines before, and whether each has a verifier; this one's is added.
+ */
+function clash(line: CredentialLine, verified: Map<string, boolean>): string | undefined {
   if ("isCertificate" in line) return undefined;
-  const others = before.filter((other) => other.name === line.name && !("isCertificate" in other));
-  if (others.length === 0 || ["verifier" in line, ...others.map((other) => "verifier" in other)].every((is) => !is)) {
-    return undefined;
-  }
+  const [before, is] = [verified.get(line.name), "verifier" in line];
+  verified.set(line.name, is);
+  if (before === undefined || (!before && !is)) return undefined;
   return "a name with a verifier stands in one line only; give the other secret a name of its own";
 }

@@ -39,7 +39,9 @@ export class CredentialWatch implements Part {
   readonly #options: Required<CredentialWatchOptions>;
   readonly #watch = new FileWatch((reason) => this.#look(reason));
   #held: Held[] = [];
-  #prepared: Promise<void> | undefined;
+  #preparing: Promise<void> = Promise.resolve();
+  /** Times that verifiers have begun to be made: a new time ends the one before. */
+  #rounds = 0;
 
   constructor(options: CredentialWatchOptions) {
     this.#options = { read: readSecretFile, ...options };
@@ -68,14 +70,15 @@ export class CredentialWatch implements Part {
     this.#held = [];
     for (const source of sources) this.#held.push(await this.#first(source));
     this.#take();
-    this.#prepared = credentials.prepare(); // nobody waits for it: strangers could tell names only in the first milliseconds
+    this.#prepare();
     if (this.files > 0) this.#watch.start();
   }
 
   /** Looks at no file any more. */
   async stop(): Promise<void> {
     await this.#watch.stop();
-    await this.#prepared;
+    this.#rounds++;
+    await this.#preparing;
   }
 
   /** Looks at all files. Unless a timer calls this, what is new is taken at once. */
@@ -110,7 +113,7 @@ export class CredentialWatch implements Part {
       for (const held of this.#held) if (await this.#hasNews(held, reason)) isNew = true;
       if (!isNew) return;
       this.#take();
-      await this.#options.credentials.prepare();
+      this.#prepare();
       if (JSON.stringify(this.token) !== before) this.#options.onToken();
     } catch (error) {
       this.#options.log(`Cannot reread credentials, trying again: ${(error as Error).message}`);
@@ -136,6 +139,13 @@ export class CredentialWatch implements Part {
       log(`${(error as Error).message}; ${GOES_ON}`);
     }
     return held.text !== before;
+  }
+
+  /** Has verifiers made. Nobody waits for it, since many take seconds; until then strangers could tell names by the time of an answer. */
+  #prepare(): void {
+    const round = ++this.#rounds;
+    const { credentials } = this.#options;
+    this.#preparing = this.#preparing.then(() => credentials.prepare(() => round === this.#rounds));
   }
 
   #take(): void {

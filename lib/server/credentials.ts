@@ -161,7 +161,10 @@ export class Credentials {
 
   /** Makes the verifiers of all secrets, each of which takes a millisecond, as long as `goesOn` says so. */
   async prepare(goesOn: () => boolean = () => true): Promise<void> {
-    for (const name of [...this.#byName.keys()]) if (goesOn()) await this.proving(name);
+    for (const name of [...this.#byName.keys()]) {
+      if (!goesOn()) return;
+      await this.proving(name);
+    }
   }
 
   /**

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type CredentialOptions, credentialSources } from "../../lib/server/credential_sources.ts";
 import { CredentialWatch } from "../../lib/server/credential_watch.ts";
 import { Credentials } from "../../lib/server/credentials.ts";
+import { until } from "../support/waiting.ts";
 
 interface Fixture extends AsyncDisposable {
   readonly watch: CredentialWatch;
@@ -156,4 +157,23 @@ Deno.test("a new token for peers is told of, another change is not", async () =>
   files.set("/p", "token-two");
   await watch.look("at once");
   assertEquals([fixture.tokens, watch.token?.secret], [1, "token-two"]);
+});
+
+Deno.test("files are looked at while verifiers are being made, which ends when others are needed, or none", async () => {
+  await using fixture = watching({ authFile: "/a" }, { "/a": "web:client:secret-web\nops:admin:secret-ops" });
+  const { watch, credentials, files } = fixture;
+  const [begun, ended]: [number[], number[]] = [[], []];
+  credentials.prepare = async (goesOn = () => true) => {
+    const round = begun.push(begun.length);
+    await until("it need not go on", () => !goesOn());
+    ended.push(round);
+  };
+  await watch.start();
+  files.set("/a", "ops:admin:secret-ops");
+  await watch.look(true);
+  assertEquals(await fixture.rolesOf("secret-web"), "none");
+  await until("others are made", () => begun.length === 2);
+  assertEquals(ended, [1]);
+  await watch.stop();
+  assertEquals(ended, [1, 2]);
 });
