@@ -13,6 +13,7 @@
  */
 
 import { formatAddress } from "./lib/base/address.ts";
+import type { Role } from "./lib/base/roles.ts";
 import { serverOptions } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
@@ -274,15 +275,17 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   #openness(): Openness {
     const credentials = this.#credentials;
+    const wantsCertificate = this.#encryption?.wantsCertificate ?? false;
+    const has = (role: Role) => credentials.hasRole(role, wantsCertificate);
     return {
       address: this.#listener.address,
       asks: credentials.isRequired,
       isInsecure: this.#options.insecure,
       isEncrypted: this.#encryption !== undefined,
       isTlsRequired: this.#encryption?.isRequired ?? false,
-      wantsCertificate: this.#encryption?.wantsCertificate ?? false,
-      hasClients: credentials.hasRole("reader") || credentials.hasRole("client"),
-      hasPeers: credentials.hasRole("peer"),
+      wantsCertificate,
+      hasClients: has("reader") || has("client"),
+      hasPeers: has("peer"),
     };
   }
 

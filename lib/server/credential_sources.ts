@@ -103,7 +103,7 @@ export function checked({ setting, path, read }: CredentialSource, text: string)
 
 /** Reads a token, which a line break may end. */
 export function readToken(text: string): Token {
-  const token = parseToken(text.replace(/\r?\n$/, ""));
+  const token = typeof text === "string" ? parseToken(text.replace(/\r?\n$/, "")) : undefined; // from JavaScript it may be anything
   if (token === undefined) {
     throw new RangeError(`it must be a secret, or a name, a colon and a secret; ${SECRET_RULE}; ${NAME_RULE}`);
   }

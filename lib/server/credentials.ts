@@ -185,9 +185,10 @@ export class Credentials {
     return found;
   }
 
-  /** Whether anybody has a role. */
-  hasRole(role: Role): boolean {
-    return [...this.#byIdentity.values()].some(({ roles }) => roles.includes(role));
+  /** Whether anybody has a role, who shows a token, or a certificate where these are asked for. */
+  hasRole(role: Role, asksForCertificates: boolean): boolean {
+    const maps = asksForCertificates ? [this.#byName, this.#byCertificate] : [this.#byName];
+    return maps.some((byName) => [...byName.values()].flat().some(({ roles }) => roles.includes(role)));
   }
 
   async #nobodys(name: string, kind: Kind): Promise<Verifier> {

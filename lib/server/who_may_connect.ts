@@ -54,7 +54,12 @@ export function whoMayConnect(openness: Openness): string[] {
     ];
   }
   if (!hasClients) {
-    return [hasPeers ? "none: no credential has the role reader or client, only peers may connect" : "none"];
+    const hint = hasPeers
+      ? ", only peers may connect"
+      : openness.wantsCertificate
+      ? ""
+      : " (lines cert:… count with TLS_CLIENT_CA only)";
+    return [`none: no credential has the role reader or client${hint}`];
   }
   if (isLocal) return ["whoever shows a token, in any protocol"];
   if (isTlsRequired) return ["whoever shows a token, in any protocol over TLS"];

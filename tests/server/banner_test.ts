@@ -106,7 +106,10 @@ Deno.test("serverLines() says why nobody may connect", () => {
   assertEquals(clientsOf("0.0.0.0:7", { asks: true, hasClients: false }), [
     "  clients     none: no credential has the role reader or client, only peers may connect",
   ]);
-  assertEquals(clientsOf("0.0.0.0:7", { asks: true, hasClients: false, hasPeers: false }), ["  clients     none"]);
+  const nobody = { asks: true, hasClients: false, hasPeers: false };
+  const NONE = "  clients     none: no credential has the role reader or client";
+  assertEquals(clientsOf("0.0.0.0:7", nobody), [`${NONE} (lines cert:… count with TLS_CLIENT_CA only)`]);
+  assertEquals(clientsOf("0.0.0.0:7", { ...nobody, wantsCertificate: true }), [NONE]);
 });
 
 Deno.test("serverLines() names each limit there is, and the largest memory when there is none", () => {

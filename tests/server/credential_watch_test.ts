@@ -70,6 +70,7 @@ Deno.test("credentialSources() refuses what excludes itself, what is no token, a
   fails({ authToken: "SECRETSECRET", authTokenFile: "/t" }, "AUTH_TOKEN and AUTH_TOKEN_FILE exclude each other");
   fails({ peerToken: "SECRETSECRET", peerTokenFile: "/t" }, "PEER_TOKEN and PEER_TOKEN_FILE exclude each other");
   fails({ authToken: "SECRET" }, "Cannot use AUTH_TOKEN: it must be a secret");
+  fails({ authToken: ["SECRETSECRET"] as unknown as string }, "Cannot use AUTH_TOKEN: it must be a secret");
   fails({ peerToken: "SECRET SECRET" }, "Cannot use PEER_TOKEN: it must be a secret");
   fails({ authFile: "/a" }, "it has PEERS and credentials, but nothing to show to its peers: set PEER_TOKEN", true);
   for (const token of [{ authToken: "12345678" }, { authTokenFile: "/t" }, { peerToken: "12345678" }]) {

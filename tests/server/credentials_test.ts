@@ -181,7 +181,15 @@ Deno.test("names of certificates are apart from others", async () => {
   assertEquals(credentials.ofCertificate("web").map(({ roles }) => roles), [["peer"]]);
   assertEquals(credentials.ofCertificate("default"), []);
   assertEquals(await check(credentials, "web", "secret-one"), ["client"]);
-  assertEquals([credentials.hasRole("peer"), credentials.hasRole("admin")], [true, false]);
+  for (
+    const [role, isThere, isThereByToken] of [["peer", true, false], ["client", true, true], [
+      "admin",
+      false,
+      false,
+    ]] as const
+  ) {
+    assertEquals([credentials.hasRole(role, true), credentials.hasRole(role, false)], [isThere, isThereByToken]);
+  }
 });
 
 Deno.test("replace() leaves alone what has not changed, and tells of what is gone", async () => {
