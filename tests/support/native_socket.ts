@@ -1,11 +1,13 @@
 /** Connections that speak frames by hand: as a client, as a peer. */
 
+import type { Token } from "../../lib/base/token.ts";
 import { MAX_BODY_BYTES, MAX_GOSSIP_BYTES } from "../../lib/base/limits.ts";
 import { writeAll } from "../../lib/platform/socket.ts";
 import { type Head, type Message, type MessageBody, MessageWriter } from "../../lib/replication/message.ts";
 import { versionAt } from "../../lib/store/version.ts";
 import { FrameReader, FrameWriter, GOSSIP } from "../../lib/wire/frame.ts";
 import { readGreeting, writeHello } from "../../lib/wire/hello.ts";
+import { type DoorSocket, proveTo } from "./door.ts";
 import { portOf } from "./ports.ts";
 
 /** A greeting and what else a client says, as bytes. */
@@ -27,11 +29,12 @@ export function frameOf(code: number, body: Uint8Array): Uint8Array {
 
 /** A connection. */
 export class NativeSocket implements Disposable {
-  readonly socket: Deno.TcpConn;
-  protected readonly input = new FrameReader();
+  readonly socket: DoorSocket;
+  protected readonly input: FrameReader;
 
-  protected constructor(socket: Deno.TcpConn) {
+  protected constructor(socket: DoorSocket, input = new FrameReader()) {
     this.socket = socket;
+    this.input = input;
     this.input.maxBodyBytes = MAX_BODY_BYTES;
   }
 
@@ -81,31 +84,47 @@ export class PeerSocket extends NativeSocket {
   /** Who the server says it is, when it has been asked. */
   other = 0;
 
-  private constructor(socket: Deno.TcpConn, id: number) {
-    super(socket);
+  private constructor(socket: DoorSocket, id: number, input?: FrameReader) {
+    super(socket, input);
     this.id = id;
   }
 
   /** Connects and greets; what the server says to it is not read. */
   static async greeting(
     { address }: { readonly address: string | undefined },
-    { id, port }: PeerName,
+    name: PeerName,
   ): Promise<PeerSocket> {
-    const peer = new PeerSocket(await connect(address!), id);
-    const output = new FrameWriter();
-    writeHello(output, "test", { id, port });
-    await peer.write(output.taken());
+    const peer = new PeerSocket(await connect(address!), name.id);
+    await peer.write(peerHello(name));
     return peer;
   }
 
   /** Connects, greets, and reads who the server is. */
   static async greeted(server: { readonly address: string | undefined }, name: PeerName): Promise<PeerSocket> {
-    const peer = await PeerSocket.greeting(server, name);
+    return await PeerSocket.#known(await PeerSocket.greeting(server, name));
+  }
+
+  /** Greets on a connection that has been made, and shows a token if there is one. */
+  static async on(socket: DoorSocket, name: PeerName, token: Token | undefined): Promise<PeerSocket> {
+    if (token !== undefined) {
+      const input = await proveTo(socket, token, peerHello(name));
+      return new PeerSocket(socket, name.id, input).#isKnownBy(input);
+    }
+    const peer = new PeerSocket(socket, name.id);
+    await peer.write(peerHello(name));
+    return await PeerSocket.#known(peer);
+  }
+
+  static async #known(peer: PeerSocket): Promise<PeerSocket> {
     const reply = await peer.next();
     if (reply === undefined) throw new Error("The server hung up");
-    peer.other = readGreeting(reply).peer!.id;
-    peer.input.maxBodyBytes = MAX_GOSSIP_BYTES;
-    return peer;
+    return peer.#isKnownBy(reply);
+  }
+
+  #isKnownBy(reply: FrameReader): this {
+    this.other = readGreeting(reply).peer!.id;
+    this.input.maxBodyBytes = MAX_GOSSIP_BYTES;
+    return this;
   }
 
   /** Sends a message so many times. */
@@ -123,6 +142,12 @@ export class PeerSocket extends NativeSocket {
       count = await this.socket.read(this.input.space()).catch(() => null);
     }
   }
+}
+
+function peerHello({ id, port }: PeerName): Uint8Array {
+  const output = new FrameWriter();
+  writeHello(output, "test", { id, port });
+  return output.taken();
 }
 
 async function connect(address: string): Promise<Deno.TcpConn> {

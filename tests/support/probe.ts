@@ -1,5 +1,6 @@
 /** A probe: a thread that asks a server for one entry every 10 ms, and how long it has waited for the answers. */
 
+import type { Door } from "./door.ts";
 import { exchange } from "./text_socket.ts";
 import { until } from "./waiting.ts";
 
@@ -10,9 +11,9 @@ export const ASK = "get probe\r\n";
 export const HIT = "VALUE probe 0 5\r\nknown\r\nEND\r\n";
 export const MISS = "END\r\n";
 
-/** What the thread is given: the server's port, and memory for numbers. */
+/** What the thread is given: the way to the server, and memory for numbers. */
 export interface ProbeTask {
-  port: number;
+  door: Door;
   /** How many questions were asked, how many are over, and how many of those were no hit. */
   counts: SharedArrayBuffer;
   /** When each was asked, and how long its answer took, in milliseconds. */
@@ -36,10 +37,10 @@ export class Probe implements Disposable {
   #failed = 0;
 
   /** Stores the entry, and begins to ask. */
-  static async of(port: number): Promise<Probe> {
-    await exchange(port, "set probe 0 0 5\r\nknown\r\n", (reply) => reply.endsWith("\r\n"));
+  static async of(door: Door): Promise<Probe> {
+    await exchange(door, "set probe 0 0 5\r\nknown\r\n", (reply) => reply.endsWith("\r\n"));
     const probe = new Probe();
-    const task: ProbeTask = { port, counts: probe.#counts, times: probe.#times };
+    const task: ProbeTask = { door, counts: probe.#counts, times: probe.#times };
     probe.#worker.postMessage(task);
     await until("the probe asks", () => probe.#count[1] > 3);
     probe.lap();

@@ -1,6 +1,7 @@
 /** The thread of a probe: it asks for a known entry every 10 ms, whether or not the answers before have come. */
 
 import { closeQuietly, writeAll } from "../../lib/platform/socket.ts";
+import { connectTo, type DoorSocket, textLogin, WELCOME } from "./door.ts";
 import { ASK, HIT, MISS, type ProbeTask, SLOTS } from "./probe.ts";
 
 const EVERY_MS = 10;
@@ -9,13 +10,15 @@ const thread = self as unknown as { onmessage: (event: MessageEvent<ProbeTask>) 
 
 const now = () => performance.timeOrigin + performance.now();
 
-thread.onmessage = ({ data: { port, counts, times } }) => {
+thread.onmessage = ({ data: { door, counts, times } }) => {
   const [asked, took, count] = [
     new Float64Array(times, 0, SLOTS),
     new Float64Array(times, 8 * SLOTS),
     new Int32Array(counts),
   ];
-  let socket: Deno.TcpConn | undefined;
+  /** Whether there has been a connection: before that nothing is asked. */
+  let hasBegun = false;
+  let socket: DoorSocket | undefined;
   let writing = Promise.resolve();
 
   /** Takes note that the oldest question that waits has been answered, or never will be. */
@@ -26,11 +29,14 @@ thread.onmessage = ({ data: { port, counts, times } }) => {
     Atomics.store(count, 1, i + 1);
   };
 
-  const read = async (from: Deno.TcpConn) => {
+  const read = async (from: DoorSocket) => {
     const [buffer, text] = [new Uint8Array(64 * 1024), new TextDecoder()];
     let reply = "";
+    let welcome = door.token === undefined ? "" : WELCOME;
     for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
       reply += text.decode(buffer.subarray(0, n));
+      if (reply.startsWith(welcome)) [reply, welcome] = [reply.slice(welcome.length), ""];
+      if (welcome !== "") continue;
       for (let isWhole = true; isWhole;) {
         const found = [HIT, MISS].find((word) => reply.startsWith(word));
         isWhole = found !== undefined && count[1] < count[0];
@@ -43,9 +49,12 @@ thread.onmessage = ({ data: { port, counts, times } }) => {
   };
 
   const connect = async () => {
-    socket = await Deno.connect({ hostname: "127.0.0.1", port });
-    socket.setNoDelay(true);
-    await read(socket);
+    const made = await connectTo(door);
+    if ("setNoDelay" in made) made.setNoDelay(true);
+    if (door.token !== undefined) await writeAll(made, new TextEncoder().encode(textLogin(door.token)));
+    socket = made;
+    hasBegun = true;
+    await read(made);
   };
 
   let isConnecting = false;
@@ -59,10 +68,11 @@ thread.onmessage = ({ data: { port, counts, times } }) => {
         while (count[1] < count[0]) answered(false);
       });
     }
+    if (!hasBegun) return;
     asked[count[0]] = now();
     Atomics.add(count, 0, 1);
     const to = socket;
-    if (to === undefined) return count[1] === count[0] - 1 ? answered(count[0] === 1) : undefined;
+    if (to === undefined) return count[1] === count[0] - 1 ? answered(false) : undefined;
     writing = writing.then(() => writeAll(to, question)).catch(() => {});
   }, EVERY_MS);
 };

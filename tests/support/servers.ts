@@ -7,6 +7,7 @@ import {
   OrmucoCacheServer,
   type ServerOptions,
 } from "../../mod.ts";
+import type { Door } from "./door.ts";
 
 /** Long enough that only a fault reaches it. */
 export const PATIENT_MS = 10_000;
@@ -26,6 +27,14 @@ export async function startedServer(options: ServerOptions = {}): Promise<Ormuco
 /** A patient client of a server, or of an address. */
 export function clientOf(at: { readonly address: string | undefined } | string): OrmucoCacheClient {
   return reportingClient([typeof at === "string" ? at : at.address!]).client;
+}
+
+/** The options with which a client comes in by a door. */
+export function accessBy({ token, ca }: Door): Pick<ClientOptions, "authToken" | "tls"> {
+  return {
+    authToken: token && `${token.name}:${token.secret}`,
+    tls: ca === undefined ? undefined : { caCerts: [ca], serverName: "localhost" },
+  };
 }
 
 /** A client that keeps what it reports. */

@@ -1,5 +1,9 @@
 /** A server process that is attacked: ours, or memcached beside it. */
 
+import { formatVerifier } from "../../lib/wire/scram.ts";
+import { makeVerifier } from "../../lib/platform/scram.ts";
+import { Authority } from "./certificates.ts";
+import { connectTo, type Door } from "./door.ts";
 import { denoArguments, environment } from "./processes.ts";
 import { freePort } from "./ports.ts";
 import { until } from "./waiting.ts";
@@ -14,11 +18,16 @@ export interface VictimOptions {
   /** Whether the tests close their end of its standard output as soon as it runs. */
   closesOutput?: boolean;
   cwd?: string;
+  /** Whether it asks for a token, and whether it takes encrypted connections only. */
+  asksToken?: boolean;
+  isEncrypted?: boolean;
   /** Memory for its entries, in MiB. */
   memoryMib?: number;
 }
 
 const MEMORY_MIB = 256;
+/** Who the attacked server knows. It has a verifier of the secret only, which makes it work most. */
+const TOKEN = { name: "member", secret: "secret-of-the-member" };
 
 /** Whether memcached is installed. */
 export function hasMemcached(): boolean {
@@ -29,12 +38,37 @@ export function hasMemcached(): boolean {
   }
 }
 
-function command(kind: Kind, port: number, memoryMib: number): string[] {
+/** The files that a server behind a lock needs, and the settings that name them. */
+interface Lock {
+  readonly door: Pick<Door, "token" | "ca">;
+  readonly settings: readonly string[];
+  readonly remove: () => Promise<void>;
+}
+
+async function lockOf({ asksToken = false, isEncrypted = false }: VictimOptions): Promise<Lock> {
+  if (!asksToken && !isEncrypted) return { door: {}, settings: [], remove: () => Promise.resolve() };
+  const authority = isEncrypted ? await Authority.make() : undefined;
+  const folder = authority?.folder ?? await Deno.makeTempDir();
+  const settings: string[] = [];
+  if (asksToken) {
+    const line = `${TOKEN.name}:client,peer,admin:${formatVerifier(await makeVerifier(TOKEN.secret))}\n`;
+    await Deno.writeTextFile(`${folder}/credentials`, line, { mode: 0o600 });
+    settings.push("--auth-file", `${folder}/credentials`);
+  }
+  if (authority !== undefined) {
+    const { certFile, keyFile } = await authority.issue();
+    settings.push("--tls", "--tls-cert", certFile, "--tls-key", keyFile);
+  }
+  const remove = () => Deno.remove(folder, { recursive: true });
+  return { door: { token: asksToken ? TOKEN : undefined, ca: authority?.ca }, settings, remove };
+}
+
+function command(kind: Kind, port: number, memoryMib: number, more: readonly string[]): string[] {
   if (kind === "memcached") {
     const limits = ["-m", `${memoryMib}`, "-c", "1024"];
     return ["memcached", "-u", "root", "-U", "0", "-l", "127.0.0.1", "-p", `${port}`, ...limits];
   }
-  const settings = ["--max-bytes", `${memoryMib}MiB`, "--expiration", "0", "--gossip-interval", "0.2"];
+  const settings = ["--max-bytes", `${memoryMib}MiB`, "--expiration", "0", "--gossip-interval", "0.2", ...more];
   return [Deno.execPath(), ...denoArguments("cli.ts"), "serve", "--listen", `127.0.0.1:${port}`, ...settings];
 }
 
@@ -42,19 +76,22 @@ function command(kind: Kind, port: number, memoryMib: number): string[] {
 export class Victim implements AsyncDisposable {
   readonly kind: Kind;
   readonly port: number;
+  readonly door: Door;
   /** All that it has printed so far. */
   printed = "";
   isAlive = true;
   readonly #child: Deno.ChildProcess;
   readonly #ended: Promise<number>;
   readonly #reading: Promise<void>[];
+  readonly #lock: Lock;
 
-  private constructor(kind: Kind, port: number, options: VictimOptions) {
+  private constructor(kind: Kind, port: number, options: VictimOptions, lock: Lock) {
     const { output, closesOutput = false, cwd, memoryMib = MEMORY_MIB } = options;
-    [this.kind, this.port] = [kind, port];
+    [this.kind, this.port, this.#lock] = [kind, port, lock];
+    this.door = { port, ...lock.door };
     const redirection = output === undefined ? "" : ` > ${output}`;
     this.#child = new Deno.Command("sh", {
-      args: ["-c", `exec "$0" "$@"${redirection}`, ...command(kind, port, memoryMib)],
+      args: ["-c", `exec "$0" "$@"${redirection}`, ...command(kind, port, memoryMib, lock.settings)],
       ...environment(),
       cwd,
       stdout: "piped",
@@ -70,13 +107,10 @@ export class Victim implements AsyncDisposable {
 
   /** Starts a server and waits until it listens. */
   static async start(kind: Kind, options: VictimOptions = {}): Promise<Victim> {
-    const victim = new Victim(kind, freePort(), options);
+    const victim = new Victim(kind, freePort(), options, await lockOf(options));
     await until("it listens", async () => {
       if (!victim.isAlive) throw new Error(`Cannot start ${kind}: ${victim.printed}`);
-      return await Deno.connect({ hostname: "127.0.0.1", port: victim.port }).then(
-        (s) => (s.close(), true),
-        () => false,
-      );
+      return await connectTo(victim.door).then((socket) => (socket.close(), true), () => false);
     });
     return victim;
   }
@@ -132,6 +166,7 @@ export class Victim implements AsyncDisposable {
     this.signal("SIGKILL");
     await this.#ended;
     await Promise.all(this.#reading);
+    await this.#lock.remove();
   }
 
   async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {

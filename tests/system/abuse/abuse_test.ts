@@ -1,18 +1,35 @@
-/** All attacks, as small as they may be; the task `abuse` makes them in full. */
+/** All attacks, as small as they may be, and those at a door that find other code behind it; the task `abuse` makes all in full. */
 
 import { assert, assertEquals } from "@std/assert";
-import { ATTACKS } from "./attacks.ts";
+import { hasOpenssl } from "../../support/certificates.ts";
+import { SIEGES } from "./attacks.ts";
 import { judged } from "./judge.ts";
 import type { Scene } from "./scene.ts";
 
 const utf8 = new TextEncoder();
+/** Attacks that are made at a door too. */
+const AT_DOORS: Record<string, string[]> = {
+  "stranger": ["logins of others, said again and damaged", "damaged text"],
+  "member": ["damaged binary packets", "damaged native frames"],
+  "tls stranger": [
+    "strangers who never prove themselves",
+    "guesses in a loop",
+    "damaged records",
+    "connections of others, said again and sent back",
+  ],
+  "tls member": ["damaged text", "damaged messages of peers", "readers who do not read"],
+};
 
-for (const [name, attack] of Object.entries(ATTACKS)) {
-  Deno.test({
-    name: `a server holds: ${name}`,
-    ignore: Deno.build.os !== "linux", // which tells how much memory a process has
-    fn: async () => assertEquals((await judged(attack, "ormuco", false)).faults, []),
-  });
+for (const [name, { entrance, attacks }] of Object.entries(SIEGES)) {
+  for (const [attack, how] of Object.entries(attacks)) {
+    if (name !== "open" && !AT_DOORS[name].includes(attack)) continue;
+    Deno.test({
+      name: `a server holds: ${attack}${name === "open" ? "" : ` (${name})`}`,
+      ignore: Deno.build.os !== "linux" || // which tells how much memory a process has
+        (entrance.isEncrypted === true && !hasOpenssl),
+      fn: async () => assertEquals((await judged(how, { entrance })).faults, []),
+    });
+  }
 }
 
 for (
@@ -30,7 +47,7 @@ for (
     name: `an attack ${what} is found out`,
     ignore: Deno.build.os !== "linux",
     fn: async () => {
-      const { faults } = await judged({ run: async (scene) => void await run(scene) }, "ormuco", false);
+      const { faults } = await judged({ run: async (scene) => void await run(scene) });
       assert(faults.includes(fault), `${faults}`);
     },
   });

@@ -2,11 +2,13 @@
 
 import { DEFAULT_MAX_BUFFERS, DEFAULT_MAX_CONNECTIONS } from "../../../lib/server/options.ts";
 import { OrmucoCacheClient } from "../../../mod.ts";
+import type { Door } from "../../support/door.ts";
 import { exchange } from "../../support/text_socket.ts";
+import { accessBy } from "../../support/servers.ts";
 import { Probe, type Waits } from "../../support/probe.ts";
 import { until } from "../../support/waiting.ts";
 import { type Kind, Victim } from "../../support/victim.ts";
-import { type Attack, Scene } from "./scene.ts";
+import { type Attack, type Entrance, Scene } from "./scene.ts";
 
 /** What an attack has come to. */
 export interface Outcome {
@@ -48,20 +50,32 @@ const [FILLING_BYTES, FILLINGS] = [10_000, 2000];
 const keys = Array.from({ length: OTHERS }, (_, i) => `other:${i}`);
 const othersReply = `${keys.map((key) => `VALUE ${key} 0 ${key.length + 10}\r\nvalue of ${key}!\r\n`).join("")}END\r\n`;
 
-/** Attacks one server; where `filledMib` is given, one that has so much memory for entries, and is full of them. */
-export async function judged(attack: Attack, kind: Kind, isFull: boolean, filledMib?: number): Promise<Outcome> {
-  await using victim = await Victim.start(kind, { ...attack.start, memoryMib: filledMib });
+/** What is attacked, and how hard. */
+export interface JudgedOptions {
+  kind?: Kind;
+  isFull?: boolean;
+  /** How the attackers come in; by default there is no door. */
+  entrance?: Entrance;
+  /** Memory for the entries of the server, in MiB, which is full of them then. */
+  filledMib?: number;
+}
+
+/** Attacks one server. */
+export async function judged(attack: Attack, options: JudgedOptions = {}): Promise<Outcome> {
+  const { kind = "ormuco", isFull = false, entrance = {}, filledMib } = options;
+  const { asksToken, isEncrypted } = entrance;
+  await using victim = await Victim.start(kind, { ...attack.start, asksToken, isEncrypted, memoryMib: filledMib });
   if (filledMib !== undefined) await fill(victim, filledMib);
   await warm(victim, isFull ? WARMINGS_FULL : WARMINGS);
-  using probe = await Probe.of(victim.port);
+  using probe = await Probe.of(victim.door);
   await probe.seconds(isFull ? IDLE_SECONDS_FULL : IDLE_SECONDS);
   const idle = probe.lap();
-  await using bystander = isFull ? await Victim.start(kind) : undefined;
-  using other = bystander === undefined ? undefined : await Probe.of(bystander.port);
+  await using bystander = isFull ? await Victim.start(kind, { asksToken, isEncrypted }) : undefined;
+  using other = bystander === undefined ? undefined : await Probe.of(bystander.door);
   victim.forgetPeak();
   const before = victim.memory.now;
   const fromMs = performance.now();
-  const { note, faults } = await attackOn(victim, probe, attack, isFull);
+  const { note, faults } = await attackOn(new Scene(victim, probe, { isFull, hasToken: entrance.hasToken }), attack);
   const seconds = (performance.now() - fromMs) / 1000;
   const [attacked, beside] = [probe.lap(), other?.lap() ?? NO_WAITS];
   if (!victim.isAlive) faults.push("the process has ended");
@@ -84,13 +98,13 @@ export function mostBytes(memoryMib: number): number {
 }
 
 /** Stores more than there is room for. */
-async function fill({ port }: Victim, memoryMib: number): Promise<void> {
+async function fill({ door }: Victim, memoryMib: number): Promise<void> {
   const value = "v".repeat(FILLING_BYTES);
   const sets = (from: number) =>
     Array.from({ length: FILLINGS }, (_, i) => `set filling:${from + i} 0 0 ${FILLING_BYTES} noreply\r\n${value}\r\n`);
   const count = Math.ceil(1.1 * memoryMib * MIB / FILLING_BYTES);
   for (let from = 0; from < count; from += FILLINGS) {
-    await exchange(port, `${sets(from).join("")}mn\r\n`, (reply) => reply === "MN\r\n");
+    await exchange(door, `${sets(from).join("")}mn\r\n`, (reply) => reply === "MN\r\n");
   }
 }
 
@@ -100,37 +114,31 @@ async function servingFaults(victim: Victim, attack: Attack, attacked: Waits): P
   if (!isServing) return ["an honest client is not served"];
   const faults: string[] = [];
   if (attack.mayClear === true) return faults;
-  if (await others(victim.port) !== othersReply) faults.push("entries of others are lost");
+  if (await others(victim.door) !== othersReply) faults.push("entries of others are lost");
   const hasFailed = attacked.failed > 0 && attack.stopsServer !== true;
   if (hasFailed) faults.push(`${attacked.failed} answers to the probe were no hits`);
   return faults;
 }
 
 /** Lets a server do some of everything, and stores the entries of others. */
-async function warm({ port }: Victim, times: number): Promise<void> {
+async function warm({ door }: Victim, times: number): Promise<void> {
   const sets = keys.map((key) => `set ${key} 0 0 ${key.length + 10}\r\nvalue of ${key}!\r\n`).join("");
   for (let i = 0; i < times; i++) {
-    const stored = await exchange(port, sets, (reply) => reply.length >= OTHERS * "STORED\r\n".length);
+    const stored = await exchange(door, sets, (reply) => reply.length >= OTHERS * "STORED\r\n".length);
     if (stored !== "STORED\r\n".repeat(OTHERS)) throw new Error(`Cannot store entries: ${stored.slice(0, 100)}`);
-    await others(port);
+    await others(door);
   }
 }
 
 /** Asks for the entries of others. */
-async function others(port: number): Promise<string> {
-  return await exchange(port, `get ${keys.join(" ")}\r\n`, (reply) => reply.endsWith("END\r\n")).catch(() => "");
+async function others(door: Door): Promise<string> {
+  return await exchange(door, `get ${keys.join(" ")}\r\n`, (reply) => reply.endsWith("END\r\n")).catch(() => "");
 }
 
-async function attackOn(
-  victim: Victim,
-  probe: Probe,
-  attack: Attack,
-  isFull: boolean,
-): Promise<{ note: string; faults: string[] }> {
+async function attackOn(scene: Scene, attack: Attack): Promise<{ note: string; faults: string[] }> {
   const { promise: isOver, reject } = Promise.withResolvers<never>();
-  const limitMs = isFull ? FULL_MS : BOUNDED_MS;
+  const limitMs = scene.isFull ? FULL_MS : BOUNDED_MS;
   const timer = setTimeout(() => reject(new Error(`the attack is not over after ${limitMs / 1000} s`)), limitMs);
-  const scene = new Scene(victim, probe, isFull);
   const running = attack.run(scene);
   try {
     return { note: await Promise.race([running, isOver]) ?? "", faults: [] };
@@ -139,17 +147,17 @@ async function attackOn(
   } finally {
     clearTimeout(timer);
     scene[Symbol.dispose]();
-    victim.signal("SIGCONT");
+    scene.victim.signal("SIGCONT");
     await running.catch(() => {});
   }
 }
 
 /** Whether an honest client that comes now is served. */
-async function serves({ kind, port, address }: Victim): Promise<boolean> {
+async function serves({ kind, door, address }: Victim): Promise<boolean> {
   if (kind === "memcached") {
-    return await exchange(port, "mn\r\n", (reply) => reply.endsWith("\r\n")).catch(() => "") === "MN\r\n";
+    return await exchange(door, "mn\r\n", (reply) => reply.endsWith("\r\n")).catch(() => "") === "MN\r\n";
   }
-  await using client = new OrmucoCacheClient({ servers: [address] });
+  await using client = new OrmucoCacheClient({ servers: [address], ...accessBy(door) });
   return await client.store("honest", "value") && await client.retrieve("honest") === "value";
 }
 

@@ -1,8 +1,9 @@
 /** Attacks that make a server keep bytes: half-sent requests, replies that nobody reads, connections that leave. */
 
-import { closeQuietly, writeAll } from "../../../lib/platform/socket.ts";
+import { closeQuietly } from "../../../lib/platform/socket.ts";
 import { REQUEST } from "../../../lib/wire/frame.ts";
 import { MAX_VALUE_BYTES } from "../../../lib/base/limits.ts";
+import type { DoorSocket } from "../../support/door.ts";
 import { frameOf, greetingAnd } from "../../support/native_socket.ts";
 import { joined } from "../../support/mutate.ts";
 import { LARGE_BYTES, largeValue } from "./load.ts";
@@ -11,10 +12,10 @@ import { type Attacks, inParallel, type Scene } from "./scene.ts";
 const text = new TextEncoder();
 
 /** Connects so many times and says the same on each, as far as the server takes it. */
-async function sayOnEach(scene: Scene, count: number, bytes: Uint8Array): Promise<Deno.TcpConn[]> {
+async function sayOnEach(scene: Scene, count: number, bytes: Uint8Array): Promise<DoorSocket[]> {
   const sockets = await scene.connections(count);
   const ended = scene.lasts(1, 10).then(() => sockets.forEach(closeQuietly));
-  await Promise.all(sockets.map((socket) => writeAll(socket, bytes).catch(() => {})));
+  await Promise.all(sockets.map((socket) => scene.begin(socket, bytes).catch(() => {})));
   await ended;
   return sockets;
 }

@@ -1,16 +1,18 @@
 /**
  * The task `abuse`: attacks server processes in full, ours and, where it is installed and its protocols allow, memcached, and
- * prints a table. Arguments name attacks, by a part of their names; without any all are made. `--bounded` makes them as
- * small as the tests do, `--ours` leaves memcached out, `--filled=MIB` fills a server with so much memory for entries before
+ * prints a table. Arguments name attacks, by a part of their names; without any all are made. `--door=NAME` makes those at one door
+ * only: `open` (a server without credentials), `stranger` (it asks for a token, and the attackers have none), `member` (they have it),
+ * `tls stranger`, `tls member`. `--bounded` makes them as small as the tests do, `--ours` leaves memcached out, `--filled=MIB` fills a server with so much memory for entries before
  * the attack, and judges its memory by the formula of the README and 30 MB more. "beside" is the longest wait at an idle server during the attack:
  * the machine's part.
  */
 
 import { hasMemcached, type Kind } from "../../support/victim.ts";
-import { ATTACKS } from "./attacks.ts";
+import { SIEGES } from "./attacks.ts";
 import { judged, mostBytes, type Outcome } from "./judge.ts";
 
 const COLUMNS = [
+  "door",
   "attack",
   "server",
   "idle longest",
@@ -23,10 +25,10 @@ const COLUMNS = [
   "after",
   "verdict",
 ];
-const WIDTHS = [33, 9, 12, 9, 10, 10, 7, 7, 7, 7, 0];
+const WIDTHS = [12, 47, 9, 12, 9, 10, 10, 7, 7, 7, 7, 0];
 
 function row(cells: string[]): string {
-  return cells.map((cell, i) => i < 2 || i === 10 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i])).join("  ");
+  return cells.map((cell, i) => i < 3 || i === 11 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i])).join("  ");
 }
 
 function figures({ idle, beside, attacked, seconds, before, peak, after, note, faults }: Outcome): string[] {
@@ -43,10 +45,17 @@ const isFull = !Deno.args.includes("--bounded");
 const withMemcached = !Deno.args.includes("--ours") && hasMemcached();
 const filling = Deno.args.find((argument) => argument.startsWith("--filled="));
 const filledMib = filling === undefined ? undefined : Number(filling.slice("--filled=".length));
-const chosen = Object.entries(ATTACKS).filter(([name]) =>
-  names.length === 0 || names.some((part) => name.includes(part))
+const door = Deno.args.find((argument) => argument.startsWith("--door="))?.slice("--door=".length);
+const all = Object.entries(SIEGES).flatMap(([door, { entrance, attacks }]) =>
+  Object.entries(attacks).map(([name, attack]) => ({ door, entrance, name, attack }))
 );
-if (chosen.length === 0) console.error(`There is no such attack: there are ${Object.keys(ATTACKS).join(", ")}`);
+const chosen = all.filter((each) =>
+  (door === undefined || each.door === door) &&
+  (names.length === 0 || names.some((part) => each.name.includes(part)))
+);
+if (chosen.length === 0) {
+  console.error(`There is no such attack: there are ${[...new Set(all.map(({ name }) => name))].join(", ")}`);
+}
 console.log(
   `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}${
     filledMib === undefined
@@ -55,11 +64,13 @@ console.log(
   }\n\n${row(COLUMNS)}`,
 );
 let failed = 0;
-for (const [name, attack] of chosen) {
-  const kinds: Kind[] = withMemcached && attack.isForMemcached === true ? ["ormuco", "memcached"] : ["ormuco"];
+for (const { door, entrance, name, attack } of chosen) {
+  const kinds: Kind[] = withMemcached && door === "open" && attack.isForMemcached === true
+    ? ["ormuco", "memcached"]
+    : ["ormuco"];
   for (const kind of kinds) {
-    const outcome = await judged(attack, kind, isFull, filledMib);
-    console.log(row([name, kind, ...figures(outcome)]));
+    const outcome = await judged(attack, { kind, isFull, entrance, filledMib });
+    console.log(row([door, name, kind, ...figures(outcome)]));
     if (kind === "ormuco" && outcome.faults.length > 0) failed++;
   }
 }

@@ -1,10 +1,12 @@
 /** What an attack is, and what it has to work with. */
 
 import { closeQuietly, writeAll } from "../../../lib/platform/socket.ts";
+import type { Token } from "../../../lib/base/token.ts";
 import type { OrmucoCacheClient } from "../../../mod.ts";
+import { connectTo, type DoorSocket, logIn } from "../../support/door.ts";
 import { PeerSocket } from "../../support/native_socket.ts";
 import type { Probe } from "../../support/probe.ts";
-import { reportingClient } from "../../support/servers.ts";
+import { accessBy, reportingClient } from "../../support/servers.ts";
 import type { Victim, VictimOptions } from "../../support/victim.ts";
 
 /** An attack. */
@@ -20,6 +22,12 @@ export interface Attack {
   readonly start?: VictimOptions;
 }
 
+/** How attackers come in. */
+export interface Entrance extends Pick<VictimOptions, "asksToken" | "isEncrypted"> {
+  /** Whether the attackers have the token that the server asks for. */
+  readonly hasToken?: boolean;
+}
+
 /** Attacks by name. */
 export type Attacks = Readonly<Record<string, Attack>>;
 
@@ -33,11 +41,13 @@ export class Scene implements Disposable {
   readonly victim: Victim;
   readonly isFull: boolean;
   readonly #probe: Probe;
+  readonly #token: Token | undefined;
   readonly #from: number;
   readonly #sockets = new Set<{ close(): void }>();
 
-  constructor(victim: Victim, probe: Probe, isFull: boolean) {
+  constructor(victim: Victim, probe: Probe, { isFull, hasToken = false }: { isFull: boolean; hasToken?: boolean }) {
     [this.victim, this.#probe, this.isFull, this.#from] = [victim, probe, isFull, probe.asked];
+    this.#token = hasToken ? victim.door.token : undefined;
   }
 
   /** A number for the tests, or that for the task. */
@@ -55,19 +65,24 @@ export class Scene implements Disposable {
     await this.#probe.seconds(this.of(bounded, full));
   }
 
-  /** A connection. */
-  async connect(): Promise<Deno.TcpConn> {
-    const socket = await Deno.connect({ hostname: "127.0.0.1", port: this.victim.port });
+  /** A connection on which nothing has been said. */
+  async connect(): Promise<DoorSocket> {
+    const socket = await connectTo(this.victim.door);
     this.#sockets.add(socket);
     return socket;
   }
 
+  /** Says something first on a connection: attackers with a token show it before. */
+  async begin(socket: DoorSocket, bytes: Uint8Array): Promise<void> {
+    await writeAll(socket, this.#token === undefined ? bytes : await logIn(socket, this.#token, bytes));
+  }
+
   /** As many connections as asked for, and what is to be said first on each. */
-  async connections(count: number, bytes: Uint8Array = NOTHING): Promise<Deno.TcpConn[]> {
-    const sockets: Deno.TcpConn[] = [];
+  async connections(count: number, bytes: Uint8Array = NOTHING): Promise<DoorSocket[]> {
+    const sockets: DoorSocket[] = [];
     for (let i = 0; i < count; i++) {
       const socket = await this.connect();
-      if (bytes.length > 0) await writeAll(socket, bytes);
+      if (bytes.length > 0) await this.begin(socket, bytes);
       sockets.push(socket);
     }
     return sockets;
@@ -90,8 +105,13 @@ export class Scene implements Disposable {
    */
   async pour(bytes: Uint8Array, most = 1, first: Uint8Array = NOTHING): Promise<number> {
     const socket = await this.connect();
-    const reading = this.read(socket);
+    let reading = Promise.resolve(0);
     try {
+      if (this.#token !== undefined) {
+        if (first.length > 0) first = await logIn(socket, this.#token, first);
+        else bytes = await logIn(socket, this.#token, bytes);
+      }
+      reading = this.read(socket);
       await writeAll(socket, first);
       for (let i = 0; i < most && (i === 0 || !this.isOver); i++) await writeAll(socket, bytes);
       await socket.closeWrite();
@@ -103,12 +123,25 @@ export class Scene implements Disposable {
     return count;
   }
 
+  /** Says something as a stranger, and returns all that comes back. */
+  async ask(bytes: Uint8Array): Promise<string> {
+    const [socket, parts] = [await this.connect(), [] as Uint8Array[]];
+    const reading = this.read(socket, (part) => parts.push(part.slice()));
+    await writeAll(socket, bytes).then(() => socket.closeWrite()).catch(() => {}); // the server has hung up, as it may
+    await reading;
+    this.close(socket);
+    return parts.map((part) => new TextDecoder("latin1").decode(part)).join("");
+  }
+
   /** Reads until the server hangs up, and returns how many bytes that were. */
-  async read(socket: Deno.TcpConn): Promise<number> {
+  async read(socket: DoorSocket, onPart: (part: Uint8Array) => void = () => {}): Promise<number> {
     const buffer = new Uint8Array(256 * 1024);
     let bytes = 0;
     try {
-      for (let count = await socket.read(buffer); count !== null; count = await socket.read(buffer)) bytes += count;
+      for (let count = await socket.read(buffer); count !== null; count = await socket.read(buffer)) {
+        onPart(buffer.subarray(0, count));
+        bytes += count;
+      }
     } catch {
       // A reset is an end.
     }
@@ -117,14 +150,14 @@ export class Scene implements Disposable {
 
   /** A peer of the attacker's own. */
   async peer(id: number): Promise<PeerSocket> {
-    const peer = await PeerSocket.greeted(this.victim, { id, port: 1 + id % 60_000 });
+    const peer = await PeerSocket.on(await this.connect(), { id, port: 1 + id % 60_000 }, this.#token);
     this.#sockets.add(peer);
     return peer;
   }
 
   /** An honest client. */
   client(timeoutMs: number): OrmucoCacheClient {
-    return reportingClient([this.victim.address], { timeoutMs }).client;
+    return reportingClient([this.victim.address], { timeoutMs, ...accessBy(this.victim.door) }).client;
   }
 
   [Symbol.dispose](): void {
