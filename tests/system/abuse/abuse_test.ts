@@ -9,15 +9,10 @@ import type { Scene } from "./scene.ts";
 const utf8 = new TextEncoder();
 /** Attacks that are made at a door too. */
 const AT_DOORS: Record<string, string[]> = {
-  "stranger": ["logins of others, said again and damaged", "damaged text"],
-  "member": ["damaged binary packets", "damaged native frames"],
-  "tls stranger": [
-    "strangers who never prove themselves",
-    "guesses in a loop",
-    "damaged records",
-    "connections of others, said again and sent back",
-  ],
-  "tls member": ["damaged text", "damaged messages of peers", "readers who do not read"],
+  "stranger": ["strangers who never prove themselves", "logins of others, said again and damaged"],
+  "member": ["damaged native frames"],
+  "tls stranger": ["guesses in a loop", "damaged records", "connections of others, said again and sent back"],
+  "tls member": ["damaged text", "damaged messages of peers"],
 };
 
 for (const [name, { entrance, attacks }] of Object.entries(SIEGES)) {

@@ -1,7 +1,7 @@
 /** Attacks on the encryption, below it: handshakes that stop, and records that are damaged, cut off, sent again, or sent back. */
 
 import type { ByteStream } from "../../../lib/platform/byte_stream.ts";
-import { writeAll } from "../../../lib/platform/socket.ts";
+import { closeQuietly, writeAll } from "../../../lib/platform/socket.ts";
 import { secured } from "../../../lib/platform/tls_connector.ts";
 import { generator } from "../../../lib/simulation/seeded_random.ts";
 import { connectTo, textLogin } from "../../support/door.ts";
@@ -47,7 +47,7 @@ class Tapped implements ByteStream {
   }
 
   close(): void {
-    this.#socket.close();
+    closeQuietly(this.#socket);
   }
 }
 
@@ -101,7 +101,7 @@ export const HANDSHAKES: Attacks = {
     run: async (scene) => {
       const random = generator(20261128);
       const below = (n: number) => Math.floor(n * random());
-      const count = scene.of(150, 10_000);
+      const count = scene.of(60, 10_000);
       await inParallel(count, 8, async () => {
         const which = below(WRITES);
         await session(scene, "get other:1\r\n", (bytes, i) => i === which ? mutate(bytes, below) : bytes);
@@ -119,7 +119,7 @@ export const HANDSHAKES: Attacks = {
       if (await exchange(door, "delete replayed\r\n", isLine) !== "DELETED\r\n") {
         throw new Error("the attack has not worked: nothing was stored");
       }
-      const count = scene.of(150, 10_000);
+      const count = scene.of(60, 10_000);
       await inParallel(count, 8, async (i) => {
         const pieces = i % 3 === 0 ? heard : said;
         const bytes = i < 8 ? joined(...pieces) : joined(...pieces.map((piece) => mutate(piece, below)));

@@ -66,7 +66,7 @@ export const LOGINS: Attacks = {
   "strangers who never prove themselves": { run: (scene) => crowd(scene, begun) },
   "guesses in a loop": {
     run: async (scene) => {
-      await scene.many(scene.of(300, Infinity), 100, (i) => guess(scene, i));
+      await scene.many(scene.of(100, Infinity), 100, (i) => guess(scene, i));
       await using client = scene.client(1000);
       if (!await client.store("in", 1)) throw new Error("an honest client does not get in");
     },
@@ -77,7 +77,7 @@ export const LOGINS: Attacks = {
       const below = (n: number) => Math.floor(n * random());
       const token = scene.victim.door.token!;
       const all = await recorded(scene, token);
-      const count = scene.of(300, 30_000);
+      const count = scene.of(150, 30_000);
       let letIn = 0;
       await inParallel(count, 8, async (i) => {
         const said = joined(...all[i % 3].map((piece) => below(3) === 0 ? mutate(piece, below) : piece));
