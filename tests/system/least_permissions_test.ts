@@ -1,71 +1,154 @@
-/** That servers and clients with credentials, TLS and peers run with the permissions that docs/security.md names, and no others. */
+/** The table of least permissions in docs/security.md: each row is run as it stands there, and needs what it names. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
-import { whyNoTls } from "../../lib/base/tls_options.ts";
 import { Authority, hasOpenssl } from "../support/certificates.ts";
 import { freePort } from "../support/ports.ts";
-import { run, serve } from "../support/processes.ts";
+import { CONFIG, run, runDeno, serve } from "../support/processes.ts";
+import { reportingClient, startedServer } from "../support/servers.ts";
 import { until } from "../support/waiting.ts";
 
-const SECRET = "secret-of-all-of-them";
+const TOKEN = "correct-horse-battery";
+const ROOT = new URL("../../", import.meta.url);
+const text = (file: string) => Deno.readTextFileSync(new URL(`docs/${file}`, ROOT));
+const [, TABLE] = /^## Least permissions\n([\s\S]*?)^## /m.exec(text("security.md"))!;
+const [, NAMES] = /^NAMES='(.*)'$/m.exec(TABLE)!;
+const ROWS = [...TABLE.matchAll(/^\| (.*) \| `(deno run .*)` \|$/gm)].map(([, name, command]) => ({ name, command }));
 
-Deno.test({
-  name:
-    "servers with credentials, certificates of both sides and a peer need the permissions that docs/security.md names",
-  ignore: !hasOpenssl || whyNoTls(Deno.version.deno) !== undefined,
-  fn: async () => {
-    const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
-    const named = page.split("## Permissions")[1].split("\n## ")[0];
-    for (
-      const words of [
-        "`--allow-read=FILE`",
-        "`--allow-read=CERT,KEY`",
-        "`--allow-read=CA`",
-        "`--allow-net=HOST:PORT`",
-        "`--allow-sys`",
-      ]
-    ) {
-      assertStringIncludes(named, words);
-    }
-    await using authority = await Authority.make();
-    const { certFile, keyFile } = await authority.issue();
-    const [tokenFile, authFile] = [`${authority.folder}/token`, `${authority.folder}/auth`];
-    await Deno.writeTextFile(tokenFile, SECRET, { mode: 0o600 });
-    await Deno.writeTextFile(authFile, `ops:admin:${SECRET}2\n`, { mode: 0o600 });
-    const tls = ["--tls-cert", certFile, "--tls-key", keyFile, "--tls-ca", authority.caFile];
-    const read = [certFile, keyFile, authority.caFile, tokenFile];
-    const [first, second] = [0, 0].map(freePort).map((port) => `127.0.0.1:${port}`);
-    const permissions = (net: string[], files: string[]) => [
-      ...[
-        "--no-prompt",
-        `--allow-net=${net}`,
-        `--allow-read=${[".env", ...files]}`,
-        `--allow-env=${SETTING_NAMES}`,
-        "--allow-sys",
-      ],
-    ];
-    const own = ["--token-file", tokenFile, "--auth-file", authFile, ...tls, "--tls-client-ca", authority.caFile];
-    const files = [...read, authFile];
-    await using one = await serve(["--listen", first, ...own], { permissions: permissions([first], files) });
-    await using other = await serve(["--listen", second, "--peers", first, ...own], {
-      permissions: permissions([second, first], files),
-    });
-    const ask = (command: string[], server: string) =>
-      run("cli.ts", [...command, "--server", server, "--token-file", tokenFile, ...tls], {
-        permissions: permissions([server], read),
-      });
-    assertEquals(await ask(["store", "k", "v"], one.address), { status: 0, out: "Stored\n", err: "" });
-    let looks = 0;
-    await until("the peer has it", async () => {
-      const { out, err } = await ask(["retrieve", "k"], other.address);
-      assertEquals([err, looks++ < 60], ["", true]); // each is a process
-      return out === "v";
-    });
-    for (const server of [one, other]) {
-      const { status, out, err } = await server.stop();
-      assertEquals([status, err], [0, ""]);
-      assertMatch(out, /is connected$/m);
-    }
-  },
+/** A command of the table, taken apart. */
+interface Row {
+  permissions: string[];
+  program: string;
+  args: string[];
+}
+
+/** @param addresses By those that stand in the table. */
+function taken(command: string, addresses: Record<string, string>): Row {
+  let local = command.replace("$NAMES", NAMES);
+  for (const [documented, address] of Object.entries(addresses)) {
+    local = local.replaceAll(documented, address).replaceAll(
+      new RegExp(` ${documented.split(":")[0]}(?= |$)`, "g"),
+      ` ${address}`,
+    );
+  }
+  const [, permissions, program, args] = /^deno run ((?:--\S+ )+)(\w+\.ts) ?(.*)$/.exec(local)!;
+  return { permissions: permissions.trim().split(" "), program, args: args.split(" ") };
+}
+
+/** Without one of the values that a row allows; without the flag, if that was its only one. */
+function without(permissions: string[], flag: string, value: string): string[] {
+  return permissions.flatMap((each) => {
+    if (!each.startsWith(`${flag}=`)) return [each];
+    const left = each.slice(flag.length + 1).split(",").filter((one) => one !== value);
+    return left.length === 0 || flag === "--allow-env" ? [] : [`${flag}=${left.join(",")}`];
+  });
+}
+
+/** A folder with the files that the table names. */
+async function folderOf(authority: Authority): Promise<string> {
+  const { folder } = authority;
+  await authority.issue("web", { file: "cert" });
+  await Deno.rename(`${folder}/cert.key`, `${folder}/key.pem`);
+  await Deno.writeTextFile(`${folder}/token`, `${TOKEN}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(`${folder}/credentials`, `web:client:${TOKEN}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(`${folder}/.env`, "NETWORK_TIMEOUT=10\n");
+  return folder;
+}
+
+/** Permissions of a row that no row before it has: by their flags. */
+const known = new Set<string>();
+function newIn(permissions: string[]): [flag: string, value: string][] {
+  const all = permissions.flatMap((each): [string, string][] => {
+    const [flag, values] = each.split("=");
+    if (values === undefined) return [];
+    return flag === "--allow-env" ? [[flag, "all"]] : values.split(",").map((value) => [flag, value]);
+  });
+  const fresh = all.filter(([flag, value]) => !known.has(`${flag} ${value}`));
+  for (const [flag, value] of fresh) known.add(`${flag} ${value}`);
+  return fresh;
+}
+
+Deno.test("the names that the table of least permissions allows are those of the settings", () => {
+  const patterns = NAMES.split(",");
+  const covers = (pattern: string, name: string) =>
+    pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+  assertEquals(SETTING_NAMES.filter((name) => !patterns.some((pattern) => covers(pattern, name))), []);
+  assertEquals(patterns.filter((pattern) => !SETTING_NAMES.some((name) => covers(pattern, name))), []);
 });
+
+Deno.test("the row for Let's Encrypt is the command of docs/tls.md, which is run where there is an authority", () => {
+  const row = ROWS.find(({ command }) => command.includes("--acme"))!;
+  assert(text("tls.md").split("\n").includes(row.command));
+});
+
+for (const { name, command } of ROWS.filter(({ command }) => / (app\.ts|cli\.ts stats)/.test(command))) {
+  Deno.test({
+    name: `a client runs with the least permissions of docs/security.md: ${name}: ${command.slice(-60)}`,
+    ignore: !hasOpenssl || Deno.build.os === "windows",
+    fn: async () => {
+      await using authority = await Authority.make();
+      const cwd = await folderOf(authority);
+      const tls = { certFile: `${cwd}/cert.pem`, keyFile: `${cwd}/key.pem`, required: true };
+      const clientCaFile = command.includes("--tls-cert") ? authority.caFile : undefined;
+      await using server = await startedServer({
+        authToken: command.includes("--token-file") ? TOKEN : undefined,
+        tls: command.includes("--tls-ca") ? { ...tls, clientCaFile } : undefined,
+      });
+      const { permissions, program, args } = taken(command, { "10.0.0.1:11142": server.address! });
+      const servers = command.includes("--allow-net") ? { servers: [server.address!], timeoutMs: 10_000 } : {};
+      await Deno.writeTextFile(
+        `${cwd}/app.ts`,
+        `import { OrmucoCacheClient } from "${new URL("mod.ts", ROOT)}";
+        await using cache = new OrmucoCacheClient(${JSON.stringify(servers)});
+        if (!await cache.store("k", 1)) Deno.exit(3);`,
+      );
+      const status = async (allowed: string[]): Promise<number> => {
+        if (program === "cli.ts") return (await run(program, args, { cwd, permissions: allowed })).status;
+        const config = new URL(CONFIG, ROOT).pathname;
+        return (await runDeno(["run", "--quiet", "-c", config, ...allowed, program], { cwd })).status;
+      };
+      assertEquals(await status(permissions), 0);
+      for (const [flag, value] of newIn(permissions)) {
+        assert(await status(without(permissions, flag, value)) !== 0, `without ${flag}=${value}`);
+      }
+    },
+  });
+}
+
+for (const { name, command } of ROWS.filter(({ command }) => / serve/.test(command) && !command.includes("--acme"))) {
+  Deno.test({
+    name: `a server runs with the least permissions of docs/security.md: ${name}`,
+    ignore: !hasOpenssl || Deno.build.os === "windows",
+    fn: async () => {
+      await using authority = await Authority.make();
+      const cwd = await folderOf(authority);
+      await using peer = await startedServer({ authToken: TOKEN });
+      const own = `127.0.0.1:${freePort()}`;
+      const addresses = { "10.0.0.1:11142": own, "127.0.0.1:11142": own, "10.0.0.2:11142": peer.address! };
+      const { permissions, args } = taken(command, addresses);
+      if (!args.includes("--listen")) args.push("--listen", own); // the table leaves it at its default
+      {
+        await using server = await serve(args, { cwd, permissions });
+        const { cert, key } = {
+          cert: await Deno.readTextFile(`${cwd}/cert.pem`),
+          key: await Deno.readTextFile(`${cwd}/key.pem`),
+        };
+        const asksToken = /token|auth/.test(command);
+        const encrypted = { caCerts: [authority.ca], ...command.includes("--tls-client-ca") ? { cert, key } : {} };
+        const { client, errors } = reportingClient([server.address], {
+          authToken: asksToken ? (command.includes("auth-file") ? `web:${TOKEN}` : TOKEN) : undefined,
+          tls: command.includes("--tls") ? encrypted : undefined,
+        });
+        await using one = client;
+        assertEquals([await one.store("k", 1), errors], [true, []]);
+        if (command.includes("--peers")) await until("the peer has it", () => peer.cache.has("k"));
+        assertEquals((await server.stop()).err, "");
+      }
+      for (const [flag, value] of newIn(permissions)) {
+        if (value === peer.address) continue; // without it, it serves, and says that it cannot connect
+        const { status } = await run("cli.ts", args, { cwd, permissions: without(permissions, flag, value) });
+        assert(status !== 0, `without ${flag}=${value}`);
+      }
+    },
+  });
+}

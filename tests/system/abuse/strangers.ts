@@ -37,7 +37,8 @@ export const STRANGERS: Attacks = {
   },
   "half greetings": {
     run: async (scene) => {
-      const sockets = await scene.connections(scene.of(50, 990), greetingAnd().subarray(0, 12));
+      const sockets = await scene.connections(scene.of(50, 990));
+      for (const socket of sockets) await writeAll(socket, greetingAnd().subarray(0, 12));
       let gone = 0;
       for (const socket of sockets) scene.read(socket).then(() => gone++);
       await until("all are cut off", () => gone === sockets.length);
