@@ -330,6 +330,7 @@ export class NativeHandler implements ProtocolHandler {
       } else if (output.bodyBytes + valueBytes + 9 + count > input.maxBodyBytes) {
         output.uint8(STATE.omitted);
       } else {
+        if (output.growth(valueBytes + 9) > 0) this.#makeRoom(valueBytes + 9, i, count);
         output.uint8(STATE.hit);
         output.uint32(store.reader.flags(position));
         output.uint32(valueBytes);
@@ -337,6 +338,16 @@ export class NativeHandler implements ProtocolHandler {
       }
     }
     output.end();
+  }
+
+  /**
+   * Makes room for `bytes` bytes of the `i`th key, and for the keys after it, which are taken to be like those before: to
+   * grow by doubling would copy all again and again, and take up to three times the memory.
+   */
+  #makeRoom(bytes: number, i: number, count: number): void {
+    const output = this.#output;
+    const likely = Math.ceil(1.1 * (output.bodyBytes + bytes) / (i + 1) * (count - i - 1));
+    output.ensure(Math.min(bytes + likely, MAX_BODY_BYTES - output.bodyBytes));
   }
 
   /** Prefetches the memory that lookups of a list's next keys read. Returns 0, the place of the first of them. */

@@ -74,8 +74,11 @@ function repliesIn(bytes: Uint8Array): Reply[] {
 }
 
 /** A greeted session, and a function that asks it. */
-function greeted(server = sessionHost()): { session: Session; ask: (...frames: Uint8Array[]) => Reply[] } {
-  const session = sessionOf(server);
+function greeted(
+  server = sessionHost(),
+  output?: FrameWriter,
+): { session: Session; ask: (...frames: Uint8Array[]) => Reply[] } {
+  const session = sessionOf(server, { output });
   const ask = (...frames: Uint8Array[]) => {
     session.input.push(joined(...frames));
     return repliesIn(outputOf(session).bytes);
@@ -159,6 +162,21 @@ Deno.test("Session marks values that would make a reply too long, and answers wi
   assert(reader.next());
   const [a, b, c] = manyReader(3, () => {})(reader) as unknown[];
   assertEquals([(a as Uint8Array).length, b, c], [large.length, OMITTED, utf8.encode("small")]);
+});
+
+Deno.test("Session takes little more memory for many values than they have bytes", () => {
+  const account = {
+    bytes: 0,
+    most: 0,
+    changed: (bytes: number) => account.most = Math.max(account.most, account.bytes += bytes),
+  };
+  const { session, ask } = greeted(sessionHost({ maxSize: 2000 }), new FrameWriter(account));
+  const keys = Array.from({ length: 1024 }, (_, i) => `${i}`);
+  ask(...keys.map((key) => set(key, new Uint8Array(4096))));
+  account.most = account.bytes;
+  session.input.push(getMany(...keys));
+  const { length } = outputOf(session).bytes;
+  assert(account.most < 1.3 * length, `${account.most} bytes for a reply of ${length}`);
 });
 
 Deno.test("Session gives statistics", () => {
