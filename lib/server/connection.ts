@@ -50,6 +50,8 @@ const MAX_PUSHED_BYTES = 1024 * 1024;
 const PARTING_LIMIT_MS = 500;
 const PARTING_READS = 16;
 
+/** Bytes read, and written before that, of a connection that works much: others, which move fewer, have their turn first. */
+const MUCH_BYTES = 8 * 1024;
 /** Units of work that a handshake costs. */
 const HANDSHAKE_UNITS = 1024;
 
@@ -201,6 +203,7 @@ export class Connection implements BufferHolder, Doing {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
     const { turns } = host;
     const { input, output } = session;
+    let sentBytes = 0;
     setUp(stream);
     while (true) {
       this.isReading = true;
@@ -211,20 +214,26 @@ export class Connection implements BufferHolder, Doing {
       host.counters.bytesReceived += count;
       input.received(count);
       if (count >= BYTES_A_UNIT) turns.spend(unitsOf(count));
-      if (turns.isOver) await turns.next(false);
+      if (turns.isOver) await turns.next(input.isFull || count + outbox.sentBytes - sentBytes >= MUCH_BYTES);
+      sentBytes = outbox.sentBytes;
       let state = session.run();
       for (; state !== "closing"; state = session.run()) {
         while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
         outbox.hold();
-        if (output.pendingBytes >= BYTES_A_UNIT) turns.spend(unitsOf(output.pendingBytes));
-        while (output.pendingBytes > 0) outbox.sent(await outbox.write());
+        while (output.pendingBytes > 0) {
+          const sent = await outbox.write();
+          outbox.sent(sent);
+          if (sent < BYTES_A_UNIT) continue;
+          turns.spend(unitsOf(sent));
+          if (output.pendingBytes > 0 && turns.isOver) await turns.next();
+        }
         outbox.unhold();
         if (state === "waiting") {
           await this.access.settled();
           continue;
         }
-        if (turns.isOver) await turns.next();
         if (state !== "output-full") break;
+        if (turns.isOver) await turns.next();
       }
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();

@@ -92,7 +92,7 @@ export class Turns implements Allowance {
     const waiting = this.#waiting.sort((a, b) => a.place - b.place);
     this.#waiting = [];
     let gone = 0;
-    while (gone < waiting.length && !this.check()) {
+    while (gone < waiting.length && (gone === 0 || !this.check())) { // one in any case, or nobody might ever go on
       waiting[gone++].goOn();
       for (let i = 0; i < MICROTASKS; i++) await undefined; // it works now
     }

@@ -10,8 +10,9 @@ import { FrameReader, GOSSIP, REQUEST } from "../../lib/wire/frame.ts";
 import { MemoryStream } from "../support/memory_stream.ts";
 import { frameOf, greetingAnd } from "../support/native_socket.ts";
 import { sessionHost } from "../support/session_host.ts";
-import { until } from "../support/waiting.ts";
+import { turn, until } from "../support/waiting.ts";
 import { openRules } from "../support/access.ts";
+import { joined } from "../support/mutate.ts";
 
 const utf8 = new TextEncoder();
 const BUFFERS = new Buffers({ maxBytes: Infinity, onCut: () => {} });
@@ -159,6 +160,38 @@ for (const [what, requests] of Object.entries(BUSY)) {
     turns.stop();
   });
 }
+
+Deno.test("Connection that moves little goes before those that move much, whoever has used up the turn", async () => {
+  let readings = 0;
+  const turns = new Turns(() => readings += 6); // some requests of the busy ones are a turn
+  const keys = repeated(Uint8Array.of(4, 0, 0, ...new Uint8Array(1024).fill(0x61)), 100);
+  const request = frameOf(REQUEST.getMany, joined(Uint8Array.of(0, 100), keys));
+  const busy = Array.from({ length: 4 }, () => connected(turns));
+  const modest = connected(turns);
+  const { stream } = modest;
+  const write = stream.write.bind(stream);
+  stream.write = async (bytes) => (await turn(), await write(bytes)); // meanwhile the busy ones use up the turn
+  for (const { stream } of busy) {
+    stream.send(greetingAnd());
+    for (let i = 0; i < 100; i++) stream.send(request);
+  }
+  const replies = () => busy.reduce((sum, { stream }) => sum + Math.floor(stream.written.length / 108), 0);
+  const between: number[] = [];
+  let [asked, before] = [0, 0];
+  const ask = () => {
+    if (stream.written.length === 4 * asked) {
+      if (asked++ > 0) between.push(replies() - before);
+      before = replies();
+      stream.send(utf8.encode("mn\r\n"));
+    }
+    if (replies() < 400) setTimeout(ask, 0);
+  };
+  setTimeout(ask, 0);
+  await until("all is answered", () => replies() >= 400 && stream.written.length === 4 * asked);
+  assert(between.length > 10 && Math.max(...between) <= 12, `between two answers others had ${between}`);
+  await Promise.all([modest, ...busy].map(({ end }) => end()));
+  turns.stop();
+});
 
 Deno.test("PeerConnection leaves others their turns, however long a message takes", async () => {
   const turns = new Turns();
