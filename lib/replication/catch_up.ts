@@ -394,10 +394,12 @@ export class CatchUp {
     const { store: { history }, onComplete } = this.#options;
     this.#know(run);
     history.rest();
+    let upTo = 0;
     for (const [origin, h] of lossy) {
       if (h <= history.knownOf(origin)) history.forget({ origin, h });
-      else history.forgetUpTo(h);
+      else upTo = Math.max(upTo, h);
     }
+    if (upTo > 0) history.forgetUpTo(upTo);
     onComplete(origin);
     this.#finish(run);
     // The peer has come to know more meanwhile.

@@ -392,7 +392,7 @@ export class Gossip implements StoreListener {
 
   /** Tells a peer what is known here, if the peer lacks any of it. Returns whether it does. */
   #offer(peer: number, turn: number, theirs: Known): boolean {
-    if (this.#options.store.history.knowledge.beyond(theirs).length === 0) return false;
+    if (!this.#options.store.history.knowledge.isBeyond(theirs)) return false;
     this.#send([peer], { type: MESSAGE.known, turn, known: this.#known });
     return true;
   }

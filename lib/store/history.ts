@@ -13,6 +13,7 @@ import type { Rules } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Logs } from "./logs.ts";
 import { type Origin, Origins, type OriginSizes } from "./origins.ts";
+import type { WriteLog } from "./write_log.ts";
 
 /** A write that has left, as peers tell each other of it. */
 export interface Departure {
@@ -136,20 +137,21 @@ export class History {
     const gone = new Set(this.knowledge.excess());
     if (gone.size === 0) return false;
     const leaving: number[] = [];
-    for (const log of this.logs.all) {
-      if (log.owner !== undefined && !gone.has(log.owner as Origin)) continue;
+    const logs = new Set<WriteLog>();
+    for (const { log, size } of gone) if (log !== undefined && size > 0) logs.add(log);
+    for (const log of logs) {
       for (const position of log.after(0)) if (gone.has(this.logs.originAt(position))) leaving.push(position);
     }
     for (const position of leaving) this.#evict(position);
-    let upTo = 0;
+    let [upTo, isLabelled] = [0, false];
     for (const origin of gone) {
       const { newest, known, left, lost, forgotten, label } = origin;
       upTo = Math.max(upTo, newest, known, left, lost, forgotten);
-      if (label !== 0) this.#labelled[label] = undefined;
+      if (label !== 0) [this.#labelled[label], isLabelled] = [undefined, true];
       this.#forgetful.delete(origin);
       this.#suspects.delete(origin);
     }
-    this.#fingerprints.removeLabels((label) => this.#labelled[label] === undefined);
+    if (isLabelled) this.#fingerprints.removeLabels((label) => this.#labelled[label] === undefined);
     this.knowledge.remove(gone);
     this.forgetUpTo(upTo);
     return true;
@@ -472,8 +474,10 @@ export class History {
   }
 
   #forget(origin: Origin, h: number): void {
-    if (h > origin.forgotten) origin.forgotten = h;
-    if (h > 0) this.#forgetful.add(origin);
+    if (h > origin.forgotten) {
+      if (origin.forgotten === 0) this.#forgetful.add(origin);
+      origin.forgotten = h;
+    }
     if (h > origin.known) this.#suspects.add(origin);
     if (h > this.floor) this.floor = h;
   }

@@ -75,7 +75,7 @@ Deno.test("Origins.explain() tells what a base stands for, and of one that has c
   assertEquals(knowing(ME, range(101, 103)).explain(base!, []), undefined, "it has none");
 });
 
-Deno.test("Origins.resolve() and beyond() are never wrong, whatever two nodes know", () => {
+Deno.test("Origins.resolve(), isBeyond() and beyond() are never wrong, whatever two nodes know", () => {
   const random = seeded(20261201);
   const below = (n: number) => Math.floor(random() * n);
   let [resolved, unresolved] = [0, 0];
@@ -97,7 +97,10 @@ Deno.test("Origins.resolve() and beyond() are never wrong, whatever two nodes kn
     resolved++;
     for (const [id] of facts) assertEquals(theirs.get(id) ?? 0, there.find(id)?.known ?? 0, `origin ${id}`);
     const beyond = here.all.filter(({ id, known }) => known > (there.find(id)?.known ?? 0)).map(({ id }) => id);
-    assertEquals(here.beyond(theirs).map(({ id }) => id).sort(), beyond.sort());
+    assertEquals(here.isBeyond(theirs), beyond.length > 0);
+    // Of those that have writes here, each is told.
+    for (const origin of here.all) origin.size = origin.id % 2;
+    assertEquals(here.beyond(theirs).map(({ id }) => id).sort(), beyond.filter((id) => id % 2 === 1).sort());
   }
   assert(resolved > 500 && unresolved > 100, `${resolved} resolved, ${unresolved} not`);
 });
