@@ -52,6 +52,8 @@ const PARTING_READS = 16;
 
 /** Bytes read, and written before that, of a connection that works much: others, which move fewer, have their turn first. */
 const MUCH_BYTES = 8 * 1024;
+/** Bytes of a reply for which it waits for a turn before it writes on: with fewer it had better give its memory back soon. */
+const MUCH_LEFT_BYTES = 4 * 1024 * 1024;
 /** Units of work that a handshake costs. */
 const HANDSHAKE_UNITS = 1024;
 
@@ -220,12 +222,11 @@ export class Connection implements BufferHolder, Doing {
       for (; state !== "closing"; state = session.run()) {
         while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
         outbox.hold();
+        // Bytes are spent before they are written: many readers who do not read would each fill their buffers in one turn.
+        if (output.pendingBytes >= BYTES_A_UNIT) turns.spend(unitsOf(output.pendingBytes));
         while (output.pendingBytes > 0) {
-          const sent = await outbox.write();
-          outbox.sent(sent);
-          if (sent < BYTES_A_UNIT) continue;
-          turns.spend(unitsOf(sent));
-          if (output.pendingBytes > 0 && turns.isOver) await turns.next();
+          outbox.sent(await outbox.write());
+          if (output.pendingBytes > MUCH_LEFT_BYTES && turns.check()) await turns.next();
         }
         outbox.unhold();
         if (state === "waiting") {
