@@ -4,8 +4,8 @@ import type { ServerStats } from "../base/stats.ts";
 import { STATS_UNITS } from "../wire/protocol_handler.ts";
 import type { MemcachedCommands } from "./commands.ts";
 
-/** What `version` answers: the version of memcached whose commands are spoken, and whose server this is. */
-export const MEMCACHED_VERSION = "1.6.18-ormuco";
+/** What `version` answers: the version of memcached whose commands are spoken. Clients read numbers between points, and nothing else. */
+export const MEMCACHED_VERSION = "1.6.18";
 
 /** What memcached's protocols need from the server. */
 export interface MemcachedHost {
@@ -62,6 +62,7 @@ function general(host: MemcachedHost): StatLines {
     ["uptime", Math.floor(stats.uptimeMs / 1000)],
     ["time", Math.floor(store.nowMs / 1000)],
     ["version", MEMCACHED_VERSION],
+    ["server", stats.server],
     ["pointer_size", 64],
     ["max_connections", host.maxConnections],
     ["curr_connections", stats.connections],

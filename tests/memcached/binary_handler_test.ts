@@ -154,7 +154,7 @@ const DIALOGUES: Record<string, [request: Uint8Array, reply: Uint8Array][]> = {
   ],
   "requests about the server": [
     [NOOP, reply(0x0a)],
-    [ask(0x0b), reply(0x0b, { value: "1.6.18-ormuco" })],
+    [ask(0x0b), reply(0x0b, { value: "1.6.18" })],
     [store(1, "a", "v"), stored(1)],
     [ask(0x08), reply(0x08)],
     [ask(0x18), NOTHING],

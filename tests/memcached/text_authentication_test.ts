@@ -16,7 +16,7 @@ const DIALOGUES: [asked: string, answer: string][] = [
   ["set a 0 0 -1\r\n", UNKNOWN],
   ["set a 0 0 17x\r\n", UNKNOWN],
   [AUTH, "STORED\r\n"],
-  [AUTH + "get a\r\nversion\r\n", "STORED\r\nEND\r\nVERSION 1.6.18-ormuco\r\n"],
+  [AUTH + "get a\r\nversion\r\n", "STORED\r\nEND\r\nVERSION 1.6.18\r\n"],
   [AUTH + AUTH + "get a\r\n", "STORED\r\nSTORED\r\nVALUE a 0 17\r\nweb secret-of-web\r\nEND\r\n"],
   ["set a 0 0 9\r\nweb wrong\r\n", "CLIENT_ERROR authentication failure\r\n"],
   ["set a 0 0 9\r\nweb wrong\r\n" + AUTH, "CLIENT_ERROR authentication failure\r\nSTORED\r\n"],

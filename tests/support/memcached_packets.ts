@@ -7,7 +7,6 @@ import { joined } from "./mutate.ts";
 /** First bytes of requests and of replies. */
 export const [REQUEST, REPLY] = [0x80, 0x81];
 const HEADER_BYTES = 24;
-const VERSION = 0x0b;
 
 /** What a packet says besides its opcode; text is one byte per character. */
 export interface Packet {
@@ -91,10 +90,9 @@ function toldBy(bytes: Uint8Array, cas: CasNumbers): Told {
   const opaque = view.getUint32(12);
   const state = cas.placeOf(`${view.getBigUint64(16)}`);
   const body = textOf(bytes.subarray(HEADER_BYTES));
-  const isVersion = opcode === VERSION && status === 0;
   const head = `opcode ${hex(opcode)} status ${status} kind ${kind} opaque ${hex(opaque)} cas ${state}`;
   const lengths = `key ${keyBytes} extras ${extrasBytes}`;
-  const text = `${head} ${lengths} body ${isVersion ? body.replace(/-ormuco$/, "") : body}`;
+  const text = `${head} ${lengths} body ${body}`;
   return { opaque, place: state === "0" ? undefined : Number(state.slice(1)), text };
 }
 

@@ -3,7 +3,6 @@
  *
  * What is made equal first:
  * - Numbers that stand for states (CAS): each side counts its own, and they are compared by the order in which they appeared.
- * - The text of `version`: ours adds its name.
  * - Unknown commands with extras or a key: memcached takes them away twice, the second time from what follows. It is sent as
  *   many bytes more, to lose them.
  *
