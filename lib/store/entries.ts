@@ -8,7 +8,7 @@ import { RecordList } from "./record_list.ts";
 import { hashBytes, type HashKey } from "./keyed_hash.ts";
 import type { History } from "./history.ts";
 import { CAUSE, type Cause } from "./store_listener.ts";
-import { HashIndex } from "./hash_index.ts";
+import { type HashedPosition, HashIndex } from "./hash_index.ts";
 import { ENTRY, type NewEntry, TOMB } from "./entry.ts";
 import { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -158,6 +158,15 @@ export class Entries {
   /** Whether the entry at a position has been cleared. */
   isDoomed(position: number): boolean {
     return this.doomed !== 0 && this.records.h(position) <= this.doomed;
+  }
+
+  /** Goes through the living entries by hash, as `HashIndex.walk` does; removes none. */
+  walk(from: number, nowMs: number): { found: HashedPosition[]; next: number } {
+    const { records } = this;
+    const { found, next } = this.#table.walk(from);
+    const isHere = ({ position }: HashedPosition) =>
+      records.kind(position) === ENTRY && !this.isDoomed(position) && records.deadlineMs(position) > nowMs;
+    return { found: found.filter(isHere), next };
   }
 
   /** Adds an entry as the most recently used, dropping others to make room. Its key must have no entry or grave. */

@@ -27,6 +27,15 @@ const DEPTH = 1;
 const PREFIX = 2;
 const TRAILER = 3;
 
+/** A hash, without sign, and a position stored under it. */
+export interface HashedPosition {
+  readonly hash: number;
+  readonly position: number;
+}
+
+/** Beyond the last hash without sign: where a walk ends. */
+export const HASHES_END: number = 2 ** 32;
+
 /** Positions by hash. Several may have one hash: see {@linkcode HashIndex.find}. Position 0 means none. */
 export class HashIndex {
   readonly #pairs: number;
@@ -85,6 +94,23 @@ export class HashIndex {
   findNext(): number {
     this.#step();
     return this.#probe();
+  }
+
+  /**
+   * Goes through the page that has a hash, in the order of the hashes without sign, from that one on. However pages are split
+   * and merged, a walk that goes on at `next` until `HASHES_END` meets once what is in the table all the time.
+   */
+  walk(from: number): { found: HashedPosition[]; next: number } {
+    const page = this.#pageOf(from);
+    const span = 2 ** (32 - this.#trailer(page, DEPTH));
+    const next = ((this.#trailer(page, PREFIX) >>> 0) + 1) * span;
+    const [chunk, base] = [this.#chunk, this.#base];
+    const found: HashedPosition[] = [];
+    for (let at = base; at < base + 2 * this.#pairs; at += 2) {
+      const hash = chunk[at] >>> 0;
+      if (chunk[at + 1] !== 0 && hash >= from) found.push({ hash, position: chunk[at + 1] });
+    }
+    return { found: found.sort((a, b) => a.hash - b.hash), next };
   }
 
   /** Adds a position under a hash. */

@@ -8,6 +8,7 @@ import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
+import type { HashedPosition } from "./hash_index.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import { History, type HistoryOptions } from "./history.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
@@ -221,6 +222,15 @@ export class Store {
   /** Tells whether a key has an entry, without using it. */
   has(key: ByteSpan): boolean {
     return this.peek(key) !== 0;
+  }
+
+  /**
+   * Positions of some living entries with the hashes of their keys, in the order of the hashes, from a hash on; `next` is the
+   * first hash behind them, at the end `HASHES_END`. Who goes on there, whatever has changed meanwhile, meets each entry once
+   * that is there all the time. This is no use of them.
+   */
+  walk(from: number): { found: HashedPosition[]; next: number } {
+    return this.#entries.walk(from, this.#now());
   }
 
   /** Version of a key's entry or grave. */

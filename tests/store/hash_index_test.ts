@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
-import { HashIndex } from "../../lib/store/hash_index.ts";
+import { HASHES_END, HashIndex } from "../../lib/store/hash_index.ts";
 
 type Model = Map<number, Set<number>>;
 
@@ -154,3 +154,45 @@ for (const [seed, kind] of KINDS.entries()) {
     });
   }
 }
+
+Deno.test("HashIndex.walk() meets once what is there all the time, however pages split and merge meanwhile", () => {
+  for (const kind of ["any", "negative", "different in upper bits only", "at the ends of the pages"]) {
+    const random = seeded(kind.length);
+    const table = new HashIndex(8 * 16);
+    const [kept, passing] = [hashes(kind, 300, random), hashes("any", 3000, random)];
+    kept.forEach((hash, i) => table.insert(hash, 1 + i));
+    const met: number[] = [];
+    let [from, added, removed] = [0, 0, 0];
+    while (from < HASHES_END) {
+      const { found, next } = table.walk(from);
+      assert(next > from, `${kind}: ${from}`);
+      assertEquals(found.map(({ hash }) => hash), found.map(({ hash }) => hash).sort((a, b) => a - b));
+      for (const { hash } of found) assert(hash >= from && hash < next, `${kind}: ${hash}`);
+      met.push(...found.map(({ position }) => position).filter((position) => position <= kept.length));
+      from = next;
+      for (let i = below(60); i > 0 && added < passing.length; i--) table.insert(passing[added], 1000 + added++);
+      for (let i = below(60); i > 0 && removed < added; i--) table.remove(passing[removed], 1000 + removed++);
+    }
+    assert(removed > 300, kind);
+    assertEquals(met.sort((a, b) => a - b), kept.map((_, i) => 1 + i), kind);
+
+    function below(most: number): number {
+      return Math.floor(most * random());
+    }
+  }
+});
+
+Deno.test("HashIndex.walk() can be broken off at any hash", () => {
+  const random = seeded(9);
+  const table = new HashIndex(8 * 16);
+  const all = hashes("any", 500, random);
+  all.forEach((hash, i) => table.insert(hash, 1 + i));
+  const met: number[] = [];
+  for (let from = 0; from < HASHES_END;) {
+    const { found, next } = table.walk(from);
+    const taken = found.slice(0, 1 + Math.floor(3 * random()));
+    met.push(...taken.map(({ position }) => position));
+    from = taken.length < found.length ? taken.at(-1)!.hash + 1 : next;
+  }
+  assertEquals(met.sort((a, b) => a - b), all.map((_, i) => 1 + i));
+});

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import { MAX_STORE_BYTES, MIN_STORE_BYTES } from "../../lib/base/limits.ts";
+import { HASHES_END } from "../../lib/store/hash_index.ts";
 import {
   assertStats,
   belowOf,
@@ -204,4 +205,24 @@ Deno.test("Store stays whole when the system refuses memory now and then", () =>
   } finally {
     globalThis.ArrayBuffer = RealBuffer;
   }
+});
+
+Deno.test("Store.walk() meets living entries, each once, and leaves all as they are", () => {
+  const { store, clock } = fixture({ maxSize: Infinity, ttlMs: 0 });
+  for (let i = 0; i < 3000; i++) set(store, `k${i}`, 0, i % 3 === 0 ? 10 : 0);
+  for (let i = 1; i < 3000; i += 3) store.delete(span(`k${i}`));
+  clock.nowMs += 11;
+  const before = store.stats();
+  const met: string[] = [];
+  for (let from = 0; from < HASHES_END;) {
+    const { found, next } = store.walk(from);
+    for (const { position } of found) {
+      const key = new Uint8Array(store.reader.keyBytes(position));
+      store.reader.copyKey(position, key, 0);
+      met.push(new TextDecoder().decode(key));
+    }
+    from = next;
+  }
+  assertEquals(met.sort(), Array.from({ length: 1000 }, (_, i) => `k${3 * i + 2}`).sort());
+  assertEquals(store.stats(), before);
 });
