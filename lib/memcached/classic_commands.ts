@@ -6,6 +6,7 @@
 import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { type Allowance, OUTPUT_BYTES } from "../wire/protocol_handler.ts";
 import type { TextLine } from "./text_line.ts";
+import { KeyListing } from "./key_listing.ts";
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
 import { type MemcachedHost, statistics } from "./statistics.ts";
 import { writeDecimal, writeText } from "./ascii.ts";
@@ -25,6 +26,8 @@ const REPLIES: Record<Stored, string> = {
   "no-memory": "SERVER_ERROR out of memory storing object",
 };
 const BAD_FORMAT = "CLIENT_ERROR bad command line format";
+/** Numbers of memcached's slab classes are lower. All entries are of class 1. */
+const CLASSES = 64;
 
 /** A retrieval under way: its line may ask for more than one write can hold. */
 interface Retrieval {
@@ -49,6 +52,7 @@ export class ClassicCommands {
   /** The storage command under way, until its value has arrived. */
   readonly #request: StoreRequest = { mode: "set", flags: 0, value: this.#key, ttlMs: 0, cas: 0 };
   #retrieval: Retrieval | undefined;
+  #listing: KeyListing | undefined;
   /** Whether the command under way gets no reply. */
   #isQuiet = false;
 
@@ -59,9 +63,9 @@ export class ClassicCommands {
     this.#allowance = allowance;
   }
 
-  /** Whether a retrieval is under way, which `retrieve` continues. */
-  get isRetrieving(): boolean {
-    return this.#retrieval !== undefined;
+  /** Whether a command is under way whose reply may be longer than one write, which `goOn` continues. */
+  get isUnderWay(): boolean {
+    return this.#retrieval !== undefined || this.#listing !== undefined;
   }
 
   /** `get` with one key, the most common command of all. */
@@ -126,8 +130,13 @@ export class ClassicCommands {
     return keys.count;
   }
 
-  /** Continues the retrieval under way. */
-  retrieve(): void {
+  /** Continues the command under way. */
+  goOn(): void {
+    if (this.#listing === undefined) this.#retrieve();
+    else if (this.#listing.write(this.#output, this.#allowance)) this.#listing = undefined;
+  }
+
+  #retrieve(): void {
     const retrieval = this.#retrieval!;
     const { withCas, ttlMs, isRefused } = retrieval;
     const allowance = this.#allowance;
@@ -293,9 +302,33 @@ export class ClassicCommands {
     return this.say(line.uint32(1) === undefined ? BAD_FORMAT : "OK");
   }
 
+  /** `lru_crawler metadump` and `mgdump`, of all classes or of some. */
+  crawl(line: TextLine): undefined {
+    const form = line.count === 3 ? line.text(1) : "";
+    if (form !== "metadump" && form !== "mgdump") return this.say("ERROR");
+    const classes = line.text(2);
+    let isListed = classes === "all" || classes === "hash";
+    if (!isListed) {
+      const named = classes.split(",").filter((name) => name !== "");
+      if (named.length === 0) return this.say("NOTSTARTED no items to crawl");
+      if (!named.every(isClass)) return this.say("BADCLASS invalid class id");
+      isListed = named.some((name) => Number(name) === 1);
+    }
+    this.#listing = new KeyListing(this.#memcached, form, isListed ? Infinity : 0);
+  }
+
+  #cachedump(line: TextLine): undefined {
+    if (line.count < 4) return this.say("CLIENT_ERROR bad command line");
+    const [id, most] = [line.uint32(2), line.uint32(3)];
+    if (id === undefined || most === undefined) return this.say(BAD_FORMAT);
+    if (id >= CLASSES) return this.say("CLIENT_ERROR Illegal slab id");
+    this.#listing = new KeyListing(this.#memcached, "cachedump", id === 1 ? most || Infinity : 0);
+  }
+
   /** `stats`. */
   stats(line: TextLine): undefined {
     const group = line.count > 1 ? line.text(1) : "";
+    if (group === "cachedump") return this.#cachedump(line);
     if (group === "reset") {
       this.#memcached.resetCounters();
       return this.say("RESET");
@@ -318,4 +351,9 @@ export class ClassicCommands {
     output.buffer[at++] = LF;
     output.length = at;
   }
+}
+
+/** Whether a word is the number of a class. */
+function isClass(word: string): boolean {
+  return /^\d+$/.test(word) && Number(word) > 0 && Number(word) < CLASSES;
 }

@@ -165,6 +165,12 @@ export class MemcachedCommands {
     return Math.max(0, Math.floor(idleMs / 1000));
   }
 
+  /** Bytes of memory that an entry takes at most. */
+  sizeOf(position: number): number {
+    const { reader } = this.store;
+    return reader.entryBytes(reader.keyBytes(position), reader.storedBytes(position));
+  }
+
   /** Converts memcached's seconds to milliseconds to live: 0 is never, below 0 expired, above 30 days a time since 1970. */
   ttlOf(seconds: number): number {
     if (seconds === 0) return Infinity;

@@ -326,9 +326,8 @@ export class MetaCommands {
     const ttl = memcached.ttlSeconds(position);
     this.#text("ME ");
     this.#writeKey((marks & MARK.binaryKey) !== 0);
-    const size = memcached.store.reader.entryBytes(reader.keyBytes(position), reader.storedBytes(position));
     this.#text(` exp=${ttl < 0 ? -1 : -ttl} la=${memcached.idleSeconds(position)} cas=${memcached.casOf(position)}`);
-    this.#text(` fetch=${(marks & MARK.fetched) === 0 ? "no" : "yes"} cls=1 size=${size}\r\n`);
+    this.#text(` fetch=${(marks & MARK.fetched) === 0 ? "no" : "yes"} cls=1 size=${memcached.sizeOf(position)}\r\n`);
   }
 
   /** Writes the end of a reply that is not about an entry. */

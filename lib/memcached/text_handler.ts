@@ -78,8 +78,8 @@ export class TextHandler implements ProtocolHandler {
     this.#ahead.clear();
     while (true) {
       if (output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
-      if (this.#classic.isRetrieving) {
-        this.#classic.retrieve();
+      if (this.#classic.isUnderWay) {
+        this.#classic.goOn();
         continue;
       }
       if (input.from === input.to) return "needs-input";
@@ -209,6 +209,8 @@ export class TextHandler implements ProtocolHandler {
         return this.#classic.verbosity(line);
       case "stats":
         return this.#classic.stats(line);
+      case "lru_crawler":
+        return this.#classic.crawl(line);
       case "quit":
         return "closing";
       case "shutdown":

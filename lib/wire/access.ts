@@ -57,7 +57,7 @@ export const PERMISSIONS: readonly Permission[] = [
     what: "read",
     roles: ["reader", "client"],
     native: ["get", "getMany", "has"],
-    text: ["get", "bget", "gets", "mg", "me"],
+    text: ["get", "bget", "gets", "mg", "me", "lru_crawler", "stats cachedump"],
     binary: ["get", "getk"],
   },
   {
