@@ -4,11 +4,13 @@
  */
 
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
-import { groupOf, isReset } from "./binary_gate.ts";
+import { groupOf, isDetail, isReset } from "./binary_gate.ts";
 import { BinaryReplies, type BinaryRequest, type Failure, STATUS } from "./binary_packet.ts";
 import type { Unsigned } from "./c_numbers.ts";
-import { MEMCACHED_VERSION, type MemcachedHost, statistics } from "./statistics.ts";
+import type { PrefixCounters } from "./prefixes.ts";
+import { MEMCACHED_VERSION, type MemcachedHost, statistics, type StatLines } from "./statistics.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
+import { unitsOf } from "../wire/protocol_handler.ts";
 import { type ByteSpan, copySpan, spanOf } from "../base/byte_span.ts";
 
 const [DELTA_EXTRAS_BYTES, EXPIRY_BYTES, FLAGS_BYTES] = [20, 4, 4];
@@ -30,6 +32,7 @@ export class BinaryCommands {
   isQuiet = false;
   readonly #host: MemcachedHost;
   readonly #memcached: MemcachedCommands;
+  readonly #prefixes: PrefixCounters;
   readonly #request: BinaryRequest;
   readonly #replies: BinaryReplies;
   readonly #output: OutputBuffer;
@@ -39,6 +42,7 @@ export class BinaryCommands {
   constructor(host: MemcachedHost, request: BinaryRequest, output: OutputBuffer) {
     this.#host = host;
     this.#memcached = host.memcached;
+    this.#prefixes = host.memcached.prefixes;
     this.#request = request;
     this.#replies = new BinaryReplies(request, output);
     this.#output = output;
@@ -63,7 +67,9 @@ export class BinaryCommands {
   /** `get`, and `getk`, which repeats the key. */
   get(withKey: boolean): boolean {
     if (!this.#isKeyed(0)) return false;
-    const position = this.#memcached.get(this.#request.key);
+    const { key } = this.#request;
+    const position = this.#memcached.get(key);
+    if (this.#prefixes.isOn) this.#prefixes.got(key, position !== 0);
     if (position === 0) this.#miss(withKey);
     else this.#writeEntry(position, withKey, true);
     return true;
@@ -101,6 +107,7 @@ export class BinaryCommands {
     const memcached = this.#memcached;
     const { store, counters } = memcached;
     const position = store.peek(key);
+    if (this.#prefixes.isOn) this.#prefixes.got(key, position !== 0);
     counters.cmd_touch++;
     if (position === 0) {
       counters.touch_misses++;
@@ -127,6 +134,7 @@ export class BinaryCommands {
     store.cas = cas;
     if (memcached.fits(keyBytes, valueBytes, store.flags)) return true;
     memcached.counters.store_too_large++;
+    if (this.#prefixes.isOn) this.#prefixes.set(this.#request.key);
     if (mode === "set") memcached.drop(this.#request.key);
     this.#replies.fail(STATUS.tooLarge);
     return false;
@@ -136,6 +144,7 @@ export class BinaryCommands {
   set(mode: Mode, value: ByteSpan): void {
     const { key } = this.#request;
     this.#store.value = value;
+    if (this.#prefixes.isOn) this.#prefixes.set(key);
     const stored = this.#memcached.set(key, this.#store);
     if (stored !== "stored") this.#notStored(mode, stored);
     else if (!this.isQuiet) this.#replies.head(STATUS.ok, { cas: this.#casOf(key) });
@@ -162,6 +171,7 @@ export class BinaryCommands {
   delete(): boolean {
     if (!this.#isKeyed(0)) return false;
     const { key, cas } = this.#request;
+    if (this.#prefixes.isOn) this.#prefixes.deleted(key);
     const position = cas === 0 ? 0 : this.#memcached.store.peek(key);
     if (position !== 0 && this.#memcached.casOf(position) !== cas) this.#replies.fail(STATUS.exists);
     else if (this.#memcached.delete(key)) this.succeed();
@@ -220,7 +230,7 @@ export class BinaryCommands {
     if (extrasBytes > 0) return false;
     const group = groupOf(key);
     if (isReset(group)) this.#memcached.resetCounters();
-    const lines = isReset(group) ? [] : statistics(this.#host, group);
+    const lines = isReset(group) ? [] : isDetail(group) ? this.#detail(group) : statistics(this.#host, group);
     if (lines === undefined) {
       this.#replies.fail(STATUS.notFound);
       return true;
@@ -228,5 +238,19 @@ export class BinaryCommands {
     for (const [name, value] of lines) this.#replies.statistic(name, `${value}`);
     this.succeed();
     return true;
+  }
+
+  /** Switches the counts by prefix on or off, or tells them in one packet; `undefined` if the group says none of that. */
+  #detail(group: string): StatLines | undefined {
+    const prefixes = this.#prefixes;
+    const what = group.slice("detail".length);
+    if (what.startsWith(" dump")) {
+      const text = prefixes.dump();
+      this.#memcached.worked(unitsOf(text.length));
+      return [["detailed", text]];
+    }
+    if (!what.startsWith(" on") && !what.startsWith(" off")) return undefined;
+    prefixes.isOn = what.startsWith(" on");
+    return [];
   }
 }

@@ -24,6 +24,12 @@ export function isReset(group: string): boolean {
   return group.startsWith("reset");
 }
 
+/** Whether a group of statistics stands for the counts by prefix: as in memcached, its beginning decides. */
+export function isDetail(group: string): boolean {
+  return group.startsWith("detail");
+}
+
 function needsOfStat(group: string): number {
-  return BY_NAME.get(`stat ${isReset(group) ? "reset" : group}`) ?? NEEDS[OPCODE.stat];
+  const name = isReset(group) ? "reset" : isDetail(group) ? "detail" : group;
+  return BY_NAME.get(`stat ${name}`) ?? NEEDS[OPCODE.stat];
 }

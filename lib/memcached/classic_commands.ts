@@ -4,10 +4,11 @@
  */
 
 import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
-import { type Allowance, OUTPUT_BYTES } from "../wire/protocol_handler.ts";
+import { type Allowance, OUTPUT_BYTES, unitsOf } from "../wire/protocol_handler.ts";
 import type { TextLine } from "./text_line.ts";
 import { KeyListing } from "./key_listing.ts";
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
+import type { PrefixCounters } from "./prefixes.ts";
 import { type MemcachedHost, statistics } from "./statistics.ts";
 import { writeDecimal, writeText } from "./ascii.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
@@ -46,6 +47,7 @@ interface Retrieval {
 export class ClassicCommands {
   readonly #host: MemcachedHost;
   readonly #memcached: MemcachedCommands;
+  readonly #prefixes: PrefixCounters;
   readonly #output: OutputBuffer;
   readonly #allowance: Allowance;
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
@@ -59,6 +61,7 @@ export class ClassicCommands {
   constructor(host: MemcachedHost, output: OutputBuffer, allowance: Allowance) {
     this.#host = host;
     this.#memcached = host.memcached;
+    this.#prefixes = host.memcached.prefixes;
     this.#output = output;
     this.#allowance = allowance;
   }
@@ -71,6 +74,7 @@ export class ClassicCommands {
   /** `get` with one key, the most common command of all. */
   getOne(key: ByteSpan, hash: number): void {
     const position = this.#memcached.get(key, hash);
+    if (this.#prefixes.isOn) this.#prefixes.got(key, position !== 0);
     if (position !== 0) this.#writeEntry(key, position, false);
     this.#end();
   }
@@ -151,6 +155,7 @@ export class ClassicCommands {
       }
       if (!this.#nextKey(retrieval)) break;
       const position = this.#memcached.get(key, hashes[i]);
+      if (this.#prefixes.isOn) this.#prefixes.got(key, position !== 0);
       if (position !== 0 && !isRefused) this.#writeEntry(key, position, withCas);
       if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
       if (this.#output.length >= OUTPUT_BYTES) return;
@@ -224,12 +229,15 @@ export class ClassicCommands {
     const key = this.#key;
     if (memcached.fits(key.to - key.from, length, this.#request.flags)) return undefined;
     memcached.counters.store_too_large++;
+    if (this.#prefixes.isOn) this.#prefixes.set(key);
     if (this.#request.mode === "set") memcached.drop(key);
     return REPLIES["too-large"];
   }
 
-  /** Stores the value, after `lengthOf` and `prepareSet`. */
-  set(value: ByteSpan): void {
+  /** Stores the value, after `lengthOf` and `prepareSet`; `undefined` is one that does not end where it should. */
+  set(value: ByteSpan | undefined): undefined {
+    if (this.#prefixes.isOn) this.#prefixes.set(this.#key);
+    if (value === undefined) return this.say("CLIENT_ERROR bad data chunk");
     this.#request.value = value;
     this.say(REPLIES[this.#memcached.set(this.#key, this.#request)]);
   }
@@ -281,7 +289,9 @@ export class ClassicCommands {
       if (!isUsage) return this.say(`${BAD_FORMAT}.  Usage: delete <key> [noreply]`);
     }
     if (line.length(1) > MAX_MEMCACHED_KEY_BYTES) return this.say(BAD_FORMAT);
-    return this.say(this.#memcached.delete(line.span(1, this.#key)) ? "DELETED" : "NOT_FOUND");
+    const key = line.span(1, this.#key);
+    if (this.#prefixes.isOn) this.#prefixes.deleted(key);
+    return this.say(this.#memcached.delete(key) ? "DELETED" : "NOT_FOUND");
   }
 
   /** `flush_all`. */
@@ -325,10 +335,26 @@ export class ClassicCommands {
     this.#listing = new KeyListing(this.#memcached, "cachedump", id === 1 ? most || Infinity : 0);
   }
 
+  #detail(line: TextLine): undefined {
+    const prefixes = this.#prefixes;
+    const what = line.count > 2 ? line.text(2) : "";
+    if (what === "dump") {
+      const text = prefixes.dump();
+      const output = this.#output;
+      output.ensure(text.length);
+      output.length = writeText(output.buffer, output.length, text);
+      return this.#memcached.worked(unitsOf(text.length));
+    }
+    if (what !== "on" && what !== "off") return this.say("CLIENT_ERROR usage: stats detail on|off|dump");
+    prefixes.isOn = what === "on";
+    return this.say("OK");
+  }
+
   /** `stats`. */
   stats(line: TextLine): undefined {
     const group = line.count > 1 ? line.text(1) : "";
     if (group === "cachedump") return this.#cachedump(line);
+    if (group === "detail") return this.#detail(line);
     if (group === "reset") {
       this.#memcached.resetCounters();
       return this.say("RESET");

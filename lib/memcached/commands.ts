@@ -9,6 +9,7 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { Store } from "../store/store.ts";
 import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
+import { PrefixCounters } from "./prefixes.ts";
 import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
@@ -95,6 +96,8 @@ export class MemcachedCommands {
   readonly nextKeys: KeyBatch;
   /** Keys without an entry that are promised to a client. */
   readonly promises: Promises;
+  /** Counts by the keys' prefixes; whoever serves a command looks whether they are wanted. */
+  readonly prefixes: PrefixCounters = new PrefixCounters();
   #isListening = false;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
@@ -121,7 +124,7 @@ export class MemcachedCommands {
   }
 
   /** Takes note of work beside one unit for each command. */
-  worked(units: number): void {
+  worked(units: number): undefined {
     this.#work += units;
   }
 
@@ -418,6 +421,7 @@ export class MemcachedCommands {
   /** Sets all counters back to 0. */
   resetCounters(): void {
     Object.assign(this.counters, new MemcachedCounters());
+    this.prefixes.clear();
   }
 
   #stamped({ bytes, from, to }: ByteSpan, cas: Unsigned): ByteSpan {

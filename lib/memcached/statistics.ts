@@ -96,6 +96,8 @@ function settings(host: MemcachedHost): StatLines {
     ["maxconns", host.maxConnections],
     ["idle_timeout", host.idleTimeoutSeconds],
     ["verbosity", 0],
+    ["stat_key_prefix", ":"],
+    ["detail_enabled", memcached.prefixes.isOn ? "yes" : "no"],
     ["evictions", "on"],
     ["shutdown_command", "no"],
     ["num_threads", 1],
@@ -105,7 +107,7 @@ function settings(host: MemcachedHost): StatLines {
     ["auth_enabled_ascii", asks],
     ["item_size_max", memcached.maxItemBytes],
     ["flush_enabled", "yes"],
-    ["dump_enabled", "no"],
+    ["dump_enabled", "yes"],
     ["hash_algorithm", "halfsiphash"],
   ];
 }

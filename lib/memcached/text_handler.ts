@@ -253,8 +253,7 @@ export class TextHandler implements ProtocolHandler {
       return classic.say(error);
     }
     const value = this.#value(length);
-    if (value === "none") return classic.say("CLIENT_ERROR bad data chunk");
-    return value === "not-yet" ? "needs-input" : void classic.set(value);
+    return value === "not-yet" ? "needs-input" : classic.set(value === "none" ? undefined : value);
   }
 
   #metaSet(line: TextLine): HandlerState | undefined {

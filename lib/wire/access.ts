@@ -80,11 +80,11 @@ export const PERMISSIONS: readonly Permission[] = [
     binary: ["stat"],
   },
   {
-    what: "clear, and look at who is connected",
+    what: "clear, look at who is connected, and count by prefix",
     roles: ["admin"],
     native: ["clear"],
-    text: ["flush_all", "stats conns", "stats reset"],
-    binary: ["flush", "stat conns", "stat reset"],
+    text: ["flush_all", "stats conns", "stats reset", "stats detail"],
+    binary: ["flush", "stat conns", "stat reset", "stat detail"],
   },
   { what: "share entries as a server", roles: ["peer"], native: ["gossip"], text: [], binary: [] },
   {

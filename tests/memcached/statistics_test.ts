@@ -111,6 +111,8 @@ Deno.test("statistics() tells the settings", () => {
     ["maxconns", 305],
     ["idle_timeout", 306],
     ["verbosity", 0],
+    ["stat_key_prefix", ":"],
+    ["detail_enabled", "no"],
     ["evictions", "on"],
     ["shutdown_command", "no"],
     ["num_threads", 1],
@@ -120,7 +122,7 @@ Deno.test("statistics() tells the settings", () => {
     ["auth_enabled_ascii", "no"],
     ["item_size_max", 2048],
     ["flush_enabled", "yes"],
-    ["dump_enabled", "no"],
+    ["dump_enabled", "yes"],
     ["hash_algorithm", "halfsiphash"],
   ]);
 });

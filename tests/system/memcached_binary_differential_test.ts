@@ -21,7 +21,7 @@
  * - What comes before a wrong first byte, and less than a header of it: memcached forgets replies that it has not sent, and
  *   does not look before it has a whole header.
  * - Values said to be of 2 GiB and more: to memcached that is a length below 0.
- * - `stat` but for `reset` and what is not known: it tells of the server. Nor names that are the beginning of one: memcached
+ * - `stat` but for `reset`, `detail` and what is not known: it tells of the server. Nor names that are the beginning of one: memcached
  *   reads on behind them.
  */
 
@@ -70,13 +70,19 @@ function difference(requests: Request[], expected: Told[], found: Told[], place:
   ].join("\n");
 }
 
+/** Asks for a group of statistics. */
+function statOf(group: string): Batch {
+  return { requests: [{ opcode: 0x10, opaque: 0, key: group }], isLast: false };
+}
+
 compareAtRandom({
   what: "requests in packets",
   count: 20_000,
   transcript: async (seed, sides) => {
     const random = generator(seed);
-    const made = new Requests(random, `${seed.toString(36)}.`);
+    const made = new Requests(random, `${seed.toString(36)}:`);
     await compare(made.first(), sides);
+    for (const group of ["reset", "detail on"]) await compare(statOf(group), sides);
     let count = 0;
     while (count < REQUESTS_OF_TRANSCRIPT) {
       const batch = made.batch(MOST_OF_BATCH);
@@ -87,6 +93,7 @@ compareAtRandom({
       }
       count += batch.requests.length;
     }
+    await compare(statOf("detail dump"), sides);
     return count;
   },
 });

@@ -27,7 +27,7 @@
  *   order of the flags.
  * - `T` of `ma`: memcached loses it where the number becomes longer.
  * - Values that are too large: where the line before one is wrong, memcached closes the connection, and replies are lost.
- * - `stats` and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
+ * - `stats`, but for `detail`, and `me`, which tell of the server, and `quit`, after which replies may be lost with the connection.
  */
 
 import { generator } from "../../lib/simulation/seeded_random.ts";
@@ -111,8 +111,8 @@ compareAtRandom({
   count: 100_000,
   transcript: async (seed, sides) => {
     const random = generator(seed);
-    const made = new Commands(random, `${seed.toString(36)}.`);
-    await compare(["flush_all\r\n"], sides, false);
+    const made = new Commands(random, `${seed.toString(36)}:`);
+    await compare(["flush_all\r\n", "stats reset\r\n", "stats detail on\r\n"], sides, false);
     let count = 0;
     while (count < COMMANDS_OF_TRANSCRIPT) {
       made.casCount = sides[1].cas.count;
@@ -120,6 +120,7 @@ compareAtRandom({
       await compare(batch, sides, random() < 0.5);
       count += batch.length;
     }
+    await compare(["stats detail dump\r\n"], sides, false);
     return count;
   },
 });
