@@ -7,6 +7,7 @@ import { addDelta, type Unsigned, unsignedOf } from "./c_numbers.ts";
 import { MARK, STAMP_BYTES } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
+import { idleMsOf } from "../store/losses.ts";
 import type { Store } from "../store/store.ts";
 import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
 import { PrefixCounters } from "./prefixes.ts";
@@ -137,7 +138,6 @@ export class MemcachedCommands {
       return 0;
     }
     this.counters.get_hits++;
-    this.store.fetched(position);
     return position;
   }
 
@@ -160,12 +160,7 @@ export class MemcachedCommands {
 
   /** Whole seconds since an entry was last used. */
   idleSeconds(position: number): number {
-    const { reader, nowMs } = this.store;
-    const isRenewed = (reader.marks(position) & MARK.fixed) === 0 && reader.deadlineMs(position) !== Infinity;
-    const idleMs = isRenewed
-      ? reader.ttlMs(position) - (reader.deadlineMs(position) - nowMs)
-      : reader.toldMs(position, nowMs);
-    return Math.max(0, Math.floor(idleMs / 1000));
+    return Math.floor(idleMsOf(this.store.reader, position, this.store.nowMs) / 1000);
   }
 
   /** Bytes of memory that an entry takes at most. */

@@ -13,6 +13,7 @@ import { ENTRY, type NewEntry, TOMB } from "./entry.ts";
 import { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
+import type { SweepCounts } from "./losses.ts";
 import { timeOf, type Version } from "./version.ts";
 
 /** Options of {@linkcode Entries}. */
@@ -28,6 +29,8 @@ export interface EntriesOptions {
   /** Memory held at most, in bytes. */
   readonly limitBytes: number;
   readonly hashKey: HashKey;
+  /** Counts what sweeps do. */
+  readonly sweeps: SweepCounts;
   /** Called before an entry expires, is evicted, or is erased after a clear; `cause` says which. */
   readonly onLeave: (position: number, cause: Cause) => void;
 }
@@ -83,7 +86,7 @@ export class Entries {
     this.#arrivals = new Arrivals(this.records, this.order);
     this.#graves = new RecordList(this.records);
     this.#table = new HashIndex(segmentBytes);
-    this.#sweep = new ExpirySweep(this.records, (position) => this.expire(position));
+    this.#sweep = new ExpirySweep(this.records, (position) => this.expire(position), options.sweeps);
     this.#limit();
   }
 

@@ -6,12 +6,14 @@
  * whose deadline has been put off since wait for another walk.
  */
 
+import type { SweepCounts } from "./losses.ts";
 import type { Records } from "./records.ts";
 
 /** A sweep that goes round the segments without end. */
 export class ExpirySweep {
   readonly #records: Records;
   readonly #expire: (position: number) => void;
+  readonly #counts: SweepCounts;
   /** For each segment, the time in milliseconds before which none of its entries expires. */
   readonly #earliest: number[] = [];
   #segment = 0;
@@ -22,8 +24,9 @@ export class ExpirySweep {
   /** Earliest deadline met on the walk. */
   #met = Infinity;
 
-  /** @param expire Removes the entry at a position. */
-  constructor(records: Records, expire: (position: number) => void) {
+  /** @param expire Removes the entry at a position. @param counts Told of what is looked at and removed. */
+  constructor(records: Records, expire: (position: number) => void, counts: SweepCounts) {
+    this.#counts = counts;
     this.#records = records;
     this.#expire = expire;
   }
@@ -73,8 +76,11 @@ export class ExpirySweep {
     const position = records.entryAt(segment, this.#at);
     this.#at = records.nextAt(segment, this.#at);
     if (position === 0) return;
+    this.#counts.looked++;
     const deadlineMs = records.deadlineMs(position);
-    if (deadlineMs <= nowMs) this.#expire(position);
-    else if (deadlineMs < this.#met) this.#met = deadlineMs;
+    if (deadlineMs <= nowMs) {
+      this.#counts.swept++;
+      this.#expire(position);
+    } else if (deadlineMs < this.#met) this.#met = deadlineMs;
   }
 }

@@ -27,8 +27,20 @@ export interface SlabOptions {
   readonly segmentBytes: number;
 }
 
+/** The memory of a slab, as a panel may show it. */
+export interface SlabPages {
+  /** Segments with memory. */
+  readonly count: number;
+  /** Bytes of a segment. */
+  readonly bytes: number;
+  /** Bytes of living records. */
+  readonly liveBytes: number;
+  /** Bytes free at the end of the segment that is being filled. */
+  readonly roomBytes: number;
+}
+
 /** Records start at multiples of this, and positions count in it. */
-const UNIT_BYTES = 8;
+export const UNIT_BYTES = 8;
 
 /** Number of largest records in a segment; it bounds how much the end of a segment leaves unused. */
 const RECORDS_PER_SEGMENT = 16;
@@ -121,6 +133,12 @@ export class Slab {
   /** Memory held, in bytes. */
   get heldBytes(): number {
     return this.#held * this.segmentBytes;
+  }
+
+  /** The memory as numbers that belong together. */
+  get pages(): SlabPages {
+    const { segmentBytes, liveBytes, roomBytes } = this;
+    return { count: this.#held, bytes: segmentBytes, liveBytes, roomBytes };
   }
 
   /** Memory taken, in bytes, with that of segments given back whose memory waits for the rest of its region. */

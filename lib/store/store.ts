@@ -8,11 +8,14 @@ import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
+import { Losses } from "./losses.ts";
 import type { HashedPosition } from "./hash_index.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import { History, type HistoryOptions } from "./history.ts";
+import type { SlabPages } from "./slab.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
 import type { Known } from "./known.ts";
+import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -53,7 +56,6 @@ const TIDY_BYTES = 128 * 1024;
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 const NO_VERSION: Version = { h: 0, origin: 0 };
-const NO_BYTES = new Uint8Array(0);
 /** Cleared entries that a `maintain` erases, at most. */
 const ERASE_PLACES = 500;
 /** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
@@ -79,14 +81,11 @@ export class Store {
   readonly #recent: () => number;
   readonly #rules: Rules;
   readonly #replicates: boolean;
-  readonly #listeners: StoreListener[] = [];
-  /** The causes that any listener wants to hear of. */
-  #heard = 0;
-  /** The key of an entry that listeners are told of. */
-  readonly #leaving: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
+  readonly #listeners = new Listeners();
   readonly #clock = new HybridClock();
   readonly #history: History;
-  readonly #counters = { deletions: 0, evictions: 0, expirations: 0 };
+  /** Counts of entries that have left. */
+  readonly losses: Losses;
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
   /** Records from before a `clear`, whose memory is still to be given back. */
@@ -105,6 +104,7 @@ export class Store {
     this.maxBytes = maxBytes;
     this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
     this.#renewOnHit = renewOnHit;
+    this.losses = new Losses(renewOnHit);
     this.#now = clock.now;
     this.#recent = clock.recent ?? clock.now;
     this.#rules = options.rules ?? ALL_RULES;
@@ -120,6 +120,7 @@ export class Store {
       maxGraves: options.maxGraves ?? MAX_GRAVES,
       limitBytes,
       hashKey,
+      sweeps: this.losses,
       onLeave: (position, cause) => this.#left(position, cause),
     };
     this.#entries = new Entries(this.#entriesOptions, this.#history);
@@ -137,8 +138,7 @@ export class Store {
 
   /** Tells a listener of changes from now on. */
   listen(listener: StoreListener): void {
-    this.#listeners.push(listener);
-    this.#heard |= listener.causes;
+    this.#listeners.add(listener);
   }
 
   /** The last version given or seen. */
@@ -176,6 +176,7 @@ export class Store {
     }
     this.#hits++;
     entries.order.toFront(position);
+    if ((entries.records.marks(position) & (MARK.fetched | MARK.fixed)) !== MARK.fetched) this.fetched(position);
     return position;
   }
 
@@ -216,7 +217,13 @@ export class Store {
   peek(key: ByteSpan): number {
     const entries = this.#entries;
     const position = entries.lookup(entries.hash(key), key);
-    return position !== 0 && entries.isLive(position, this.#now()) ? position : 0;
+    if (position === 0) return 0;
+    const { losses } = this;
+    const { expirations, cleared } = losses;
+    if (entries.isLive(position, this.#now())) return position;
+    losses.askedExpired += losses.expirations - expirations;
+    losses.askedCleared += losses.cleared - cleared;
+    return 0;
   }
 
   /** Tells whether a key has an entry, without using it. */
@@ -249,7 +256,7 @@ export class Store {
     const bytes = this.#entries.records.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
       if (isLive) this.#entomb(known, nowMs);
-      this.#tell(CAUSE.deleted, key);
+      this.#listeners.tell(CAUSE.deleted, key);
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
@@ -266,7 +273,7 @@ export class Store {
       entries.add(hash, key, version, entry, nowMs);
     }
     this.#know(version);
-    this.#tell(CAUSE.written, key);
+    this.#listeners.tell(CAUSE.written, key);
     this.#stores++;
     entries.sweep(SWEEP_STEPS, nowMs);
     return true;
@@ -278,6 +285,7 @@ export class Store {
     if (position === 0) return false;
     this.revise(position, { ttlMs: ttlMs ?? this.#entries.records.ttlMs(position) });
     this.use(position);
+    this.fetched(position);
     return true;
   }
 
@@ -292,7 +300,7 @@ export class Store {
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
     this.#know(version);
-    this.#tellOf(CAUSE.written, position);
+    this.#listeners.tellOf(CAUSE.written, this.#entries.records, position);
   }
 
   /**
@@ -332,7 +340,7 @@ export class Store {
       entries.addGrave(hash, key, version, nowMs);
       this.#know(version);
     }
-    this.#tell(CAUSE.deleted, key);
+    this.#listeners.tell(CAUSE.deleted, key);
     return isLive;
   }
 
@@ -340,7 +348,7 @@ export class Store {
   clear(): void {
     this.#history.clear(this.#nextVersion(this.#now()).h);
     this.#dropAll();
-    this.#tell(CAUSE.cleared, undefined);
+    this.#listeners.tell(CAUSE.cleared, undefined);
   }
 
   /**
@@ -378,12 +386,12 @@ export class Store {
       const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
       isHeld = entries.arrive(hash, key, version, living, isInUse, nowMs);
       if (!isHeld) {
-        this.#counters.evictions++;
-        this.#tell(CAUSE.evicted, key);
+        this.losses.evictions++;
+        this.#listeners.tell(CAUSE.evicted, key);
       }
     }
     if (!isHeld && this.#rules.fingerprints) history.depart(version, key);
-    this.#tell(CAUSE.applied, key);
+    this.#listeners.tell(CAUSE.applied, key);
     return true;
   }
 
@@ -395,7 +403,7 @@ export class Store {
     // Where newer writes remain, cleared entries are erased in slices, and are no longer found.
     if (history.logs.all.some((log) => log.countAfter(h) > 0)) this.#entries.doomed = h;
     else this.#dropAll();
-    this.#tell(CAUSE.cleared, undefined);
+    this.#listeners.tell(CAUSE.cleared, undefined);
     return true;
   }
 
@@ -406,7 +414,7 @@ export class Store {
 
   /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
   distrust(position: number): void {
-    this.#tellOf(CAUSE.applied, position);
+    this.#listeners.tellOf(CAUSE.applied, this.#entries.records, position);
     this.#entries.depart(position, false);
   }
 
@@ -445,6 +453,16 @@ export class Store {
     return this.#entries.maxEntryBytes;
   }
 
+  /** The memory of records. */
+  get pages(): SlabPages {
+    return this.#entries.records.slab.pages;
+  }
+
+  /** Position of the entry that was used before all others; 0 if there is none. */
+  get oldest(): number {
+    return this.#entries.order.oldest;
+  }
+
   /** Counters and sizes. */
   stats(): StoreStats {
     return {
@@ -455,7 +473,7 @@ export class Store {
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
-      ...this.#counters,
+      ...this.losses.totals,
     };
   }
 
@@ -466,6 +484,7 @@ export class Store {
   #isCurrent(position: number): boolean {
     const { records } = this.#entries;
     if (this.#entries.isDoomed(position)) {
+      this.losses.askedCleared++;
       this.#entries.eraseCleared(position);
       return false;
     }
@@ -473,6 +492,7 @@ export class Store {
     if (deadlineMs === Infinity) return true;
     const nowMs = this.#now();
     if (deadlineMs <= nowMs) {
+      this.losses.askedExpired++;
       this.#entries.expire(position);
       return false;
     }
@@ -484,14 +504,14 @@ export class Store {
     const { records } = this.#entries;
     const ttlMs = records.ttlMs(position);
     records.setDeadlineMs(position, nowMs + ttlMs);
-    if ((this.#heard & CAUSE.renewed) === 0 || records.toldMs(position, nowMs) < ttlMs / 2) return;
+    if ((this.#listeners.heard & CAUSE.renewed) === 0 || records.toldMs(position, nowMs) < ttlMs / 2) return;
     records.setTold(position, nowMs);
-    this.#tellOf(CAUSE.renewed, position);
+    this.#listeners.tellOf(CAUSE.renewed, this.#entries.records, position);
   }
 
   /** A deletion is a write: its grave has a version of its own. */
   #entomb(position: number, nowMs: number): void {
-    this.#counters.deletions++;
+    this.losses.deletions++;
     if (!this.#replicates) return this.#entries.erase(position);
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
@@ -512,34 +532,14 @@ export class Store {
 
   /** Counts an entry that is about to leave, and tells listeners of it unless a clear has doomed it: they know of the clear. */
   #left(position: number, cause: Cause): void {
-    if (cause === CAUSE.cleared) {
-      this.#counters.deletions++;
-      return;
-    }
-    if (cause === CAUSE.evicted) this.#counters.evictions++;
-    else this.#counters.expirations++;
-    this.#tellOf(cause, position);
-  }
-
-  /** Tells listeners of a change; where nobody listens, this costs one comparison. */
-  #tell(cause: Cause, key: ByteSpan | undefined): void {
-    if ((this.#heard & cause) === 0) return;
-    const listeners = this.#listeners;
-    for (let i = 0; i < listeners.length; i++) {
-      if ((listeners[i].causes & cause) !== 0) listeners[i].changed(cause, key);
-    }
-  }
-
-  /** Tells listeners of a change of the entry at a position. */
-  #tellOf(cause: Cause, position: number): void {
-    if ((this.#heard & cause) === 0) return;
-    this.#entries.records.leadToKey(position, this.#leaving);
-    this.#tell(cause, this.#leaving);
+    this.losses.count(cause, this.reader, position, this.#recent());
+    if (cause !== CAUSE.cleared) this.#listeners.tellOf(cause, this.#entries.records, position);
   }
 
   #dropAll(): void {
     const old = this.#entries;
-    this.#counters.deletions += old.order.size;
+    this.losses.deletions += old.order.size;
+    this.losses.cleared += old.order.size;
     if (old.size <= FEW) old.eraseAll();
     else this.#abandon();
   }

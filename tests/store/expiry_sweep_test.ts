@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { ExpirySweep } from "../../lib/store/expiry_sweep.ts";
 import { ENTRY, TOMB } from "../../lib/store/entry.ts";
+import type { SweepCounts } from "../../lib/store/losses.ts";
 import { Records } from "../../lib/store/records.ts";
 
 const SEGMENT_BYTES = 8 * 1024;
@@ -16,6 +17,7 @@ interface Fixture {
   readonly expired: number[];
   /** Positions that entries have left, and where they are. */
   readonly moved: Map<number, number>;
+  readonly counts: SweepCounts;
 }
 
 function fixture(): Fixture {
@@ -26,11 +28,13 @@ function fixture(): Fixture {
     sweep.note(to, records.deadlineMs(to));
   });
   records.slab.limitBytes = 1024 * SEGMENT_BYTES;
-  const sweep: ExpirySweep = new ExpirySweep(records, (position) => {
+  const counts = { looked: 0, swept: 0 };
+  const remove = (position: number) => {
     expired.push(position);
     records.remove(position);
-  });
-  return { records, sweep, expired, moved };
+  };
+  const sweep: ExpirySweep = new ExpirySweep(records, remove, counts);
+  return { records, sweep, expired, moved, counts };
 }
 
 /** Adds an entry that expires at a time; its value looks like entries that have expired. Returns its position. */
@@ -188,4 +192,14 @@ Deno.test("ExpirySweep.run() finds what has moved to another segment", () => {
   assertEquals(all.expired, []);
   all.sweep.run(ENOUGH, 50);
   assertEquals(all.expired.length, due.length);
+});
+
+Deno.test("ExpirySweep counts the entries that it looks at, and those of them that it removes", () => {
+  const all = fixture();
+  const positions = [5, 7, 20].map((deadlineMs) => add(all, deadlineMs));
+  all.records.remove(positions[1]);
+  all.sweep.run(ENOUGH, 4);
+  assertEquals(all.counts, { looked: 0, swept: 0 }); // nothing is due
+  all.sweep.run(2 + 4, 10); // two of the places are segments
+  assertEquals(all.counts, { looked: 2, swept: 1 });
 });

@@ -158,6 +158,7 @@ for (const [seed, kind] of KINDS.entries()) {
 Deno.test("HashIndex.walk() meets once what is there all the time, however pages split and merge meanwhile", () => {
   for (const kind of ["any", "negative", "different in upper bits only", "at the ends of the pages"]) {
     const random = seeded(kind.length);
+    const below = (most: number) => Math.floor(most * random());
     const table = new HashIndex(8 * 16);
     const [kept, passing] = [hashes(kind, 300, random), hashes("any", 3000, random)];
     kept.forEach((hash, i) => table.insert(hash, 1 + i));
@@ -175,10 +176,6 @@ Deno.test("HashIndex.walk() meets once what is there all the time, however pages
     }
     assert(removed > 300, kind);
     assertEquals(met.sort((a, b) => a - b), kept.map((_, i) => 1 + i), kind);
-
-    function below(most: number): number {
-      return Math.floor(most * random());
-    }
   }
 });
 
