@@ -1,6 +1,7 @@
 /** Statistics under memcached's names, where this server has such a value. It knows what is counted, not who asks. */
 
 import type { ServerStats } from "../base/stats.ts";
+import { UNIT_BYTES } from "../store/slab.ts";
 import { STATS_UNITS } from "../wire/protocol_handler.ts";
 import type { MemcachedCommands } from "./commands.ts";
 
@@ -23,6 +24,8 @@ export interface MemcachedHost {
   readonly asksForCredentials: boolean;
   /** The server's own statistics. */
   stats(): ServerStats;
+  /** The processor's time that the process has taken, if that is known. */
+  cpuTime(): { readonly userMicros: number; readonly systemMicros: number } | undefined;
   /** Addresses of the clients connected now. */
   connected(): string[];
 }
@@ -56,14 +59,16 @@ export function statistics(host: MemcachedHost, group: string): StatLines | unde
 
 function general(host: MemcachedHost): StatLines {
   const { memcached: { store, counters } } = host;
+  const { losses } = store;
   const stats = host.stats();
   return [
     ["pid", host.pid],
-    ["uptime", Math.floor(stats.uptimeMs / 1000)],
+    ["uptime", Math.ceil(stats.uptimeMs / 1000)], // as memcached's never 0: panels divide by it
     ["time", Math.floor(store.nowMs / 1000)],
     ["version", MEMCACHED_VERSION],
     ["server", stats.server],
     ["pointer_size", 64],
+    ...rusage(host),
     ["max_connections", host.maxConnections],
     ["curr_connections", stats.connections],
     ["total_connections", stats.connectionsAccepted],
@@ -73,19 +78,38 @@ function general(host: MemcachedHost): StatLines {
     ["read_buf_bytes", stats.bufferBytes],
     ["read_buf_oom", stats.connectionsCut],
     ...Object.entries(counters),
+    ["get_expired", losses.askedExpired],
+    ["get_flushed", losses.askedCleared],
     ["auth_cmds", stats.logins + stats.loginsFailed],
     ["auth_errors", stats.loginsFailed],
     ["bytes_read", stats.bytesReceived],
     ["bytes_written", stats.bytesSent],
     ["limit_maxbytes", limitOf(host)],
     ["accepting_conns", 1],
+    ["listen_disabled_num", 0], // who is one too many is refused
     ["threads", 1],
     ["bytes", stats.bytes],
     ["curr_items", stats.entries],
     ["total_items", stats.stores],
+    ["expired_unfetched", losses.expiredUnfetched],
+    ["evicted_unfetched", losses.evictedUnfetched],
     ["evictions", stats.evictions],
-    ["reclaimed", stats.expirations],
+    ["reclaimed", reclaimed(host)],
+    ["crawler_reclaimed", losses.swept],
+    ["crawler_items_checked", losses.looked],
   ];
+}
+
+function rusage(host: MemcachedHost): StatLines {
+  const time = host.cpuTime();
+  if (time === undefined) return [];
+  const seconds = (micros: number) => (micros / 1e6).toFixed(6);
+  return [["rusage_user", seconds(time.userMicros)], ["rusage_system", seconds(time.systemMicros)]];
+}
+
+/** Entries whose memory others may have because they have expired or been flushed. */
+function reclaimed({ memcached: { store: { losses } } }: MemcachedHost): number {
+  return losses.expirations + losses.cleared;
 }
 
 function settings(host: MemcachedHost): StatLines {
@@ -106,6 +130,11 @@ function settings(host: MemcachedHost): StatLines {
     ["auth_enabled_sasl", asks],
     ["auth_enabled_ascii", asks],
     ["item_size_max", memcached.maxItemBytes],
+    ["maxconns_fast", "yes"],
+    ["lru_crawler", "yes"],
+    ["lru_maintainer_thread", "no"],
+    ["lru_segmented", "no"],
+    ["track_sizes", "no"],
     ["flush_enabled", "yes"],
     ["dump_enabled", "yes"],
     ["hash_algorithm", "halfsiphash"],
@@ -114,22 +143,49 @@ function settings(host: MemcachedHost): StatLines {
 
 /** All entries are of one class: memory is not divided by size. */
 function items(host: MemcachedHost): StatLines {
+  const { memcached } = host;
+  const { store, store: { losses } } = memcached;
   const stats = host.stats();
   if (stats.entries === 0) return [];
-  return [
-    ["items:1:number", stats.entries],
-    ["items:1:mem_requested", stats.bytes],
-    ["items:1:evicted", stats.evictions],
-    ["items:1:outofmemory", host.memcached.counters.store_no_memory],
-    ["items:1:reclaimed", stats.expirations],
+  const lines: [name: string, value: number | undefined][] = [
+    ["number", stats.entries],
+    ["age", losses.isUseNoted(store.reader, store.oldest) ? memcached.idleSeconds(store.oldest) : undefined],
+    ["mem_requested", store.pages.liveBytes],
+    ["evicted", stats.evictions],
+    ["evicted_nonzero", losses.evictedTimed],
+    ["evicted_time", evictedSeconds(host)],
+    ["outofmemory", memcached.counters.store_no_memory],
+    ["tailrepairs", 0], // nothing counts references, so none can be wrong
+    ["reclaimed", reclaimed(host)],
+    ["expired_unfetched", losses.expiredUnfetched],
+    ["evicted_unfetched", losses.evictedUnfetched],
+    ["crawler_reclaimed", losses.swept],
+    ["crawler_items_checked", losses.looked],
   ];
+  return lines.flatMap(([name, value]): StatLines => value === undefined ? [] : [[`items:1:${name}`, value]]);
 }
 
+/** Seconds for which the entry last evicted had not been used: 0 before the first, as memcached tells, `undefined` if unknown. */
+function evictedSeconds({ memcached: { store: { losses } } }: MemcachedHost): number | undefined {
+  const { evictions, lastEvictedIdleMs } = losses;
+  return evictions === 0 ? 0 : lastEvictedIdleMs && Math.floor(lastEvictedIdleMs / 1000);
+}
+
+/** The class is there as long as it has memory, whether there are entries or not. Its chunks are what positions count in. */
 function slabs(host: MemcachedHost): StatLines {
   const stats = host.stats();
-  const { counters } = host.memcached;
-  const used: StatLines = stats.entries === 0 ? [] : [
-    ["1:used_chunks", stats.entries],
+  const { counters, store: { pages } } = host.memcached;
+  const perPage = pages.bytes / UNIT_BYTES;
+  const total = pages.count * perPage;
+  const used = Math.ceil(pages.liveBytes / UNIT_BYTES);
+  const lines: StatLines = pages.count === 0 ? [] : [
+    ["1:chunk_size", UNIT_BYTES],
+    ["1:chunks_per_page", perPage],
+    ["1:total_pages", pages.count],
+    ["1:total_chunks", total],
+    ["1:used_chunks", used],
+    ["1:free_chunks", total - used],
+    ["1:free_chunks_end", Math.floor(pages.roomBytes / UNIT_BYTES)],
     ["1:get_hits", counters.get_hits],
     ["1:cmd_set", counters.cmd_set],
     ["1:delete_hits", counters.delete_hits],
@@ -139,7 +195,7 @@ function slabs(host: MemcachedHost): StatLines {
     ["1:cas_badval", counters.cas_badval],
     ["1:touch_hits", counters.touch_hits],
   ];
-  return [...used, ["active_slabs", used.length === 0 ? 0 : 1], ["total_malloced", stats.memoryBytes]];
+  return [...lines, ["active_slabs", lines.length === 0 ? 0 : 1], ["total_malloced", stats.memoryBytes]];
 }
 
 function limitOf({ memcached: { store } }: MemcachedHost): number {

@@ -2,6 +2,7 @@
 
 import { SOFTWARE } from "../base/software.ts";
 import { MemcachedCommands, type MemcachedOptions } from "../memcached/commands.ts";
+import { cpuTime } from "../platform/cpu_time.ts";
 import { processClock } from "../platform/clock.ts";
 import { Store } from "../store/store.ts";
 import type { ResolvedServerOptions } from "./options.ts";
@@ -44,5 +45,6 @@ export function newSessionHost(
     idleTimeoutSeconds,
     software: SOFTWARE,
     pid: Deno.pid,
+    cpuTime,
   };
 }

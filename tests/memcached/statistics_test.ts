@@ -1,9 +1,11 @@
 /** Statistics under memcached's names: each of them is the number that it says it is. */
 
 import { assertEquals } from "@std/assert";
+import { spanOf } from "../../lib/base/byte_span.ts";
 import type { ServerStats } from "../../lib/base/stats.ts";
 import { MemcachedCounters } from "../../lib/memcached/commands.ts";
 import { type MemcachedHost, statistics } from "../../lib/memcached/statistics.ts";
+import { bytesOf } from "../support/memcached_oracle.ts";
 import { distinctStats } from "../support/server_stats.ts";
 import { sessionHost } from "../support/session_host.ts";
 
@@ -30,13 +32,37 @@ const COUNTERS: Record<keyof MemcachedCounters, number> = {
   store_no_memory: 220,
 };
 
+const LOSSES = {
+  cleared: 401,
+  evictions: 111,
+  evictedTimed: 402,
+  evictedUnfetched: 403,
+  lastEvictedIdleMs: 404_999,
+  expirations: 405,
+  expiredUnfetched: 406,
+  askedExpired: 407,
+  askedCleared: 408,
+  looked: 409,
+  swept: 410,
+};
+/** Bytes of a page, of the record of the one entry, and of what is not used at a page's beginning. */
+const [PAGE_BYTES, RECORD_BYTES, NO_PLACE_BYTES] = [8192, 104, 8];
+
 /** A host all of whose numbers differ. */
 function hostOf(
   changes: Partial<ServerStats> = {},
   limits: { maxBytes?: number } = { maxBytes: 1_000_001 },
 ): MemcachedHost {
   const { memcached } = sessionHost({ ...limits, clock: { now: () => 1_800_000_001_500 } }, 2048);
+  memcached.set(spanOf(new Uint8Array(40)), {
+    mode: "set",
+    flags: 0,
+    value: spanOf(new Uint8Array(0)),
+    ttlMs: Infinity,
+    cas: 0,
+  });
   Object.assign(memcached.counters, COUNTERS);
+  Object.assign(memcached.store.losses, LOSSES);
   return {
     memcached,
     counters: { requests: 301, refusals: 302, protocolErrors: 303 },
@@ -44,6 +70,7 @@ function hostOf(
     maxConnections: 305,
     idleTimeoutSeconds: 306,
     asksForCredentials: false,
+    cpuTime: () => ({ userMicros: 12_345_678, systemMicros: 9 }),
     stats: () => ({ ...distinctStats(), ...changes }),
     connected: () => ["127.0.0.1:1", "unix"],
   };
@@ -52,11 +79,13 @@ function hostOf(
 Deno.test("statistics() tells the general ones", () => {
   assertEquals(statistics(hostOf(), ""), [
     ["pid", 304],
-    ["uptime", 1234],
+    ["uptime", 1235],
     ["time", 1_800_000_001],
     ["version", "1.6.18"],
     ["server", "test/1"],
     ["pointer_size", 64],
+    ["rusage_user", "12.345678"],
+    ["rusage_system", "0.000009"],
     ["max_connections", 305],
     ["curr_connections", 113],
     ["total_connections", 114],
@@ -85,18 +114,25 @@ Deno.test("statistics() tells the general ones", () => {
     ["touch_misses", 218],
     ["store_too_large", 219],
     ["store_no_memory", 220],
+    ["get_expired", 407],
+    ["get_flushed", 408],
     ["auth_cmds", 309],
     ["auth_errors", 155],
     ["bytes_read", 119],
     ["bytes_written", 120],
     ["limit_maxbytes", 1_000_001],
     ["accepting_conns", 1],
+    ["listen_disabled_num", 0],
     ["threads", 1],
     ["bytes", 103],
     ["curr_items", 102],
     ["total_items", 109],
+    ["expired_unfetched", 406],
+    ["evicted_unfetched", 403],
     ["evictions", 111],
-    ["reclaimed", 112],
+    ["reclaimed", 806],
+    ["crawler_reclaimed", 410],
+    ["crawler_items_checked", 409],
   ]);
 });
 
@@ -121,6 +157,11 @@ Deno.test("statistics() tells the settings", () => {
     ["auth_enabled_sasl", "no"],
     ["auth_enabled_ascii", "no"],
     ["item_size_max", 2048],
+    ["maxconns_fast", "yes"],
+    ["lru_crawler", "yes"],
+    ["lru_maintainer_thread", "no"],
+    ["lru_segmented", "no"],
+    ["track_sizes", "no"],
     ["flush_enabled", "yes"],
     ["dump_enabled", "yes"],
     ["hash_algorithm", "halfsiphash"],
@@ -136,17 +177,57 @@ Deno.test("statistics() tells a limit of 0 bytes where there is none", () => {
 Deno.test("statistics() tells those of items, and none while there are none", () => {
   assertEquals(statistics(hostOf(), "items"), [
     ["items:1:number", 102],
-    ["items:1:mem_requested", 103],
+    ["items:1:age", 0],
+    ["items:1:mem_requested", RECORD_BYTES],
     ["items:1:evicted", 111],
+    ["items:1:evicted_nonzero", 402],
+    ["items:1:evicted_time", 404],
     ["items:1:outofmemory", 220],
-    ["items:1:reclaimed", 112],
+    ["items:1:tailrepairs", 0],
+    ["items:1:reclaimed", 806],
+    ["items:1:expired_unfetched", 406],
+    ["items:1:evicted_unfetched", 403],
+    ["items:1:crawler_reclaimed", 410],
+    ["items:1:crawler_items_checked", 409],
   ]);
   assertEquals(statistics(hostOf({ entries: 0 }), "items"), []);
 });
 
-Deno.test("statistics() tells those of slabs, and no class while there are no items", () => {
-  assertEquals(statistics(hostOf(), "slabs"), [
-    ["1:used_chunks", 102],
+Deno.test("statistics() tells an age and a time of eviction only where they are known", () => {
+  let nowMs = 1_800_000_000_000;
+  const { memcached } = sessionHost({ clock: { now: () => nowMs }, maxSize: 2, ttlMs: 0 });
+  const host = { ...hostOf({ entries: 1 }), memcached };
+  const told = () => statistics(host, "items")!.filter(([name]) => /:(age|evicted_time)$/.test(name));
+  const value = spanOf(new Uint8Array(0));
+  const store = (key: string) => memcached.store.set(spanOf(bytesOf(key)), { flags: 0, value, ttlMs: undefined });
+  const set = (key: string) =>
+    memcached.set(spanOf(bytesOf(key)), { mode: "set", flags: 0, value, ttlMs: Infinity, cas: 0 });
+  set("a");
+  store("b");
+  nowMs += 7000;
+  assertEquals(told(), [["items:1:age", 7], ["items:1:evicted_time", 0]]);
+  store("c"); // evicts what memcached's client has stored
+  assertEquals(told(), [["items:1:evicted_time", 7]]); // the oldest is one of ours, without a time to live
+  store("d");
+  assertEquals(told(), []);
+  memcached.store.delete(spanOf(bytesOf("c")));
+  memcached.store.delete(spanOf(bytesOf("d")));
+  set("e");
+  assertEquals(told(), [["items:1:age", 0]]);
+});
+
+Deno.test("statistics() tells those of slabs while memory is held, though there are no items", () => {
+  const chunks = PAGE_BYTES / 8;
+  const used = RECORD_BYTES / 8;
+  const lines = (entries: number) => statistics(hostOf({ entries }), "slabs");
+  assertEquals(lines(102), [
+    ["1:chunk_size", 8],
+    ["1:chunks_per_page", chunks],
+    ["1:total_pages", 1],
+    ["1:total_chunks", chunks],
+    ["1:used_chunks", used],
+    ["1:free_chunks", chunks - used],
+    ["1:free_chunks_end", (PAGE_BYTES - RECORD_BYTES - NO_PLACE_BYTES) / 8],
     ["1:get_hits", 206],
     ["1:cmd_set", 202],
     ["1:delete_hits", 209],
@@ -158,7 +239,11 @@ Deno.test("statistics() tells those of slabs, and no class while there are no it
     ["active_slabs", 1],
     ["total_malloced", 104],
   ]);
-  assertEquals(statistics(hostOf({ entries: 0 }), "slabs"), [["active_slabs", 0], ["total_malloced", 104]]);
+  assertEquals(lines(0), lines(102));
+  const host = hostOf({ entries: 0 });
+  host.memcached.store.clear();
+  host.memcached.store.maintain();
+  assertEquals(statistics(host, "slabs"), [["active_slabs", 0], ["total_malloced", 104]]);
 });
 
 Deno.test("statistics() tells who is connected, that sizes are not counted, and of no other group", () => {

@@ -55,6 +55,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     idleTimeoutSeconds: 0,
     asksForCredentials: false,
     isOwnNonce: (nonce) => nonce === OWN_NONCE,
+    cpuTime: () => undefined,
     connected: () => ["127.0.0.1:1"],
     counters,
     stats: () =>
