@@ -139,7 +139,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters,
       stats: () => this.stats(),
       isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
-      connected: () => this.#connections.addresses,
+      connected: () => this.#connections.shown(),
       later: (ms, run) => maintenance.runLater(ms, run),
     });
     this.#connections = this.#newConnections(session, limitedLog);

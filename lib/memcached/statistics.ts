@@ -26,8 +26,20 @@ export interface MemcachedHost {
   stats(): ServerStats;
   /** The processor's time that the process has taken, if that is known. */
   cpuTime(): { readonly userMicros: number; readonly systemMicros: number } | undefined;
-  /** Addresses of the clients connected now. */
-  connected(): string[];
+  /** The socket that is listened on, and the clients connected now. */
+  connected(): Connected[];
+}
+
+/** A socket as memcached shows it. */
+export interface Connected {
+  /** Where the client is, or what is listened on: `tcp:127.0.0.1:40000`, `tcp6:[::1]:40000`, `unix:/path`. */
+  readonly address: string;
+  /** Where the client has connected to. */
+  readonly listenAddress?: string;
+  /** What the server does: waits for a client, for a command or for the value of one, answers, or writes. */
+  readonly state: "conn_listening" | "conn_read" | "conn_nread" | "conn_parse_cmd" | "conn_mwrite";
+  /** Seconds since the last command or, before the first, since the client has connected; `undefined` where that is not known. */
+  readonly idleSeconds?: number;
 }
 
 /** Names and values of a group of statistics, in order. */
@@ -48,13 +60,18 @@ export function statistics(host: MemcachedHost, group: string): StatLines | unde
     case "sizes":
       return [["sizes_status", "disabled"]];
     case "conns":
-      return host.connected().flatMap((address, i): StatLines => [
-        [`${i + 1}:addr`, `tcp:${address}`],
-        [`${i + 1}:state`, "conn_read"],
-      ]);
+      return host.connected().flatMap(conn);
     default:
       return undefined;
   }
+}
+
+function conn({ address, listenAddress, state, idleSeconds }: Connected, i: number): StatLines {
+  const given = [["addr", address], ["listen_addr", listenAddress], ["state", state], [
+    "secs_since_last_cmd",
+    idleSeconds,
+  ]] as const;
+  return given.flatMap(([name, value]): StatLines => value === undefined ? [] : [[`${i + 1}:${name}`, value]]);
 }
 
 function general(host: MemcachedHost): StatLines {

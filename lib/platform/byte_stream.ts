@@ -2,6 +2,8 @@
 
 /** The part of `Deno.Conn` that is used; an encrypted connection has it too. */
 export interface ByteStream extends Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close" | "remoteAddr"> {
+  /** The address of this side, where it is known. */
+  readonly localAddr?: Deno.Addr;
   /** Whether it is encrypted; it is not unless it says so. */
   readonly isEncrypted?: boolean;
   /** Has small writes sent at once, where the transport could hold them back. */

@@ -96,6 +96,7 @@ export interface TlsStreamOptions {
 export class TlsStream implements ByteStream {
   readonly isEncrypted = true;
   readonly remoteAddr: Deno.Addr;
+  readonly localAddr: Deno.Addr | undefined;
   readonly #below: ByteStream;
   readonly #side: EncryptedSide;
   readonly #account: BufferAccount | undefined;
@@ -124,6 +125,7 @@ export class TlsStream implements ByteStream {
     this.#account = account;
     this.#isDirect = isDirect;
     this.remoteAddr = side.stream.remoteAddr;
+    this.localAddr = side.stream.localAddr;
   }
 
   /** The names in the other side's certificate: the common name of its subject, and names of hosts. None where it has shown none. */

@@ -15,8 +15,10 @@ import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
 import type { RefusedPeer } from "./native_handler.ts";
+import type { Connected } from "../memcached/statistics.ts";
 import type { SessionHost } from "./protocols.ts";
 import { Session, type SessionOptions } from "./session.ts";
+import { shownAddress } from "./shown_address.ts";
 import type { ServerCounters } from "./statistics.ts";
 import type { Turns } from "./turns.ts";
 
@@ -129,6 +131,24 @@ export class Connection implements BufferHolder, Doing {
   /** Looks whether the client has kept the connection waiting for too long. Returns why it is to be ended, if so. */
   look(nowMs: number): Impatience | undefined {
     return this.#hasEnded || this.isPeer ? undefined : this.#patience.look(nowMs, this, this.#host.idleMs);
+  }
+
+  /** The connection as `stats conns` shows it. */
+  shown(nowMs: number): Connected {
+    const { remoteAddr, localAddr } = this.#stream;
+    return {
+      // A client of a unix socket has no address of its own: memcached shows the socket's too.
+      address: shownAddress(remoteAddr.transport === "tcp" ? remoteAddr : localAddr ?? remoteAddr),
+      listenAddress: localAddr && shownAddress(localAddr),
+      state: this.#state(),
+      idleSeconds: this.isPeer ? undefined : Math.round(this.#patience.idleMs(nowMs, this) / 1000),
+    };
+  }
+
+  #state(): Connected["state"] {
+    if (this.isWriting) return "conn_mwrite";
+    if (!this.isReading && !this.isPeer) return "conn_parse_cmd"; // a peer's bytes are another's to read
+    return this.#session.input.announced > 0 ? "conn_nread" : "conn_read";
   }
 
   /** Whether the client has turned out to be a peer. */

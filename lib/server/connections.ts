@@ -5,12 +5,14 @@
 
 import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
+import type { Connected } from "../memcached/statistics.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { Listener } from "./listener.ts";
 import { hostOf, type LimitedLog } from "./limited_log.ts";
 import { type Part, within } from "./part.ts";
 import { FIRST_REQUEST_MS, type Impatience, OUTPUT_MS, REQUEST_MS } from "./patience.ts";
 import { refuse } from "./refusal.ts";
+import { shownAddress } from "./shown_address.ts";
 import type { ServerCounters } from "./statistics.ts";
 
 /** Options of {@linkcode Connections}. */
@@ -66,9 +68,11 @@ export class Connections implements Part {
     return this.#open.size;
   }
 
-  /** Addresses of the clients that are connected. */
-  get addresses(): string[] {
-    return [...this.#open.keys()].map(({ remoteAddress }) => remoteAddress);
+  /** The socket that is listened on, and the connections, as `stats conns` shows them. */
+  shown(): Connected[] {
+    const nowMs = this.#nowMs + performance.now() - this.#lookedMs;
+    const listening: Connected = { address: shownAddress(this.#options.listener.address), state: "conn_listening" };
+    return [listening, ...[...this.#open.keys()].map((connection) => connection.shown(nowMs))];
   }
 
   /** Begins to accept connections. */

@@ -41,6 +41,9 @@ export class Patience {
   #moved = 0;
   /** When the request that is waited for began, and the bytes received and the requests answered before. */
   #beganMs: number;
+  /** When a request was last seen to have been answered, and how many had been. */
+  #answeredMs: number;
+  #answered = 0;
   #receivedBefore = 0;
   #answeredBefore = 0;
 
@@ -49,12 +52,18 @@ export class Patience {
       this.#startedMs =
       this.#movedMs =
       this.#beganMs =
+      this.#answeredMs =
         nowMs;
   }
 
   /** Milliseconds without a byte, when the connection was last looked at. */
   get stillMs(): number {
     return this.#nowMs - this.#movedMs;
+  }
+
+  /** Milliseconds since the last request, or since the connection was made, to within the time between two looks. */
+  idleMs(nowMs: number, { answered, isReading }: Doing): number {
+    return answered !== this.#answered || !isReading ? 0 : nowMs - this.#answeredMs;
   }
 
   /** Whether no byte has been moved for a second. */
@@ -69,6 +78,10 @@ export class Patience {
     if (received + sent !== this.#moved) {
       this.#moved = received + sent;
       this.#movedMs = nowMs;
+    }
+    if (answered !== this.#answered) {
+      this.#answered = answered;
+      this.#answeredMs = nowMs;
     }
     if (!doing.isKnown && nowMs - this.#startedMs > FIRST_REQUEST_MS) return "login"; // whatever else it does
     if (doing.isWriting && this.stillMs > OUTPUT_MS) return "output";

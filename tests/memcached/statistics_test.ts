@@ -72,7 +72,11 @@ function hostOf(
     asksForCredentials: false,
     cpuTime: () => ({ userMicros: 12_345_678, systemMicros: 9 }),
     stats: () => ({ ...distinctStats(), ...changes }),
-    connected: () => ["127.0.0.1:1", "unix"],
+    connected: () => [
+      { address: "tcp:127.0.0.1:9", state: "conn_listening" },
+      { address: "tcp6:[::1]:1", listenAddress: "tcp6:[::1]:9", state: "conn_read", idleSeconds: 5 },
+      { address: "unix:/s", listenAddress: "unix:/s", state: "conn_parse_cmd", idleSeconds: 0 },
+    ],
   };
 }
 
@@ -248,10 +252,16 @@ Deno.test("statistics() tells those of slabs while memory is held, though there 
 
 Deno.test("statistics() tells who is connected, that sizes are not counted, and of no other group", () => {
   assertEquals(statistics(hostOf(), "conns"), [
-    ["1:addr", "tcp:127.0.0.1:1"],
-    ["1:state", "conn_read"],
-    ["2:addr", "tcp:unix"],
+    ["1:addr", "tcp:127.0.0.1:9"],
+    ["1:state", "conn_listening"],
+    ["2:addr", "tcp6:[::1]:1"],
+    ["2:listen_addr", "tcp6:[::1]:9"],
     ["2:state", "conn_read"],
+    ["2:secs_since_last_cmd", 5],
+    ["3:addr", "unix:/s"],
+    ["3:listen_addr", "unix:/s"],
+    ["3:state", "conn_parse_cmd"],
+    ["3:secs_since_last_cmd", 0],
   ]);
   assertEquals(statistics(hostOf(), "sizes"), [["sizes_status", "disabled"]]);
   for (const group of ["nonsense", "Settings", "items "]) assertEquals(statistics(hostOf(), group), undefined);

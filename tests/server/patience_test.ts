@@ -93,3 +93,16 @@ Deno.test("Patience calls a connection still that has moved no byte for a second
   patience.look(1500, KNOWN);
   assertEquals([patience.isStill(KNOWN), patience.isStill({ ...KNOWN, received: 11 })], [true, false]);
 });
+
+Deno.test("Patience tells the time since the last request, and since the beginning before the first", () => {
+  const patience = new Patience(0);
+  patience.look(500, { ...SILENT });
+  assertEquals(patience.idleMs(700, SILENT), 700);
+  assertEquals(patience.idleMs(800, { ...SILENT, isReading: false }), 0); // it is being answered
+  assertEquals(patience.idleMs(900, KNOWN), 0); // answered since the last look
+  patience.look(1000, KNOWN);
+  patience.look(1500, { ...KNOWN, received: 20 }); // bytes are no request yet
+  assertEquals(patience.idleMs(3000, KNOWN), 2000);
+  patience.look(3500, { ...KNOWN, answered: 2 });
+  assertEquals(patience.idleMs(3500, { ...KNOWN, answered: 2 }), 0);
+});

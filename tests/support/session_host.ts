@@ -56,7 +56,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     asksForCredentials: false,
     isOwnNonce: (nonce) => nonce === OWN_NONCE,
     cpuTime: () => undefined,
-    connected: () => ["127.0.0.1:1"],
+    connected: () => [],
     counters,
     stats: () =>
       serverStats({
