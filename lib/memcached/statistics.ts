@@ -83,7 +83,6 @@ function general(host: MemcachedHost): StatLines {
     ["uptime", Math.ceil(stats.uptimeMs / 1000)], // as memcached's never 0: panels divide by it
     ["time", Math.floor(store.nowMs / 1000)],
     ["version", MEMCACHED_VERSION],
-    ["server", stats.server],
     ["pointer_size", 64],
     ...rusage(host),
     ["max_connections", host.maxConnections],
@@ -133,6 +132,7 @@ function settings(host: MemcachedHost): StatLines {
   const { memcached } = host;
   const asks = host.asksForCredentials ? "yes" : "no";
   return [
+    ["server", host.stats().server], // not among the general ones: panels add up those of several servers
     ["maxbytes", limitOf(host)],
     ["maxconns", host.maxConnections],
     ["idle_timeout", host.idleTimeoutSeconds],
