@@ -103,6 +103,7 @@ function general(host: MemcachedHost): StatLines {
     ["limit_maxbytes", limitOf(host)],
     ["accepting_conns", 1],
     ["listen_disabled_num", 0], // who is one too many is refused
+    ["time_in_listen_disabled_us", 0],
     ["threads", 1],
     ["bytes", stats.bytes],
     ["curr_items", stats.entries],

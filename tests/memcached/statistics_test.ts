@@ -126,6 +126,7 @@ Deno.test("statistics() tells the general ones", () => {
     ["limit_maxbytes", 1_000_001],
     ["accepting_conns", 1],
     ["listen_disabled_num", 0],
+    ["time_in_listen_disabled_us", 0],
     ["threads", 1],
     ["bytes", 103],
     ["curr_items", 102],
