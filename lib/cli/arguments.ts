@@ -51,7 +51,7 @@ export function settings(args: Arguments): Settings {
 
 /** Reads the arguments of a command. */
 export function readArguments(command: Command, args: string[]): Arguments {
-  const parsed = parseArgs(args, {
+  const parsed = parseArgs(joined(command, args), {
     string: ["_", ...names(command.flags, ({ argument }) => argument !== undefined)],
     boolean: names(command.flags, ({ argument }) => argument === undefined),
     negatable: names(command.flags, ({ negatable }) => negatable === true),
@@ -74,6 +74,18 @@ export function readArguments(command: Command, args: string[]): Arguments {
     if (negatable && isGiven) flags.set(name, String(parsed[name]));
   }
   return { command: command.name, positional, flags, json: parsed.json === true };
+}
+
+/** Writes `--name value` as `--name=value`, since a value may start with `-`. */
+function joined(command: Command, args: readonly string[]): string[] {
+  const taking = new Set(names(command.flags, ({ argument }) => argument !== undefined).map((name) => `--${name}`));
+  const made: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === "--") return [...made, ...args.slice(i)];
+    const hasValue = taking.has(args[i]) && i + 1 < args.length && !args[i + 1].startsWith("--");
+    made.push(hasValue ? `${args[i]}=${args[++i]}` : args[i]);
+  }
+  return made;
 }
 
 function names(flags: readonly Flag[], keep: (flag: Flag) => boolean): string[] {

@@ -55,6 +55,10 @@ Deno.test("readArguments() leaves operands the text that they are", () => {
   assertStrictEquals(read("store", "--", "k", "--json").json, false);
 });
 
+Deno.test("readArguments() takes any value of an option, though it starts with -", () => {
+  assertEquals(flagsOf("serve", "--token-file", "-", "--max-size", "-5"), { "token-file": "-", "max-size": "-5" });
+});
+
 Deno.test("readArguments() says that a switch was given", () => {
   assertEquals(flagsOf("serve", "--insecure"), { insecure: "true" });
 });

@@ -30,6 +30,7 @@ export class Authority implements AsyncDisposable {
   readonly ca: string;
   readonly folder: string;
   #count = 0;
+  #serial = 0;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -53,8 +54,9 @@ export class Authority implements AsyncDisposable {
     const extensions = `basicConstraints=CA:${isAuthority ? "TRUE" : "FALSE"}\n` +
       `subjectAltName=DNS:localhost,IP:127.0.0.1${names}\n`;
     await Deno.writeTextFile(`${this.folder}/${file}.ext`, extensions);
-    const by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", `${days}`, "-extfile", `${file}.ext`];
-    await openssl(["x509", "-req", "-in", `${file}.csr`, ...by, "-out", certFile], this.folder);
+    const by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", `${++this.#serial}`]; // a file of numbers would be shared
+    const lasting = ["-days", `${days}`, "-extfile", `${file}.ext`];
+    await openssl(["x509", "-req", "-in", `${file}.csr`, ...by, ...lasting, "-out", certFile], this.folder);
     const [cert, text] = await Promise.all([certFile, keyFile].map((path) => Deno.readTextFile(path)));
     return { certFile, keyFile, cert, key: text };
   }
