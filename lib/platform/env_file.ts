@@ -68,9 +68,7 @@ function problemOf(value: string): string | undefined {
   const quote = value[0];
   if (quote === "`") return "a value is quoted by ' or \"";
   if (quote !== "'" && quote !== '"') {
-    return /^[^#]*\$/.test(value)
-      ? "variables are not expanded: a $ stands in single quotes, as in 'a$b'"
-      : undefined;
+    return /^[^#]*\$/.test(value) ? "variables are not expanded: a $ stands in single quotes, as in 'a$b'" : undefined;
   }
   const end = value.indexOf(quote, 1);
   if (end < 0) return `the value has no ${quote} at its end: it must be on one line`;

@@ -171,7 +171,7 @@ Deno.test("files are looked at while verifiers are being made, which ends when o
   };
   await watch.start();
   files.set("/a", "ops:admin:secret-ops");
-  await watch.look(true);
+  await watch.look("at once");
   assertEquals(await fixture.rolesOf("secret-web"), "none");
   await until("others are made", () => begun.length === 2);
   assertEquals(ended, [1]);
