@@ -78,7 +78,8 @@ export interface LruSetOptions {
 
 /** The default clock. */
 const { now: processNow } = turnClock({
-  read: () => performance.timeOrigin + performance.now(),
+  read: () => performance.now(),
+  readWall: () => Date.now(),
   readReplaced: () => Date.now(),
   atEndOfTurn: queueMicrotask,
 });

@@ -6,13 +6,19 @@
  * microtask ends the reading, and so does the 32nd call, so that time goes on in a long synchronous loop.
  */
 
+import { EntryTime } from "./entry_time.ts";
+
 const CALLS_PER_READING = 32;
+/** Milliseconds between comparisons with the wall clock. */
+const COMPARE_MS = 250;
 const PlatformDate = Date;
 
 /** A clock: milliseconds since 1970. */
 export interface TurnClock {
-  /** Returns the time of this turn, in milliseconds since 1970. */
+  /** Returns the time of this turn, in milliseconds since 1970: it is never put back, as entry_time.ts says. */
   now(): number;
+  /** Returns by how many milliseconds the wall clock was ahead of that when they were last compared, a quarter of a second ago. */
+  wallAheadMs(): number;
   /**
    * Returns the last reading, which is as old as the last call of `now` that took one. It costs nothing, and serves
    * where a second more or less does not matter.
@@ -22,8 +28,10 @@ export interface TurnClock {
 
 /** The clocks that a turn clock reads, and the end of a turn. */
 export interface ClockSource {
-  /** Milliseconds since 1970, by a clock that is never put back. */
+  /** Milliseconds by a clock that is never put back, from any beginning. */
   read(): number;
+  /** Milliseconds since 1970 by the wall clock, which may be put forward and back; left out where only `read` counts. */
+  readWall?(): number;
   /**
    * Milliseconds since 1970 while `Date` is replaced by a test's fake time; read at each call, since a test moves time.
    */
@@ -33,7 +41,9 @@ export interface ClockSource {
 }
 
 /** Makes a clock that shares readings within a turn. */
-export function turnClock({ read, readReplaced, atEndOfTurn }: ClockSource): TurnClock {
+export function turnClock({ read, readWall, readReplaced, atEndOfTurn }: ClockSource): TurnClock {
+  let time: EntryTime | undefined;
+  let compareAtMs = -Infinity;
   let readingMs = 0;
   let callsLeft = 0;
   let endIsQueued = false;
@@ -41,10 +51,18 @@ export function turnClock({ read, readReplaced, atEndOfTurn }: ClockSource): Tur
     endIsQueued = false;
     callsLeft = 0;
   };
+  const compare = (steadyMs: number) => {
+    const wallMs = readWall?.() ?? steadyMs;
+    time ??= new EntryTime(steadyMs, wallMs);
+    time.compare(steadyMs, wallMs);
+    compareAtMs = steadyMs + COMPARE_MS;
+  };
   const readNow = () => {
     if (Date !== PlatformDate) return readReplaced();
     callsLeft = CALLS_PER_READING;
-    readingMs = read();
+    const steadyMs = read();
+    if (time === undefined || steadyMs >= compareAtMs) compare(steadyMs);
+    readingMs = time!.at(steadyMs);
     if (!endIsQueued) {
       endIsQueued = true;
       atEndOfTurn(endReading);
@@ -53,5 +71,6 @@ export function turnClock({ read, readReplaced, atEndOfTurn }: ClockSource): Tur
   };
   const now = () => --callsLeft > 0 && Date === PlatformDate ? readingMs : readNow();
   const recent = () => readingMs === 0 || Date !== PlatformDate ? now() : readingMs;
-  return { now, recent };
+  const wallAheadMs = () => time === undefined || Date !== PlatformDate ? 0 : time.wallAheadMs;
+  return { now, recent, wallAheadMs };
 }

@@ -174,7 +174,7 @@ export class MemcachedCommands {
     if (seconds === 0) return Infinity;
     if (seconds < 0) return EXPIRED;
     if (seconds <= MAX_RELATIVE_SECONDS) return 1000 * seconds;
-    const ttlMs = 1000 * seconds - this.store.nowMs;
+    const ttlMs = 1000 * seconds - this.store.wallMs;
     return ttlMs <= 0 ? EXPIRED : ttlMs;
   }
 
@@ -410,7 +410,8 @@ export class MemcachedCommands {
     const ttlMs = this.ttlOf(seconds);
     if (seconds > 0 && ttlMs > 0) return this.#later(ttlMs, () => this.store.clear());
     this.#later(Infinity, () => {});
-    if (seconds <= 0 || 1000 * seconds > this.#epochMs) this.store.clear();
+    const epochMs = this.#epochMs + this.store.wallMs - this.store.nowMs; // by the wall clock as it is now
+    if (seconds <= 0 || 1000 * seconds > epochMs) this.store.clear();
   }
 
   /** Sets all counters back to 0. */

@@ -81,7 +81,7 @@ function general(host: MemcachedHost): StatLines {
   return [
     ["pid", host.pid],
     ["uptime", Math.ceil(stats.uptimeMs / 1000)], // as memcached's never 0: panels divide by it
-    ["time", Math.floor(store.nowMs / 1000)],
+    ["time", Math.floor(store.wallMs / 1000)],
     ["version", MEMCACHED_VERSION],
     ["pointer_size", 64],
     ...rusage(host),

@@ -1,13 +1,11 @@
-/**
- * The clock of this process. It does not follow the wall clock when that is put forward or back, which would make
- * entries expire early or late.
- */
+/** The clock of this process: the time by which entries age, and how far the wall clock is from it. */
 
 import { type TurnClock, turnClock } from "../base/turn_clock.ts";
 
 /** The clock, in milliseconds since 1970, read once per turn of the event loop. */
 export const processClock: TurnClock = turnClock({
-  read: () => performance.timeOrigin + performance.now(),
+  read: () => performance.now(),
+  readWall: () => Date.now(),
   readReplaced: () => Date.now(),
   atEndOfTurn: queueMicrotask,
 });

@@ -20,7 +20,7 @@ import {
   TURN,
   type Write,
 } from "./message.ts";
-import { answered, asked, newPeerState, type PeerState } from "./peer_state.ts";
+import { answered, asked, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { ALL_RULES, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
@@ -28,7 +28,14 @@ import type { ByteSpan } from "../base/byte_span.ts";
 import type { GossipTotals } from "../base/stats.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
 import type { Store } from "../store/store.ts";
-import { compareVersions, type Version } from "../store/version.ts";
+import {
+  aheadMs,
+  compareVersions,
+  MAX_AHEAD_MS,
+  MAX_PEER_AHEAD_MS,
+  type Version,
+  versionAt,
+} from "../store/version.ts";
 
 /** Counts of entries that a catch-up has dropped, as in {@linkcode GossipTotals}. */
 export type Dropped = Pick<GossipTotals, "covered" | "unconfirmed">;
@@ -277,7 +284,7 @@ export class Gossip implements StoreListener {
   /**
    * Takes a message from a peer.
    *
-   * @returns False if the message was refused because its clock is too far ahead.
+   * @returns False if the message was refused because its sender's clock, or a version in it, is too far ahead.
    * @throws {ProtocolError} If the bytes are not a message.
    */
   receive(peer: number, bytes: Uint8Array): boolean {
@@ -290,7 +297,9 @@ export class Gossip implements StoreListener {
       this.#catchUp.end(peer); // the peer is this node itself, and a message of an earlier start may have begun this
       return true;
     }
-    if (!store.seeClock(highest(message))) {
+    state.clockAheadMs = aheadMs(message.clock, store.wallMs);
+    state.refusal = this.#refusalOf(state, message);
+    if (state.refusal !== undefined) {
       this.stats.fromFuture++;
       return false;
     }
@@ -303,6 +312,13 @@ export class Gossip implements StoreListener {
     const means = { knowledge: store.history.knowledge, ask: (body: MessageBody) => this.#send([peer], body) };
     if (resolve(message, bytes, state.bases, means)) this.#dispatch(peer, state, message);
     return true;
+  }
+
+  /** Why a message is refused, if it is; else its versions are adopted. */
+  #refusalOf({ clockAheadMs }: PeerState, message: Message): Refusal | undefined {
+    const mostMs = this.#rules.peerClock ? MAX_PEER_AHEAD_MS : MAX_AHEAD_MS;
+    if (clockAheadMs > mostMs) return "clock";
+    return this.#options.store.seeClock(highest(message)) ? undefined : "writes";
   }
 
   /** Tells a peer what a base stands for that it has been told; or the present one, and puts its own question again. */
@@ -502,7 +518,7 @@ export class Gossip implements StoreListener {
 
   #send(peers: number[], body: MessageBody): void {
     const { store, origin } = this.#options;
-    const head = { from: origin, clock: store.clock, cleared: store.history.cleared };
+    const head = { from: origin, clock: versionAt(store.wallMs), cleared: store.history.cleared };
     const bytes = this.#writer.write({ ...body, ...head });
     for (const peer of peers) this.#options.send(peer, bytes);
   }

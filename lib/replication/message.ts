@@ -51,7 +51,7 @@ export interface Write extends RemoteWrite {
 export interface Head {
   /** The sender's origin, new for each start. */
   from: number;
-  /** The sender's clock. */
+  /** The sender's wall clock, as a version. */
   clock: number;
   /** Version of the last clear that the sender knows. */
   cleared: number;

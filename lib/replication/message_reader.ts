@@ -321,9 +321,9 @@ function checkIds(ids: Uint32Array | number[]): void {
   }
 }
 
-/** The highest version anywhere in a message: if it is from the far future, it would hide all writes until then. */
+/** The highest version anywhere in a message, but for the sender's clock: if it is from the far future, it would hide all writes until then. */
 export function highest(message: Message): number {
-  let h = Math.max(message.clock, message.cleared);
+  let h = message.cleared;
   if ("known" in message) h = Math.max(h, highestOf(message.known));
   if (message.type === MESSAGE.page) {
     h = Math.max(h, highestOf(message.lossy), message.writes.at(-1)?.version.h ?? 0);

@@ -2,6 +2,9 @@
 
 import { newPeerBases, type PeerBases } from "./bases.ts";
 
+/** Why what a peer said last was refused: its clock is too far ahead, or it tells of writes that are. */
+export type Refusal = "clock" | "writes";
+
 /** What is known of a peer. */
 export interface PeerState {
   /** The peer's origin, once it has sent a message. */
@@ -20,6 +23,10 @@ export interface PeerState {
   /** When the peer was first asked without having answered since; `unanswered` is how often it has been asked since. */
   askedMs: number | undefined;
   unanswered: number;
+  /** Milliseconds by which the peer's wall clock was ahead of this node's when its last message came; below 0 if behind. */
+  clockAheadMs: number;
+  /** Why its last message was refused; `undefined` if it was not. */
+  refusal: Refusal | undefined;
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
   isOffered: boolean;
   /** What the bases in its messages stand for. */
@@ -38,6 +45,8 @@ export function newPeerState(): PeerState {
     lastRoundMs: undefined,
     askedMs: undefined,
     unanswered: 0,
+    clockAheadMs: 0,
+    refusal: undefined,
     isOffered: false,
     bases: newPeerBases(),
   };

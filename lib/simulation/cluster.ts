@@ -3,6 +3,7 @@
  * It knows no clients and chooses no faults: simulator.ts does.
  */
 
+import { EntryTime } from "../base/entry_time.ts";
 import { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message } from "../replication/message.ts";
 import { readMessage } from "../replication/message_reader.ts";
@@ -126,7 +127,10 @@ export class Cluster {
     const isNode = (i: number) => i < scenario.nodes;
     this.alone = new Set([...scenario.lonely, ...scenario.joins].filter(isNode));
     for (const i of scenario.joins.filter(isNode)) this.down.add(i);
-    for (let i = 0; i < scenario.nodes; i++) this.#start(i, Math.floor((random() - 0.5) * 2000));
+    for (let i = 0; i < scenario.nodes; i++) {
+      const skewMs = Math.floor((random() - 0.5) * 2000);
+      this.#start(i, scenario.skewsMs[i] ?? skewMs);
+    }
   }
 
   /** Starts a node with nothing in memory. */
@@ -134,6 +138,12 @@ export class Cluster {
     const { maxSize, maxGraves, maxWrites, eager, without } = this.#scenario;
     const rules = without === undefined ? ALL_RULES : { ...ALL_RULES, [without]: false };
     const origin = ++this.#origins;
+    const wallMs = () => START_MS + this.nowMs + node.skewMs;
+    const time = new EntryTime(this.nowMs, START_MS + this.nowMs + skewMs);
+    const now = () => {
+      if (rules.corrections) time.compare(this.nowMs, wallMs());
+      return time.at(this.nowMs);
+    };
     const store: Store = new Store({
       maxSize: typeof maxSize === "number" ? maxSize : maxSize[i % maxSize.length],
       maxBytes: 8 * 1024 * 1024,
@@ -148,7 +158,7 @@ export class Cluster {
       ttlMs: 0,
       renewOnHit: true,
       hashKey: [this.#seed, i],
-      clock: { now: () => START_MS + this.nowMs + node.skewMs },
+      clock: { now, wallAheadMs: () => time.wallAheadMs },
       origin,
       rules,
       replicates: true,

@@ -29,6 +29,8 @@ export interface Scenario {
   hasAliases: boolean;
   /** Whether single clocks are two minutes ahead for a while. */
   isFuture: boolean;
+  /** How far the clocks of the first nodes are wrong until they are corrected, in milliseconds. */
+  skewsMs: readonly number[];
   /** Fingerprints held at most of keys whose writes have left, and bits of the hash in each; `undefined` is the store's. */
   maxForgotten?: number;
   hashBits?: number;
@@ -76,6 +78,8 @@ export interface Scenario {
 
 const FORGETFUL: Partial<Scenario> = { keys: 50, steps: 130, maxGraves: 2, maxForgotten: 8, hashBits: 6 };
 const KEEPING: Partial<Scenario> = { keys: 200, maxGraves: 5, timedShare: 0.1, clearShare: 0, keeps: true };
+/** From the time of the simulation to 1970 and before. */
+const YEARS_BACK_MS = -1.8e12;
 const FEW_LISTED: Partial<Scenario> = { maxListed: 4, maxLogs: 2 };
 const SMALL_STEPS: Partial<Scenario> = { sweepPlaces: 40, movesKept: 2 };
 const PAUSES: Partial<Scenario> = { pauseChance: 0.03, pauseUses: 12 };
@@ -105,6 +109,12 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("room for all, small pages, line", { topology: "line", nodes: 3, maxWrites: 5 }),
   scenario("room for all, peers twice and themselves", { nodes: 3, hasAliases: true }),
   scenario("room for all, clocks far ahead", { isFuture: true }),
+  scenario("clocks wrong, then corrected", { skewsMs: [59_900, 0, -3000, -90_000] }),
+  scenario("clocks wrong, then corrected, few graves", { maxGraves: 5, skewsMs: [-7_200_000, 0, 59_000, -25_000] }),
+  scenario("clocks of 1970, then corrected", {
+    nodes: 3,
+    skewsMs: [YEARS_BACK_MS, YEARS_BACK_MS, YEARS_BACK_MS + 5000],
+  }),
   scenario("few graves", { maxGraves: 20 }),
   scenario("few graves, small pages, mesh", { maxGraves: 5, maxWrites: 5 }),
   scenario("few graves, long partition, small pages", { maxGraves: 10, maxWrites: 5, partitionSteps: 120 }),
@@ -236,6 +246,7 @@ function scenario(name: string, differences: Partial<Scenario>): Scenario {
     timedShare: 0.5,
     clearShare: 0.002,
     odds: ODDS,
+    skewsMs: [],
     readers: [],
     hasEchoes: false,
     keeps: false,

@@ -8,7 +8,7 @@ import { generator } from "./seeded_random.ts";
 import { diameterOf, linksOf, type Scenario } from "./scenarios.ts";
 import { spanOf } from "../base/byte_span.ts";
 import { Trace } from "./trace.ts";
-import { versionAt } from "../store/version.ts";
+import { MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, versionAt } from "../store/version.ts";
 
 /** The outcome of a run. */
 export interface Outcome {
@@ -110,7 +110,7 @@ class Simulation {
     for (; this.#step < steps; this.#step++) {
       for (let i = 0; i < nodes; i++) if (!cluster.down.has(i)) this.#use(i);
       this.#endLasting(this.#step);
-      if (this.#step === Math.floor(LINK_AT * steps)) cluster.link();
+      if (this.#step === Math.floor(LINK_AT * steps)) this.#link();
       this.#fault();
       cluster.pass(STEP_MS);
       cluster.invariants.look(this.#step % nodes);
@@ -121,6 +121,35 @@ class Simulation {
     const { violations, fingerprint, network: { overflows }, invariants: { kept } } = cluster;
     const counts = { ...cluster.counts, ...kept, overflows };
     return { seed: this.#seed, violations, trace: [], rounds, counts, fingerprint };
+  }
+
+  /** Lets nodes that were alone get peers; in every second course of events, wrong clocks are corrected as well. */
+  #link(): void {
+    this.cluster.link();
+    if (this.#seed % 2 === 0) this.#correct();
+  }
+
+  /** Corrects the clocks that are wrong from the beginning. */
+  #correct(): void {
+    for (const [i, ms] of this.#scenario.skewsMs.entries()) {
+      if (i < this.cluster.nodes.length && this.#isWrong(i)) this.#jump(i, -ms);
+    }
+  }
+
+  /** Whether a clock is wrong by so much that others do not believe it, or it does not believe others. */
+  #isWrong(i: number): boolean {
+    return Math.abs(this.cluster.nodes[i].skewMs) >= MAX_PEER_AHEAD_MS;
+  }
+
+  /** Lets a few rounds pass, after which nodes whose clocks are right must agree, while one that is ahead writes. */
+  #agreeInSpite(): void {
+    const { nodes } = this.cluster;
+    const right = nodes.filter((_, i) => !this.#isWrong(i));
+    for (let rounds = 0; !this.#agree(right); rounds++) {
+      if (rounds === MAX_ROUNDS) return this.cluster.violate("endless: nodes whose clocks are right do not agree");
+      for (const [i, { skewMs }] of nodes.entries()) if (this.#isWrong(i) && skewMs > 0) this.#set(i, 0, 0);
+      this.#round();
+    }
   }
 
   /** Lets clients do a few operations on a node. */
@@ -313,6 +342,10 @@ class Simulation {
     this.#heal();
     this.cluster.network.isFaulty = false;
     this.cluster.pass(this.#scenario.isFuture ? EXPIRY_MS + FUTURE_MS : EXPIRY_MS);
+    if (this.#scenario.skewsMs.length > 0) {
+      this.#agreeInSpite();
+      this.#correct();
+    }
     while (!this.#isBelievable()) this.cluster.pass(ROUND_MS);
     const { mostSent } = this.cluster.invariants;
     const sent = () => this.#sum(({ gossip }) => gossip.stats.sent);
@@ -341,10 +374,10 @@ class Simulation {
     return rounds;
   }
 
-  /** Whether no node's clock is ahead of any node's time: one that was far ahead is believed once time has caught up. */
+  /** Whether all versions are believed by all nodes: those of a clock that was far ahead are once time has caught up. */
   #isBelievable(): boolean {
     const most = Math.max(...this.cluster.nodes.map(({ store }) => store.clock));
-    return this.cluster.nodes.every(({ store }) => most <= versionAt(store.nowMs));
+    return this.cluster.nodes.every(({ store: { wallMs } }) => most <= versionAt(wallMs + MAX_AHEAD_MS));
   }
 
   #round(): void {
@@ -356,11 +389,11 @@ class Simulation {
   }
 
   /** Whether all nodes know the same writes, and none holds orphans, which are adopted before long. */
-  #agree(): boolean {
-    if (this.cluster.nodes.some(({ store }) => store.history.orphaned.length > 0)) return false;
+  #agree(nodes: readonly Node[] = this.cluster.nodes): boolean {
+    if (nodes.some(({ store }) => store.history.orphaned.length > 0)) return false;
     const known = ({ store }: Node) =>
       store.history.origins.filter(({ known }) => known > 0).map(({ id, known }) => `${id}:${known}`).sort().join();
-    return new Set(this.cluster.nodes.map(known)).size === 1;
+    return new Set(nodes.map(known)).size <= 1;
   }
 
   #sum(part: (node: Node) => number): number {

@@ -30,6 +30,10 @@ export interface Rules {
   pages: boolean;
   /** What a catch-up that broke off has left is adopted. */
   adoption: boolean;
+  /** A peer's clock may be ahead by less than a version may. */
+  peerClock: boolean;
+  /** A wall clock that is corrected is read again. */
+  corrections: boolean;
 }
 
 /** All rules. */
@@ -48,4 +52,6 @@ export const ALL_RULES: Rules = {
   touch: true,
   pages: true,
   adoption: true,
+  peerClock: true,
+  corrections: true,
 };

@@ -44,7 +44,7 @@ export interface StoreOptions extends HistoryOptions {
   maxForgotten?: number;
   /** Rules of replication; for the simulator. */
   rules?: Rules;
-  /** The time, in milliseconds since 1970. */
+  /** The time by which entries age, in milliseconds since 1970, and how far the wall clock is from it (0). */
   clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
 }
 
@@ -79,6 +79,7 @@ export class Store {
   readonly #renewOnHit: boolean;
   readonly #now: () => number;
   readonly #recent: () => number;
+  readonly #wallAheadMs: () => number;
   readonly #rules: Rules;
   readonly #replicates: boolean;
   readonly #listeners = new Listeners();
@@ -107,6 +108,7 @@ export class Store {
     this.losses = new Losses(renewOnHit);
     this.#now = clock.now;
     this.#recent = clock.recent ?? clock.now;
+    this.#wallAheadMs = clock.wallAheadMs ?? (() => 0);
     this.#rules = options.rules ?? ALL_RULES;
     this.#replicates = options.replicates ?? false;
     const limitBytes = maxBytes ?? MAX_STORE_BYTES;
@@ -148,12 +150,17 @@ export class Store {
 
   /** A number that no write here has, made like their versions: it stands for a state that is not stored. */
   newStamp(): number {
-    return this.#clock.tick(this.#now());
+    return this.#clock.tick(this.wallMs);
   }
 
-  /** Time, in milliseconds, by the store's clock. */
+  /** Time, in milliseconds since 1970, by which entries age. */
   get nowMs(): number {
     return this.#now();
+  }
+
+  /** Time, in milliseconds since 1970, by the wall clock. */
+  get wallMs(): number {
+    return this.#now() + this.#wallAheadMs();
   }
 
   /** Time, in milliseconds, up to half a second late where `maintain` is called: reading it costs nothing. */
@@ -409,7 +416,7 @@ export class Store {
 
   /** Takes note of another node's clock; returns false if that is too far in the future. */
   seeClock(h: number): boolean {
-    return this.#clock.see(h, this.#now());
+    return this.#clock.see(h, this.wallMs);
   }
 
   /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
@@ -522,7 +529,7 @@ export class Store {
 
   #nextVersion(nowMs: number): Version {
     if (!this.#replicates) return NO_VERSION;
-    return { h: this.#clock.tick(nowMs), origin: this.#history.origins[0].id };
+    return { h: this.#clock.tick(nowMs + this.#wallAheadMs()), origin: this.#history.origins[0].id };
   }
 
   /** A write made here is known here. */

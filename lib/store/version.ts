@@ -11,6 +11,11 @@ const EPOCH_MS = 1_704_067_200_000;
 const PER_MS = 4096;
 /** Milliseconds that a version may be ahead of this node's wall clock; one further ahead is refused. */
 export const MAX_AHEAD_MS = 60_000;
+/**
+ * Milliseconds that a peer's wall clock may be ahead of this node's. They are fewer, so that nobody takes over, and passes on,
+ * versions that a third node whose clock is right within a few seconds must refuse.
+ */
+export const MAX_PEER_AHEAD_MS = 20_000;
 
 /** Version of a write. The one with the higher `h` is newer; if both are equal, the one with the higher origin. */
 export interface Version {
@@ -43,10 +48,15 @@ export class HybridClock {
    * @returns False if `h` is too far in the future; the clock is unchanged then.
    */
   see(h: number, nowMs: number): boolean {
-    if (!(h <= versionAt(nowMs + MAX_AHEAD_MS))) return false;
+    if (!(h <= versionAt(Math.max(nowMs, EPOCH_MS) + MAX_AHEAD_MS))) return false;
     if (h > this.last) this.last = h;
     return true;
   }
+}
+
+/** Milliseconds by which a wall clock, told as a version, is ahead of this node's; below 0 if it is behind. */
+export function aheadMs(wall: number, nowMs: number): number {
+  return (wall - versionAt(nowMs)) / PER_MS;
 }
 
 /** The time of a version in milliseconds, those of one millisecond in their order. */
@@ -54,7 +64,7 @@ export function timeOf(h: number): number {
   return EPOCH_MS + h / PER_MS;
 }
 
-/** The first version of a millisecond. */
+/** The first version of a millisecond; a clock that is before 2024, as where a machine has none, stands at 0. */
 export function versionAt(nowMs: number): number {
   return Math.max(0, Math.floor(nowMs - EPOCH_MS)) * PER_MS;
 }
