@@ -12,10 +12,11 @@ export interface PeerStats {
   /**
    * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
    * address is this server's own), `duplicate` (another listed address leads to this peer too), `incompatible` (the
-   * peer's build uses another version of the messages between peers), or `refused` (one of the two does not let the other
-   * in; a listed peer is tried again).
+   * peer's build uses another version of the messages between peers), `refused` (one of the two does not let the other
+   * in; a listed peer is tried again), or `clocks-differ` (connected, but one of the two does not believe the other, since
+   * their clocks are too far apart; `error` says which).
    */
-  state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible" | "refused";
+  state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible" | "refused" | "clocks-differ";
   /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
   id: number;
   /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */
@@ -41,7 +42,7 @@ export interface PeerStats {
    * that have left the peer, and the peer could not confirm them.
    */
   entriesDropped: number;
-  /** Messages refused because the peer's clock is more than a minute ahead of this server's. */
+  /** Messages refused because the peer's clock is more than 20 s ahead of this server's, or a version more than a minute. */
   refusedFuture: number;
   /** Messages refused because they were malformed or could not be true; each ended the connection. */
   refusedBad: number;
@@ -63,7 +64,7 @@ export interface GossipTotals {
   gaps: number;
   /** Entries whose expiration was put off because of a hit on another server. */
   extended: number;
-  /** Messages refused because the sender's clock is more than a minute ahead of this server's. */
+  /** Messages refused because the sender's clock is more than 20 s ahead of this server's, or a version more than a minute. */
   fromFuture: number;
   /** Verifications begun: each asks a peer whether entries held here may have been deleted elsewhere. */
   verifications: number;

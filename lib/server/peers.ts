@@ -9,6 +9,7 @@ import type { Token } from "../base/token.ts";
 import { ReflectedError } from "../wire/control.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { FrameReader } from "../wire/frame.ts";
+import { ClockDoubt } from "./clock_doubt.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
 import { greet, type Greeted } from "../platform/handshake.ts";
@@ -16,6 +17,7 @@ import { newNonce } from "../platform/scram.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { type Part, within } from "./part.ts";
 import { PeerConnection } from "./peer_connection.ts";
+import { type ConnectedPeer, peerRow } from "./peer_row.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
 import { connect } from "../platform/connect.ts";
 import { closeQuietly, isDisconnection, type Socket } from "../platform/socket.ts";
@@ -76,18 +78,6 @@ const MAX_ERROR_LETTERS = 200;
 
 /** What is said of an address at which this server meets itself. */
 const SELF = "it is this server itself";
-
-/** A peer with a connection in use. */
-interface ConnectedPeer {
-  readonly number: number;
-  readonly id: number;
-  /** The peer's address, for log lines. */
-  readonly address: string;
-  /** Whether this server has made the connection. */
-  readonly isOwn: boolean;
-  readonly connection: PeerConnection;
-  refusedFuture: number;
-}
 
 /** A peer on the list. */
 interface Listed {
@@ -208,46 +198,25 @@ export class Peers implements Part {
   /** Statistics of the listed peers, and of others that have connected; of very many, only the first. */
   stats(): PeerStats[] {
     const connections = [...this.#connected.values()];
+    const { nowMs } = this.#options.store;
+    const row = (address: string, peer: ConnectedPeer | undefined) => peerRow(address, peer, this.gossip, nowMs);
     const rows = this.#listed.map((listed): PeerStats => {
       const { id, text: address, error, refusedFuture, refusedBad, droppedFull } = listed;
       const peer = id === 0 ? undefined : connections.find((peer) => peer.id === id);
       const isFirst = this.#listed.find((other) => other.id === id) === listed;
       const state = peer === undefined || listed.state === "self" ? listed.state : isFirst ? "connected" : "duplicate";
-      const row = this.#row(address, state === "connected" ? peer : undefined);
+      const shown = row(address, state === "connected" ? peer : undefined);
       const refused = { refusedFuture, refusedBad, droppedFull };
-      for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += refused[reason];
-      return { ...row, state, id, error: state === "connected" ? "" : error.slice(0, MAX_ERROR_LETTERS) };
+      for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) shown[reason] += refused[reason];
+      return state === "connected" ? shown : { ...shown, state, id, error: error.slice(0, MAX_ERROR_LETTERS) };
     });
     const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
-    rows.push(...others.map((peer) => this.#row(peer.address, peer)));
+    rows.push(...others.map((peer) => row(peer.address, peer)));
     for (const [address, { id, state, error, lastMs }] of this.#refused) {
       const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
-      if (!isShown) rows.push({ ...this.#row(address, undefined), state, id, error });
+      if (!isShown) rows.push({ ...row(address, undefined), state, id, error });
     }
     return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
-  }
-
-  #row(address: string, peer: ConnectedPeer | undefined): PeerStats {
-    const state = peer && this.gossip.peer(peer.number);
-    const lastRoundMs = state?.lastRoundMs;
-    return {
-      address,
-      state: "connected",
-      id: peer?.id ?? 0,
-      error: "",
-      roundTripMs: rounded(state?.roundTripMs ?? -1),
-      lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, this.#options.store.nowMs - lastRoundMs)),
-      lag: state?.lag ?? 0,
-      catchingUp: peer !== undefined && this.gossip.catchingUpWith === peer.number,
-      bytesReceived: peer?.connection.bytesReceived ?? 0,
-      bytesSent: peer?.connection.bytesSent ?? 0,
-      entriesReceived: state?.applied ?? 0,
-      entriesSent: state?.sent ?? 0,
-      entriesDropped: state?.dropped ?? 0,
-      refusedFuture: peer?.refusedFuture ?? 0,
-      refusedBad: 0,
-      droppedFull: peer?.connection.dropped ?? 0,
-    };
   }
 
   /** Keeps a connection to a listed peer, unless the peer itself has made one. */
@@ -337,19 +306,15 @@ export class Peers implements Part {
     const number = ++this.#numbers;
     const onMessage = (message: Uint8Array) => {
       if (this.gossip.receive(number, message)) return;
-      if (peer.refusedFuture++ === 0) {
-        this.#say(
-          "clock",
-          address,
-          `Peer ${address} is not believed: its clock is more than a minute ahead of this machine's`,
-        );
-      }
+      peer.refusedFuture++;
+      this.#sayDoubt(peer);
     };
     const peer: ConnectedPeer = {
       number,
       id,
       address,
       isOwn,
+      doubt: new ClockDoubt(),
       refusedFuture: 0,
       connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
     };
@@ -419,13 +384,21 @@ export class Peers implements Part {
     }
     this.#guard(() => this.gossip.round(Math.random));
     const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
-    for (const { connection, address } of this.#connected.values()) {
+    for (const peer of this.#connected.values()) {
+      const { connection, address } = peer;
+      this.#sayDoubt(peer);
       if (performance.now() - connection.silentSinceMs < silentMs) continue;
       const what = connection.silentSinceMs === connection.lastHeardMs ? "said" : "taken";
       this.#say("silent", address, `Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
       connection.close();
     }
     this.#timer = setTimeout(() => this.#round(), intervalMs);
+  }
+
+  #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
+    const state = this.gossip.peer(number);
+    const line = state && doubt.look(state, performance.now());
+    if (line !== undefined) this.#say("clock", address, `Peer ${address} ${line}`);
   }
 
   #sayDropped(number: number, counts: Dropped): void {
@@ -475,8 +448,4 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms);
     signal.addEventListener("abort", end);
   });
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

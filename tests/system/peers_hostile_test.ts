@@ -86,7 +86,7 @@ Deno.test("a peer whose clock is far ahead is not believed, is named once, and m
   await bad.say({ type: MESSAGE.known, turn: 0, known: new Map([[bad.other, far()]]) });
   await until("they are counted", () => row()?.refusedFuture === 4);
   const { gossip, protocolErrors } = node.server.stats();
-  assertEquals([gossip.fromFuture, protocolErrors, row()!.state], [4, 0, "connected"]);
+  assertEquals([gossip.fromFuture, protocolErrors, row()!.state], [4, 0, "clocks-differ"]);
   assertEquals(node.lines.filter((line) => line.startsWith("Peer 127.0.0.1:7 is not believed")).length, 1);
   await node.cache.store("after", 1);
   await until("the good one hears", () => good.cache.has("after"));

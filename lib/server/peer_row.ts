@@ -1,0 +1,53 @@
+/** A peer that is connected, and what the statistics show of one. It knows figures, not how they come about. */
+
+import type { PeerStats } from "../base/stats.ts";
+import type { Gossip } from "../replication/gossip.ts";
+import { type ClockDoubt, clockDoubt } from "./clock_doubt.ts";
+import type { PeerConnection } from "./peer_connection.ts";
+
+/** A peer with a connection in use. */
+export interface ConnectedPeer {
+  readonly number: number;
+  readonly id: number;
+  /** The peer's address, for log lines. */
+  readonly address: string;
+  /** Whether this server has made the connection. */
+  readonly isOwn: boolean;
+  readonly connection: PeerConnection;
+  readonly doubt: ClockDoubt;
+  refusedFuture: number;
+}
+
+/** The statistics of a peer that is connected, or of an address where none is. */
+export function peerRow(
+  address: string,
+  peer: ConnectedPeer | undefined,
+  gossip: Pick<Gossip, "peer" | "catchingUpWith">,
+  nowMs: number,
+): PeerStats {
+  const state = peer && gossip.peer(peer.number);
+  const lastRoundMs = state?.lastRoundMs;
+  const doubt = state && clockDoubt(state);
+  return {
+    address,
+    state: doubt === undefined ? "connected" : "clocks-differ",
+    id: peer?.id ?? 0,
+    error: doubt ?? "",
+    roundTripMs: rounded(state?.roundTripMs ?? -1),
+    lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, nowMs - lastRoundMs)),
+    lag: state?.lag ?? 0,
+    catchingUp: peer !== undefined && gossip.catchingUpWith === peer.number,
+    bytesReceived: peer?.connection.bytesReceived ?? 0,
+    bytesSent: peer?.connection.bytesSent ?? 0,
+    entriesReceived: state?.applied ?? 0,
+    entriesSent: state?.sent ?? 0,
+    entriesDropped: state?.dropped ?? 0,
+    refusedFuture: peer?.refusedFuture ?? 0,
+    refusedBad: 0,
+    droppedFull: peer?.connection.dropped ?? 0,
+  };
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
