@@ -28,7 +28,6 @@ import { type Base, type Known, listed } from "../store/known.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { GossipTotals } from "../base/stats.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
-import type { Store } from "../store/store.ts";
 import {
   aheadMs,
   compareVersions,

@@ -121,3 +121,32 @@ export async function serve(args: string[], options: ProcessOptions = {}): Promi
     [Symbol.asyncDispose]: async () => void await stop(),
   };
 }
+
+/** A server whose wall clock is wrong. */
+export interface WrongClockProcess extends AsyncDisposable {
+  readonly address: string;
+  /** Sets how many milliseconds the clock is wrong by from now on. */
+  setWrongBy(ms: number): Promise<void>;
+}
+
+/** Starts a server whose wall clock is wrong by some milliseconds. */
+export async function serveWithWrongClock(wrongByMs: number, peers: string[] = []): Promise<WrongClockProcess> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments("tests/support/wrong_clock_server.ts"), String(wrongByMs), ...peers],
+    ...environment(),
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const writer = child.stdin.getWriter();
+  const { value = "" } = await reader.read();
+  return {
+    address: value.trim(),
+    setWrongBy: (ms) => writer.write(new TextEncoder().encode(String(ms))),
+    [Symbol.asyncDispose]: async () => {
+      await writer.close(); // which ends it
+      await reader.cancel();
+      await child.status;
+    },
+  };
+}
