@@ -20,6 +20,8 @@ export interface PeerBases {
   unclear: Base | undefined;
   /** Rounds until it may be asked again, and how many that will be the next time. */
   rounds: number;
+  /** When the last round was. */
+  roundMs: number;
   patience: number;
   /** Messages that wait for that, and whether some were too large to wait. */
   held: Held[];
@@ -37,11 +39,21 @@ const MOST_PATIENCE = 3;
 
 /** What is known of a peer's bases at first. */
 export function newPeerBases(): PeerBases {
-  return { told: undefined, unclear: undefined, rounds: 0, patience: 1, held: [], hasDropped: false };
+  return {
+    told: undefined,
+    unclear: undefined,
+    rounds: 0,
+    roundMs: -Infinity,
+    patience: 1,
+    held: [],
+    hasDropped: false,
+  };
 }
 
-/** Takes note of a round: messages that have waited for one are late. */
-export function giveUpWaiting(bases: PeerBases): void {
+/** Takes note of a round, which begins a round trip after the last one at the earliest: messages that have waited are late. */
+export function giveUpWaiting(bases: PeerBases, nowMs: number, roundTripMs: number): void {
+  if (nowMs - bases.roundMs < roundTripMs) return;
+  bases.roundMs = nowMs;
   if (bases.held.length > 0) bases.hasDropped = true;
   bases.held = [];
   bases.rounds--;

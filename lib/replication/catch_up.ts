@@ -39,6 +39,8 @@ export interface CatchUpOptions {
   readonly known: () => Known;
   /** Applies a write of a sender that knows `theirs`. */
   readonly apply: (peer: number, write: Write, theirs: Known) => void;
+  /** Milliseconds that a peer, or any, may be silent. */
+  readonly patienceMs: (peer?: number) => number;
   /** The origin of a peer, if it has sent a message. */
   readonly originOf: (peer: number) => number | undefined;
   /** Called when a peer has given everything. */
@@ -82,6 +84,8 @@ interface CatchUpRun extends Progress {
   /** Rounds since the run began; `idleRounds` are those since anything was heard of the peer. */
   rounds: number;
   idleRounds: number;
+  /** When anything was last heard of the peer. */
+  heardMs: number;
   /** Number of the question that the peer was asked last. */
   question: number;
   /** Where the peer's fingerprints go on, once it has given all writes. */
@@ -135,8 +139,9 @@ export class CatchUp {
   #questions = 0;
   /** Progress of catch-ups that broke off, by the origin of the peer. */
   readonly #unfinished = new Map<number, Progress>();
-  /** Rounds without a catch-up since one broke off. */
+  /** Rounds without a catch-up since one broke off, and since when. */
   #alone = 0;
+  #aloneSinceMs = -Infinity;
   /** The origin whose writes are being adopted, and the number under which. */
   #adopting: { id: number; by: number } | undefined;
   /** Where the comparison of entries with fingerprints that have been taken goes on; `undefined` if there are no new ones. */
@@ -168,7 +173,15 @@ export class CatchUp {
       const progress = this.#unfinished.get(origin ?? 0) ?? beginning;
       this.#unfinished.delete(origin ?? 0);
       const dropped = { covered: 0, unconfirmed: 0 };
-      const start = { rounds: 0, idleRounds: 0, question: 0, dropped, isWalked: false, isAgain };
+      const start = {
+        rounds: 0,
+        idleRounds: 0,
+        heardMs: this.#options.store.nowMs,
+        question: 0,
+        dropped,
+        isWalked: false,
+        isAgain,
+      };
       this.#run = { peer, origin, ...progress, ...start };
       this.#pull(this.#run);
     } else if (this.#run.peer !== peer) {
@@ -199,7 +212,12 @@ export class CatchUp {
 
   /** Takes note that a message of a peer is arriving, so that the peer is not taken for silent. */
   heard(peer: number): void {
-    if (this.#run?.peer === peer) this.#run.idleRounds = 0;
+    if (this.#run?.peer === peer) this.#heard(this.#run);
+  }
+
+  #heard(run: CatchUpRun): void {
+    run.idleRounds = 0;
+    run.heardMs = this.#options.store.nowMs;
   }
 
   /** Takes note of a round: a peer that is silent is given up, as is one that takes long while another waits. */
@@ -209,7 +227,9 @@ export class CatchUp {
     const most = TURN_ROUNDS * 2 ** Math.min(run.turns, MAX_DOUBLINGS);
     const isLong = ++run.rounds > most && this.#next !== undefined;
     if (isLong) run.turns++;
-    if (++run.idleRounds > PATIENCE || isLong) this.#breakOff(run);
+    const { store, patienceMs } = this.#options;
+    const isSilent = ++run.idleRounds > PATIENCE && store.nowMs - run.heardMs >= patienceMs(run.peer);
+    if (isSilent || isLong) this.#breakOff(run);
   }
 
   /** Ends a catch-up that is incomplete: the writes that its pages have brought are kept, but are not known. */
@@ -222,15 +242,17 @@ export class CatchUp {
       }
     }
     this.#alone = Math.max(this.#alone, idleRounds);
+    this.#aloneSinceMs = run.heardMs;
     this.#finish(run);
   }
 
   /** Adopts orphans whose peer has not come back and that no other has made known: else nobody would hear of them. */
   #adopt(random: () => number): void {
-    const { store: { history }, rules } = this.#options;
+    const { store: { history, nowMs }, rules } = this.#options;
     const orphaned = history.orphaned;
     if (orphaned.length === 0) this.#alone = 0;
-    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption || this.#dropCovered()) return;
+    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption) return;
+    if (nowMs - this.#aloneSinceMs < this.#options.patienceMs() || this.#dropCovered()) return;
     if (this.#adopting !== undefined) orphaned.unshift(this.#adopting.id);
     let left = ADOPT_WRITES;
     for (const id of orphaned) {
@@ -269,7 +291,7 @@ export class CatchUp {
       this.begin(peer);
       return false;
     }
-    run.idleRounds = 0;
+    this.#heard(run);
     // A peer that has forgotten orphans of its own cannot say which writes those had replaced: what it gives makes nothing known.
     const isSure = !exceeds(page.lossy, page.known);
     if (isSure && rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
@@ -425,7 +447,7 @@ export class CatchUp {
     } else {
       return;
     }
-    run.idleRounds = 0;
+    this.#heard(run);
   }
 
   #dropUnconfirmed(asked: readonly Write[], confirmed: readonly boolean[]): number {

@@ -7,9 +7,10 @@ import { giveUpWaiting, newPeerBases, resolve, takeExplained } from "./bases.ts"
 import { CatchUp } from "./catch_up.ts";
 import type { Dropped, GossipOptions } from "./gossip_options.ts";
 import { Join } from "./join.ts";
-import { listFor, livesAt, nameOf, pageAt, pageFor, verifiedFor, writesAt } from "./pages.ts";
+import { listFor, MAX_PAGE_BYTES, pageAt, pageFor, type PageSize, verifiedFor } from "./pages.ts";
 import {
   type Head,
+  type Listed,
   MESSAGE,
   type Message,
   type MessageBody,
@@ -17,25 +18,17 @@ import {
   type Place,
   type Pull,
   type Push,
-  TOUCH,
   TURN,
   type Write,
 } from "./message.ts";
-import { answered, asked, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
+import { answered, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
+import { Tidings } from "./tidings.ts";
+import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
 import { ALL_RULES, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
-import type { ByteSpan } from "../base/byte_span.ts";
 import type { GossipTotals } from "../base/stats.ts";
-import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
-import {
-  aheadMs,
-  compareVersions,
-  MAX_AHEAD_MS,
-  MAX_PEER_AHEAD_MS,
-  type Version,
-  versionAt,
-} from "../store/version.ts";
+import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, versionAt } from "../store/version.ts";
 
 export type { Dropped, GossipOptions } from "./gossip_options.ts";
 
@@ -43,20 +36,12 @@ const NOTHING: Known = new Map();
 const ASKS_FOR_MUCH: readonly number[] = [MESSAGE.pull, MESSAGE.list, MESSAGE.want];
 const MAX_WRITES = 256;
 const JOIN_ROUNDS = 60;
-/** Bytes of a value that is pushed, at most: of a larger one peers are told that there is something, and ask for it. */
-const MAX_PUSH_BYTES = 16 * 1024;
-/** Peers that a message names as told, at most; a receiver refuses a much longer list. */
-const MAX_TOLD = 4096;
 /** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */
 const ALL_PEERS = 8;
 const SOME_PEERS = 3;
-/** Renewals that wait to be told, at most; peers hear of others when half the time to live has passed again. */
-const MAX_RENEWALS = 4096;
 
 /** One node's part in the gossip. The caller names each connected peer by a number of its choice. */
-export class Gossip implements StoreListener {
-  /** Peers are told of writes made here and of renewals. */
-  readonly causes: number = CAUSE.written | CAUSE.deleted | CAUSE.cleared | CAUSE.renewed;
+export class Gossip {
   /** Counters. */
   readonly stats: Omit<GossipTotals, keyof CatchUp["stats"]> = {
     applied: 0,
@@ -74,13 +59,9 @@ export class Gossip implements StoreListener {
   readonly #peers = new Map<number, PeerState>();
   readonly #catchUp: CatchUp;
   readonly #join: Join;
-  /** The last write made here that peers were told of. */
-  #told = 0;
-  /** The last clear that peers were told of. */
-  #toldClear = 0;
-  /** Entries of whose renewal peers are to be told. */
-  #renewals: { key: ByteSpan; version: Version }[] = [];
-  #isWaiting = false;
+  readonly #tidings: Tidings;
+  /** Questions for round trips are even, those of a join for its lists odd: a list answers either. */
+  #questions = 0;
 
   constructor(options: GossipOptions) {
     this.#options = options;
@@ -94,6 +75,7 @@ export class Gossip implements StoreListener {
       send: (peer, message) => this.#send([peer], message),
       known: () => this.#known,
       apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
+      patienceMs: (peer) => this.#patienceMs(peer),
       originOf: (peer) => this.#peers.get(peer)?.origin,
       onDropped: (peer, counts) => this.#dropped(peer, counts),
       onComplete: (origin) => this.#join.caughtUp(origin),
@@ -101,10 +83,22 @@ export class Gossip implements StoreListener {
     this.#join = new Join({
       store: options.store,
       rounds: options.joinRounds ?? JOIN_ROUNDS,
+      patienceMs: (peer) => this.#patienceMs(peer),
       send: (peer, message) => this.#send([peer], message),
       fill: (peer, write, theirs) => this.#apply(peer, write, theirs, true),
     });
-    options.store.listen(this);
+    this.#tidings = new Tidings({
+      store: options.store,
+      origin: options.origin,
+      maxWrites: this.#maxWrites,
+      eager: options.eager ?? true,
+      peers: this.#peers,
+      send: (peers, message) => this.#send(peers, message),
+      ask: (peer) => this.ask(peer),
+      onWaiting: options.onWaiting,
+      onPushed: (writes) => this.stats.pushed += writes,
+    });
+    options.store.listen(this.#tidings);
   }
 
   /** Origins of peers. */
@@ -173,9 +167,10 @@ export class Gossip implements StoreListener {
     if (this.#catchUp.peer === undefined) {
       this.#join.round([...this.#peers].map(([peer, { origin }]) => [peer, origin]));
     }
+    const { nowMs } = this.#options.store;
     for (const state of this.#peers.values()) {
       state.isOffered = false;
-      giveUpWaiting(state.bases);
+      giveUpWaiting(state.bases, nowMs, shortestMs(state.roundTrips));
     }
     const peers = [...this.#peers.keys()];
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
@@ -184,73 +179,33 @@ export class Gossip implements StoreListener {
     for (const peer of peers) this.ask(peer);
   }
 
+  /** Measures the round trips to peers, where it is time. */
+  measure(): void {
+    const { nowMs } = this.#options.store;
+    for (const [peer, { roundTrips }] of this.#peers) {
+      if (!isDue(roundTrips, nowMs, peer === this.catchingUpWith)) continue;
+      const question = roundTrips.question = this.#questions += 2;
+      roundTrips.askedMs = nowMs;
+      this.#send([peer], { type: MESSAGE.list, question, before: { h: 0, id: 0 } });
+    }
+  }
+
+  /** Milliseconds that a peer, or any, may be silent before it is given up. */
+  #patienceMs(peer?: number): number {
+    if (!this.#rules.patience) return 0;
+    const states = peer === undefined ? [...this.#peers.values()] : [this.#peers.get(peer)];
+    return Math.max(0, ...states.map((state) => state === undefined ? 0 : patienceMs(state.roundTrips)));
+  }
+
   /** Asks one peer whether it knows the same writes as this node. */
   ask(peer: number): void {
-    asked(this.#peers.get(peer)!, this.#options.store.nowMs);
+    this.#peers.get(peer)!.unanswered++;
     this.#send([peer], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
-  }
-
-  /** Takes note of a write here or of a renewal by a hit: peers hear of it with the next `flush`. */
-  changed(cause: Cause, key: ByteSpan | undefined): void {
-    if (this.#peers.size === 0) return;
-    if (cause === CAUSE.renewed && key !== undefined && this.#renewals.length < MAX_RENEWALS) {
-      this.#renewals.push(nameOf(this.#options.store, key));
-    }
-    this.#wait();
-  }
-
-  #wait(): void {
-    if (this.#isWaiting || this.#peers.size === 0) return;
-    this.#isWaiting = true;
-    this.#options.onWaiting?.();
   }
 
   /** Tells peers of the writes and renewals since the last `flush`. */
   flush(): void {
-    this.#isWaiting = false;
-    this.#tellClear();
-    this.#tellWrites();
-    if (this.#renewals.length > 0) this.#tellRenewals();
-  }
-
-  /** Tells peers of a clear, by asking whether they know the same writes: every message carries the last clear. */
-  #tellClear(): void {
-    const { cleared } = this.#options.store.history;
-    if (cleared === this.#toldClear) return;
-    this.#toldClear = cleared;
-    if (this.#options.eager !== false) { for (const peer of this.#peers.keys()) this.ask(peer); }
-  }
-
-  #tellWrites(): void {
-    const { store, origin, eager } = this.#options;
-    const before = this.#told;
-    const [{ known: last, log, left, forgotten }] = store.history.origins;
-    this.#told = last;
-    if (last === before || eager === false || this.#peers.size === 0) return;
-    const positions = [...log!.after(before)];
-    // A push makes its range known, so it cannot leave out what has left already.
-    const hasLeft = Math.max(left, forgotten) > before;
-    if (hasLeft || positions.some((position) => store.reader.storedBytes(position) > MAX_PUSH_BYTES)) {
-      return this.#send([...this.#peers.keys()], { type: MESSAGE.news, origin, last });
-    }
-    let told = before;
-    do {
-      const writes = writesAt(store, positions.splice(0, this.#maxWrites));
-      const next = positions.length === 0 ? last : writes.at(-1)!.version.h;
-      this.#push({ origin, before: told, last: next, sentTo: [origin], writes });
-      told = next;
-    } while (positions.length > 0);
-  }
-
-  #tellRenewals(): void {
-    const { store, origin } = this.#options;
-    const writes = this.#renewals.flatMap(({ key, version }): Write[] => {
-      const position = livesAt(store, key, version);
-      if (position === 0) return [];
-      return [{ key, version, kind: TOUCH, remainingMs: store.reader.deadlineMs(position) - store.nowMs }];
-    }).sort((a, b) => compareVersions(a.version, b.version));
-    this.#renewals = [];
-    if (writes.length > 0) this.#touch([origin], writes);
+    this.#tidings.flush();
   }
 
   /**
@@ -275,7 +230,7 @@ export class Gossip implements StoreListener {
       this.stats.fromFuture++;
       return false;
     }
-    if (this.#isWaiting) this.flush(); // own writes are told before newer ones of another node replace them
+    if (this.#tidings.isWaiting) this.flush(); // own writes are told before newer ones of another node replace them
     // If this claims more writes of this node than it has made, a peer has lied. The next write is newer than the claim.
     store.history.know({ h: claimed(message, origin), origin });
     // What a former start of the peer has been asked, this one does not know.
@@ -347,7 +302,7 @@ export class Gossip implements StoreListener {
       case MESSAGE.list:
         return this.#send([peer], { type: MESSAGE.listed, ...listFor(this.#options.store, message) });
       case MESSAGE.listed:
-        if (message.to === this.#options.origin) this.#join.takeList(peer, message);
+        if (message.to === this.#options.origin) this.#takeListed(peer, state, message);
         return;
       case MESSAGE.want:
         return this.#sendWanted(peer, state, message);
@@ -416,43 +371,14 @@ export class Gossip implements StoreListener {
     // A push does not say what its sender knows.
     for (const write of writes) if (this.#apply(peer, write, NOTHING)) isNews = true;
     store.history.know({ origin, h: last });
-    if (isNews) this.#push(push, peer);
-  }
-
-  /** Sends writes to the peers that have not been sent them yet. */
-  #push(push: Push, exceptPeer?: number): void {
-    const [peers, sentTo] = this.#others(push.sentTo, exceptPeer);
-    if (peers.length === 0) return;
-    this.stats.pushed += push.writes.length * peers.length;
-    for (const peer of peers) this.#peers.get(peer)!.sent += push.writes.length;
-    this.#send(peers, { ...push, type: MESSAGE.push, sentTo });
-  }
-
-  #touch(sentTo: number[], writes: Write[], exceptPeer?: number): void {
-    const [peers, all] = this.#others(sentTo, exceptPeer);
-    for (let from = 0; peers.length > 0 && from < writes.length; from += this.#maxWrites) {
-      const part = writes.slice(from, from + this.#maxWrites);
-      this.#send(peers, { type: MESSAGE.touch, sentTo: all, writes: part });
-    }
-  }
-
-  /** Peers that are not in `sentTo`, and the origins of all nodes that have been told once those peers are. */
-  #others(sentTo: number[], exceptPeer?: number): [number[], number[]] {
-    const peers: number[] = [];
-    const all = new Set(sentTo).add(this.#options.origin);
-    for (const [peer, { origin }] of this.#peers) {
-      if (peer === exceptPeer || (origin !== undefined && sentTo.includes(origin))) continue;
-      peers.push(peer);
-      if (origin !== undefined) all.add(origin);
-    }
-    return [peers, [...all].slice(-MAX_TOLD)];
+    if (isNews) this.#tidings.push(push, peer);
   }
 
   #takeTouch(peer: number, sentTo: number[], writes: Write[]): void {
     const { store } = this.#options;
     const news = writes.filter(({ key, version, remainingMs }) => store.extend(key, version, remainingMs!));
     this.stats.extended += news.length;
-    if (news.length > 0) this.#touch(sentTo, news, peer);
+    if (news.length > 0) this.#tidings.touch(sentTo, news, peer);
   }
 
   #apply(peer: number, write: Write, theirs: Known, isFill = false): boolean {
@@ -468,8 +394,19 @@ export class Gossip implements StoreListener {
     this.#options.onDropped?.(peer, counts);
   }
 
+  #takeListed(peer: number, { roundTrips }: PeerState, message: Listed): void {
+    tookAnswer(roundTrips, message.question, this.#options.store.nowMs);
+    this.#join.takeList(peer, message);
+  }
+
+  /** How much a page to a peer holds: over a long way more, since there is one page a round trip. */
+  #pageSize({ roundTrips }: PeerState): PageSize {
+    const times = this.#rules.patience && isLong(roundTrips) ? LONG_WAY_PAGES : 1;
+    return { maxWrites: times * this.#maxWrites, maxBytes: times * MAX_PAGE_BYTES };
+  }
+
   #sendPage(peer: number, state: PeerState, pull: Pull & Head): void {
-    const part = { maxWrites: this.#maxWrites, rules: this.#rules, known: this.#known };
+    const part = { ...this.#pageSize(state), rules: this.#rules, known: this.#known };
     const page = pageFor(this.#options.store, pull, part);
     this.stats.sent += page.writes.length;
     state.sent += page.writes.length;
@@ -481,7 +418,7 @@ export class Gossip implements StoreListener {
     state: PeerState,
     { from: to, question, places }: Head & { question: number; places: Place[] },
   ): void {
-    const part = { maxWrites: this.#maxWrites, known: this.#known };
+    const part = { ...this.#pageSize(state), known: this.#known };
     const page = pageAt(this.#options.store, { question, places }, part);
     this.stats.sent += page.writes.length;
     state.sent += page.writes.length;

@@ -23,6 +23,8 @@ export interface JoinOptions {
   readonly send: (peer: number, message: MessageBody) => void;
   /** Rounds after its start for which a node asks peers that it meets. */
   readonly rounds: number;
+  /** Milliseconds that a peer may be silent. */
+  readonly patienceMs: (peer: number) => number;
   /** Takes an entry in that a peer holds and this node does not. */
   readonly fill: (peer: number, write: Write, theirs: Known) => void;
 }
@@ -31,8 +33,9 @@ export interface JoinOptions {
 interface Asked {
   readonly peer: number;
   readonly origin: number;
-  /** Rounds since anything was heard of the peer. */
+  /** Rounds since anything was heard of the peer, and when that was. */
   idleRounds: number;
+  heardMs: number;
   /** Number of the question for the list that goes on at `next`. */
   question: number;
   next: Place;
@@ -81,7 +84,7 @@ export class Join {
 
   /** Takes note that a message of a peer is arriving. */
   heard(peer: number): void {
-    if (this.#asked?.peer === peer) this.#asked.idleRounds = 0;
+    if (this.#asked?.peer === peer) this.#heard(this.#asked);
   }
 
   /** Takes note of a peer that has given all that it holds: the first with which a catch-up came to its end. */
@@ -92,7 +95,9 @@ export class Join {
   /** Does a round: asks the next of the given peers, unless one is being asked, or no peer has given anything yet. */
   round(peers: Iterable<readonly [peer: number, origin: number | undefined]>): void {
     this.#rounds++;
-    if (this.#asked !== undefined && ++this.#asked.idleRounds > PATIENCE) this.#giveUp(this.#asked);
+    if (this.#asked !== undefined && ++this.#asked.idleRounds > PATIENCE && this.#isLate(this.#asked)) {
+      this.#giveUp(this.#asked);
+    }
     if (this.#asked !== undefined && this.#asked.waiting.size === 0 && this.#asked.wanted.length > 0) {
       this.#goOn(this.#asked);
     }
@@ -103,6 +108,7 @@ export class Join {
       if (origin === undefined || this.#met.has(origin)) continue;
       const start = {
         idleRounds: 0,
+        heardMs: this.#options.store.nowMs,
         question: 0,
         next: BEGINNING,
         isLast: false,
@@ -113,6 +119,15 @@ export class Join {
       this.#asked = { peer, origin, ...start };
       return this.#goOn(this.#asked);
     }
+  }
+
+  #heard(asked: Asked): void {
+    asked.idleRounds = 0;
+    asked.heardMs = this.#options.store.nowMs;
+  }
+
+  #isLate({ peer, heardMs }: Asked): boolean {
+    return this.#options.store.nowMs - heardMs >= this.#options.patienceMs(peer);
   }
 
   /** Asks no more of a peer that does not answer, for now or for ever. */
@@ -170,7 +185,7 @@ export class Join {
   #goOn(asked: Asked): void {
     const { send } = this.#options;
     const { peer, wanted, waiting } = asked;
-    asked.idleRounds = 0;
+    this.#heard(asked);
     const isDone = wanted.length === 0 && waiting.size === 0;
     if (this.#isFull || (isDone && asked.isLast)) {
       this.#met.add(asked.origin);

@@ -19,8 +19,15 @@ import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
 import type { WriteLog } from "../store/write_log.ts";
 
-/** Bytes of keys and values in a message, at most; one write alone may be larger. */
-const MAX_MESSAGE_BYTES = 128 * 1024;
+/** How much a page holds at most; one write alone may be larger. */
+export interface PageSize {
+  readonly maxWrites: number;
+  /** Bytes of keys and values. */
+  readonly maxBytes: number;
+}
+
+/** Bytes of keys and values in a page, at most, where the way is not long. */
+export const MAX_PAGE_BYTES = 128 * 1024;
 
 /** Places in a list, at most. */
 const MAX_LISTED = 4096;
@@ -35,12 +42,12 @@ const MAX_DEPARTURES = 5000;
 export function pageFor(
   store: Store,
   pull: Pull,
-  { maxWrites, rules, known }: { maxWrites: number; rules: Rules; known: Known },
+  { rules, known, ...size }: PageSize & { rules: Rules; known: Known },
 ): Omit<Page, "to"> {
   const { history } = store;
   const { question, known: theirs, after } = pull;
   const isAsked = pull.cursor !== undefined;
-  const { writes, isCut } = isAsked ? { writes: [], isCut: false } : missingWrites(store, pull, maxWrites);
+  const { writes, isCut } = isAsked ? { writes: [], isCut: false } : missingWrites(store, pull, size);
   const lossy = history.forgottenBeyond(theirs);
   for (const [id, h] of lossy) if (h <= history.cleared) lossy.delete(id);
   const page = { question, known, lossy, writes };
@@ -55,7 +62,11 @@ export function pageFor(
  * The oldest writes that a peer lacks, in ascending order; `isCut` if there are more. Orphans are among them, though they
  * make nothing known: an orphan may have replaced a write that is known.
  */
-function missingWrites(store: Store, pull: Pull, maxWrites: number): { writes: Write[]; isCut: boolean } {
+function missingWrites(
+  store: Store,
+  pull: Pull,
+  { maxWrites, maxBytes }: PageSize,
+): { writes: Write[]; isCut: boolean } {
   const { reader, history } = store;
   const { known: theirs, after } = pull;
   const least = new Map<unknown, number>();
@@ -70,7 +81,7 @@ function missingWrites(store: Store, pull: Pull, maxWrites: number): { writes: W
     const [h, { id }] = [reader.h(position), history.logs.originAt(position)];
     if (h <= (theirs.get(id) ?? 0) || !isAfter({ h, id }, after)) continue;
     const more = reader.keyBytes(position) + reader.storedBytes(position);
-    const isFull = positions.length >= maxWrites || bytes + more > MAX_MESSAGE_BYTES;
+    const isFull = positions.length >= maxWrites || bytes + more > maxBytes;
     if (isFull && positions.length > 0) return { writes: writesAt(store, positions), isCut: true };
     positions.push(position);
     bytes += more;
@@ -112,7 +123,7 @@ export function placesBefore(
 export function pageAt(
   store: Store,
   { question, places }: { question: number; places: readonly Place[] },
-  { maxWrites, known }: { maxWrites: number; known: Known },
+  { maxWrites, maxBytes, known }: PageSize & { known: Known },
 ): Omit<Page, "to"> {
   const { reader, history } = store;
   const positions: number[] = [];
@@ -121,7 +132,7 @@ export function pageAt(
     const position = history.at(id, h);
     if (position === 0 || reader.kind(position) !== ENTRY) continue;
     bytes += reader.keyBytes(position) + reader.storedBytes(position);
-    isFull = positions.length === maxWrites || (positions.length > 0 && bytes > MAX_MESSAGE_BYTES);
+    isFull = positions.length === maxWrites || (positions.length > 0 && bytes > maxBytes);
     if (isFull) break;
     positions.push(position);
   }

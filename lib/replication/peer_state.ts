@@ -1,6 +1,7 @@
 /** What a node knows of a peer that it is connected to. */
 
 import { newPeerBases, type PeerBases } from "./bases.ts";
+import { newRoundTrips, type RoundTrips } from "./round_trips.ts";
 
 /** Why what a peer said last was refused: its clock is too far ahead, or it tells of writes that are. */
 export type Refusal = "clock" | "writes";
@@ -16,12 +17,11 @@ export interface PeerState {
   dropped: number;
   /** Writes held here that the peer lacked by its last message. */
   lag: number;
-  /** Milliseconds from a question to its answer; `undefined` before the first. */
-  roundTripMs: number | undefined;
+  /** How long the peer takes to answer. */
+  readonly roundTrips: RoundTrips;
   /** When the peer last answered a round. */
   lastRoundMs: number | undefined;
-  /** When the peer was first asked without having answered since; `unanswered` is how often it has been asked since. */
-  askedMs: number | undefined;
+  /** How often the peer has been asked whether it knows the same writes, since it last answered. */
   unanswered: number;
   /** Milliseconds by which the peer's wall clock was ahead of this node's when its last message came; below 0 if behind. */
   clockAheadMs: number;
@@ -41,9 +41,8 @@ export function newPeerState(): PeerState {
     sent: 0,
     dropped: 0,
     lag: 0,
-    roundTripMs: undefined,
+    roundTrips: newRoundTrips(),
     lastRoundMs: undefined,
-    askedMs: undefined,
     unanswered: 0,
     clockAheadMs: 0,
     refusal: undefined,
@@ -52,16 +51,8 @@ export function newPeerState(): PeerState {
   };
 }
 
-/** Takes note that the peer has been asked whether it knows the same writes as this node. */
-export function asked(state: PeerState, nowMs: number): void {
-  state.askedMs ??= nowMs;
-  state.unanswered++;
-}
-
-/** Takes note that the peer has answered. */
+/** Takes note that the peer has answered a round. */
 export function answered(state: PeerState, nowMs: number): void {
-  if (state.askedMs !== undefined) state.roundTripMs = Math.max(0, nowMs - state.askedMs);
-  state.askedMs = undefined;
   state.unanswered = 0;
   state.lastRoundMs = nowMs;
 }

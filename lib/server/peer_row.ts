@@ -2,6 +2,7 @@
 
 import type { PeerStats } from "../base/stats.ts";
 import type { Gossip } from "../replication/gossip.ts";
+import { roundTripMs } from "../replication/round_trips.ts";
 import { type ClockDoubt, clockDoubt } from "./clock_doubt.ts";
 import type { PeerConnection } from "./peer_connection.ts";
 
@@ -33,7 +34,7 @@ export function peerRow(
     state: doubt === undefined ? "connected" : "clocks-differ",
     id: peer?.id ?? 0,
     error: doubt ?? "",
-    roundTripMs: rounded(state?.roundTripMs ?? -1),
+    roundTripMs: rounded((state && roundTripMs(state.roundTrips, nowMs)) ?? -1),
     lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, nowMs - lastRoundMs)),
     lag: state?.lag ?? 0,
     catchingUp: peer !== undefined && gossip.catchingUpWith === peer.number,

@@ -328,6 +328,7 @@ export class Peers implements Part {
       listed.error = "";
       listed.state = "connected";
     }
+    this.gossip.measure();
     this.gossip.ask(number);
     let error: unknown;
     try {
@@ -382,7 +383,10 @@ export class Peers implements Part {
     for (const { connection, number } of this.#connected.values()) {
       if (connection.isHearing(2 * intervalMs)) this.gossip.heard(number);
     }
-    this.#guard(() => this.gossip.round(Math.random));
+    this.#guard(() => {
+      this.gossip.measure();
+      this.gossip.round(Math.random);
+    });
     const silentMs = Math.max(SILENT_MS, SILENT_ROUNDS * intervalMs);
     for (const peer of this.#connected.values()) {
       const { connection, address } = peer;

@@ -122,7 +122,7 @@ export class Cluster {
     this.#seed = seed;
     this.#random = random;
     this.#trace = trace;
-    this.network = new SimulatedNetwork(scenario.nodes, random, scenario.odds);
+    this.network = new SimulatedNetwork(scenario.nodes, random, scenario.odds, scenario.wayMs);
     this.invariants = new Invariants(scenario, this.nodes, (what, key) => this.violate(what, key));
     const isNode = (i: number) => i < scenario.nodes;
     this.alone = new Set([...scenario.lonely, ...scenario.joins].filter(isNode));

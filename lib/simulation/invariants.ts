@@ -13,6 +13,7 @@
  */
 
 import type { Gossip } from "../replication/gossip.ts";
+import { LONG_WAY_PAGES } from "../replication/round_trips.ts";
 import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
 import { exceeds } from "../store/known.ts";
 import type { Known } from "../store/known.ts";
@@ -114,7 +115,8 @@ export class Invariants {
     const { maxWrites } = this.#scenario;
     const writes = "writes" in message ? message.writes : [];
     // Entries of one version are asked about together.
-    const most = message.type === MESSAGE.verify ? maxWrites + this.#nodes.length : maxWrites;
+    const more = message.type === MESSAGE.verify ? this.#nodes.length : 0;
+    const most = more + (message.type === MESSAGE.page ? LONG_WAY_PAGES * maxWrites : maxWrites);
     if (writes.length > most) this.#violate(`bounds: node ${i} sends ${writes.length} writes at once`);
     const origins = Math.max(...this.#nodes.map(({ store }) => store.history.origins.length)); // it may be told of all
     const departures = message.type === MESSAGE.page ? message.departures.length : 0;
@@ -299,7 +301,7 @@ export class Invariants {
           }
         }
       }
-      most += 2 * lacked.size + linksOf(i, this.#scenario) * Math.min(lacked.size, maxWrites);
+      most += 2 * lacked.size + linksOf(i, this.#scenario) * Math.min(lacked.size, LONG_WAY_PAGES * maxWrites);
     }
     return most;
   }

@@ -60,7 +60,11 @@ export class SimulatedNetwork<T> {
   /** Messages that wait for nodes that are paused, in the order of arrival. */
   #waiting: Packet<T>[] = [];
 
-  constructor(nodes: number, random: () => number, odds: Odds = ODDS) {
+  readonly #wayMs: number;
+
+  /** @param wayMs Milliseconds that every message is on its way at least. */
+  constructor(nodes: number, random: () => number, odds: Odds = ODDS, wayMs = 0) {
+    this.#wayMs = wayMs;
     this.#nodes = nodes;
     this.#random = random;
     this.#odds = odds;
@@ -113,7 +117,7 @@ export class SimulatedNetwork<T> {
         return;
       }
       const mostMs = this.isFaulty && this.#random() < longDelay ? LONG_MS : this.slow.has(to) ? SLOW_MS : USUAL_MS;
-      const atMs = nowMs + 1 + Math.floor(this.#random() * mostMs);
+      const atMs = nowMs + this.#wayMs + 1 + Math.floor(this.#random() * mostMs);
       this.#onTheWay[way]++;
       const packet = { atMs, from, to, link: link < nodes ? from : from + nodes, way, content };
       this.#add(packet);

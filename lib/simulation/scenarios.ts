@@ -31,6 +31,8 @@ export interface Scenario {
   isFuture: boolean;
   /** How far the clocks of the first nodes are wrong until they are corrected, in milliseconds. */
   skewsMs: readonly number[];
+  /** Milliseconds that every message is on its way, in one direction, beside what chance adds. */
+  wayMs: number;
   /** Fingerprints held at most of keys whose writes have left, and bits of the hash in each; `undefined` is the store's. */
   maxForgotten?: number;
   hashBits?: number;
@@ -115,6 +117,8 @@ export const SCENARIOS: readonly Scenario[] = [
     nodes: 3,
     skewsMs: [YEARS_BACK_MS, YEARS_BACK_MS, YEARS_BACK_MS + 5000],
   }),
+  scenario("long ways, longer than three rounds", { wayMs: 1900, keys: 200, maxWrites: 10, steps: 150 }),
+  scenario("long ways, few graves, line", { wayMs: 1900, maxGraves: 20, nodes: 3, topology: "line" }),
   scenario("few graves", { maxGraves: 20 }),
   scenario("few graves, small pages, mesh", { maxGraves: 5, maxWrites: 5 }),
   scenario("few graves, long partition, small pages", { maxGraves: 10, maxWrites: 5, partitionSteps: 120 }),
@@ -247,6 +251,7 @@ function scenario(name: string, differences: Partial<Scenario>): Scenario {
     clearShare: 0.002,
     odds: ODDS,
     skewsMs: [],
+    wayMs: 0,
     readers: [],
     hasEchoes: false,
     keeps: false,

@@ -42,6 +42,8 @@ interface Lasting {
 
 const STEP_MS = 50;
 const ROUND_MS = 1000;
+/** Rounds in which all that is on long ways arrives, and its answers. */
+const LONG_WAYS = 20;
 /** Milliseconds that a node which starts again and again lives. */
 const RESTART_MS = 5;
 const MAX_ROUNDS = 100;
@@ -162,8 +164,12 @@ class Simulation {
     if (this.#paused !== undefined) this.#operateMuch(i, pauseUses);
     if (burstChance > 0 && this.#random() < burstChance) this.#operateMuch(i, burstUses);
     if (this.#random() < 0.1) store.maintain();
-    if (this.#random() < 0.5) gossip.round(this.#random);
-    else gossip.flush();
+    if (this.#random() < 0.5) {
+      gossip.measure();
+      gossip.round(this.#random);
+    } else {
+      gossip.flush();
+    }
   }
 
   /** Lets clients do many operations on a node at once; peers are told of them in between. */
@@ -364,7 +370,9 @@ class Simulation {
     const adopted = adoptions() === adoptionsBefore ? 0 : 1; // and one more for what is adopted late
     const paged = this.#scenario.pageCells === undefined ? 0 : 1; // and for fingerprints on pages of few cells
     const most = PATIENCE + 1 + diameterOf(this.#scenario) + explained + adopted + paged;
-    const isQuick = verifications() === verificationsBefore && linksOf(0, this.#scenario) <= ALL_LINKS;
+    if (this.#scenario.wayMs > 0) this.#drain();
+    const isQuick = this.#scenario.wayMs === 0 && verifications() === verificationsBefore &&
+      linksOf(0, this.#scenario) <= ALL_LINKS;
     if (isQuick && rounds > most) this.cluster.violate(`endless: ${rounds} rounds to agree, not ${most}`);
     for (let i = 0; i < MAX_ROUNDS && this.cluster.nodes.some(({ gossip }) => gossip.isJoining); i++) this.#round();
     const [sentAfter, verificationsAfter] = [sent(), verifications()];
@@ -372,6 +380,11 @@ class Simulation {
     if (sent() !== sentAfter) this.cluster.violate(`endless: ${sent() - sentAfter} writes sent after agreement`);
     if (verifications() !== verificationsAfter) this.cluster.violate("endless: verifications after agreement");
     return rounds;
+  }
+
+  /** Lets what is on long ways arrive, and what follows from it. */
+  #drain(): void {
+    for (let rounds = 0; rounds < LONG_WAYS; rounds++) this.#round();
   }
 
   /** Whether all versions are believed by all nodes: those of a clock that was far ahead are once time has caught up. */
@@ -383,6 +396,7 @@ class Simulation {
   #round(): void {
     for (const { store, gossip } of this.cluster.nodes) {
       while (store.maintain());
+      gossip.measure();
       gossip.round(this.#random);
     }
     this.cluster.pass(ROUND_MS);

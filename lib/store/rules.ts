@@ -34,6 +34,8 @@ export interface Rules {
   peerClock: boolean;
   /** A wall clock that is corrected is read again. */
   corrections: boolean;
+  /** A peer may be silent for a few round trips. */
+  patience: boolean;
 }
 
 /** All rules. */
@@ -54,4 +56,5 @@ export const ALL_RULES: Rules = {
   adoption: true,
   peerClock: true,
   corrections: true,
+  patience: true,
 };

@@ -7,6 +7,7 @@ import { MORE, type Page, type Place, type Pull, type Write } from "../../lib/re
 import {
   isAfter,
   livesAt,
+  MAX_PAGE_BYTES,
   nameAt,
   pageAt,
   pageFor,
@@ -50,11 +51,11 @@ function page(store: Store, known: [number, number][] = [], after: Place = START
 }
 
 function pageOf(store: Store, pull: Pull, maxWrites: number, rules: Rules = ALL_RULES): Out {
-  return pageFor(store, pull, { maxWrites, rules, known: store.history.known });
+  return pageFor(store, pull, { maxWrites, maxBytes: MAX_PAGE_BYTES, rules, known: store.history.known });
 }
 
 function placed(store: Store, question: number, places: Place[], maxWrites: number): Out {
-  return pageAt(store, { question, places }, { maxWrites, known: store.history.known });
+  return pageAt(store, { question, places }, { maxWrites, maxBytes: MAX_PAGE_BYTES, known: store.history.known });
 }
 
 function placesOf({ writes }: { writes: readonly Write[] }): [number, number][] {

@@ -93,6 +93,7 @@ const HARMS: Record<keyof Rules, [scenario: string, harm: RegExp]> = {
   pages: ["room for all, line", /ms: (stale|lost): /],
   adoption: ["room for all, small pages, line", /ms: endless: /],
   peerClock: ["clocks wrong, then corrected", /ms: endless: nodes whose clocks are right/],
+  patience: ["long ways, longer than three rounds", /ms: endless: /],
   corrections: ["clocks wrong, then corrected", /ms: endless: /],
 };
 const MOST_SEEDS = 20;

@@ -99,3 +99,17 @@ Deno.test("a large value that takes many rounds to arrive is sent once", async (
   await until("it is there", () => other.cache.has("large"));
   assertEquals(node.server.stats().gossip.sent, 1);
 });
+
+Deno.test("a server catches up over a way that is longer than three rounds, and is sent everything once", async () => {
+  await using node = await startedNode();
+  const keys = names(3000);
+  for (const key of keys) await node.cache.store(key, "v".repeat(400));
+  await using proxy = new TcpProxy(portOf(node.address), { delayMs: 100, maxBytesInFlight: 16 * 1024 * 1024 });
+  await using other = await startedNode({ peers: [proxy.address] }); // ten rounds there and back
+  await until("it has all", () => other.server.stats().entries === 3000);
+  const [row] = other.server.stats().peers;
+  assert(row.roundTripMs >= 200, `${row.roundTripMs} ms there and back`);
+  const { sent } = node.server.stats().gossip;
+  assert(sent <= 1.5 * 3000, `${sent} writes were sent for 3000`);
+  assert(row.bytesReceived <= 1.5 * 3000 * 420, `${row.bytesReceived} bytes`);
+});
