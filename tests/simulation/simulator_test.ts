@@ -24,7 +24,7 @@ function expectedOf(scenario: Scenario): (keyof Counts)[] {
   }
   if (steps >= 250) expected.push("partitions");
   if (steps >= 250 && partitionSteps === 0) expected.push("oneWay");
-  if (steps >= 250 && timedShare >= 0.5) expected.push("extended", "overflows");
+  if (steps >= 250 && timedShare >= 0.5 && scenario.wayMs === 0) expected.push("extended", "overflows");
   if (clearShare > 0) expected.push("clears");
   if (maxWrites < 10 && steps >= 250) expected.push("restartsInJoin", "adoptions");
   if (isFuture) expected.push("fromFuture");
