@@ -21,12 +21,17 @@ export interface PeerStats {
   id: number;
   /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */
   error: string;
-  /** Milliseconds that the peer took to answer the last round; -1 before its first answer on this connection. */
+  /**
+   * Milliseconds from a question to the peer's answer, or since the question if that is longer by now; -1 before the first
+   * answer on this connection.
+   */
   roundTripMs: number;
   /** Milliseconds since the peer last answered a round; -1 before its first answer on this connection. */
   lastRoundMs: number;
-  /** Writes held by this server that the peer lacked when it last reported what it has. */
+  /** Writes held by this server that the peer has not confirmed to have: all of them until it has said what it has. */
   lag: number;
+  /** Milliseconds since the oldest of these was made; 0 if there are none. */
+  lagMs: number;
   /** Whether this server is catching up with the peer: asking it for writes that this server lacks. */
   catchingUp: boolean;
   /** Bytes received from the peer on this connection. */

@@ -11,7 +11,7 @@ export function peerLines(peers: readonly PeerStats[]): string[] {
     peer.catchingUp ? "catching up" : peer.state,
     peer.roundTripMs < 0 ? "-" : `${peer.roundTripMs.toFixed(2)} ms`,
     peer.lastRoundMs < 0 ? "-" : `${(peer.lastRoundMs / 1000).toFixed(1)} s ago`,
-    peer.lag.toLocaleString("en"),
+    peer.lag === 0 ? "0" : `${peer.lag.toLocaleString("en")} (${(peer.lagMs / 1000).toFixed(1)} s)`,
     peer.entriesReceived.toLocaleString("en"),
     peer.entriesSent.toLocaleString("en"),
     peer.entriesDropped.toLocaleString("en"),

@@ -28,7 +28,7 @@ import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } fro
 import { ALL_RULES, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
 import type { GossipTotals } from "../base/stats.ts";
-import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, versionAt } from "../store/version.ts";
+import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, timeOf, versionAt } from "../store/version.ts";
 
 export type { Dropped, GossipOptions } from "./gossip_options.ts";
 
@@ -160,6 +160,14 @@ export class Gossip {
     return this.#peers.get(peer);
   }
 
+  /** How many writes held here a peer has not confirmed to know, and the age of the oldest. */
+  lag(peer: number): { writes: number; ms: number } {
+    const { store, store: { history } } = this.#options;
+    const known = this.#peers.get(peer)?.confirmed.known ?? NOTHING;
+    const writes = history.countBeyond(known);
+    return { writes, ms: writes === 0 ? 0 : Math.max(0, store.wallMs - timeOf(history.oldestBeyond(known))) };
+  }
+
   /** Does one round: asks every peer, or of many some by chance, whether it knows the same writes as this node. */
   round(random: () => number): void {
     this.flush();
@@ -199,7 +207,9 @@ export class Gossip {
 
   /** Asks one peer whether it knows the same writes as this node. */
   ask(peer: number): void {
-    this.#peers.get(peer)!.unanswered++;
+    const state = this.#peers.get(peer)!;
+    state.unanswered++;
+    state.confirmed.asked(this.#known);
     this.#send([peer], { type: MESSAGE.sync, digest: this.#options.store.history.digest });
   }
 
@@ -237,7 +247,9 @@ export class Gossip {
     if (state.origin !== message.from) [state.origin, state.bases] = [message.from, newPeerBases()];
     store.clearUpTo(message.cleared);
     const means = { knowledge: store.history.knowledge, ask: (body: MessageBody) => this.#send([peer], body) };
-    if (resolve(message, bytes, state.bases, means)) this.#dispatch(peer, state, message);
+    if (!resolve(message, bytes, state.bases, means)) return true;
+    if ("known" in message) state.confirmed.known = message.known;
+    this.#dispatch(peer, state, message);
     return true;
   }
 
@@ -271,14 +283,13 @@ export class Gossip {
       case MESSAGE.sync:
         return this.#answerSync(peer, state, message.digest, message.from);
       case MESSAGE.same:
-        state.lag = 0;
+        state.confirmed.answered(true);
         state.bases.told = undefined; // what it was needed for is over
         return answered(state, this.#options.store.nowMs);
       case MESSAGE.known:
         answered(state, this.#options.store.nowMs);
         return this.#compare(peer, state, message.turn, message.known);
       case MESSAGE.pull:
-        if (message.after.h === 0) state.lag = this.#options.store.history.countBeyond(message.known);
         return this.#sendPage(peer, state, message);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
@@ -318,7 +329,7 @@ export class Gossip {
     if (digest !== history.digest) {
       return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: this.#known });
     }
-    state.lag = 0;
+    state.confirmed.known = this.#known;
     this.#send([peer], { type: MESSAGE.same, to: from });
   }
 
@@ -327,7 +338,7 @@ export class Gossip {
    * gives in turn, and is believed more, since it then knows everything that the other knows.
    */
   #compare(peer: number, state: PeerState, turn: number, theirs: Known): void {
-    state.lag = this.#options.store.history.countBeyond(theirs);
+    if (turn === TURN.answer) state.confirmed.answered(false);
     if (turn === TURN.answer && this.#offer(peer, TURN.offer, theirs)) return;
     if (this.#lacks(state, theirs) && this.#catchUp.begin(peer)) return;
     if (turn === TURN.offer) this.#offer(peer, TURN.take, theirs);

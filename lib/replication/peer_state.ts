@@ -1,6 +1,7 @@
 /** What a node knows of a peer that it is connected to. */
 
 import { newPeerBases, type PeerBases } from "./bases.ts";
+import { Confirmed } from "./confirmed.ts";
 import { newRoundTrips, type RoundTrips } from "./round_trips.ts";
 
 /** Why what a peer said last was refused: its clock is too far ahead, or it tells of writes that are. */
@@ -15,8 +16,8 @@ export interface PeerState {
   sent: number;
   /** Entries dropped here because of what the peer has said. */
   dropped: number;
-  /** Writes held here that the peer lacked by its last message. */
-  lag: number;
+  /** What the peer has confirmed to know. */
+  readonly confirmed: Confirmed;
   /** How long the peer takes to answer. */
   readonly roundTrips: RoundTrips;
   /** When the peer last answered a round. */
@@ -40,7 +41,7 @@ export function newPeerState(): PeerState {
     applied: 0,
     sent: 0,
     dropped: 0,
-    lag: 0,
+    confirmed: new Confirmed(),
     roundTrips: newRoundTrips(),
     lastRoundMs: undefined,
     unanswered: 0,

@@ -23,10 +23,11 @@ export interface ConnectedPeer {
 export function peerRow(
   address: string,
   peer: ConnectedPeer | undefined,
-  gossip: Pick<Gossip, "peer" | "catchingUpWith">,
+  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith">,
   nowMs: number,
 ): PeerStats {
   const state = peer && gossip.peer(peer.number);
+  const lag = peer === undefined ? { writes: 0, ms: 0 } : gossip.lag(peer.number);
   const lastRoundMs = state?.lastRoundMs;
   const doubt = state && clockDoubt(state);
   return {
@@ -36,7 +37,8 @@ export function peerRow(
     error: doubt ?? "",
     roundTripMs: rounded((state && roundTripMs(state.roundTrips, nowMs)) ?? -1),
     lastRoundMs: lastRoundMs === undefined ? -1 : rounded(Math.max(0, nowMs - lastRoundMs)),
-    lag: state?.lag ?? 0,
+    lag: lag.writes,
+    lagMs: rounded(lag.ms),
     catchingUp: peer !== undefined && gossip.catchingUpWith === peer.number,
     bytesReceived: peer?.connection.bytesReceived ?? 0,
     bytesSent: peer?.connection.bytesSent ?? 0,

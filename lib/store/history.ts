@@ -344,6 +344,11 @@ export class History {
     return this.logs.count(this.knowledge.beyond(theirs), (id) => theirs.get(id) ?? 0);
   }
 
+  /** The lowest version of those; `Infinity` if there are none. */
+  oldestBeyond(theirs: Known): number {
+    return this.logs.oldest(this.knowledge.beyond(theirs), (id) => theirs.get(id) ?? 0);
+  }
+
   /** Takes note that a write of a key has left: no record of the key as new as it remains. */
   depart(version: Version, key: ByteSpan): void {
     this.#depart(this.#originOf(version), this.#hash(key), version.h, false);

@@ -121,6 +121,17 @@ export class Logs {
     return count;
   }
 
+  /** The lowest version of those that `count` counts; `Infinity` if there are none. */
+  oldest(origins: readonly Origin[], have: (id: number) => number): number {
+    let oldest = Infinity;
+    for (const origin of origins) {
+      const { value: position } = this.after(origin, have(origin.id)).next();
+      const h = position === undefined ? Infinity : this.#records.h(position);
+      if (h <= origin.known && h < oldest) oldest = h;
+    }
+    return oldest;
+  }
+
   /** Positions of all writes from a version on, or from another one in each log, in the order of pages. */
   ascending(from: number | ((log: WriteLog) => number)): Generator<number, void, void> {
     return this.#merged((log) => log.after((typeof from === "number" ? from : from(log)) - 1), 1);

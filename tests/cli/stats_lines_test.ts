@@ -13,6 +13,7 @@ function peer(facts: Partial<PeerStats>): PeerStats {
     roundTripMs: 0.5,
     lastRoundMs: 1240,
     lag: 0,
+    lagMs: 0,
     catchingUp: false,
     bytesReceived: 1,
     bytesSent: 2,
@@ -41,6 +42,7 @@ Deno.test("peerLines() gives a line for each peer, in order, with every cell und
   const lines = peerLines([
     peer({
       lag: 1234,
+      lagMs: 20_140,
       entriesReceived: 5_000_000,
       entriesSent: 67,
       entriesDropped: 8_900,
@@ -52,7 +54,7 @@ Deno.test("peerLines() gives a line for each peer, in order, with every cell und
   ]);
   assertEquals(lines.map(cells), [
     HEADINGS,
-    ["10.0.0.1:11142", "connected", "0.50 ms", "1.2 s ago", "1,234", "5,000,000", "67", "8,900", "321"],
+    ["10.0.0.1:11142", "connected", "0.50 ms", "1.2 s ago", "1,234 (20.1 s)", "5,000,000", "67", "8,900", "321"],
     ["a:1", "connected", "12.35 ms", "0.0 s ago", "0", "0", "0", "0", "0"],
   ]);
   const starts = (line: string) => [...line.matchAll(/(?:^| {2})(?=\S)/g)].map(({ index }) => index);

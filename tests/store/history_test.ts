@@ -254,6 +254,14 @@ Deno.test("History.countBeyond() counts what is held and known here, and not kno
     1,
     0,
   ]);
+  const oldest = (...theirs: [number, number][]) => all.history.oldestBeyond(new Map(theirs));
+  assertEquals([oldest(), oldest([7, 2]), oldest([7, 3]), oldest([7, 3], [8, 5]), oldest([7, 3], [8, 6])], [
+    1,
+    3,
+    5,
+    6,
+    Infinity,
+  ]);
 });
 
 Deno.test("History.orphaned names origins of which more is held or forgotten than is known, and not cleared", () => {

@@ -117,6 +117,7 @@ const FIELDS: Record<keyof PeerStats, string> = {
   roundTripMs: "number",
   lastRoundMs: "number",
   lag: "number",
+  lagMs: "number",
   catchingUp: "boolean",
   bytesReceived: "number",
   bytesSent: "number",
