@@ -18,6 +18,7 @@ import {
   type Place,
   type Pull,
   type Push,
+  shorten,
   TURN,
   type Write,
 } from "./message.ts";
@@ -249,6 +250,8 @@ export class Gossip {
     const means = { knowledge: store.history.knowledge, ask: (body: MessageBody) => this.#send([peer], body) };
     if (!resolve(message, bytes, state.bases, means)) return true;
     if ("known" in message) state.confirmed.known = message.known;
+    const lateMs = state.lateness.of(state.clockAheadMs, store.nowMs);
+    if ("writes" in message && lateMs > 0 && this.#rules.lateness) shorten(message.writes, lateMs);
     this.#dispatch(peer, state, message);
     return true;
   }

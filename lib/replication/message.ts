@@ -151,6 +151,14 @@ export type MessageBody =
 /** A message. */
 export type Message = Head & MessageBody;
 
+/** Takes from what remains of times to live in a message what the message has been late. */
+export function shorten(writes: readonly Write[], lateMs: number): void {
+  for (const write of writes) {
+    if (write.remainingMs !== undefined) write.remainingMs -= lateMs;
+    if (write.entry !== undefined) write.entry = { ...write.entry, remainingMs: write.entry.remainingMs - lateMs };
+  }
+}
+
 /** Flags that take no bytes of their own in a message, by code. */
 export const FLAG_CODES: readonly number[] = [FLAGS.bytes, FLAGS.text, FLAGS.json, FLAGS.msgpack];
 /** The code of flags that have none in `FLAG_CODES`. */

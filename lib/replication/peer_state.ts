@@ -2,6 +2,7 @@
 
 import { newPeerBases, type PeerBases } from "./bases.ts";
 import { Confirmed } from "./confirmed.ts";
+import { Lateness } from "./lateness.ts";
 import { newRoundTrips, type RoundTrips } from "./round_trips.ts";
 
 /** Why what a peer said last was refused: its clock is too far ahead, or it tells of writes that are. */
@@ -26,6 +27,8 @@ export interface PeerState {
   unanswered: number;
   /** Milliseconds by which the peer's wall clock was ahead of this node's when its last message came; below 0 if behind. */
   clockAheadMs: number;
+  /** How late its messages come. */
+  readonly lateness: Lateness;
   /** Why its last message was refused; `undefined` if it was not. */
   refusal: Refusal | undefined;
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
@@ -46,6 +49,7 @@ export function newPeerState(): PeerState {
     lastRoundMs: undefined,
     unanswered: 0,
     clockAheadMs: 0,
+    lateness: new Lateness(),
     refusal: undefined,
     isOffered: false,
     bases: newPeerBases(),

@@ -36,6 +36,8 @@ export interface Rules {
   corrections: boolean;
   /** A peer may be silent for a few round trips. */
   patience: boolean;
+  /** What a message has been late does not lengthen times to live. */
+  lateness: boolean;
 }
 
 /** All rules. */
@@ -57,4 +59,5 @@ export const ALL_RULES: Rules = {
   peerClock: true,
   corrections: true,
   patience: true,
+  lateness: true,
 };

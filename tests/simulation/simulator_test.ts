@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Counts } from "../../lib/simulation/cluster.ts";
-import { ALL_RULES, type Rules } from "../../lib/store/rules.ts";
+import type { Rules } from "../../lib/store/rules.ts";
 import { type Scenario, SCENARIOS } from "../../lib/simulation/scenarios.ts";
 import { simulate, simulateAll } from "../../lib/simulation/simulator.ts";
 
@@ -76,8 +76,11 @@ Deno.test("simulate() gives the same course of events when the seed is the same,
   }
 });
 
-/** For each rule, a scenario in which its absence does harm soon, and the harm. */
-const HARMS: Record<keyof Rules, [scenario: string, harm: RegExp]> = {
+/** Rules of which the simulator has no invariant; tests of replication show what they are for. */
+type Elsewhere = "lateness";
+
+/** For each other rule, a scenario in which its absence does harm soon, and the harm. */
+const HARMS: Record<Exclude<keyof Rules, Elsewhere>, [scenario: string, harm: RegExp]> = {
   fingerprints: ["room for all, line", /ms: lost: /],
   lastPage: ["few graves, small pages, mesh", /ms: (stale|lost): /],
   sweep: ["room for all, line", /ms: stale: /],
@@ -98,7 +101,7 @@ const HARMS: Record<keyof Rules, [scenario: string, harm: RegExp]> = {
 };
 const MOST_SEEDS = 20;
 
-for (const rule of Object.keys(ALL_RULES) as (keyof Rules)[]) {
+for (const rule of Object.keys(HARMS) as (keyof typeof HARMS)[]) {
   const [name, harm] = HARMS[rule];
   Deno.test(`simulate() finds harm within ${MOST_SEEDS} seeds when the rule "${rule}" is switched off`, () => {
     const scenario = SCENARIOS.find((scenario) => scenario.name === name);
