@@ -251,7 +251,8 @@ export class Gossip {
     if (!resolve(message, bytes, state.bases, means)) return true;
     if ("known" in message) state.confirmed.known = message.known;
     const lateMs = state.lateness.of(state.clockAheadMs, store.nowMs);
-    if ("writes" in message && lateMs > 0 && this.#rules.lateness) shorten(message.writes, lateMs);
+    state.lateMs = this.#rules.lateness ? lateMs : 0;
+    if ("writes" in message && state.lateMs > 0) shorten(message.writes, state.lateMs);
     this.#dispatch(peer, state, message);
     return true;
   }

@@ -29,6 +29,8 @@ export interface PeerState {
   clockAheadMs: number;
   /** How late its messages come. */
   readonly lateness: Lateness;
+  /** Milliseconds that the last one came late, which its times to live have been shortened by. */
+  lateMs: number;
   /** Why its last message was refused; `undefined` if it was not. */
   refusal: Refusal | undefined;
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
@@ -50,6 +52,7 @@ export function newPeerState(): PeerState {
     unanswered: 0,
     clockAheadMs: 0,
     lateness: new Lateness(),
+    lateMs: 0,
     refusal: undefined,
     isOffered: false,
     bases: newPeerBases(),

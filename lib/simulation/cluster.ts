@@ -5,7 +5,7 @@
 
 import { EntryTime } from "../base/entry_time.ts";
 import { Gossip } from "../replication/gossip.ts";
-import { MESSAGE, type Message } from "../replication/message.ts";
+import { MESSAGE, type Message, shorten } from "../replication/message.ts";
 import { readMessage } from "../replication/message_reader.ts";
 import { ALL_RULES } from "../store/rules.ts";
 import { Invariants } from "./invariants.ts";
@@ -277,9 +277,14 @@ export class Cluster {
   }
 
   #receive(to: number, link: number, bytes: Uint8Array, message: Message): void {
-    this.invariants.takes(to, message, () => {
+    const judged = "writes" in message
+      ? { ...message, writes: message.writes.map((write) => ({ ...write })) }
+      : message;
+    this.invariants.takes(to, judged, () => {
       try {
-        this.nodes[to].gossip.receive(link, bytes);
+        const { gossip } = this.nodes[to];
+        gossip.receive(link, bytes);
+        if ("writes" in judged) shorten(judged.writes, gossip.peer(link)?.lateMs ?? 0); // what was late may be over
       } catch (error) {
         this.violate(`crash: node ${to} throws: ${error}`);
       }
