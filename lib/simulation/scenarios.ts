@@ -153,7 +153,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ...SMALL_STEPS,
     pageCells: 150,
     keys: 300,
-    maxForgotten: 700,
+    maxForgotten: 500, // so that more leaves than is remembered in some of a few clusters, though few catch-ups break off
     maxGraves: 5,
     maxSize: [20, 60, 60, 200],
     restartChance: 0.04,
