@@ -153,6 +153,9 @@ export class OrmucoCacheClient implements OrmucoCache {
   /**
    * Stores a value.
    *
+   * A value that is refused, by `false` or by an error, leaves no older value under its key. After a failure of the server
+   * (a time-out, a lost connection) it is not known what is there: the new value, the older one or none.
+   *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
    * @param options The entry's own time to live.

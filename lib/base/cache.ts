@@ -30,6 +30,9 @@ export interface OrmucoCache extends AsyncDisposable {
   /**
    * Stores a value.
    *
+   * A value that is refused, by `false` or by an error, leaves no older value under its key, so that nobody goes on with one
+   * that is no longer right. Where a server failed it is not known what is there: the new value, the older one or none.
+   *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
    * @param options The entry's own time to live.

@@ -28,7 +28,7 @@ export async function withClient(args: Arguments, run: ClientRun): Promise<numbe
 async function store(client: OrmucoCacheClient, args: Arguments): Promise<number> {
   const [key, text] = args.positional;
   const bytes = text === "-" ? await readStdin() : undefined;
-  const value = args.json
+  const value = args.json && !(bytes && bytes.length > MAX_VALUE_BYTES)
     ? parseJson(bytes ? new TextDecoder().decode(bytes) : text)
     : bytes
     ? textOrBytes(bytes)
@@ -89,10 +89,8 @@ async function readStdin(): Promise<Uint8Array> {
   let bytes = 0;
   for await (const part of Deno.stdin.readable) {
     bytes += part.length;
-    if (bytes > MAX_VALUE_BYTES) {
-      throw new RangeError(`Cannot store standard input: more than ${MAX_VALUE_BYTES} bytes`);
-    }
     parts.push(part);
+    if (bytes > MAX_VALUE_BYTES) break; // the client refuses it, and removes the older value
   }
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }

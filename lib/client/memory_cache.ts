@@ -27,7 +27,9 @@ export class MemoryCache implements OrmucoCache {
   /** Stores a value. */
   async store(key: string, data: unknown, { ttlMs }: StoreValueOptions = {}): Promise<boolean> {
     if (ttlMs !== undefined) checkTtlMs(ttlMs);
-    const isStored = await this.#entries.set(memoryKey(key), checkData(data), { ttlMs });
+    const name = memoryKey(key);
+    if (data instanceof Promise) this.#entries.delete(name); // it is refused, and an older value is no longer right
+    const isStored = await this.#entries.set(name, checkData(data), { ttlMs });
     if (isStored) this.#calls.stores++;
     return isStored;
   }

@@ -68,18 +68,24 @@ export class RemoteCache implements OrmucoCache {
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkTtlMs(options.ttlMs);
     checkKey(key);
-    const value = encodeValue(checkData(data));
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {
+      const value = encodeValue(checkData(data));
       const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs);
       const isStored = await this.#ask(write, readYesNo, "store", key) ?? false;
       if (isStored) this.#calls.stores++;
       return isStored;
     } catch (error) {
+      await this.#removeOlder(key);
       if (!(error instanceof CacheError)) throw error;
       this.#failed(error, "store", key);
       return false;
     }
+  }
+
+  /** Removes the entry of a key whose new value is refused here: a miss is better than a value that is no longer right. */
+  async #removeOlder(key: string): Promise<void> {
+    await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove the older value of", key);
   }
 
   /** Returns a copy of the value of a key. */

@@ -286,8 +286,8 @@ export class MemcachedCommands {
 
   /** Removes the entry that a storage command has failed to replace, or ends the promise of one. */
   drop(key: ByteSpan): void {
-    if (this.store.has(key)) this.store.delete(key);
-    else this.promises.end(key);
+    this.store.delete(key); // also where this server has no entry: a peer may have one
+    this.promises.end(key);
   }
 
   /**

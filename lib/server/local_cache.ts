@@ -51,7 +51,7 @@ export class LocalCache implements OrmucoCache {
   }
 
   /**
-   * Stores a value.
+   * Stores a value. One that is refused, by `false` or by an error, leaves no older value under its key.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
@@ -64,10 +64,8 @@ export class LocalCache implements OrmucoCache {
    */
   async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
     const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
-    const span = this.#keyOf(key);
-    const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS);
-    const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
-    const isStored = await (value.to <= MAX_VALUE_BYTES && this.#options.store.set(span, { flags, value, ttlMs }));
+    checkKey(key);
+    const isStored = await this.#set(key, data, ttlMs);
     if (isStored) this.#calls.stores++;
     return isStored;
   }
@@ -165,8 +163,28 @@ export class LocalCache implements OrmucoCache {
   /** Has no effect, like {@linkcode LocalCache.close}; `await using` needs it. */
   async [Symbol.asyncDispose](): Promise<void> {}
 
+  /** Stores a value. One that is refused leaves no older one: a miss is better than a value that is no longer right. */
+  #set(key: string, data: unknown, ttlMs: number | undefined): boolean {
+    const { store } = this.#options;
+    try {
+      const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS);
+      const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
+      if (value.to <= MAX_VALUE_BYTES) return store.set(this.#spanOf(key), { flags, value, ttlMs });
+    } catch (error) {
+      store.delete(this.#spanOf(key));
+      throw error;
+    }
+    store.delete(this.#spanOf(key));
+    return false;
+  }
+
   #keyOf(key: string): ByteSpan {
     checkKey(key);
+    return this.#spanOf(key);
+  }
+
+  /** The bytes of a key, until the next call: a getter of a value may make one. */
+  #spanOf(key: string): ByteSpan {
     this.#key.to = utf8.encodeInto(key, this.#key.bytes).written;
     return this.#key;
   }

@@ -288,6 +288,7 @@ export class NativeHandler implements ProtocolHandler {
     const valueBytes = input.end - input.start - input.keyBytes - 12;
     if (valueBytes < 0) throw new RequestRefusal("bad-request", "a SET has 12 bytes or more after its key");
     if (valueBytes > MAX_VALUE_BYTES) {
+      store.delete(this.#key(12 + valueBytes));
       throw new RequestRefusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
     }
     const key = this.#key(12 + valueBytes);

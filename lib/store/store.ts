@@ -253,7 +253,7 @@ export class Store {
     return position === 0 ? undefined : this.#history.version(position);
   }
 
-  /** Stores an entry as the most recently used. Returns false, with no entry left, if the entry alone is over the limit. */
+  /** Stores an entry as the most recently used. Returns false if the entry alone is over the limit: then the key is deleted. */
   set(key: ByteSpan, { flags, marks = 0, value, ttlMs = this.#ttlMs, deadlineMs }: EntryInput): boolean {
     const entries = this.#entries;
     const nowMs = this.#now();
@@ -262,8 +262,7 @@ export class Store {
     const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
     const bytes = this.#entries.records.entryBytes(key.to - key.from, value.to - value.from);
     if (bytes > this.maxEntryBytes) {
-      if (isLive) this.#entomb(known, nowMs);
-      this.#listeners.tell(CAUSE.deleted, key);
+      this.delete(key); // also where this node has no entry: a peer may have one
       return false;
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;

@@ -148,15 +148,29 @@ Deno.test("server.cache counts hits, misses and stores of its own, and tells the
   assertEquals(Object.keys(whole!).sort(), Object.keys(server.stats()).sort());
 });
 
-Deno.test("server.cache stores up to 16 MiB, and what is larger not: what was there stays", async () => {
+Deno.test("server.cache stores up to 16 MiB, and what is larger not: nothing is left then", async () => {
   const { cache } = madeServer();
   const largest = new Uint8Array(MAX_VALUE_BYTES).fill(1);
   assertEquals(await cache.store("k", largest), true);
-  assertEquals(await cache.store("k", new Uint8Array(MAX_VALUE_BYTES + 1)), false);
-  assertEquals(await cache.store("k", "é".repeat(MAX_VALUE_BYTES / 2 + 1)), false);
   const found = await cache.retrieve<Uint8Array>("k");
   assert(found !== undefined && found.length === largest.length && found.every((byte) => byte === 1));
-  assertEquals((await cache.stats()).stores, 1);
+  for (const larger of [new Uint8Array(MAX_VALUE_BYTES + 1), "é".repeat(MAX_VALUE_BYTES / 2 + 1)]) {
+    assertEquals(await cache.store("k", "small"), true);
+    assertEquals([await cache.store("k", larger), await cache.has("k")], [false, false]);
+  }
+  assertEquals((await cache.stats()).stores, 3);
+});
+
+Deno.test("server.cache stores under the right key when a getter of the value uses the cache", async () => {
+  const { cache } = madeServer();
+  const value = {
+    get inner() {
+      cache.has("other");
+      return 1;
+    },
+  };
+  assertEquals([await cache.store("key", value), await cache.retrieve("key")], [true, { inner: 1 }]);
+  assertEquals(await cache.has("other"), false);
 });
 
 Deno.test("server.cache stores nothing that is over the server's limit", async () => {

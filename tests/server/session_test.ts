@@ -262,6 +262,21 @@ Deno.test("Session refuses an entry that alone exceeds the limit of bytes", () =
   assertEquals([refused.code, errorOf(refused).code, stored.code], [REPLY.refused, "too-large", REPLY.ok]);
 });
 
+Deno.test("Session leaves no older value where it refuses one that is too large, and keeps it where a request is wrong", () => {
+  for (const [maxBytes, bytes] of [[64 * 1024, 60_000], [64 * 1024 * 1024, MAX_VALUE_BYTES + 1]]) {
+    const { ask } = greeted(sessionHost({ maxBytes }));
+    const wrong = set("k", "v", uint64(0x00200000, 0));
+    const asked = ask(
+      set("k", "old"),
+      wrong,
+      frame(REQUEST.has, "k"),
+      set("k", new Uint8Array(bytes)),
+      frame(REQUEST.has, "k"),
+    );
+    assertEquals(codes(asked), [REPLY.ok, REPLY.refused, REPLY.ok, REPLY.refused, REPLY.miss]);
+  }
+});
+
 const CLOSED: [string, Uint8Array, string][] = [
   ["no HELLO first", frame(REQUEST.ping), "no-hello"],
   ["a TLS hello", new Uint8Array([0x16, 3, 1]), "unsupported-protocol"],

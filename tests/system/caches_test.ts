@@ -1,6 +1,7 @@
 /** One list of test cases for every `OrmucoCache`: what stands behind a cache makes no difference to who uses it. */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { MemoryCache } from "../../lib/client/memory_cache.ts";
 import { RemoteCache } from "../../lib/client/remote_cache.ts";
 import { until } from "../support/waiting.ts";
@@ -117,6 +118,18 @@ const CASES: Record<string, Case> = {
     await assertRejects(() => cache.store("k", Promise.resolve(1)), TypeError, "Cannot store a Promise");
     assertEquals(await cache.has("k"), false);
   },
+  "leaves no older value where it refuses a newer one, but the other entries": async (cache) => {
+    await cache.store("k", "old");
+    await cache.store("other", 1);
+    await assertRejects(() => cache.store("k", Promise.resolve(1)), TypeError, "Cannot store a Promise");
+    assertEquals([await cache.has("k"), await cache.retrieve("k"), await cache.has("other")], [false, undefined, true]);
+  },
+  "keeps the value of a key where a store is no store for its ttl or its key": async (cache) => {
+    await cache.store("k", "old");
+    await assertRejects(() => cache.store("k", "new", { ttlMs: -1 }), RangeError);
+    await assertRejects(() => cache.store("", "new"), RangeError);
+    assertEquals(await cache.retrieve("k"), "old");
+  },
   "may be closed twice": async (cache) => {
     await cache.store("k", 1);
     await cache.close();
@@ -124,6 +137,28 @@ const CASES: Record<string, Case> = {
     await cache[Symbol.asyncDispose]();
   },
 };
+
+/** What a cache that copies values refuses: by `false` or by an error. */
+const REFUSED: Record<string, unknown> = {
+  "of more than 16 MiB": new Uint8Array(MAX_VALUE_BYTES + 1),
+  "of 17 MiB of text": "x".repeat(17 * 1024 * 1024),
+  "with a function": { items: [() => {}] },
+  "that costs too much to read": Array.from({ length: 3_000_000 }, (_, i) => ({ [`k${i}`]: i })),
+};
+const COPYING = ["RemoteCache", "LocalCache", "OrmucoCacheClient with a server"];
+
+for (const kind of COPYING) {
+  for (const [what, value] of Object.entries(REFUSED)) {
+    Deno.test(`${kind} leaves no older value where it refuses one ${what}`, () =>
+      KINDS[kind](async (cache) => {
+        await cache.store("k", "old");
+        const error = await cache.store("k", value).then((isStored) => isStored, (error) => error);
+        assertEquals(error === false || error instanceof TypeError || error instanceof RangeError, true, `${error}`);
+        assertEquals([await cache.has("k"), await cache.retrieve("k")], [false, undefined]);
+        assertEquals([await cache.store("k", "new"), await cache.retrieve("k")], [true, "new"]);
+      }));
+  }
+}
 
 for (const [kind, withCache] of Object.entries(KINDS)) {
   for (const [name, use] of Object.entries(CASES)) {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
 import { VERSION } from "../../lib/base/software.ts";
 import { COMMANDS } from "../../lib/cli/command_table.ts";
@@ -44,6 +45,20 @@ Deno.test("cli store takes JSON, standard input and values that look like option
   assertEquals(await stored(["k", "007"]), "007");
   await stored(["k", "-"], { input: new Uint8Array([0xff, 0xfe]) });
   assertEquals((await cli(["retrieve", "k", "--json", ...at])).out, '"//4="\n');
+});
+
+Deno.test("cli store leaves no older value where standard input has more than 16 MiB", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  for (const json of [[], ["--json"]]) {
+    assertEquals((await cli(["store", "k", "old", ...at])).status, 0);
+    const { status, out, err } = await cli(["store", "k", "-", ...json, ...at], {
+      input: new Uint8Array(MAX_VALUE_BYTES + 1),
+    });
+    assertEquals([status, out], [4, ""]);
+    assertStringIncludes(err, 'Cannot store "k": the value has more than 16777216 bytes');
+    assertEquals((await cli(["retrieve", "k", ...at])).status, 1);
+  }
 });
 
 Deno.test("cli store --ttl lets the entry expire", async () => {

@@ -1,7 +1,7 @@
 /** Servers that are peers come to hold the same: by pushes, and by catching up. */
 
 import { assertEquals } from "@std/assert";
-import { agree, cluster, names, NO_ROUNDS, startedNode } from "../support/cluster.ts";
+import { agree, cluster, connected, names, NO_ROUNDS, startedNode } from "../support/cluster.ts";
 import { clientOf } from "../support/servers.ts";
 import { stillTime } from "../support/still_time.ts";
 import { until } from "../support/waiting.ts";
@@ -64,6 +64,26 @@ Deno.test("a store, an overwrite, a removal and a clear reach a direct peer with
     assertEquals(to.server.stats().entries, 1);
     await from.cache.clear();
     await until("the clear alone is there", () => to.server.stats().entries === 0);
+  }
+});
+
+Deno.test("a store that is refused leaves no older value on a peer, though here that has been evicted", async () => {
+  await using small = await startedNode({ maxBytes: 64 * 1024 });
+  await using large = await startedNode({ peers: [small.address] });
+  await until("they are connected", () => connected(large.server).length === 1);
+  const [{ cache, address }, { cache: other }] = [small, large];
+  await using client = clientOf(address);
+  const stores: [string, () => Promise<unknown>][] = [
+    ["client", () => client.store("k", new Uint8Array(60_000))],
+    ["cache", () => cache.store("k", new Uint8Array(60_000))],
+  ];
+  for (const [who, store] of stores) {
+    await other.store("k", "old");
+    await until("the store is there", () => cache.has("k"));
+    for (let i = 0; await cache.has("k"); i++) await cache.store(`filler:${who}:${i}`, new Uint8Array(2000));
+    assertEquals(await other.has("k"), true);
+    assertEquals(await store(), false);
+    await until("the older value is gone", async () => !await other.has("k"));
   }
 });
 
