@@ -59,8 +59,8 @@ export interface LruCacheOptions<V, K = string> {
   renewOnHit?: boolean;
   /**
    * Returns the time in milliseconds; it is called only once an entry with a time to live exists. The default clock is
-   * read once per turn of the event loop and at least every 32nd call, so an entry may outlive its time a little within
-   * one synchronous run.
+   * read once per turn of the event loop and at every 32nd call, which the caches of a process share: reading it costs more
+   * than a lookup. `() => performance.now()` is exact within a turn too.
    */
   now?: () => number;
   /**
@@ -92,8 +92,10 @@ const ENDS = 0;
 /**
  * A least-recently-used cache with expiration. Every operation takes constant time, except `clear` and iteration.
  *
- * An expired entry is never returned. It leaves when its key is next asked for, or within a bounded number of later
- * `set` calls, each of which looks at two slots; until then `size` counts it.
+ * An entry that had expired when the turn of the event loop began is never returned. One that expires within a turn, while
+ * synchronous code runs, may be returned until the turn ends or the clock has been asked 32 times, whichever is first, unless
+ * the option `now` is an exact clock. An expired entry leaves when its key is next asked for, or within a bounded number of
+ * later `set` calls, each of which looks at two slots; until then `size` counts it.
  *
  * @typeParam V Type of the values; `undefined` is a value like any other (see {@linkcode LruCache.has}).
  * @typeParam K Type of the keys, compared as `Map` does.

@@ -164,3 +164,27 @@ Deno.test("LruCache.set() outpaces growth when every entry is new and expires", 
   }
   assert(most >= 100 && most <= 300, `100 entries live at a time: held ${most}`);
 });
+
+/** Keeps this turn of the event loop busy for longer than 5 ms. */
+function work(): void {
+  for (const untilMs = performance.now() + 6; performance.now() < untilMs;);
+}
+
+Deno.test("LruCache.has() tells within one turn that an entry has expired when its clock is exact", () => {
+  const cache = new LruCache<number>({ ttlMs: 5, now: () => performance.now() });
+  cache.set("a", 1);
+  work();
+  assertEquals([cache.has("a"), cache.get("a")], [false, undefined]);
+});
+
+Deno.test("LruCache.has() tells after 32 calls that an entry has expired within a turn, and in the next turn at once", async () => {
+  const cache = new LruCache<number>({ ttlMs: 5 });
+  cache.set("a", 1);
+  cache.set("b", 1);
+  work();
+  assert(Array.from({ length: 32 }, () => cache.has("a")).includes(false));
+  cache.set("c", 1);
+  work();
+  await undefined;
+  assertEquals([cache.has("b"), cache.has("c")], [false, false]);
+});
