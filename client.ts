@@ -13,88 +13,19 @@
  * @module
  */
 
-import { type Address, parseAddress } from "./lib/base/address.ts";
 import type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
-import { checkTtlMs } from "./lib/base/checks.ts";
-import type { CacheError } from "./lib/base/errors.ts";
-import { MAX_PORT } from "./lib/base/limits.ts";
 import { clientOptions } from "./lib/base/settings.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
-import { type ClientTlsOptions, whyNoTls } from "./lib/base/tls_options.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
+import { type ClientOptions, resolveClientOptions } from "./lib/client/options.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
-import { tokenSource } from "./lib/client/token_source.ts";
 import { readEnvironment, withTls } from "./lib/platform/environment.ts";
 
 export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
-
-/** Options of {@linkcode OrmucoCacheClient}. */
-export interface ClientOptions {
-  /**
-   * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given. When a server fails,
-   * the client goes on with the next one and its entries. Without servers the client is stand-alone: it keeps values in
-   * this process's memory.
-   *
-   * @default {[]}
-   */
-  servers?: string[];
-  /**
-   * Milliseconds after which a call to a server counts as failed, from the end of the turn of the event loop in which it is
-   * made; more than 0 and below 2³⁰.
-   *
-   * @default {1000}
-   */
-  timeoutMs?: number;
-  /**
-   * Called with the reason of each failure; one that several calls share, such as a lost connection, is passed once. An
-   * error that `onError` throws is ignored. Without this option, failures are only counted in `stats()`.
-   */
-  onError?: (error: CacheError) => void;
-  /**
-   * Milliseconds until an entry that this client stores expires; 0 or `Infinity` means never.
-   *
-   * @default {the server's own setting; 3600000 stand-alone}
-   */
-  ttlMs?: number;
-  /**
-   * Entries held at most by a stand-alone client: a whole number from 1 to 16,777,215, or `Infinity`. With servers this
-   * option has no effect.
-   *
-   * @default {128}
-   */
-  maxSize?: number;
-  /**
-   * Whether a hit restarts the entry's time to live, in a stand-alone client. A server follows its own setting.
-   *
-   * @default {true}
-   */
-  renewOnHit?: boolean;
-  /**
-   * The token with which the client proves itself to servers, and servers prove themselves to it: a secret of 8 to 256 characters,
-   * or a name, a colon and a secret. It is not sent. With a token, a server that asks for none is not used.
-   *
-   * @default {none}
-   */
-  authToken?: string;
-  /**
-   * A file that holds that token alone; it is read for each connection anew.
-   *
-   * @default {none}
-   */
-  authTokenFile?: string;
-  /**
-   * How connections to servers are encrypted, but those to unix sockets: `true` believes the system's authorities. Needs
-   * Deno 2.8.1 or later.
-   *
-   * @default {undefined}
-   */
-  tls?: true | ClientTlsOptions;
-}
-
-const DEFAULT_TIMEOUT_MS = 1000;
+export type { ClientOptions } from "./lib/client/options.ts";
 
 /**
  * A cache on one or several servers, or stand-alone in this process's memory. `store` and `retrieve` are the two
@@ -131,23 +62,12 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @param options Servers, time-out and defaults. Without this argument they come from the environment and `.env`
    * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `CACHE_MAX_SIZE`,
    * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `TLS`, `TLS_CA`, `TLS_CERT`, `TLS_KEY`).
-   * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
-   * @throws {TypeError} If `servers` is not an array.
+   * @throws {RangeError} If an option or variable is not allowed, or Deno does not permit reading the variables.
+   * @throws {TypeError} If there is no option of that name, or one is no array or object that has to be.
    */
   constructor(options: ClientOptions = withTls(clientOptions(readEnvironment()))) {
-    const { maxSize, renewOnHit, onError } = options;
-    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
-    const servers = checkedServers(options.servers ?? []);
-    const token = tokenSource(options);
-    this.#cache = servers.length === 0 ? new MemoryCache({ maxSize, renewOnHit, ttlMs }) : new RemoteCache({
-      servers,
-      timeoutMs: checkedTimeoutMs(timeoutMs),
-      ttlMs,
-      tls: checkedTls(options.tls),
-      onError,
-      token,
-    });
+    const resolved = resolveClientOptions(options);
+    this.#cache = resolved.servers.length === 0 ? new MemoryCache(resolved) : new RemoteCache(resolved);
   }
 
   /**
@@ -246,34 +166,4 @@ export class OrmucoCacheClient implements OrmucoCache {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function checkedServers(servers: readonly string[]): Address[] {
-  if (!Array.isArray(servers)) throw new TypeError("Cannot create client: servers must be an array of text");
-  return servers.map((text) => {
-    const address = parseAddress(text);
-    if (address !== undefined) return address;
-    throw new RangeError(
-      `Cannot create client: servers must be "host", "host:port" (port 0 to ${MAX_PORT}), "[ipv6]:port" or "unix:/path": ` +
-        `received "${text}"`,
-    );
-  });
-}
-
-function checkedTimeoutMs(timeoutMs: number): number {
-  if (timeoutMs > 0 && timeoutMs < 2 ** 31 / 2) return timeoutMs; // timers of twice the time must fit
-  throw new RangeError(`Cannot create client: timeoutMs must be more than 0 and below 2³⁰: received ${timeoutMs}`);
-}
-
-/** Returns options for TLS. */
-function checkedTls(tls: ClientOptions["tls"]): ClientTlsOptions | undefined {
-  if (tls === undefined || tls === null) return undefined;
-  const why = whyNoTls(Deno.version.deno);
-  if (why !== undefined) throw new RangeError(`Cannot create client: ${why}`);
-  if (tls === true) return {};
-  if (typeof tls !== "object") {
-    throw new TypeError(`Cannot create client: tls must be true or an object: received ${tls}`);
-  }
-  if ((tls.cert === undefined) === (tls.key === undefined)) return { ...tls };
-  throw new RangeError("Cannot create client: tls.cert and tls.key must be given together");
 }

@@ -17,7 +17,16 @@
 
 export { MAX_ENTRIES } from "./base/limits.ts";
 
+import { checkEntryOptions, checkTtlMs } from "./base/checks.ts";
 import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
+import {
+  BOOLEAN_OPTION,
+  checkOptions,
+  FUNCTION_OPTION,
+  numberOption,
+  type OptionRules,
+  TTL_OPTION,
+} from "./base/options.ts";
 import { turnClock } from "./base/turn_clock.ts";
 
 /**
@@ -75,6 +84,20 @@ export interface LruSetOptions {
   /** Milliseconds until this entry expires, instead of the cache's `ttlMs`; 0 or `Infinity` means never. */
   ttlMs?: number;
 }
+
+const RULES: OptionRules<LruCacheOptions<unknown, unknown>> = {
+  maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
+  maxTotalSize: {
+    allowed: "a number greater than 0",
+    isType: (value) => typeof value === "number",
+    accepts: (value: number) => value > 0,
+  },
+  sizeOf: FUNCTION_OPTION,
+  ttlMs: TTL_OPTION,
+  renewOnHit: BOOLEAN_OPTION,
+  now: FUNCTION_OPTION,
+  onEvict: FUNCTION_OPTION,
+};
 
 /** The default clock. */
 const { now: processNow } = turnClock({
@@ -145,16 +168,29 @@ export class LruCache<V, K = string> {
    * Makes an empty cache. Its arrays grow with use, not with `maxSize`.
    *
    * @param options Limits, expiration and callbacks; see {@linkcode LruCacheOptions} for the defaults.
-   * @throws {RangeError} If a limit or time to live is out of range, or `maxTotalSize` comes without `sizeOf`.
+   * @throws {RangeError} If an option is not allowed, or `maxTotalSize` comes without `sizeOf`.
+   * @throws {TypeError} If there is no option of that name.
    */
   constructor(options: LruCacheOptions<V, K> = {}) {
-    this.#maxSize = checkedMaxSize(options.maxSize ?? DEFAULT_MAX_SIZE);
-    this.#maxTotalSize = checkedTotalSize(options);
-    this.#sizeOf = options.sizeOf;
-    this.#ttlMs = checkedTtlMs(options.ttlMs ?? 0);
-    this.#renewOnHit = options.renewOnHit ?? true;
-    this.#now = options.now ?? processNow;
-    this.#onEvict = options.onEvict;
+    const {
+      maxSize = DEFAULT_MAX_SIZE,
+      maxTotalSize,
+      sizeOf,
+      ttlMs = 0,
+      renewOnHit = true,
+      now = processNow,
+      onEvict,
+    } = checkOptions("create LruCache", options, RULES);
+    if (maxTotalSize !== undefined && sizeOf === undefined) {
+      throw new RangeError("Cannot create LruCache: maxTotalSize needs sizeOf");
+    }
+    this.#maxSize = Math.min(maxSize, MAX_ENTRIES);
+    this.#maxTotalSize = maxTotalSize ?? Infinity;
+    this.#sizeOf = sizeOf;
+    this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
+    this.#renewOnHit = renewOnHit;
+    this.#now = now;
+    this.#onEvict = onEvict;
     if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_CAPACITY);
   }
 
@@ -226,7 +262,8 @@ export class LruCache<V, K = string> {
    * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; the cache is unchanged then.
    */
   set(key: K, value: V, options?: LruSetOptions): boolean {
-    const ttlMs = options?.ttlMs === undefined ? this.#ttlMs : checkedTtlMs(options.ttlMs);
+    if (options !== undefined) checkEntryOptions(options);
+    const ttlMs = options?.ttlMs === undefined ? this.#ttlMs : options.ttlMs === 0 ? Infinity : options.ttlMs;
     const size = this.#sizeOf === undefined ? 0 : checkedSize(this.#sizeOf(value, key));
     if (size > this.#maxTotalSize) {
       this.delete(key);
@@ -259,7 +296,7 @@ export class LruCache<V, K = string> {
    * @throws {RangeError} If the time to live is negative or not a number.
    */
   touch(key: K, ttlMs?: number): boolean {
-    const checked = ttlMs === undefined ? undefined : checkedTtlMs(ttlMs);
+    const checked = ttlMs === undefined ? undefined : checkTtlMs(ttlMs) || Infinity;
     const slot = this.#find(key);
     if (slot === undefined) return false;
     const own = checked ?? this.#times[2 * slot + 1];
@@ -448,27 +485,6 @@ export class LruCache<V, K = string> {
     links[2 * newer + 1] = older;
     links[2 * older] = newer;
   }
-}
-
-function checkedMaxSize(maxSize: number): number {
-  if (maxSize === Infinity) return MAX_ENTRIES;
-  if (Number.isInteger(maxSize) && maxSize >= 1 && maxSize <= MAX_ENTRIES) return maxSize;
-  throw new RangeError(
-    `Cannot create LruCache: maxSize must be a whole number from 1 to ${MAX_ENTRIES}, or Infinity: received ${maxSize}`,
-  );
-}
-
-function checkedTotalSize<V, K>({ maxTotalSize, sizeOf }: LruCacheOptions<V, K>): number {
-  if (maxTotalSize === undefined) return Infinity;
-  if (sizeOf === undefined) throw new RangeError("Cannot create LruCache: maxTotalSize needs sizeOf");
-  if (maxTotalSize > 0) return maxTotalSize;
-  throw new RangeError(`Cannot create LruCache: maxTotalSize must be greater than 0: received ${maxTotalSize}`);
-}
-
-function checkedTtlMs(ttlMs: number): number {
-  if (ttlMs === 0) return Infinity;
-  if (ttlMs > 0) return ttlMs;
-  throw new RangeError(`Cannot set an entry's time to live: ttlMs must be 0 or more: received ${ttlMs}`);
 }
 
 function checkedSize(size: number): number {

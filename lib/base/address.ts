@@ -36,6 +36,11 @@ export function formatAddress(address: Address): string {
   return `${address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname}:${address.port}`;
 }
 
+/** Whether an address is one to which others can connect: port 0 is none. */
+export function isReachable(address: Address | undefined): address is Address {
+  return address !== undefined && (address.transport === "unix" || address.port > 0);
+}
+
 /** Whether only this machine can reach the address. */
 export function isLoopback(address: Address): boolean {
   return address.transport === "unix" || /^(localhost|(::ffff:)?127(\.\d+){3}|::1)$/i.test(address.hostname);

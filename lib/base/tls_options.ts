@@ -1,6 +1,17 @@
 /** How connections are encrypted, as options: whom a side believes, and who it is. It encrypts nothing. */
 
 import { parseAddress } from "./address.ts";
+import {
+  BOOLEAN_OPTION,
+  FILE_OPTION,
+  isObject,
+  listOption,
+  objectOption,
+  type OptionRule,
+  type OptionRules,
+  portOption,
+  textOption,
+} from "./options.ts";
 
 /** How a client encrypts its connections. */
 export interface ClientTlsOptions {
@@ -110,6 +121,22 @@ export interface ResolvedTls {
   readonly acme?: ResolvedAcme;
 }
 
+const PEM = textOption("text of a PEM file", (text) => text !== "", true);
+
+const CLIENT_FIELDS: OptionRules<ClientTlsOptions> = {
+  caCerts: listOption("an array of PEM texts", PEM),
+  cert: PEM,
+  key: PEM,
+  serverName: textOption("the name of a host", (text) => text !== ""),
+};
+
+/** The rule for a client's option `tls`. */
+export const CLIENT_TLS_OPTION: OptionRule = {
+  ...objectOption(CLIENT_FIELDS),
+  allowed: "true or an object",
+  isType: (value) => value === true || isObject(value),
+};
+
 const DEFAULT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory";
 const DEFAULT_FOLDER = "acme";
 const DEFAULT_CHALLENGE_ADDRESS = "0.0.0.0:80";
@@ -130,20 +157,36 @@ export function isDirectory(text: string): boolean {
   return URL.parse(text)?.protocol === "https:";
 }
 
+const TEXT = textOption("text", () => true);
+
+const ACME_FIELDS: OptionRules<ServerAcmeOptions> = {
+  host: textOption("the name of a host", isHostName),
+  email: TEXT,
+  directory: textOption("a URL with https:", isDirectory),
+  folder: textOption("the name of a folder", (text) => text !== ""),
+  listen: portOption('a port, "host:port" or "[ipv6]:port"', (text) => challengeAddress(text) !== undefined),
+};
+
+/** The rule for a server's option `tls`. */
+export const SERVER_TLS_OPTION: OptionRule = objectOption<ServerTlsOptions>({
+  certFile: FILE_OPTION,
+  keyFile: FILE_OPTION,
+  acme: objectOption(ACME_FIELDS),
+  caFile: FILE_OPTION,
+  clientCaFile: FILE_OPTION,
+  required: BOOLEAN_OPTION,
+});
+
 /**
- * Completes and checks options.
+ * Completes options that have been checked.
  *
- * @throws {RangeError} If one cannot be used.
+ * @throws {RangeError} If there is no host.
  */
 export function resolveAcme(options: ServerAcmeOptions): ResolvedAcme {
   const { host, email, directory = DEFAULT_DIRECTORY, folder = DEFAULT_FOLDER, listen = DEFAULT_CHALLENGE_ADDRESS } =
     options;
-  const refuse = (name: string, must: string, received: unknown) =>
-    new RangeError(`Cannot create server: tls.acme.${name} must be ${must}: received "${received}"`);
-  if (typeof host !== "string" || !isHostName(host)) throw refuse("host", "the name of a host", host);
-  if (!isDirectory(directory)) throw refuse("directory", "a URL with https:", directory);
-  const address = challengeAddress(String(listen));
-  if (address === undefined) throw refuse("listen", 'a port, "host:port" or "[ipv6]:port"', listen);
+  if (host === undefined) throw new RangeError("Cannot create server: tls.acme needs host");
+  const address = challengeAddress(String(listen))!;
   const name = host.toLowerCase();
   // By authority: who has tried Let's Encrypt's staging directory gets a new certificate from the real one.
   const own = `${folder}/${new URL(directory).host.replaceAll(/[^a-z0-9.-]/gi, "_")}`;

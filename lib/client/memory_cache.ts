@@ -2,7 +2,7 @@
 
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
 import { DEFAULT_TTL_MS } from "../base/limits.ts";
 import type { ClientStats } from "../base/stats.ts";
 import { LruCache } from "../lru.ts";
@@ -25,11 +25,11 @@ export class MemoryCache implements OrmucoCache {
   }
 
   /** Stores a value. */
-  async store(key: string, data: unknown, { ttlMs }: StoreValueOptions = {}): Promise<boolean> {
-    if (ttlMs !== undefined) checkTtlMs(ttlMs);
+  async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
+    checkEntryOptions(options);
     const name = memoryKey(key);
     if (data instanceof Promise) this.#entries.delete(name); // it is refused, and an older value is no longer right
-    const isStored = await this.#entries.set(name, checkData(data), { ttlMs });
+    const isStored = await this.#entries.set(name, checkData(data), options);
     if (isStored) this.#calls.stores++;
     return isStored;
   }

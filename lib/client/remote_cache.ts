@@ -3,7 +3,7 @@
 import type { Address } from "../base/address.ts";
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -65,8 +65,9 @@ export class RemoteCache implements OrmucoCache {
   }
 
   /** Stores a copy of a value. */
-  async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
-    const ttlMs = options.ttlMs === undefined ? this.#ttlMs : checkTtlMs(options.ttlMs);
+  async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
+    checkEntryOptions(options);
+    const { ttlMs = this.#ttlMs } = options ?? {};
     checkKey(key);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {

@@ -21,7 +21,7 @@ export function tokenSource(options: { authToken?: string; authTokenFile?: strin
   }
   if (authTokenFile !== undefined) return () => readToken(authTokenFile);
   if (authToken === undefined) return undefined;
-  const token = parseToken(String(authToken));
+  const token = parseToken(authToken);
   if (token === undefined) throw new RangeError(`Cannot create client: authToken must be ${RULE}`);
   return () => token;
 }

@@ -1,6 +1,7 @@
 /** Where a server's credentials come from, and what is wrong with the choice. It reads no file, and shows no secret in an error. */
 
 import { NAME_RULE, parseToken, SECRET_RULE, type Token } from "../base/token.ts";
+import { BOOLEAN_OPTION, FILE_OPTION, type OptionRules, textOption } from "../base/options.ts";
 import { TOKEN_ROLES } from "../base/roles.ts";
 import { type CredentialLine, readAuthFile } from "./auth_file.ts";
 
@@ -45,6 +46,18 @@ export interface CredentialOptions {
    */
   insecure?: boolean;
 }
+
+const TOKEN_OPTION = textOption("text", () => true, true);
+
+/** The rules for these options; what a token is, `credentialSources` checks. */
+export const CREDENTIAL_RULES: OptionRules<CredentialOptions> = {
+  authToken: TOKEN_OPTION,
+  authTokenFile: FILE_OPTION,
+  authFile: FILE_OPTION,
+  peerToken: TOKEN_OPTION,
+  peerTokenFile: FILE_OPTION,
+  insecure: BOOLEAN_OPTION,
+};
 
 /** One place that credentials come from. */
 export interface CredentialSource {

@@ -11,7 +11,7 @@ import { MISS } from "../wire/calls.ts";
 import { SERVER_CACHE_UNITS } from "../wire/decoding_budget.ts";
 import { decodePart, decodingUnits, encodeValue } from "../wire/values.ts";
 import { ProtocolError } from "../base/errors.ts";
-import { checkData, checkKey, checkTtlMs } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
@@ -62,10 +62,10 @@ export class LocalCache implements OrmucoCache {
    * @throws {RangeError} If the key or the time to live is out of range, or the value is nested deeper than 256 levels,
    * has too many parts, or would take more than 100 ms to read.
    */
-  async store(key: string, data: unknown, options: StoreValueOptions = {}): Promise<boolean> {
-    const ttlMs = options.ttlMs === undefined ? undefined : checkTtlMs(options.ttlMs);
+  async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
+    checkEntryOptions(options);
     checkKey(key);
-    const isStored = await this.#set(key, data, ttlMs);
+    const isStored = await this.#set(key, data, options?.ttlMs);
     if (isStored) this.#calls.stores++;
     return isStored;
   }

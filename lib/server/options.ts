@@ -1,9 +1,6 @@
-/**
- * A server's options: their defaults and their checks. An option out of range throws a `RangeError` that names it, the
- * allowed values and the value received.
- */
+/** A server's options: their defaults and their checks. */
 
-import { type Address, DEFAULT_PORT, parseAddress } from "../base/address.ts";
+import { type Address, DEFAULT_PORT, isReachable, parseAddress } from "../base/address.ts";
 import {
   DEFAULT_MAX_SIZE,
   DEFAULT_TTL_MS,
@@ -16,9 +13,31 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
-import { resolveAcme, type ResolvedTls, type ServerTlsOptions, whyNoTls } from "../base/tls_options.ts";
+import {
+  BOOLEAN_OPTION,
+  checkOptions,
+  FUNCTION_OPTION,
+  listOption,
+  numberOption,
+  type OptionRules,
+  portOption,
+  textOption,
+  TTL_OPTION,
+} from "../base/options.ts";
+import {
+  resolveAcme,
+  type ResolvedTls,
+  SERVER_TLS_OPTION,
+  type ServerTlsOptions,
+  whyNoTls,
+} from "../base/tls_options.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
-import { type CredentialOptions, type CredentialSource, credentialSources } from "./credential_sources.ts";
+import {
+  CREDENTIAL_RULES,
+  type CredentialOptions,
+  type CredentialSource,
+  credentialSources,
+} from "./credential_sources.ts";
 import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
@@ -164,56 +183,62 @@ export interface ResolvedServerOptions {
   readonly log: (line: string) => void;
 }
 
+const RULES: OptionRules<ServerOptions> = {
+  listen: portOption(
+    `a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
+    (text) => listenAddress(text) !== undefined,
+  ),
+  peers: listOption("an array of text", textOption('"host", "host:port" or "[ipv6]:port"', isPeer)),
+  maxSize: numberOption({ least: 1, isWhole: true, orInfinity: true }),
+  maxBytes: numberOption({ least: MIN_STORE_BYTES, most: MAX_STORE_BYTES }),
+  maxForgotten: numberOption({ least: 0, most: MAX_FORGOTTEN, isWhole: true }),
+  ttlMs: TTL_OPTION,
+  renewOnHit: BOOLEAN_OPTION,
+  gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
+  maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
+  maxConnectionsPerAddress: numberOption({ least: 1, isWhole: true, orInfinity: true }),
+  maxBuffers: numberOption({ least: MIN_BUFFERS }),
+  idleTimeoutMs: numberOption({ least: LEAST_IDLE_TIMEOUT_MS }),
+  maxItemBytes: numberOption({ least: MIN_ITEM_BYTES, most: MAX_ITEM_BYTES }),
+  tls: SERVER_TLS_OPTION,
+  log: FUNCTION_OPTION,
+  ...CREDENTIAL_RULES,
+};
+
 /**
  * Completes and checks a server's options.
  *
  * @param memoryBytes Memory that this process may use, if that is known.
- * @throws {RangeError} If an option is out of range.
+ * @throws {RangeError} If an option is not allowed.
+ * @throws {TypeError} If there is no option of that name.
  */
-export function resolveServerOptions(
-  options: ServerOptions,
-  memoryBytes: number | undefined = options.maxBytes === undefined ? machineMemory() : undefined,
-): ResolvedServerOptions {
-  // A null from JavaScript stands for the default too.
-  const gossipIntervalMs = options.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS;
-  const maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
-  const maxConnectionsPerAddress = options.maxConnectionsPerAddress ?? Infinity;
-  const maxBuffers = options.maxBuffers ?? DEFAULT_MAX_BUFFERS;
-  const idleTimeoutMs = options.idleTimeoutMs ?? Infinity;
-  const maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
-  const log = options.log ?? console.log;
-  const { maxBytes } = options;
-  const limitBytes = maxBytes ?? defaultLimit(memoryBytes);
-  const maxForgotten = options.maxForgotten ?? mostFingerprints(limitBytes);
-  const listen = checkedListen(options.listen ?? DEFAULT_PORT);
-  const peers = (options.peers ?? []).map(checkedPeer);
-  checkAtLeast("gossipIntervalMs", gossipIntervalMs, LEAST_GOSSIP_INTERVAL_MS, MAX_TIMER_MS);
-  if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
+export function resolveServerOptions(options: ServerOptions, memoryBytes?: number): ResolvedServerOptions {
+  const checked = checkOptions("create server", options, RULES);
+  const { maxBytes, log = console.log } = checked;
+  const memory = maxBytes === undefined ? memoryBytes ?? machineMemory() : undefined;
+  const limitBytes = maxBytes ?? defaultLimit(memory);
+  const maxForgotten = checked.maxForgotten ?? mostFingerprints(limitBytes);
   checkForgotten(maxForgotten, limitBytes);
-  checkAtLeast("maxConnections", maxConnections, 1);
-  checkAtLeast("maxConnectionsPerAddress", maxConnectionsPerAddress, 1);
-  checkAtLeast("maxBuffers", maxBuffers, MIN_BUFFERS);
-  checkAtLeast("idleTimeoutMs", idleTimeoutMs, LEAST_IDLE_TIMEOUT_MS);
-  checkAtLeast("maxItemBytes", maxItemBytes, MIN_ITEM_BYTES, MAX_ITEM_BYTES);
+  const peers = (checked.peers ?? []).map((peer) => parseAddress(peer)!);
   return {
-    listen,
+    listen: listenAddress(String(checked.listen ?? DEFAULT_PORT))!,
     peers,
-    maxSize: options.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
+    maxSize: checked.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
     maxBytes,
     limitBytes,
-    isGuess: maxBytes === undefined && memoryBytes === undefined,
+    isGuess: maxBytes === undefined && memory === undefined,
     maxForgotten,
-    ttlMs: options.ttlMs ?? DEFAULT_TTL_MS,
-    renewOnHit: options.renewOnHit ?? true,
-    gossipIntervalMs,
-    maxConnections,
-    maxConnectionsPerAddress,
-    maxBuffers,
-    idleTimeoutMs,
-    maxItemBytes,
-    credentials: credentialSources(options, peers.length > 0),
-    insecure: options.insecure ?? false,
-    tls: options.tls === undefined ? undefined : checkedTls(options.tls),
+    ttlMs: checked.ttlMs ?? DEFAULT_TTL_MS,
+    renewOnHit: checked.renewOnHit ?? true,
+    gossipIntervalMs: checked.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS,
+    maxConnections: checked.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    maxConnectionsPerAddress: checked.maxConnectionsPerAddress ?? Infinity,
+    maxBuffers: checked.maxBuffers ?? DEFAULT_MAX_BUFFERS,
+    idleTimeoutMs: checked.idleTimeoutMs ?? Infinity,
+    maxItemBytes: checked.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES,
+    credentials: credentialSources(checked, peers.length > 0),
+    insecure: checked.insecure ?? false,
+    tls: checked.tls && resolveTls(checked.tls),
     log: (line) => sayTo(log, line),
   };
 }
@@ -232,26 +257,18 @@ function sayTo(log: (line: string) => void, line: string): void {
   }
 }
 
-/** Returns the address to listen on. */
-function checkedListen(listen: string | number): Address {
-  const isNone = typeof listen === "number" && !Number.isInteger(listen);
-  const address = isNone ? undefined : parseAddress(String(listen), { hostname: "127.0.0.1" });
-  if (address !== undefined) return address;
-  throw new RangeError(
-    `Cannot create server: listen must be a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path": ` +
-      `received "${listen}"`,
-  );
+/** The address to listen on. */
+function listenAddress(text: string): Address | undefined {
+  return parseAddress(text, { hostname: "127.0.0.1" });
 }
 
-/** Returns the address of a peer. */
-function checkedPeer(peer: string): Address {
-  const address = parseAddress(peer);
-  if (address?.transport === "tcp" && address.port > 0) return address;
-  throw new RangeError(`Cannot create server: peers must be "host", "host:port" or "[ipv6]:port": received "${peer}"`);
+function isPeer(text: string): boolean {
+  const address = parseAddress(text);
+  return isReachable(address) && address.transport === "tcp";
 }
 
 /** Returns options for TLS. */
-function checkedTls({ certFile, keyFile, acme, ...others }: ServerTlsOptions): ResolvedTls {
+function resolveTls({ certFile, keyFile, acme, ...others }: ServerTlsOptions): ResolvedTls {
   const why = whyNoTls(Deno.version.deno);
   if (why !== undefined) throw new RangeError(`Cannot create server: ${why}`);
   if (acme !== undefined) {
@@ -261,28 +278,16 @@ function checkedTls({ certFile, keyFile, acme, ...others }: ServerTlsOptions): R
     const resolved = resolveAcme(acme);
     return { ...others, acme: resolved, certFile: resolved.file, keyFile: resolved.file };
   }
-  return { ...others, certFile: checkedFile("certFile", certFile), keyFile: checkedFile("keyFile", keyFile) };
+  if (certFile !== undefined && keyFile !== undefined) return { ...others, certFile, keyFile };
+  throw new RangeError(`Cannot create server: tls needs ${certFile === undefined ? "certFile" : "keyFile"}, or acme`);
 }
 
-function checkedFile(name: string, file: string | undefined): string {
-  if (typeof file === "string" && file !== "") return file;
-  throw new RangeError(`Cannot create server: tls.${name} must be the name of a file: received "${file}"`);
-}
-
-/** Throws a `RangeError` if `maxForgotten` is out of range, or its fingerprints would leave too little of `maxBytes` for entries. */
+/** Throws a `RangeError` if the fingerprints of `maxForgotten` would leave too little of `maxBytes` for entries. */
 function checkForgotten(maxForgotten: number, maxBytes: number): void {
-  checkAtLeast("maxForgotten", maxForgotten, 0, MAX_FORGOTTEN);
   const bytes = fingerprintBytes(maxForgotten);
   if (bytes <= MOST_FINGERPRINTS_SHARE * maxBytes) return;
   throw new RangeError(
     `Cannot create server: the fingerprints of maxForgotten (${maxForgotten}) must take ` +
       `${100 * MOST_FINGERPRINTS_SHARE} % of maxBytes (${maxBytes}) at most: they would take ${bytes} bytes`,
   );
-}
-
-/** Throws a `RangeError` if an option is not from `least` to `most`. */
-function checkAtLeast(option: string, value: number, least: number, most = Infinity): void {
-  if (value >= least && value <= most) return;
-  const allowed = most === Infinity ? `${least} or more` : `${least} to ${most}`;
-  throw new RangeError(`Cannot create server: ${option} must be ${allowed}: received ${value}`);
 }

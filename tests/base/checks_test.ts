@@ -64,7 +64,6 @@ Deno.test("checkTtlMs() throws a RangeError that shows what it received when tha
   for (const ttlMs of [-1, -Number.MIN_VALUE, NaN, -Infinity, MAX_TTL_MS + 1, 1e300]) {
     assertThrows(() => checkTtlMs(ttlMs), RangeError, `0 to ${MAX_TTL_MS}, or Infinity: received ${ttlMs}`);
   }
-  for (const ttlMs of ["5", undefined, null, {}, true]) {
-    assertThrows(() => checkTtlMs(ttlMs as number), RangeError, `received ${ttlMs}`);
-  }
+  const others: [unknown, string][] = [["5", '"5"'], [undefined, "undefined"], [null, "null"], [{}, "an object"]];
+  for (const [ttlMs, shown] of others) assertThrows(() => checkTtlMs(ttlMs as number), RangeError, `received ${shown}`);
 });

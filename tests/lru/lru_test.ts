@@ -29,15 +29,15 @@ Deno.test("LruCache() throws when an option is out of range", () => {
     ...[0, -1, 1.5, NaN, -Infinity, 2 ** 24].map((
       n,
     ): [LruCacheOptions<number>, string] => [{ maxSize: n }, maxSize(n)]),
-    [{ maxSize: "9" as unknown as number }, maxSize("9")],
+    [{ maxSize: "9" as unknown as number }, maxSize('"9"')],
     [{ maxTotalSize: 9 }, "Cannot create LruCache: maxTotalSize needs sizeOf"],
     ...[0, -1, NaN].map((n): [LruCacheOptions<number>, string] => [
       { maxTotalSize: n, sizeOf },
-      `Cannot create LruCache: maxTotalSize must be greater than 0: received ${n}`,
+      `Cannot create LruCache: maxTotalSize must be a number greater than 0: received ${n}`,
     ]),
     ...[-1, NaN, -Infinity].map((n): [LruCacheOptions<number>, string] => [
       { ttlMs: n },
-      `Cannot set an entry's time to live: ttlMs must be 0 or more: received ${n}`,
+      `Cannot create LruCache: ttlMs must be 0 to 9007199254740991, or Infinity: received ${n}`,
     ]),
   ];
   for (const [options, message] of cases) {
@@ -142,7 +142,7 @@ Deno.test("LruCache.set() throws and changes nothing when the time to live or th
   cache.set("a", 1);
   cache.set("b", 2);
   for (const ttlMs of [-1, NaN, -Infinity]) {
-    const message = `Cannot set an entry's time to live: ttlMs must be 0 or more: received ${ttlMs}`;
+    const message = `Cannot use ttlMs: it must be 0 to 9007199254740991, or Infinity: received ${ttlMs}`;
     assertStrictEquals(assertThrows(() => cache.set("a", 9, { ttlMs }), RangeError).message, message);
     assertStrictEquals(assertThrows(() => cache.touch("a", ttlMs), RangeError).message, message);
   }

@@ -6,7 +6,7 @@ import { MemoryCache } from "../../lib/client/memory_cache.ts";
 import { RemoteCache } from "../../lib/client/remote_cache.ts";
 import { until } from "../support/waiting.ts";
 import { parseAddress } from "../../lib/base/address.ts";
-import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer } from "../../mod.ts";
+import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer, type StoreValueOptions } from "../../mod.ts";
 
 /** What a case is given: a cache without entries, that holds 100. */
 type Case = (cache: OrmucoCache) => Promise<void>;
@@ -117,6 +117,19 @@ const CASES: Record<string, Case> = {
     }
     await assertRejects(() => cache.store("k", Promise.resolve(1)), TypeError, "Cannot store a Promise");
     assertEquals(await cache.has("k"), false);
+  },
+  "rejects options of a store that are none, naming them": async (cache) => {
+    const cases: [unknown, string][] = [
+      [{ ttl: 60 }, "Cannot store: unknown option ttl: did you mean ttlMs?"],
+      [{ ttlMs: 60, expiry: 5 }, "unknown option expiry: there are ttlMs"],
+      [60_000, "options must be an object: received 60000"],
+      ["60000", 'options must be an object: received "60000"'],
+    ];
+    for (const [options, words] of cases) {
+      await assertRejects(() => cache.store("k", 1, options as StoreValueOptions), TypeError, words);
+    }
+    assertEquals(await cache.has("k"), false);
+    assertEquals(await cache.store("k", 1, null as unknown as StoreValueOptions), true);
   },
   "leaves no older value where it refuses a newer one, but the other entries": async (cache) => {
     await cache.store("k", "old");

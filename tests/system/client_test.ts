@@ -95,7 +95,7 @@ Deno.test("OrmucoCacheClient refuses options out of range, naming them", () => {
   for (
     const [options, words] of [
       [{ servers: ["a b"] }, 'servers must be "host"'],
-      [{ servers: ["a:70000"] }, "port 0 to 65535"],
+      [{ servers: ["a:70000"] }, "port 1 to 65535"],
       [{ servers: ["11142"] }, 'received "11142"'],
       [{ servers: ["a"], timeoutMs: 0 }, "timeoutMs must be"],
       [{ servers: ["a"], timeoutMs: 2 ** 31 }, "timeoutMs must be"],

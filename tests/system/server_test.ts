@@ -47,11 +47,11 @@ Deno.test("OrmucoCacheServer refuses options out of range, naming them", () => {
   for (
     const [options, words] of [
       [{ listen: "nowhere:99999" }, 'listen must be a port (0 to 65535), "host:port"'],
-      [{ listen: -1 }, 'received "-1"'],
+      [{ listen: -1 }, "received -1"],
       [{ peers: ["a b"] }, 'received "a b"'],
       [{ peers: ["unix:/x"] }, "peers must be"],
       [{ maxSize: 0 }, "maxSize must be"],
-      [{ listen: 1.5 }, 'received "1.5"'],
+      [{ listen: 1.5 }, "received 1.5"],
       [{ maxBytes: 65_535 }, "maxBytes must be 65536 to 17179869184: received 65535"],
       [{ maxBytes: 2 ** 34 + 1 }, "maxBytes must be 65536 to 17179869184"],
       [{ ttlMs: -1 }, "ttlMs must be"],

@@ -1,0 +1,163 @@
+/** A client's options: their defaults and their checks. */
+
+import { type Address, isReachable, parseAddress } from "../base/address.ts";
+import type { CacheError } from "../base/errors.ts";
+import { MAX_ENTRIES, MAX_PORT } from "../base/limits.ts";
+import {
+  BOOLEAN_OPTION,
+  checkOptions,
+  FILE_OPTION,
+  FUNCTION_OPTION,
+  listOption,
+  numberOption,
+  type OptionRules,
+  textOption,
+  TTL_OPTION,
+} from "../base/options.ts";
+import { CLIENT_TLS_OPTION, type ClientTlsOptions, whyNoTls } from "../base/tls_options.ts";
+import { type TokenSource, tokenSource } from "./token_source.ts";
+import { warnOnce } from "./warnings.ts";
+
+/** Options of {@linkcode OrmucoCacheClient}. */
+export interface ClientOptions {
+  /**
+   * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given, and not 0. When a server fails,
+   * the client goes on with the next one and its entries. Without servers the client is stand-alone: it keeps values in
+   * this process's memory.
+   *
+   * @default {[]}
+   */
+  servers?: string[];
+  /**
+   * Milliseconds after which a call to a server counts as failed, from the end of the turn of the event loop in which it is
+   * made; more than 0 and below 2³⁰.
+   *
+   * @default {1000}
+   */
+  timeoutMs?: number;
+  /**
+   * Called with the reason of each failure; one that several calls share, such as a lost connection, is passed once. An
+   * error that `onError` throws is ignored. Without this option, failures are only counted in `stats()`.
+   */
+  onError?: (error: CacheError) => void;
+  /**
+   * Milliseconds until an entry that this client stores expires; 0 or `Infinity` means never.
+   *
+   * @default {the server's own setting; 3600000 stand-alone}
+   */
+  ttlMs?: number;
+  /**
+   * Entries held at most by a stand-alone client: a whole number from 1 to 16,777,215, or `Infinity`. With servers this
+   * option has no effect, which a warning says.
+   *
+   * @default {128}
+   */
+  maxSize?: number;
+  /**
+   * Whether a hit restarts the entry's time to live, in a stand-alone client. A server follows its own setting: with
+   * servers this option has no effect, which a warning says.
+   *
+   * @default {true}
+   */
+  renewOnHit?: boolean;
+  /**
+   * The token with which the client proves itself to servers, and servers prove themselves to it: a secret of 8 to 256 characters,
+   * or a name, a colon and a secret. It is not sent. With a token, a server that asks for none is not used.
+   *
+   * @default {none}
+   */
+  authToken?: string;
+  /**
+   * A file that holds that token alone; it is read for each connection anew.
+   *
+   * @default {none}
+   */
+  authTokenFile?: string;
+  /**
+   * How connections to servers are encrypted, but those to unix sockets: `true` believes the system's authorities. Needs
+   * Deno 2.8.1 or later.
+   *
+   * @default {undefined}
+   */
+  tls?: true | ClientTlsOptions;
+}
+
+const DEFAULT_TIMEOUT_MS = 1000;
+
+const RULES: OptionRules<ClientOptions> = {
+  servers: listOption(
+    "an array of text",
+    textOption(
+      `"host", "host:port" (port 1 to ${MAX_PORT}), "[ipv6]:port" or "unix:/path"`,
+      (text) => isReachable(parseAddress(text)),
+    ),
+  ),
+  timeoutMs: {
+    allowed: "more than 0 and below 2³⁰",
+    isType: (value) => typeof value === "number",
+    accepts: (value: number) => value > 0 && value < 2 ** 31 / 2, // timers of twice the time must fit
+  },
+  onError: FUNCTION_OPTION,
+  ttlMs: TTL_OPTION,
+  maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
+  renewOnHit: BOOLEAN_OPTION,
+  authToken: textOption("text", () => true, true), // what a token is, `tokenSource` checks
+  authTokenFile: FILE_OPTION,
+  tls: CLIENT_TLS_OPTION,
+};
+
+/** Options that have an effect only in a client without servers, and those that have one only with servers. */
+const ALONE = ["maxSize", "renewOnHit"] as const;
+const WITH_SERVERS = ["authToken", "authTokenFile", "tls"] as const;
+
+/** Options of a client, complete and checked. */
+export interface ResolvedClientOptions {
+  readonly servers: readonly Address[];
+  readonly timeoutMs: number;
+  readonly onError: ((error: CacheError) => void) | undefined;
+  readonly ttlMs: number | undefined;
+  readonly maxSize: number | undefined;
+  readonly renewOnHit: boolean | undefined;
+  readonly token: TokenSource | undefined;
+  readonly tls: ClientTlsOptions | undefined;
+}
+
+/**
+ * Completes and checks a client's options; those that have no effect beside the others are warned of once.
+ *
+ * @throws {RangeError} If an option is not allowed.
+ * @throws {TypeError} If there is no option of that name.
+ */
+export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
+  const checked = checkOptions("create client", options, RULES);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, onError, ttlMs, maxSize, renewOnHit } = checked;
+  const servers = (checked.servers ?? []).map((text) => parseAddress(text)!);
+  const isAlone = servers.length === 0;
+  const inVain = (isAlone ? WITH_SERVERS : ALONE).filter((name) => checked[name] !== undefined);
+  if (inVain.length > 0) {
+    const where = isAlone
+      ? "in a client without servers"
+      : "in a client with servers, which have settings of their own";
+    warnOnce(`OrmucoCacheClient: ${inVain.join(" and ")} ${inVain.length === 1 ? "has" : "have"} no effect ${where}`);
+  }
+  return {
+    servers,
+    timeoutMs,
+    onError,
+    ttlMs,
+    maxSize,
+    renewOnHit,
+    token: tokenSource(checked),
+    tls: tlsOf(checked.tls),
+  };
+}
+
+/** Returns options for TLS. */
+function tlsOf(tls: ClientOptions["tls"]): ClientTlsOptions | undefined {
+  if (tls === undefined) return undefined;
+  const why = whyNoTls(Deno.version.deno);
+  if (why !== undefined) throw new RangeError(`Cannot create client: ${why}`);
+  if (tls === true) return {};
+  if ((tls.cert === undefined) === (tls.key === undefined)) return tls;
+  throw new RangeError("Cannot create client: tls.cert and tls.key must be given together");
+}

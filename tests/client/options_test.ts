@@ -1,0 +1,59 @@
+/** Checks of a client's options, and what is said of options that have no effect. */
+
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { type ClientOptions, resolveClientOptions } from "../../lib/client/options.ts";
+import { warned } from "../support/warned.ts";
+
+const SERVERS = { servers: ["a"] };
+
+const WRONG: [unknown, string][] = [
+  [{ ttlMs: "60000" }, 'ttlMs must be 0 to 9007199254740991, or Infinity: received "60000"'],
+  [{ maxSize: "9" }, 'maxSize must be a whole number from 1 to 16777215, or Infinity: received "9"'],
+  [{ renewOnHit: "false" }, 'renewOnHit must be true or false: received "false"'],
+  [{ timeoutMs: "1000" }, 'timeoutMs must be more than 0 and below 2³⁰: received "1000"'],
+  [{ onError: console }, "onError must be a function: received an object"],
+  [{ servers: "a" }, 'servers must be an array of text: received "a"'],
+  [{ servers: ["a", "b:0"] }, '"host:port" (port 1 to 65535), "[ipv6]:port" or "unix:/path": received "b:0"'],
+  [{ servers: [undefined] }, "received undefined"],
+  [{ server: "a" }, "unknown option server: did you mean servers?"],
+  [{ timeout: 5 }, "unknown option timeout: did you mean timeoutMs?"],
+  [{ ...SERVERS, tls: "yes" }, 'tls must be true or an object: received "yes"'],
+  [{ ...SERVERS, tls: { ca: "x" } }, "unknown option tls.ca: did you mean tls.caCerts?"],
+  [{ ...SERVERS, tls: { caCerts: "x" } }, "tls.caCerts must be an array of PEM texts"],
+  [{ ...SERVERS, authTokenFile: 5 }, "authTokenFile must be the name of a file: received 5"],
+];
+
+for (const [options, words] of WRONG) {
+  Deno.test(`resolveClientOptions() says ${words}`, () => {
+    const error = assertThrows(() => resolveClientOptions(options as ClientOptions));
+    assert(error instanceof RangeError || error instanceof TypeError);
+    assertStringIncludes(error.message, words);
+  });
+}
+
+Deno.test("resolveClientOptions() shows no secret in an error", () => {
+  for (
+    const options of [{ authToken: "se cret" }, { tls: { cert: "x", key: 12345 } }, { tls: { cert: "x", key: "" } }]
+  ) {
+    const { message } = assertThrows(
+      () => resolveClientOptions({ ...SERVERS, ...options } as ClientOptions),
+      RangeError,
+    );
+    assert(/(authToken|tls\.key) must be [^"]*("secret"[^"]*"name:secret"[^"]*)?$/.test(message), message);
+  }
+});
+
+Deno.test("resolveClientOptions() warns once of options that have no effect beside the others", () => {
+  const lines = warned(() => {
+    for (let i = 0; i < 3; i++) {
+      resolveClientOptions({ ...SERVERS, maxSize: 5, renewOnHit: false, timeoutMs: 5 });
+      resolveClientOptions({ authToken: "a:12345678", timeoutMs: 5, onError: () => {} });
+      resolveClientOptions({ maxSize: 5, renewOnHit: true });
+      resolveClientOptions({ ...SERVERS, authToken: "a:12345678" });
+    }
+  });
+  assertEquals(lines, [
+    "OrmucoCacheClient: maxSize and renewOnHit have no effect in a client with servers, which have settings of their own",
+    "OrmucoCacheClient: authToken has no effect in a client without servers",
+  ]);
+});
