@@ -10,13 +10,14 @@
  * @module
  */
 
+import { CacheError } from "./lib/base/errors.ts";
 import { serverOptions } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
 import { type Command, commandHelp, COMMANDS, GENERAL_HELP } from "./lib/cli/command_table.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
-import { EXIT, logError, say } from "./lib/cli/output.ts";
+import { EXIT, logError, report, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
 
 /**
@@ -40,6 +41,7 @@ export async function main(args: string[]): Promise<number> {
     return await run(command, readArguments(command, rest));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // the reader of our output has closed it
+    if (error instanceof CacheError) return report(error); // a permission that lacks
     if (!(error instanceof UsageError || error instanceof RangeError || error instanceof TypeError)) {
       logError(error);
       return EXIT.internal;

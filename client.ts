@@ -34,7 +34,8 @@ export type { ClientOptions } from "./lib/client/options.ts";
  * A stand-alone client keeps the values themselves, of any kind but promises. A client with servers sends copies: of
  * primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs, errors, array
  * buffers and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
- * time-out. No call waits longer, and a call rejects only on misuse: a bad key, ttl or value.
+ * time-out. No call waits longer, and a call rejects only on misuse (a bad key, ttl or value) and if Deno's permissions do not
+ * allow this process to reach a server (a `CacheError`).
  *
  * A connection with no call under way does not keep the process alive.
  *
@@ -55,6 +56,7 @@ export type { ClientOptions } from "./lib/client/options.ts";
  */
 export class OrmucoCacheClient implements OrmucoCache {
   readonly #cache: OrmucoCache;
+  readonly #remote: RemoteCache | undefined;
 
   /**
    * Makes a client; it connects with its first call.
@@ -67,7 +69,19 @@ export class OrmucoCacheClient implements OrmucoCache {
    */
   constructor(options: ClientOptions = withTls(clientOptions(readEnvironment()))) {
     const resolved = resolveClientOptions(options);
-    this.#cache = resolved.servers.length === 0 ? new MemoryCache(resolved) : new RemoteCache(resolved);
+    this.#remote = resolved.servers.length === 0 ? undefined : new RemoteCache(resolved);
+    this.#cache = this.#remote ?? new MemoryCache(resolved);
+  }
+
+  /**
+   * Asks a server whether it is there: call it at the start of a program, so that a wrong address is not a miss for ever.
+   * A stand-alone client has nobody to ask.
+   *
+   * @throws {CacheError} If no server can be used; the message says why, and what answers instead, as in "no greeting within
+   * 1000 ms: is an Ormuco Cache server there?; what answers at 127.0.0.1:80 speaks HTTP".
+   */
+  async ping(): Promise<void> {
+    await this.#remote?.ping();
   }
 
   /**

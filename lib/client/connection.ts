@@ -13,7 +13,7 @@ import { AbandonedError, attemptInTurn } from "./connecting.ts";
 import { type Call, Pipeline, type Turn } from "./pipeline.ts";
 import { Slices } from "../platform/slices.ts";
 import type { TokenSource } from "./token_source.ts";
-import { connect } from "../platform/connect.ts";
+import { connect, isDenied } from "../platform/connect.ts";
 import { closeQuietly, type Socket } from "../platform/socket.ts";
 
 /** Options of {@linkcode ClientConnection}. */
@@ -149,7 +149,8 @@ export class ClientConnection {
       try {
         return await attemptInTurn(this.#attempts + formatAddress(this.#address), () => this.#open(pipeline));
       } catch (error) {
-        if (left === 0 || this.#pipeline !== pipeline || error instanceof AbandonedError) throw error;
+        const isOver = left === 0 || this.#pipeline !== pipeline || error instanceof AbandonedError;
+        if (isOver || isDenied(error)) throw error; // a permission that lacks is not hidden by another server
         this.#options.onError(this.#describe(error));
         this.#server = (this.#server + 1) % this.#options.servers.length;
         this.#failures++;
@@ -171,8 +172,8 @@ export class ClientConnection {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       const onLate = () => {
-        const what = socket === undefined ? "connection" : "greeting";
-        reject(new CacheError("timeout", `no ${what} within ${limitMs} ms`));
+        const what = socket === undefined ? `no connection within ${limitMs} ms` : noGreeting(limitMs);
+        reject(new CacheError("timeout", what));
       };
       timer = setTimeout(() => timer = setTimeout(onLate, 1), limitMs); // after a pause of this process, what has come is read first
     });
@@ -297,9 +298,14 @@ export class ClientConnection {
       return this.#startTimer(1);
     }
     this.#isOverdue = false;
-    const late = this.#error("timeout", `no reply within ${timeoutMs} ms`);
+    const what = this.#socket === undefined ? noGreeting(timeoutMs) : `no reply within ${timeoutMs} ms`;
+    const late = this.#error("timeout", what);
     if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#fail(pipeline, late);
     const deadlineMs = pipeline.deadlineMs(timeoutMs);
     if (deadlineMs !== undefined) this.#startTimer(deadlineMs - nowMs);
   }
+}
+
+function noGreeting(ms: number): string {
+  return `no greeting within ${ms} ms: is an Ormuco Cache server there?`;
 }

@@ -37,7 +37,8 @@ export interface ClientOptions {
   timeoutMs?: number;
   /**
    * Called with the reason of each failure; one that several calls share, such as a lost connection, is passed once. An
-   * error that `onError` throws is ignored. Without this option, failures are only counted in `stats()`.
+   * error that `onError` throws is ignored. Without this option, the first failure of each kind is said once by `console.warn`,
+   * and all are counted in `stats()`.
    */
   onError?: (error: CacheError) => void;
   /**

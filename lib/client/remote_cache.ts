@@ -1,6 +1,6 @@
 /** A cache on a server: each call is a request, and a failed call is a miss. It does not know how bytes travel. */
 
-import type { Address } from "../base/address.ts";
+import { type Address, formatAddress } from "../base/address.ts";
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
@@ -24,8 +24,11 @@ import { readData } from "../wire/control.ts";
 import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
 import type { Allowance } from "../wire/protocol_handler.ts";
 import { encodeValue } from "../wire/values.ts";
+import { isDenied } from "../platform/connect.ts";
 import { ClientConnection } from "./connection.ts";
 import type { TokenSource } from "./token_source.ts";
+import { warnOnce } from "./warnings.ts";
+import { whatAnswers } from "./what_answers.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
 export interface RemoteCacheOptions {
@@ -44,6 +47,8 @@ export interface RemoteCacheOptions {
 /** A cache on one of several servers. */
 export class RemoteCache implements OrmucoCache {
   readonly #connection: ClientConnection;
+  readonly #servers: readonly Address[];
+  readonly #timeoutMs: number;
   readonly #ttlMs: number | undefined;
   readonly #onError: ((error: CacheError) => void) | undefined;
   readonly #reported = new WeakSet<CacheError>();
@@ -53,6 +58,8 @@ export class RemoteCache implements OrmucoCache {
   constructor({ servers, timeoutMs, ttlMs, tls, onError, token }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
     this.#onError = onError;
+    this.#servers = servers;
+    this.#timeoutMs = timeoutMs;
     this.#connection = new ClientConnection({
       servers,
       timeoutMs,
@@ -77,6 +84,7 @@ export class RemoteCache implements OrmucoCache {
       if (isStored) this.#calls.stores++;
       return isStored;
     } catch (error) {
+      if (isDenied(error)) throw error;
       await this.#removeOlder(key);
       if (!(error instanceof CacheError)) throw error;
       this.#failed(error, "store", key);
@@ -91,11 +99,12 @@ export class RemoteCache implements OrmucoCache {
 
   /** Returns a copy of the value of a key. */
   retrieve<T = unknown>(key: string): Promise<T | undefined> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       checkKey(key);
       this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
         read: readFound,
         settle: (value, error) => {
+          if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failed(error, "retrieve", key);
           const isMiss = error !== undefined || value === MISS;
           if (isMiss) this.#calls.misses++;
@@ -140,6 +149,25 @@ export class RemoteCache implements OrmucoCache {
     return { connectedTo: this.#connection.connectedTo, ...this.#calls.stats(), entries: undefined, server };
   }
 
+  /** Resolves if a server answers, and rejects with what is wrong if none does. */
+  async ping(): Promise<void> {
+    const error = await new Promise<CacheError | undefined>((resolve) => {
+      this.#connection.call((output) => output.empty(REQUEST.ping), {
+        read: readYesNo,
+        settle: (_, error) => resolve(error),
+      });
+    });
+    if (error === undefined) return;
+    this.#reported.add(error);
+    if (error.code === "refused" || isDenied(error)) throw error;
+    const others = await Promise.all(this.#servers.map((server) => whatAnswers(server, this.#timeoutMs)));
+    const found = others.flatMap((what, i) =>
+      what === undefined ? [] : [`${formatAddress(this.#servers[i])} speaks ${what}`]
+    );
+    if (found.length === 0) throw error;
+    throw new CacheError(error.code, `${error.message}; what answers at ${found.join(", ")}`, { cause: error });
+  }
+
   /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */
   async close(): Promise<void> {
     // Replies come in order: when this one is there, all earlier ones are.
@@ -180,17 +208,18 @@ export class RemoteCache implements OrmucoCache {
     return found === undefined ? MISS : found.value;
   }
 
-  /** Makes a call. Resolves to `undefined` if it fails. */
+  /** Makes a call. Resolves to `undefined` if it fails; rejects if this process lacks a permission. */
   #ask<T>(
     write: (output: FrameWriter) => void,
     read: (frame: FrameReader, allowance: Allowance) => T | typeof LATER,
     verb = "ask the server",
     key?: string,
   ): Promise<T | undefined> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#connection.call(write, {
         read,
         settle: (result, error) => {
+          if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failed(error, verb, key);
           resolve(result);
         },
@@ -206,10 +235,17 @@ export class RemoteCache implements OrmucoCache {
     this.#report(new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
   }
 
-  /** Passes an error to `onError`, once: a lost connection fails many calls with one error. */
+  /**
+   * Passes an error to `onError`, once: a lost connection fails many calls with one error. Without it the first error of a
+   * kind is said in the process's log.
+   */
   #report(error: CacheError): void {
-    if (this.#onError === undefined || this.#reported.has(error)) return;
+    if (this.#reported.has(error) || isDenied(error)) return;
     this.#reported.add(error);
+    if (this.#onError === undefined) {
+      const kind = `${error.code} ${this.#servers.map(formatAddress)}`;
+      return warnOnce(`OrmucoCacheClient: ${error.message} (said once; option onError is told of every failure)`, kind);
+    }
     try {
       const result = this.#onError(error) as unknown;
       if (result instanceof Promise) result.catch(() => {});

@@ -31,7 +31,9 @@ async function readToken(path: string): Promise<Token> {
   try {
     ({ text } = await readSecretFile(path));
   } catch (error) {
-    throw new CacheError("unreachable", `the token in ${path} cannot be read: ${(error as Error).message}`);
+    throw new CacheError("unreachable", `the token in ${path} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   const token = parseToken(text.trim());
   if (token !== undefined) return token;

@@ -4,6 +4,14 @@ import type { Address } from "../base/address.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { closeQuietly, setUp, type Socket } from "./socket.ts";
 
+/** Whether an error, or one that has caused it, is that Deno does not permit this process something. */
+export function isDenied(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
+    if (cause instanceof Deno.errors.NotCapable) return true;
+  }
+  return false;
+}
+
 /**
  * Connects to an address, and sets the socket up; `signal` ends the attempt. With `tls` the connection is encrypted, unless it
  * is a unix socket.
