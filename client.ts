@@ -14,12 +14,11 @@
  */
 
 import type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
-import { clientOptions } from "./lib/base/settings.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
+import { environmentOptions } from "./lib/client/environment_options.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { type ClientOptions, resolveClientOptions } from "./lib/client/options.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
-import { readEnvironment, withTls } from "./lib/platform/environment.ts";
 
 export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
@@ -63,11 +62,12 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @param options Servers, time-out and defaults. Without this argument they come from the environment and `.env`
    * (`SERVER_HOST`, `SERVER_PORT`, `NETWORK_TIMEOUT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `CACHE_MAX_SIZE`,
-   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `TLS`, `TLS_CA`, `TLS_CERT`, `TLS_KEY`).
+   * `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `TLS`, `TLS_CA`, `TLS_CERT`, `TLS_KEY`), each of which may begin with `ORMUCO_`:
+   * where one does, those that do not are taken for the program's own.
    * @throws {RangeError} If an option or variable is not allowed, or Deno does not permit reading the variables.
    * @throws {TypeError} If there is no option of that name, or one is no array or object that has to be.
    */
-  constructor(options: ClientOptions = withTls(clientOptions(readEnvironment()))) {
+  constructor(options: ClientOptions = environmentOptions()) {
     const resolved = resolveClientOptions(options);
     this.#remote = resolved.servers.length === 0 ? undefined : new RemoteCache(resolved);
     this.#cache = this.#remote ?? new MemoryCache(resolved);

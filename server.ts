@@ -99,7 +99,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
-   * `ACME_EMAIL`, `ACME_DIRECTORY`, `ACME_FOLDER`, `ACME_LISTEN_ON`).
+   * `ACME_EMAIL`, `ACME_DIRECTORY`, `ACME_FOLDER`, `ACME_LISTEN_ON`); `ORMUCO_X` wins over `X`.
    * @throws {RangeError} If an option or variable is out of range, or Deno does not permit reading the variables.
    */
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {

@@ -3,7 +3,7 @@
  * text comes from: environment.ts and lib/cli read it.
  */
 
-import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
+import { DEFAULT_PORT, formatAddress, isReachable, parseAddress } from "./address.ts";
 import {
   MAX_ENTRIES,
   MAX_FORGOTTEN,
@@ -28,7 +28,12 @@ import {
 export interface SettingText {
   readonly text: string;
   readonly from: string;
+  /** Whether it was found under the setting's own name, with the prefix that no other program's has. */
+  readonly isPrefixed?: boolean;
 }
+
+/** `ORMUCO_X` is the setting X, and wins over it. */
+export const PREFIX = "ORMUCO_";
 
 /** Settings by name; a setting that is absent or blank takes its default. */
 export type Settings = ReadonlyMap<string, SettingText>;
@@ -195,16 +200,24 @@ function fileSetting(name: string): Setting<string> {
   return { name, allowed: "the path of a file", parse: (text) => text };
 }
 
-/** Settings that say who somebody is, or who may connect. */
-const SECURITY: readonly (keyof typeof SETTINGS)[] = [
-  ...["authToken", "authTokenFile", "authFile", "peerToken", "peerTokenFile"] as const,
+/** The settings of a client, those that it looks at only if it has servers, and those that no server looks at. */
+const ALONE = ["serverHost", "ttlMs", "maxSize", "renewOnHit"] as const;
+const WITH_SERVERS = [
+  ...["serverHost", "serverPort", "timeoutMs", "ttlMs", "authToken", "authTokenFile"] as const,
+  ...["tls", "caFile", "certFile", "keyFile"] as const,
 ];
+const NOT_OF_SERVERS: readonly string[] = ["serverHost", "serverPort", "timeoutMs"];
 
 /** Settings for security that this version does not support: to ignore one that is set would leave a server open. */
 const NOT_YET = ["HTTP_ON"];
 
 /** The names of all settings' environment variables. */
 export const SETTING_NAMES: readonly string[] = [...Object.values(SETTINGS).map(({ name }) => name), ...NOT_YET];
+
+/** The names of the settings that a client looks at. */
+export const CLIENT_SETTING_NAMES: readonly string[] = [
+  ...new Set([...ALONE, ...WITH_SERVERS].map((option) => SETTINGS[option].name)),
+];
 
 /** Options that settings give a client. */
 export interface ClientSettings {
@@ -243,36 +256,48 @@ export interface ServerSettings {
 }
 
 /**
- * Returns options for a client.
+ * Returns options for a client. It looks at those settings only that have an effect in it: others may be another program's.
  *
- * @throws {ConfigError} If any setting is bad, one for servers included: it would surprise later.
+ * @throws {ConfigError} If one of them is bad.
  */
 export function clientOptions(settings: Settings): ClientSettings {
-  const { serverHost, serverPort, timeoutMs, ttlMs, maxSize, renewOnHit, ...files } = readAll(settings, SECURITY);
-  if (serverHost !== undefined) refuseSecurity(settings);
-  const { tls = files.caFile !== undefined, caFile, certFile, keyFile } = files;
+  if (!isSet(settings, SETTINGS.serverHost.name)) {
+    const { ttlMs, maxSize, renewOnHit } = readAll(settings, ALONE);
+    return { servers: [], ttlMs, maxSize, renewOnHit };
+  }
+  const { serverHost = [], serverPort, timeoutMs, ttlMs, authToken, authTokenFile, ...files } = //
+    readAll(settings, WITH_SERVERS);
   checkPair(settings);
   const port = serverPort ?? DEFAULT_PORT;
-  const servers = (serverHost ?? []).map((host) => formatAddress(parseAddress(host, { port })!));
-  const tlsFiles = tls && servers.length > 0 ? { caFile, certFile, keyFile } : undefined;
-  const options = { servers, timeoutMs, ttlMs, maxSize, renewOnHit, tlsFiles };
-  if (servers.length === 0) return options; // a token may be another program's
-  const { authToken, authTokenFile } = SETTINGS;
-  return {
-    ...options,
-    authToken: readOne(authToken, settings) as string | undefined,
-    authTokenFile: readOne(authTokenFile, settings) as string | undefined,
-  };
+  const servers = serverHost.map((host) => formatAddress(parseAddress(host, { port })!));
+  const { tls = files.caFile !== undefined, caFile, certFile, keyFile } = files;
+  const tlsFiles = tls ? { caFile, certFile, keyFile } : undefined;
+  return { servers, timeoutMs, ttlMs, authToken, authTokenFile, tlsFiles };
 }
 
 /**
- * Returns options for a server.
+ * The settings of a client within a program: where one has the prefix, those without it are the program's own.
  *
- * @throws {ConfigError} If any setting is bad, one for clients included.
+ * @returns The client's, and the names of those that are passed over.
+ */
+export function ownSettings(settings: Settings): { own: Settings; others: string[] } {
+  const found = [...settings].filter(([name]) => CLIENT_SETTING_NAMES.includes(name));
+  const own = found.filter(([, { isPrefixed }]) => isPrefixed);
+  if (own.length === 0) return { own: settings, others: [] };
+  return { own: new Map(own), others: found.filter((setting) => !own.includes(setting)).map(([name]) => name) };
+}
+
+/**
+ * Returns options for a server. It does not look at settings that only clients have.
+ *
+ * @throws {ConfigError} If one of the others is bad.
  */
 export function serverOptions(settings: Settings): ServerSettings {
-  const { serverHost: _host, serverPort: _port, timeoutMs: _timeout, ...others } = readAll(settings);
-  const { tls: required, certFile, keyFile, caFile, clientCaFile, ...rest } = others;
+  const ofServers = Object.keys(SETTINGS).filter((option) => !NOT_OF_SERVERS.includes(option));
+  const { tls: required, certFile, keyFile, caFile, clientCaFile, ...rest } = readAll(
+    settings,
+    ofServers as (keyof typeof SETTINGS)[],
+  ) as Omit<Values, "serverHost" | "serverPort" | "timeoutMs">;
   const { acmeHost, acmeEmail, acmeDirectory, acmeFolder, acmeListen, ...options } = rest;
   refuseSecurity(settings);
   const acme = acmeHost === undefined
@@ -294,7 +319,7 @@ function checkPair(settings: Settings): boolean {
   const [hasCert, hasKey] = ["TLS_CERT", "TLS_KEY"].map((name) => isSet(settings, name));
   if (hasCert !== hasKey) {
     const [one, other] = hasCert ? ["TLS_CERT", "TLS_KEY"] : ["TLS_KEY", "TLS_CERT"];
-    throw new ConfigError(`Cannot use ${one} (${settings.get(one)!.from}): it needs ${other} beside it`);
+    throw new ConfigError(`Cannot use ${named(settings, one)}: it needs ${other} beside it`);
   }
   return hasCert;
 }
@@ -303,7 +328,7 @@ function checkPair(settings: Settings): boolean {
 function hasCertificate(settings: Settings, required?: boolean, acme?: ServerAcmeOptions): boolean {
   const hasPair = checkPair(settings);
   if (hasPair && acme !== undefined) {
-    const [one, other] = ["ACME_HOST", "TLS_CERT"].map((name) => `${name} (${settings.get(name)!.from})`);
+    const [one, other] = ["ACME_HOST", "TLS_CERT"].map((name) => named(settings, name));
     throw new ConfigError(`Cannot use ${one} beside ${other}: a server has one certificate`);
   }
   if (hasPair || acme !== undefined) return true;
@@ -311,14 +336,12 @@ function hasCertificate(settings: Settings, required?: boolean, acme?: ServerAcm
     isSet(settings, name)
   );
   if (ofAcme !== undefined) {
-    throw new ConfigError(`Cannot use ${ofAcme} (${settings.get(ofAcme)!.from}): it needs ACME_HOST beside it`);
+    throw new ConfigError(`Cannot use ${named(settings, ofAcme)}: it needs ACME_HOST beside it`);
   }
   const inVain = ["TLS_CA", "TLS_CLIENT_CA", ...(required ? ["TLS"] : [])].find((name) => isSet(settings, name));
   if (inVain === undefined) return false;
   throw new ConfigError(
-    `Cannot use ${inVain} (${
-      settings.get(inVain)!.from
-    }): a server needs TLS_CERT and TLS_KEY, or ACME_HOST, beside it`,
+    `Cannot use ${named(settings, inVain)}: a server needs TLS_CERT and TLS_KEY, or ACME_HOST, beside it`,
   );
 }
 
@@ -332,17 +355,24 @@ function refuseSecurity(settings: Settings): void {
   for (const name of NOT_YET) {
     if (!isSet(settings, name)) continue;
     throw new ConfigError(
-      `Cannot use ${name} (${settings.get(name)!.from}): this version does not support it; leave it unset`,
+      `Cannot use ${named(settings, name)}: this version does not support it; leave it unset`,
     );
   }
 }
 
-function readAll(settings: Settings, without: readonly string[] = []): Values {
+/** A setting as messages name it: what it is called where it was found, and the place. */
+function named(settings: Settings, name: string): string {
+  const { isPrefixed, from } = settings.get(name)!;
+  return `${isPrefixed ? PREFIX : ""}${name} (${from})`;
+}
+
+function readAll<Option extends keyof typeof SETTINGS>(
+  settings: Settings,
+  options: readonly Option[],
+): Pick<Values, Option> {
   const values: Record<string, unknown> = {};
-  for (const [option, setting] of Object.entries(SETTINGS)) {
-    if (!without.includes(option)) values[option] = readOne(setting, settings);
-  }
-  return values as Values;
+  for (const option of options) values[option] = readOne(SETTINGS[option], settings);
+  return values as Pick<Values, Option>;
 }
 
 function readOne(setting: Setting<unknown>, settings: Settings): unknown {
@@ -351,7 +381,7 @@ function readOne(setting: Setting<unknown>, settings: Settings): unknown {
   const value = setting.parse(found.text.trim());
   if (value !== undefined) return value;
   const received = setting.isSecret ? "" : `: received "${found.text}"`;
-  throw new ConfigError(`Cannot use ${setting.name} (${found.from}): it must be ${setting.allowed}${received}`);
+  throw new ConfigError(`Cannot use ${named(settings, setting.name)}: it must be ${setting.allowed}${received}`);
 }
 
 function number(text: string, least: number, most: number): number | undefined {
@@ -391,6 +421,9 @@ function boolean(text: string): boolean | undefined {
 
 function addressList(text: string, transports: string[]): string[] | undefined {
   const addresses = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
-  const isAllowed = (address: string) => transports.includes(parseAddress(address)?.transport ?? "none");
-  return addresses.every(isAllowed) ? addresses : undefined;
+  const isAllowed = (text: string) => {
+    const address = parseAddress(text);
+    return isReachable(address) && transports.includes(address.transport);
+  };
+  return addresses.length > 0 && addresses.every(isAllowed) ? addresses : undefined; // a comma alone names nobody
 }

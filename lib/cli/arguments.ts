@@ -25,7 +25,9 @@ export interface Arguments {
 
 /** Returns options for a client; without a named server it uses the one on this machine. */
 export function clientSettings(args: Arguments): ReturnType<typeof withTls> {
-  return withTls(clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)])));
+  const options = withTls(clientOptions(new Map([["SERVER_HOST", DEFAULT_SERVER], ...settings(args)])));
+  if (options.servers.length > 0) return options; // without one it would be stand-alone, and its entries gone at the end
+  throw new UsageError(args.command, "--server names no server");
 }
 
 /**

@@ -1,7 +1,15 @@
 /** Settings as text: what each accepts and becomes, and what the error says when it does not. */
 
 import { assertEquals, assertInstanceOf, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { clientOptions, ConfigError, serverOptions, SETTING_NAMES, type Settings } from "../../lib/base/settings.ts";
+import {
+  CLIENT_SETTING_NAMES,
+  clientOptions,
+  ConfigError,
+  ownSettings,
+  serverOptions,
+  SETTING_NAMES,
+  type Settings,
+} from "../../lib/base/settings.ts";
 
 function settings(texts: Record<string, string>, from = "environment"): Settings {
   return new Map(Object.entries(texts).map(([name, text]) => [name, { text, from }]));
@@ -9,11 +17,9 @@ function settings(texts: Record<string, string>, from = "environment"): Settings
 
 const NO_CLIENT_SETTINGS = {
   servers: [],
-  timeoutMs: undefined,
   ttlMs: undefined,
   maxSize: undefined,
   renewOnHit: undefined,
-  tlsFiles: undefined,
 };
 const NO_SERVER_SETTINGS = {
   listen: undefined,
@@ -97,7 +103,8 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
   const token = { authToken: "web:secret-of-web", authTokenFile: "/run/secrets/token" };
   const shared = { maxSize: 500, ttlMs: 60_000, renewOnHit: false, ...token };
   assertEquals(clientOptions(all), {
-    ...shared,
+    ...token,
+    ttlMs: 60_000,
     servers: ["cache-1:9", "cache-2:7"],
     timeoutMs: 2500,
     tlsFiles: files,
@@ -155,7 +162,8 @@ Deno.test("clientOptions() and serverOptions() refuse settings for TLS that are 
   ];
   for (const [texts, message, only] of cases) {
     for (const read of only === undefined ? [clientOptions, serverOptions] : [only]) {
-      assertStrictEquals(assertThrows(() => read(settings(texts)), ConfigError).message, message);
+      const found = settings({ SERVER_HOST: "a", ...texts });
+      assertStrictEquals(assertThrows(() => read(found), ConfigError).message, message);
     }
   }
   assertEquals(serverOptions(settings({ TLS: "false" })).tls, undefined);
@@ -209,7 +217,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   CACHE_IDLE_TIMEOUT: (found) => serverOptions(found).idleTimeoutMs,
   CACHE_EXPIRATION: (found) => serverOptions(found).ttlMs,
   CACHE_RENEW_ON_HIT: (found) => clientOptions(found).renewOnHit,
-  NETWORK_TIMEOUT: (found) => clientOptions(found).timeoutMs,
+  NETWORK_TIMEOUT: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).timeoutMs,
   SERVER_PORT: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).servers,
   SERVER_HOST: (found) => clientOptions(found).servers,
   LISTEN_ON: (found) => serverOptions(found).listen,
@@ -326,9 +334,12 @@ const ROWS: Row[] = [
       ["localhost", ["localhost:11142"]],
       ["a.example , b:5,, [::1],[fe80::1]:6,", ["a.example:11142", "b:5", "[::1]:11142", "[fe80::1]:6"]],
       ["unix:/run/cache.sock,10.0.0.1", ["unix:/run/cache.sock", "10.0.0.1:11142"]],
-      [",", []],
     ],
     bad: [
+      ",",
+      " , ,",
+      "a:0",
+      "a,b:0",
       "a:b",
       "a:70000",
       "http://a",
@@ -356,7 +367,7 @@ const ROWS: Row[] = [
     name: "PEERS",
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     good: [["a", ["a"]], [" a , b:1 ,[::1]:2,", ["a", "b:1", "[::1]:2"]]],
-    bad: ["unix:/run/cache.sock", "a,unix:/x", "a:b", "11142", "a,:5"],
+    bad: [",", ",,", "a:0", "unix:/run/cache.sock", "a,unix:/x", "a:b", "11142", "a,:5"],
   },
   {
     name: "GOSSIP_INTERVAL",
@@ -366,6 +377,52 @@ const ROWS: Row[] = [
   },
 ];
 
+const HOST = settings({ SERVER_HOST: "a" });
+/** Like `clientOptions`, where there is a server. */
+const withServer = (found: Settings) => clientOptions(found);
+/** Who refuses a bad setting, if not servers alone; the others pass over it, since it may be another program's. */
+const READERS: Record<string, ((found: Settings) => unknown)[]> = {
+  SERVER_HOST: [clientOptions],
+  SERVER_PORT: [withServer],
+  NETWORK_TIMEOUT: [withServer],
+  TLS: [withServer, serverOptions],
+  CACHE_EXPIRATION: [clientOptions, withServer, serverOptions],
+  CACHE_MAX_SIZE: [clientOptions, serverOptions],
+  CACHE_RENEW_ON_HIT: [clientOptions, serverOptions],
+};
+
+Deno.test("clientOptions() and serverOptions() pass over what only the other, or a client with a server, looks at", () => {
+  const bad = "\0";
+  const texts = Object.fromEntries(
+    SETTING_NAMES.filter((name) => !UNSUPPORTED.includes(name)).map((name) => [name, bad]),
+  );
+  const without = (...names: string[]) =>
+    settings({ ...texts, ...Object.fromEntries(names.map((name) => [name, ""])) });
+  const alone = ["SERVER_HOST", "CACHE_EXPIRATION", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT"];
+  assertEquals(clientOptions(without(...alone)), NO_CLIENT_SETTINGS);
+  const ofClients = CLIENT_SETTING_NAMES.filter((name) =>
+    !["SERVER_HOST", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT"].includes(name)
+  );
+  assertEquals(clientOptions(new Map([...without(...ofClients), ...HOST])).servers, ["a:11142"]);
+  const notOfServers = ["SERVER_HOST", "SERVER_PORT", "NETWORK_TIMEOUT"];
+  const onlyThose = settings(Object.fromEntries(notOfServers.map((name) => [name, bad])));
+  assertEquals(serverOptions(onlyThose), NO_SERVER_SETTINGS);
+});
+
+Deno.test("ownSettings() takes those without the prefix for the program's own where one has it", () => {
+  const plain = settings({ SERVER_HOST: "0.0.0.0", SERVER_PORT: "http", PEERS: "x" });
+  assertEquals(ownSettings(plain), { own: plain, others: [] });
+  const own = new Map([["NETWORK_TIMEOUT", { text: "2", from: ".env", isPrefixed: true }]]);
+  assertEquals(ownSettings(new Map([...plain, ...own])), { own, others: ["SERVER_HOST", "SERVER_PORT"] });
+});
+
+Deno.test("ConfigError names a setting as it is called where it was found", () => {
+  const found = new Map([["CACHE_EXPIRATION", { text: "x", from: ".env", isPrefixed: true }]]);
+  for (const read of [clientOptions, serverOptions]) {
+    assertThrows(() => read(found), ConfigError, "Cannot use ORMUCO_CACHE_EXPIRATION (.env): it must be seconds");
+  }
+});
+
 for (const { name, allowed, good, bad } of ROWS) {
   Deno.test(`${name} becomes its option when the text is allowed`, () => {
     for (const [text, value] of good) assertEquals(OPTIONS[name](settings({ [name]: text })), value, `"${text}"`);
@@ -374,8 +431,9 @@ for (const { name, allowed, good, bad } of ROWS) {
   Deno.test(`${name} is a ConfigError that names variable, source, value and what is allowed when it is not`, () => {
     for (const text of bad) {
       for (const from of ["environment", ".env", "--flag"]) {
-        for (const read of [clientOptions, serverOptions]) { // either refuses what only the other uses
-          const error = assertThrows(() => read(settings({ [name]: text }, from)), ConfigError);
+        for (const read of READERS[name] ?? [serverOptions]) {
+          const found = new Map([...(read === withServer ? HOST : []), ...settings({ [name]: text }, from)]);
+          const error = assertThrows(() => read(found), ConfigError);
           assertStrictEquals(error.message, `Cannot use ${name} (${from}): it must be ${allowed}: received "${text}"`);
           assertStrictEquals(error.name, "ConfigError");
           assertInstanceOf(error, RangeError);
@@ -403,15 +461,12 @@ Deno.test("clientOptions() gives SERVER_PORT to the hosts without a port when bo
   assertEquals(clientOptions(settings({ SERVER_PORT: "5" })).servers, []);
 });
 
-Deno.test("clientOptions() and serverOptions() refuse a security setting when this version would pass over it", () => {
+Deno.test("serverOptions() refuses a security setting when this version would pass over it, and no client looks at it", () => {
   for (const name of UNSUPPORTED) {
-    for (const read of [clientOptions, serverOptions]) {
-      const found = settings({ [name]: "secret", SERVER_HOST: "a" }, ".env");
-      const error = assertThrows(() => read(found), ConfigError);
-      assertStrictEquals(error.message, `Cannot use ${name} (.env): this version does not support it; leave it unset`);
-    }
-    // Stand-alone there is no door to leave open, and the name may be another program's.
-    assertEquals(clientOptions(settings({ [name]: "secret" })).servers, []);
+    const found = settings({ [name]: "secret", SERVER_HOST: "a" }, ".env");
+    const error = assertThrows(() => serverOptions(found), ConfigError);
+    assertStrictEquals(error.message, `Cannot use ${name} (.env): this version does not support it; leave it unset`);
+    assertEquals(clientOptions(found).servers, ["a:11142"]);
   }
 });
 

@@ -11,7 +11,7 @@ import {
   wholeFlag,
 } from "../../lib/cli/arguments.ts";
 import { COMMANDS } from "../../lib/cli/command_table.ts";
-import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { ConfigError, PREFIX, serverOptions, SETTING_NAMES } from "../../lib/base/settings.ts";
 
 /** Reads the words of a command line. */
 function read(...words: string[]): Arguments {
@@ -25,10 +25,11 @@ function flagsOf(...words: string[]): Record<string, string> {
 
 /** Runs where no file and only these variables configure the cache, and puts all back. */
 async function withEnvironment(env: Record<string, string>, run: () => void): Promise<void> {
-  const before = new Map(SETTING_NAMES.map((name) => [name, Deno.env.get(name)]));
+  const names = [...SETTING_NAMES, ...SETTING_NAMES.map((name) => PREFIX + name)];
+  const before = new Map(names.map((name) => [name, Deno.env.get(name)]));
   const [folder, home] = [await Deno.makeTempDir(), Deno.cwd()];
   try {
-    for (const name of SETTING_NAMES) Deno.env.delete(name);
+    for (const name of names) Deno.env.delete(name);
     for (const [name, text] of Object.entries(env)) Deno.env.set(name, text);
     Deno.chdir(folder);
     run();
@@ -128,7 +129,7 @@ Deno.test("settings() ranks options above the environment, and tells where each 
   withEnvironment({ CACHE_MAX_SIZE: "33", CACHE_EXPIRATION: "22" }, () => {
     const found = settings(read("serve", "--max-size", "44", "--no-renew-on-hit"));
     assertEquals(Object.fromEntries(found), {
-      CACHE_EXPIRATION: { text: "22", from: "environment" },
+      CACHE_EXPIRATION: { text: "22", from: "environment", isPrefixed: false },
       CACHE_MAX_SIZE: { text: "44", from: "--max-size" },
       CACHE_RENEW_ON_HIT: { text: "false", from: "--renew-on-hit" },
     });
@@ -144,6 +145,35 @@ Deno.test("clientSettings() names the server of the option, else of the environm
   await withEnvironment({ SERVER_HOST: "c", SERVER_PORT: "9" }, () => {
     assertEquals(serversOf("stats"), ["c:9"]);
     assertEquals(serversOf("stats", "--server", "a"), ["a:9"]);
+  });
+  const both = { SERVER_HOST: "c", ORMUCO_SERVER_HOST: "d", ORMUCO_CACHE_EXPIRATION: "5" };
+  await withEnvironment(both, () => {
+    assertEquals(clientSettings(read("stats")), { ...clientSettings(read("stats", "--server", "d")), ttlMs: 5000 });
+    assertEquals(serversOf("stats", "--server", "a"), ["a:11142"]);
+  });
+});
+
+Deno.test("clientSettings() never leaves a command without a server", async () => {
+  await withEnvironment({}, () => {
+    for (const server of [",", " , ", "a:0"]) {
+      assertThrows(
+        () => clientSettings(read("store", "k", "v", "--server", server)),
+        ConfigError,
+        "SERVER_HOST (--server)",
+      );
+    }
+    assertThrows(
+      () => clientSettings(read("store", "k", "v", "--server", " ")),
+      UsageError,
+      "--server names no server",
+    );
+    assertThrows(() => serverOptions(settings(read("serve", "--peers", ","))), ConfigError, "PEERS (--peers)");
+  });
+  await withEnvironment({ SERVER_HOST: "," }, () => {
+    assertThrows(() => clientSettings(read("store", "k", "v")), ConfigError, "SERVER_HOST (environment)");
+  });
+  await withEnvironment({ SERVER_HOST: " " }, () => {
+    assertEquals(clientSettings(read("store", "k", "v")).servers, ["127.0.0.1:11142"]);
   });
 });
 

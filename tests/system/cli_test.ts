@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
-import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { PREFIX, SETTING_NAMES } from "../../lib/base/settings.ts";
 import { VERSION } from "../../lib/base/software.ts";
 import { COMMANDS } from "../../lib/cli/command_table.ts";
 import { denoArguments, type Ended, type ProcessOptions, run, serve } from "../support/processes.ts";
@@ -319,7 +319,7 @@ Deno.test("cli serve runs with the minimal permissions that README names", async
   const permissions = command[1].replace("127.0.0.1:11142", "127.0.0.1:0").split(" ");
   assertEquals(
     permissions.find((flag) => flag.startsWith("--allow-env"))!.split("=")[1].split(",").sort(),
-    [...SETTING_NAMES].sort(),
+    [...SETTING_NAMES, `${PREFIX}*`].sort(),
   );
   await using server = await serve(["--listen", "127.0.0.1:0"], { permissions });
   const client = ["--no-prompt", `--allow-net=${server.address}`, ...permissions.slice(2)];

@@ -254,8 +254,31 @@ Deno.test("OrmucoCacheClient without options reads the environment, and .env bel
     });
     assertStringIncludes(
       denied.err,
-      "Cannot read settings from .env: run with --allow-read=.env --allow-env=CACHE_MAX_SIZE,",
+      "Cannot read settings from .env: run with --allow-read=.env --allow-env=ORMUCO_*,SERVER_HOST,",
     );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("OrmucoCacheClient without options looks at its own settings in a service that has others of the same names", async () => {
+  await using server = await startedServer();
+  const folder = await Deno.makeTempDir();
+  const service = { SERVER_HOST: "0.0.0.0", SERVER_PORT: "http", PEERS: "::", TLS_CERT: "/cert.pem", HTTP_ON: "8080" };
+  const client = (env: Record<string, string>) =>
+    run("tests/support/fixtures/store_and_retrieve.ts", [], { env: { ...service, ...env }, cwd: folder });
+  try {
+    const inEnvironment = await client({ ORMUCO_SERVER_HOST: server.address! });
+    assertEquals([inEnvironment.status, inEnvironment.out], [0, "true [ 1, 2n ]\n"]);
+    assertEquals(inEnvironment.err.trimEnd().split("\n"), [
+      "OrmucoCacheClient: SERVER_PORT, TLS_CERT are passed over, because other settings of this client begin with ORMUCO_",
+    ]);
+    await Deno.writeTextFile(`${folder}/.env`, `ORMUCO_SERVER_HOST=${server.address}\n`);
+    assertEquals((await client({})).out, "true [ 1, 2n ]\n");
+    assertEquals(server.stats().stores, 2);
+    await Deno.remove(`${folder}/.env`);
+    const alone = await client({ SERVER_HOST: "" });
+    assertEquals(alone, { status: 0, out: "true [ 1, 2n ]\n", err: "" });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
