@@ -43,6 +43,31 @@ async function removeStaleSocketFile(path: string): Promise<void> {
   if (answers instanceof Deno.errors.ConnectionRefused) removeSocketFile(path);
 }
 
+/** What tells a file from another that has taken its path; `undefined` if there is none. */
+export function fileIdentity(path: string): string | undefined {
+  try {
+    const { dev, ino, birthtime } = Deno.statSync(path);
+    return `${dev} ${ino} ${birthtime?.getTime()}`; // a number alone may be given again
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Runs `close`, which makes Deno remove the file at a path, whose ever it is by now, and puts the file back. Where this
+ * process may not write beside the path, the file is lost.
+ */
+export function keepingFile(path: string, close: () => void): void {
+  const aside = `${path}.kept`;
+  try {
+    Deno.renameSync(path, aside);
+  } catch {
+    return close();
+  }
+  close();
+  Deno.renameSync(aside, path);
+}
+
 /** Removes a unix socket's file, if possible. */
 export function removeSocketFile(path: string): void {
   try {

@@ -1,15 +1,15 @@
 /** The port of a server, or its unix socket. It knows nothing of the clients that connect. */
 
 import { type Address, formatAddress } from "../base/address.ts";
-import { boundAddress, closeQuietly, listen, removeSocketFile } from "../platform/socket.ts";
+import { boundAddress, closeQuietly, fileIdentity, keepingFile, listen, removeSocketFile } from "../platform/socket.ts";
 import type { Part } from "./part.ts";
 
 /** Listens on one address. */
 export class Listener implements Part {
   readonly #asked: Address;
   #listener: Deno.Listener | undefined;
-  /** Whether `stop` has to remove the socket file: only once, since a later file could belong to another server. */
-  #hasFile = false;
+  /** The socket file that `stop` has to remove, and no other one: its path may have been taken by another server. */
+  #file: string | undefined;
 
   /** @param asked The address to listen on; port 0 takes a free one. */
   constructor(asked: Address) {
@@ -35,7 +35,7 @@ export class Listener implements Part {
   /** Opens the port. */
   async start(): Promise<void> {
     this.#listener = await listen(this.#asked);
-    this.#hasFile = this.#asked.transport === "unix";
+    if (this.#asked.transport === "unix") this.#file = fileIdentity(this.#asked.path);
   }
 
   /** Waits for the next connection. */
@@ -46,16 +46,28 @@ export class Listener implements Part {
 
   /** Refuses new connections: an `accept` under way fails. */
   close(): void {
-    if (this.#listener !== undefined) closeQuietly(this.#listener);
+    const listener = this.#listener;
+    if (listener === undefined) return;
     this.#listener = undefined;
+    if (this.#file === undefined || this.#isFileOwn) closeQuietly(listener);
+    else keepingFile(this.#path, () => closeQuietly(listener));
   }
 
   /**
-   * Closes the port and removes the file of a unix socket; a second time has no effect. No `accept` may be under way.
+   * Closes the port and removes the file of its unix socket, if it is still there; a second time has no effect. No `accept` may be under way.
    */
   stop(): void {
     this.close();
-    if (this.#hasFile) removeSocketFile((this.#asked as { path: string }).path);
-    this.#hasFile = false;
+    if (this.#isFileOwn) removeSocketFile(this.#path);
+    this.#file = undefined;
+  }
+
+  get #path(): string {
+    return (this.#asked as { path: string }).path;
+  }
+
+  /** Whether the file at the path is the one that this listener has made. */
+  get #isFileOwn(): boolean {
+    return this.#file !== undefined && fileIdentity(this.#path) === this.#file;
   }
 }
