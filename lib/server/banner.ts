@@ -7,7 +7,6 @@ import { dayText } from "./encryption.ts";
 /** The facts that the lines state. */
 export interface ServerFacts extends Openness {
   readonly maxSize: number;
-  readonly maxBytes: number | undefined;
   /** Bytes that entries may take in any case; `isGuess` if nothing says how much memory there is. */
   readonly limitBytes: number;
   readonly isGuess: boolean;
@@ -51,12 +50,9 @@ function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encr
   return `TLS, ${what}; ${others}`;
 }
 
-function limits({ maxSize, maxBytes, limitBytes }: ServerFacts): string {
-  const entries = maxSize === Infinity ? [] : [`${maxSize.toLocaleString("en")} entries`];
-  const bytes = maxBytes === undefined && entries.length > 0
-    ? []
-    : [`${(maxBytes ?? limitBytes).toLocaleString("en")} bytes`];
-  return [...entries, ...bytes].join(" and ");
+function limits({ maxSize, limitBytes }: ServerFacts): string {
+  const entries = maxSize === Infinity ? "any number of entries" : `${maxSize.toLocaleString("en")} entries`;
+  return `${entries}, and ${limitBytes.toLocaleString("en")} bytes of memory for them`;
 }
 
 function expiration(ttlMs: number, renewOnHit: boolean): string {

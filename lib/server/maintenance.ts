@@ -9,14 +9,16 @@ import type { Part } from "./part.ts";
 const BUSY_PAUSE_MS = 4;
 const IDLE_PAUSE_MS = 500;
 
-/** Drops expired entries, frees memory, and runs what a memcached client wants done later. */
+/** Drops expired entries, frees memory, says when entries begin to be evicted, and runs what a memcached client wants done later. */
 export class Maintenance implements Part {
   readonly #store: Store;
   readonly #log: (line: string) => void;
   readonly #later = new Timer();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Evictions before the start; `undefined` once those since have been told of. */
+  #evictions: number | undefined;
 
-  /** @param log Called with a line on each failure. */
+  /** @param log Called with a line on each failure, and one on the first eviction. */
   constructor(store: Store, log: (line: string) => void) {
     this.#store = store;
     this.#log = log;
@@ -24,6 +26,7 @@ export class Maintenance implements Part {
 
   /** Begins with the first slice. */
   start(): void {
+    this.#evictions = this.#store.stats().evictions;
     this.#run();
   }
 
@@ -43,9 +46,22 @@ export class Maintenance implements Part {
     forgetSome();
     try {
       if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
+      if (this.#evictions !== undefined) this.#tellOfEvictions(this.#evictions);
     } catch (error) {
       this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`);
     }
     this.#timer = setTimeout(() => this.#run(), pauseMs);
+  }
+
+  /** Says once that there is not room for all entries, and what to set: a cache that is too small only looks slow. */
+  #tellOfEvictions(before: number): void {
+    const { maxSize, maxBytes = 0 } = this.#store;
+    const { entries, evictions } = this.#store.stats();
+    if (evictions <= before) return;
+    this.#evictions = undefined;
+    const limit = entries >= maxSize
+      ? `${maxSize.toLocaleString("en")} entries (CACHE_MAX_SIZE, --max-size)`
+      : `${maxBytes.toLocaleString("en")} bytes of memory (CACHE_MAX_BYTES, --max-bytes)`;
+    this.#log(`Entries leave to make room for others from now on: the limit is ${limit}`);
   }
 }

@@ -12,8 +12,8 @@ import { clientOf, madeServer, startedServer } from "../support/servers.ts";
 import { localStore } from "../support/stores.ts";
 import { stillTime } from "../support/still_time.ts";
 
-/** What a client can be asked, but for ending its connection. */
-type Methods = Omit<OrmucoCacheClient, "close" | typeof Symbol.asyncDispose>;
+/** What a client can be asked, but for what concerns its connection. */
+type Methods = Omit<OrmucoCacheClient, "close" | "ping" | typeof Symbol.asyncDispose>;
 
 Deno.test("server.cache has the client's methods, started or not", async () => {
   const server = madeServer();

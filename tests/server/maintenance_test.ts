@@ -1,0 +1,35 @@
+/** What a server says of entries that leave to make room. */
+
+import { assertEquals } from "@std/assert";
+import { Maintenance } from "../../lib/server/maintenance.ts";
+import { localStore, NOW_MS } from "../support/stores.ts";
+import { set } from "../support/store_entries.ts";
+import { until } from "../support/waiting.ts";
+
+for (
+  const [limit, options, bytes] of [
+    ["5 entries (CACHE_MAX_SIZE, --max-size)", { maxSize: 5, maxBytes: 2 ** 20 }, 10],
+    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes)", { maxSize: 1000, maxBytes: 2 ** 16 }, 5000],
+    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes)", { maxBytes: 2 ** 16 }, 5000],
+  ] as const
+) {
+  Deno.test(`Maintenance says once after each start that the limit is ${limit}`, async () => {
+    const store = localStore({ nowMs: NOW_MS }, options);
+    const lines: string[] = [];
+    const maintenance = new Maintenance(store, (line) => lines.push(line));
+    for (let start = 1; start <= 2; start++) {
+      maintenance.start();
+      try {
+        for (let i = 0; i < 5; i++) set(store, `${start}:${i}`, 10);
+        for (let round = 1; round <= 2; round++) {
+          for (let i = 0; i < 20; i++) set(store, `${start}:${round}:${i}`, bytes);
+          await until("it is said", () => lines.length >= start);
+        }
+      } finally {
+        maintenance.stop();
+      }
+    }
+    const line = `Entries leave to make room for others from now on: the limit is ${limit}`;
+    assertEquals(lines, [line, line]);
+  });
+}
