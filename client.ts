@@ -14,6 +14,7 @@
  */
 
 import type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
+import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
 import { environmentOptions } from "./lib/client/environment_options.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
@@ -54,7 +55,7 @@ export type { ClientOptions } from "./lib/client/options.ts";
  * ```
  */
 export class OrmucoCacheClient implements OrmucoCache {
-  readonly #cache: OrmucoCache;
+  readonly #cache: MemoryCache | RemoteCache;
   readonly #remote: RemoteCache | undefined;
 
   /**
@@ -174,6 +175,14 @@ export class OrmucoCacheClient implements OrmucoCache {
    */
   close(): Promise<void> {
     return this.#cache.close();
+  }
+
+  /** Shows servers, limits and counters in a debugger. */
+  [INSPECT](
+    inspect: (value: unknown, options?: Record<string, unknown>) => string,
+    options?: Record<string, unknown>,
+  ): string {
+    return inspected("OrmucoCacheClient", this.#cache.facts, inspect, options);
   }
 
   /** Calls {@linkcode OrmucoCacheClient.close}; `await using` needs it. */

@@ -15,6 +15,7 @@
 import { formatAddress } from "./lib/base/address.ts";
 import type { Role } from "./lib/base/roles.ts";
 import { serverOptions } from "./lib/base/settings.ts";
+import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
@@ -185,6 +186,17 @@ export class OrmucoCacheServer implements AsyncDisposable {
     await Promise.all([this.#watch.look("asked"), encryption?.look("asked")]);
     if (this.#isStarted) await this.#acme?.look(true);
     return this.#watch.files + (encryption?.files ?? 0);
+  }
+
+  /** Shows address, size and limits in a debugger. */
+  [INSPECT](
+    inspect: (value: unknown, options?: Record<string, unknown>) => string,
+    options?: Record<string, unknown>,
+  ): string {
+    const { entries, maxSize, bytes, maxBytes, connections, peers } = this.stats();
+    const others = peers.map(({ address, state }) => `${address} (${state})`);
+    const facts = { address: this.address, entries, maxSize, bytes, maxBytes, connections, peers: others };
+    return inspected("OrmucoCacheServer", facts, inspect, options);
   }
 
   /** Calls {@linkcode OrmucoCacheServer.stop}; `await using` needs it. */

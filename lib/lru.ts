@@ -18,6 +18,7 @@
 export { MAX_ENTRIES } from "./base/limits.ts";
 
 import { checkEntryOptions, checkTtlMs } from "./base/checks.ts";
+import { INSPECT, inspected } from "./base/inspect.ts";
 import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "./base/limits.ts";
 import {
   BOOLEAN_OPTION,
@@ -350,6 +351,17 @@ export class LruCache<V, K = string> {
       if (now < this.#times[2 * slot]) entries.push([this.#keys[slot] as K, this.#values[slot] as V]);
     }
     yield* entries;
+  }
+
+  /** Shows size and limits in a debugger. */
+  [INSPECT](
+    inspect: (value: unknown, options?: Record<string, unknown>) => string,
+    options?: Record<string, unknown>,
+  ): string {
+    const [size, maxSize, totalSize, maxTotalSize] = [this.size, this.#maxSize, this.#totalSize, this.#maxTotalSize];
+    const sizes = this.#sizeOf === undefined ? {} : { totalSize, maxTotalSize };
+    const facts = { size, maxSize, ...sizes, ttlMs: this.#ttlMs, renewOnHit: this.#renewOnHit };
+    return inspected("LruCache", facts, inspect, options);
   }
 
   /** Returns the slot of a key whose entry has not expired; removes an expired entry. */

@@ -81,6 +81,12 @@ export class MemoryCache implements OrmucoCache {
     };
   }
 
+  /** Facts for a debugger. */
+  get facts(): object {
+    const { hits, misses, stores } = this.#calls;
+    return { entries: this.#entries.size, maxSize: this.#entries.maxSize, hits, misses, stores };
+  }
+
   /** Has no effect: there is no connection to end. */
   async close(): Promise<void> {}
 

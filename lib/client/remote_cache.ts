@@ -175,6 +175,14 @@ export class RemoteCache implements OrmucoCache {
     this.#connection.close();
   }
 
+  /** Facts for a debugger, and no secret. */
+  get facts(): object {
+    const { hits, misses, stores, failures } = this.#calls;
+    const { connectedTo } = this.#connection;
+    const servers = this.#servers.map(formatAddress);
+    return { servers, connectedTo, timeoutMs: this.#timeoutMs, ttlMs: this.#ttlMs, hits, misses, stores, failures };
+  }
+
   /** Calls `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

@@ -14,6 +14,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
+import { INSPECT, inspected } from "../base/inspect.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
 import { Slices } from "../platform/slices.ts";
 import type { Store } from "../store/store.ts";
@@ -159,6 +160,15 @@ export class LocalCache implements OrmucoCache {
 
   /** Has no effect: the entries belong to the server. */
   async close(): Promise<void> {}
+
+  /** Shows size and limits in a debugger. */
+  [INSPECT](
+    inspect: (value: unknown, options?: Record<string, unknown>) => string,
+    options?: Record<string, unknown>,
+  ): string {
+    const { entries, maxSize, bytes, maxBytes } = this.#options.stats();
+    return inspected("LocalCache", { entries, maxSize, bytes, maxBytes }, inspect, options);
+  }
 
   /** Has no effect, like {@linkcode LocalCache.close}; `await using` needs it. */
   async [Symbol.asyncDispose](): Promise<void> {}
