@@ -61,6 +61,12 @@ export class Authority implements AsyncDisposable {
     return { certFile, keyFile, cert, key: text };
   }
 
+  /** Issues a certificate, and returns its files alone, as a server takes them. */
+  async files(subject?: string, options?: IssueOptions): Promise<Pick<Issued, "certFile" | "keyFile">> {
+    const { certFile, keyFile } = await this.issue(subject, options);
+    return { certFile, keyFile };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Deno.remove(this.folder, { recursive: true });
   }

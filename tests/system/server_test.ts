@@ -29,7 +29,7 @@ Deno.test("OrmucoCacheServer says what it will do when it starts", async () => {
   });
   assertEquals(lines[0], `Server listens on port ${server.address!.split(":")[1]}`);
   const all = lines.join("\n");
-  assertStringIncludes(all, "5,000 entries and 1,000,000 bytes");
+  assertStringIncludes(all, "5,000 entries, and 1,000,000 bytes");
   assertStringIncludes(all, "after 90 s without a hit");
   assertStringIncludes(all, "without a token");
   assertStringIncludes(all, "  peers       127.0.0.1:1, [::1]:99");

@@ -85,7 +85,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    const tls = await authority.issue();
+    const tls = await authority.files();
     await using open = await startedServer({ tls });
     await using strict = await startedServer({ tls: { ...tls, clientCaFile: authority.caFile } });
     const session = `${authority.folder}/session`;
@@ -113,7 +113,7 @@ Deno.test({
   ignore: ignore || !hasPymemcache,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: { ...await authority.issue(), required: true } });
+    await using server = await startedServer({ tls: { ...await authority.files(), required: true } });
     const program = `
 import ssl, sys
 from pymemcache.client.base import Client
@@ -134,7 +134,7 @@ Deno.test({
   ignore: ignore || !hasDalli,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: { ...await authority.issue(), required: true } });
+    await using server = await startedServer({ tls: { ...await authority.files(), required: true } });
     const program = `
 require "dalli"
 require "openssl"

@@ -22,7 +22,7 @@ Deno.test({
   fn: async () => {
     await using authority = await Authority.make();
     const lines: string[] = [];
-    await using server = await startedServer({ tls: await authority.issue(), log: (line) => lines.push(line) });
+    await using server = await startedServer({ tls: await authority.files(), log: (line) => lines.push(line) });
     const slow = await Promise.all(Array.from({ length: 20 }, () => beginHandshake(portOf(server.address!))));
     await until("all have begun", () => server.stats().connections === 20);
     await using client = reportingClient([server.address!], { tls: { caCerts: [authority.ca] } }).client;
@@ -39,7 +39,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: await authority.issue(), maxConnections: 1 });
+    await using server = await startedServer({ tls: await authority.files(), maxConnections: 1 });
     const slow = await beginHandshake(portOf(server.address!));
     await until("it has its place", () => server.stats().connections === 1);
     const tls = { caCerts: [authority.ca] };
@@ -60,7 +60,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ maxBytes: 2 ** 26, tls: await authority.issue() });
+    await using server = await startedServer({ maxBytes: 2 ** 26, tls: await authority.files() });
     await server.cache.store("large", new Uint8Array(8_000_000));
     const socket = await Deno.connect({ hostname: "127.0.0.1", port: portOf(server.address!) });
     const conn = await Deno.startTls(socket, { hostname: "localhost", caCerts: [authority.ca] });
@@ -77,7 +77,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: await authority.issue() });
+    await using server = await startedServer({ tls: await authority.files() });
     const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
     const cases = [[0x16], [0x16, 3, 1, 0, 0], [0x16, 3, 3, 0xff, 0xff], [0x16, 3, 1, 0, 4, 1, 0, 0, 0], [
       0x16,

@@ -20,7 +20,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ maxBytes: 2 ** 26, tls: await authority.issue() });
+    await using server = await startedServer({ maxBytes: 2 ** 26, tls: await authority.files() });
     const { client: encrypted, errors } = client(server.address!, { caCerts: [authority.ca] });
     await using one = encrypted;
     const values = [0, 100, 5000, 16_384, 100_000, 3_000_000].map((size) => new Uint8Array(size).fill(size % 251));
@@ -42,8 +42,8 @@ Deno.test({
   fn: async () => {
     await using authority = await Authority.make();
     await using stranger = await Authority.make();
-    await using server = await startedServer({ tls: await authority.issue() });
-    await using strict = await startedServer({ tls: { ...await authority.issue(), clientCaFile: authority.caFile } });
+    await using server = await startedServer({ tls: await authority.files() });
+    await using strict = await startedServer({ tls: { ...await authority.files(), clientCaFile: authority.caFile } });
     await using plain = await startedServer();
     const [ca, other] = [{ caCerts: [authority.ca] }, { caCerts: [stranger.ca] }];
     const { cert, key } = await stranger.issue();
@@ -75,7 +75,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: { ...await authority.issue(), clientCaFile: authority.caFile } });
+    await using server = await startedServer({ tls: { ...await authority.files(), clientCaFile: authority.caFile } });
     const { cert, key } = await authority.issue("alice");
     const { client: known, errors } = client(server.address!, { caCerts: [authority.ca], cert, key });
     await using one = known;
@@ -93,7 +93,7 @@ Deno.test({
     const authFile = `${authority.folder}/credentials`;
     const write = (lines: string) => Deno.writeTextFile(authFile, lines, { mode: 0o600 });
     await write("cert:alice:reader\ncert:bob:client\n");
-    const tls = { ...await authority.issue(), clientCaFile: authority.caFile };
+    const tls = { ...await authority.files(), clientCaFile: authority.caFile };
     await using server = await startedServer({ listen: "0.0.0.0:0", tls, authFile });
     const address = `127.0.0.1:${portOf(server.address!)}`;
     const who = async (name: string) => {
@@ -123,7 +123,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    const tls = { ...await authority.issue(), clientCaFile: authority.caFile };
+    const tls = { ...await authority.files(), clientCaFile: authority.caFile };
     await using _server = await startedServer({ listen: "0.0.0.0:0", tls });
     const open = () => startedServer({ listen: "0.0.0.0:0", tls: { ...tls, clientCaFile: undefined, required: true } });
     await assertRejects(open, RangeError, "could read, change and clear this cache");
@@ -137,9 +137,9 @@ Deno.test({
     await using authority = await Authority.make();
     for (const clientCaFile of [undefined, authority.caFile]) {
       const options = { caFile: authority.caFile, clientCaFile };
-      await using one = await startedServer({ tls: { ...await authority.issue(), ...options } });
+      await using one = await startedServer({ tls: { ...await authority.files(), ...options } });
       const peers = [one.address!];
-      await using other = await startedServer({ peers, tls: { ...await authority.issue(), ...options } });
+      await using other = await startedServer({ peers, tls: { ...await authority.files(), ...options } });
       await until("they are connected", () => other.stats().peers[0].state === "connected");
       await one.cache.store("large", new Uint8Array(500_000).fill(7));
       await until("it arrives", () => other.cache.has("large"));
@@ -173,7 +173,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: { ...await authority.issue(), required: true } });
+    await using server = await startedServer({ tls: { ...await authority.files(), required: true } });
     const port = portOf(server.address!);
     const ask = (request: Uint8Array, bytes: number) =>
       talk(port, authority.ca, request, (reply) => reply.length >= bytes);
@@ -196,7 +196,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    await using server = await startedServer({ tls: { ...await authority.issue(), required: true } });
+    await using server = await startedServer({ tls: { ...await authority.files(), required: true } });
     for (
       const [request, words] of [
         [utf8.encode("get a\r\n"), /^ERROR TLS is required\r\n$/],
@@ -221,7 +221,7 @@ Deno.test({
   fn: async () => {
     await using authority = await Authority.make();
     const listen = `unix:${authority.folder}/cache.sock`;
-    await using _server = await startedServer({ listen, tls: { ...await authority.issue(), required: true } });
+    await using _server = await startedServer({ listen, tls: { ...await authority.files(), required: true } });
     const { client: one } = client(listen, { caCerts: [authority.ca] });
     await using near = one;
     assertEquals(await near.store("key", 1), true);
@@ -233,7 +233,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using authority = await Authority.make();
-    const pair = await authority.issue();
+    const pair = await authority.files();
     const { certFile, keyFile } = await authority.issue("localhost", { isAuthority: true });
     for (
       const [tls, words] of [
