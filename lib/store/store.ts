@@ -84,7 +84,8 @@ export class Store {
   readonly #replicates: boolean;
   readonly #listeners = new Listeners();
   readonly #clock = new HybridClock();
-  readonly #history: History;
+  /** What is known of all writes. */
+  readonly history: History;
   /** Counts of entries that have left. */
   readonly losses: Losses;
   readonly #entriesOptions: EntriesOptions;
@@ -114,7 +115,7 @@ export class Store {
     const limitBytes = maxBytes ?? MAX_STORE_BYTES;
     this.maxForgotten = !this.#replicates ? 0 : options.maxForgotten ?? mostFingerprints(limitBytes);
     const evict = (position: number) => this.#entries.depart(position);
-    this.#history = new History(options.origin ?? 1, this.maxForgotten, evict, options);
+    this.history = new History(options.origin ?? 1, this.maxForgotten, evict, options);
     this.#entriesOptions = {
       maxSize,
       replicates: this.#replicates,
@@ -125,12 +126,7 @@ export class Store {
       sweeps: this.losses,
       onLeave: (position, cause) => this.#left(position, cause),
     };
-    this.#entries = new Entries(this.#entriesOptions, this.#history);
-  }
-
-  /** What is known of all writes. */
-  get history(): History {
-    return this.#history;
+    this.#entries = new Entries(this.#entriesOptions, this.history);
   }
 
   /** Reads entries and graves by position. */
@@ -225,8 +221,7 @@ export class Store {
     const entries = this.#entries;
     const position = entries.lookup(entries.hash(key), key);
     if (position === 0) return 0;
-    const { losses } = this;
-    const { expirations, cleared } = losses;
+    const { losses, losses: { expirations, cleared } } = this;
     if (entries.isLive(position, this.#now())) return position;
     losses.askedExpired += losses.expirations - expirations;
     losses.askedCleared += losses.cleared - cleared;
@@ -250,7 +245,7 @@ export class Store {
   /** Version of a key's entry or grave. */
   versionOf(key: ByteSpan): Version | undefined {
     const position = this.#entries.lookup(this.#entries.hash(key), key);
-    return position === 0 ? undefined : this.#history.version(position);
+    return position === 0 ? undefined : this.history.version(position);
   }
 
   /** Stores an entry as the most recently used. Returns false if the entry alone is over the limit: then the key is deleted. */
@@ -317,7 +312,7 @@ export class Store {
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
     const position = this.peek(key);
-    const isThat = position !== 0 && compareVersions(this.#history.version(position), version) === 0;
+    const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
     if (!isThat && (this.#rules.touch || position === 0)) return false;
     const nowMs = this.#now();
     const ttlMs = this.#entries.records.ttlMs(position);
@@ -352,7 +347,7 @@ export class Store {
 
   /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
   clear(): void {
-    this.#history.clear(this.#nextVersion(this.#now()).h);
+    this.history.clear(this.#nextVersion(this.#now()).h);
     this.#dropAll();
     this.#listeners.tell(CAUSE.cleared, undefined);
   }
@@ -426,7 +421,7 @@ export class Store {
 
   /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
   hasLeft(key: ByteSpan, version: Version): boolean {
-    return this.#history.hasNewer(key, version) && !this.#history.leftLast(key, version);
+    return this.history.hasNewer(key, version) && !this.history.leftLast(key, version);
   }
 
   /** Lets entries leave whose room fingerprints have taken. */
@@ -475,7 +470,7 @@ export class Store {
       entries: this.#entries.order.size,
       bytes: this.#entries.bytes,
       memoryBytes: this.#entries.heldBytes + this.#cleared.bytes,
-      fingerprints: this.#history.fingerprints,
+      fingerprints: this.history.fingerprints,
       hits: this.#hits,
       misses: this.#misses,
       stores: this.#stores,
@@ -528,12 +523,12 @@ export class Store {
 
   #nextVersion(nowMs: number): Version {
     if (!this.#replicates) return NO_VERSION;
-    return { h: this.#clock.tick(nowMs + this.#wallAheadMs()), origin: this.#history.origins[0].id };
+    return { h: this.#clock.tick(nowMs + this.#wallAheadMs()), origin: this.history.origins[0].id };
   }
 
   /** A write made here is known here. */
   #know({ h }: Version): void {
-    if (this.#replicates) this.#history.origins[0].known = h;
+    if (this.#replicates) this.history.origins[0].known = h;
   }
 
   /** Counts an entry that is about to leave, and tells listeners of it unless a clear has doomed it: they know of the clear. */
@@ -555,6 +550,6 @@ export class Store {
     const old = this.#entries;
     this.#cleared.add(old.records);
     old.abandon();
-    this.#entries = new Entries(this.#entriesOptions, this.#history);
+    this.#entries = new Entries(this.#entriesOptions, this.history);
   }
 }
