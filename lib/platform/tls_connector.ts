@@ -46,6 +46,16 @@ async function shakenHands(made: Deno.TlsConn, signal?: AbortSignal): Promise<De
   }
 }
 
+/** The authorities that Deno knows; none where it does not permit to list them, for which it wants all of `--allow-sys`. */
+function knownAuthorities(): readonly string[] {
+  try {
+    return [...tls.rootCertificates]; // they are read here
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return [];
+    throw error;
+  }
+}
+
 /** Makes the client's part of a handshake by node:tls. Without `isChecked` any certificate will do. */
 export async function secured(
   stream: ByteStream,
@@ -59,7 +69,7 @@ export async function secured(
     socket: side,
     host: serverName,
     servername: isIP(serverName) === 0 ? serverName : undefined,
-    ca: caCerts.length === 0 ? undefined : [...caCerts, ...tls.rootCertificates],
+    ca: caCerts.length === 0 ? undefined : [...caCerts, ...knownAuthorities()],
     cert,
     key,
     minVersion: "TLSv1.2",
