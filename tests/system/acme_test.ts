@@ -1,7 +1,7 @@
 /** Certificates that a server orders from an ACME authority itself: pebble plays Let's Encrypt. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { PREFIX, SETTING_NAMES } from "../../lib/base/settings.ts";
 import { resolveAcme, whyNoTls } from "../../lib/base/tls_options.ts";
 import { Acme } from "../../lib/server/acme.ts";
 import { Encryption } from "../../lib/server/encryption.ts";
@@ -147,7 +147,7 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     const acme = ["--acme", HOST, "--acme-directory", "https://127.0.0.1:1/dir", "--acme-folder", folder];
     const permissions = ["--no-prompt", "--allow-net=127.0.0.1", `--allow-read=${folder},.env`];
-    permissions.push(`--allow-write=${folder}`, `--allow-env=${SETTING_NAMES}`);
+    permissions.push(`--allow-write=${folder}`, `--allow-env=${PREFIX}*,${SETTING_NAMES}`);
     await using server = await serve(["--listen", "127.0.0.1:0", ...acme], { permissions });
     await until("it says so", () => logged(server.lines, "ACME: no certificate yet") === 1);
     assertMatch(

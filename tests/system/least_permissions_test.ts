@@ -1,7 +1,7 @@
 /** The table of least permissions in docs/security.md: each row is run as it stands there, and needs what it names. */
 
 import { assert, assertEquals } from "@std/assert";
-import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { PREFIX, SETTING_NAMES } from "../../lib/base/settings.ts";
 import { Authority, hasOpenssl } from "../support/certificates.ts";
 import { freePort } from "../support/ports.ts";
 import { CONFIG, run, runDeno, serve } from "../support/processes.ts";
@@ -69,7 +69,8 @@ function newIn(permissions: string[]): [flag: string, value: string][] {
 }
 
 Deno.test("the names that the table of least permissions allows are those of the settings", () => {
-  const patterns = NAMES.split(",");
+  const [prefixed, ...patterns] = NAMES.split(",");
+  assertEquals(prefixed, `${PREFIX}*`);
   const covers = (pattern: string, name: string) =>
     pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
   assertEquals(SETTING_NAMES.filter((name) => !patterns.some((pattern) => covers(pattern, name))), []);
