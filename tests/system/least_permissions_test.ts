@@ -128,6 +128,7 @@ for (const { name, command } of ROWS.filter(({ command }) => / serve/.test(comma
       const own = `127.0.0.1:${freePort()}`;
       const addresses = { "10.0.0.1:11142": own, "127.0.0.1:11142": own, "10.0.0.2:11142": peer.address! };
       const { permissions, args } = taken(command, addresses);
+      args.shift(); // the command's name
       if (!args.includes("--listen")) args.push("--listen", own); // the table leaves it at its default
       {
         await using server = await serve(args, { cwd, permissions });
@@ -148,7 +149,10 @@ for (const { name, command } of ROWS.filter(({ command }) => / serve/.test(comma
       }
       for (const [flag, value] of newIn(permissions)) {
         if (value === peer.address) continue; // without it, it serves, and says that it cannot connect
-        const { status } = await run("cli.ts", args, { cwd, permissions: without(permissions, flag, value) });
+        const { status } = await run("cli.ts", ["serve", ...args], {
+          cwd,
+          permissions: without(permissions, flag, value),
+        });
         assert(status !== 0, `without ${flag}=${value}`);
       }
     },
