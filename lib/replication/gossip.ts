@@ -76,7 +76,7 @@ export class Gossip {
       send: (peer, message) => this.#send([peer], message),
       known: () => this.#known,
       apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
-      patienceMs: (peer) => this.#patienceMs(peer),
+      patienceMs: (peer) => this.patienceMs(peer),
       originOf: (peer) => this.#peers.get(peer)?.origin,
       onDropped: (peer, counts) => this.#dropped(peer, counts),
       onComplete: (origin) => this.#join.caughtUp(origin),
@@ -84,7 +84,7 @@ export class Gossip {
     this.#join = new Join({
       store: options.store,
       rounds: options.joinRounds ?? JOIN_ROUNDS,
-      patienceMs: (peer) => this.#patienceMs(peer),
+      patienceMs: (peer) => this.patienceMs(peer),
       send: (peer, message) => this.#send([peer], message),
       fill: (peer, write, theirs) => this.#apply(peer, write, theirs, true),
     });
@@ -199,8 +199,8 @@ export class Gossip {
     }
   }
 
-  /** Milliseconds that a peer, or any, may be silent before it is given up. */
-  #patienceMs(peer?: number): number {
+  /** Milliseconds that a peer, or any, may be silent before it is given up; three rounds in any case. */
+  patienceMs(peer?: number): number {
     if (!this.#rules.patience) return 0;
     const states = peer === undefined ? [...this.#peers.values()] : [this.#peers.get(peer)];
     return Math.max(0, ...states.map((state) => state === undefined ? 0 : patienceMs(state.roundTrips)));

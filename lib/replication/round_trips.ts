@@ -20,7 +20,7 @@ const PAUSE_MS = 5000;
 const LOST_MS = 10_000;
 /** Round trips that a peer may be silent, and milliseconds while none has been measured. */
 const PATIENCE = 4;
-const FIRST_MS = 750;
+const FIRST_MS = 500;
 /** How many usual pages one over a long way holds. */
 export const LONG_WAY_PAGES = 4;
 /** Milliseconds from which on a way is a long one. */

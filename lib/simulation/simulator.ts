@@ -358,8 +358,11 @@ class Simulation {
     const verifications = () => this.#sum(({ gossip }) => gossip.verified.verifications);
     const adoptions = () => this.#sum(({ gossip }) => gossip.adoptions);
     const [sentBefore, verificationsBefore, adoptionsBefore] = [sent(), verifications(), adoptions()];
-    let rounds = 0;
-    for (; !this.#agree() && rounds < MAX_ROUNDS; rounds++) this.#round();
+    let [rounds, patienceMs] = [0, 0];
+    for (; !this.#agree() && rounds < MAX_ROUNDS; rounds++) {
+      patienceMs = Math.max(patienceMs, ...this.cluster.nodes.map(({ gossip }) => gossip.patienceMs()));
+      this.#round();
+    }
     if (rounds === MAX_ROUNDS) this.cluster.violate("endless: no agreement");
     // What is adopted is given once more, under another number.
     const limit = adoptions() === adoptionsBefore ? mostSent : 2 * mostSent;
@@ -369,7 +372,8 @@ class Simulation {
     const explained = this.#scenario.maxListed === undefined ? 0 : 1; // a round more where a base has to be explained
     const adopted = adoptions() === adoptionsBefore ? 0 : 1; // and one more for what is adopted late
     const paged = this.#scenario.pageCells === undefined ? 0 : 1; // and for fingerprints on pages of few cells
-    const most = PATIENCE + 1 + diameterOf(this.#scenario) + explained + adopted + paged;
+    const patience = Math.max(PATIENCE, Math.ceil(patienceMs / ROUND_MS)); // where answers came late before
+    const most = patience + 1 + diameterOf(this.#scenario) + explained + adopted + paged;
     if (this.#scenario.wayMs > 0) this.#drain();
     const isQuick = this.#scenario.wayMs === 0 && verifications() === verificationsBefore &&
       linksOf(0, this.#scenario) <= ALL_LINKS;

@@ -65,7 +65,7 @@ Deno.test("patienceMs() follows the shortest of the last three round trips", () 
   const trips = newRoundTrips();
   assertEquals(patienceMs(trips), 0);
   trips.question = 1;
-  assertEquals(patienceMs(trips), 3000);
+  assertEquals(patienceMs(trips), 2000);
   trip(trips, 0, 3000);
   assertEquals([patienceMs(trips), isLong(trips)], [12_000, true]);
   trip(trips, 10_000, 5);
