@@ -12,7 +12,7 @@ const ALERT = "\x15\x03";
 const WORDS: readonly [RegExp, string][] = [
   [/^HTTP\/\d/, "HTTP"],
   [new RegExp(`^${ALERT}`), "TLS"],
-  [/^(VERSION (?!.*-ormuco)|ERROR\r)/, "memcached's protocol"],
+  [/^(VERSION |ERROR\r)/, "memcached's protocol"],
   [/^-(ERR|NOAUTH|DENIED)/, "Redis's protocol"],
 ];
 
