@@ -85,7 +85,7 @@ const HARMS: Record<Exclude<keyof Rules, Elsewhere>, [scenario: string, harm: Re
   lastPage: ["few graves, small pages, mesh", /ms: (stale|lost): /],
   sweep: ["room for all, line", /ms: stale: /],
   bury: ["lonely node, linked later", /ms: lost: /],
-  cover: ["eviction, long partition, small pages", /ms: resurrected: /],
+  cover: ["eviction, line of unequal nodes", /ms: resurrected: /],
   floor: ["room for all, line", /ms: stale: /],
   dominance: ["room for entries, few graves", /ms: lost: /],
   verify: ["lonely node, linked later", /ms: stale: /],
