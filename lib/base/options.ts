@@ -146,18 +146,21 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return least.name;
 }
 
-/** Levenshtein's distance: insertions, deletions and replacements of characters that make one text of the other. */
+/** Levenshtein's distance: insertions, deletions, replacements and swaps of neighbours that make one text of the other. */
 function distance(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > 8 || one.length > 64) return Infinity;
-  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
+  const rows = [Array.from({ length: other.length + 1 }, (_, i) => i)];
   for (let i = 0; i < one.length; i++) {
+    const row = rows[i];
     const next = [i + 1];
     for (let j = 0; j < other.length; j++) {
-      next.push(Math.min(next[j] + 1, row[j + 1] + 1, row[j] + Number(one[i] !== other[j])));
+      const isSwap = i > 0 && j > 0 && one[i] === other[j - 1] && one[i - 1] === other[j];
+      const swapped = isSwap ? rows[i - 1][j - 1] + 1 : Infinity;
+      next.push(Math.min(next[j] + 1, row[j + 1] + 1, row[j] + Number(one[i] !== other[j]), swapped));
     }
-    row = next;
+    rows.push(next);
   }
-  return row[other.length];
+  return rows[one.length][other.length];
 }
 
 const MAX_SHOWN = 80;

@@ -14,6 +14,15 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "./limits.ts";
+import {
+  BOOLEAN_WORDS,
+  readBoolean,
+  readBytes,
+  readSeconds,
+  readWhole,
+  sizeText,
+  TIME_EXAMPLES,
+} from "./text_values.ts";
 import { NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
 import {
   challengeAddress,
@@ -60,19 +69,6 @@ const MAX_INTERVAL_SECONDS = 1_000_000;
 const MAX_CONNECTIONS = 1_000_000;
 const MAX_EXPIRATION_SECONDS = 1_000_000_000;
 
-const BYTE_UNITS: Record<string, number> = {
-  "": 1,
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
-
 /** A size in bytes, of a whole number of KiB, MiB or GiB at least and at most. */
 function sizeSetting(name: string, least: number, most: number): Setting<number> {
   const example = 2 * least;
@@ -81,15 +77,15 @@ function sizeSetting(name: string, least: number, most: number): Setting<number>
     allowed: `a number of bytes from ${sizeText(least)} to ${sizeText(most)}, such as "${example}" or "${
       sizeText(example)
     }"`,
-    parse: (text) => byteCount(text, least, most),
+    parse: (text) => readBytes(text, least, most),
   };
 }
 
 const SETTINGS = {
   maxSize: {
     name: "CACHE_MAX_SIZE",
-    allowed: `a whole number of entries from 1 to ${MAX_ENTRIES}`,
-    parse: (text) => wholeNumber(text, 1, MAX_ENTRIES),
+    allowed: `a whole number of entries from 1 to ${MAX_ENTRIES} (CACHE_MAX_BYTES limits their memory)`,
+    parse: (text) => readWhole(text, 1, MAX_ENTRIES),
   } as Setting<number>,
   maxBytes: sizeSetting("CACHE_MAX_BYTES", MIN_STORE_BYTES, MAX_STORE_BYTES),
   maxItemBytes: sizeSetting("CACHE_MAX_ITEM_BYTES", MIN_ITEM_BYTES, MAX_ITEM_BYTES),
@@ -97,42 +93,42 @@ const SETTINGS = {
   maxConnections: {
     name: "CACHE_MAX_CONNECTIONS",
     allowed: `a whole number of connections from 1 to ${MAX_CONNECTIONS}`,
-    parse: (text) => wholeNumber(text, 1, MAX_CONNECTIONS),
+    parse: (text) => readWhole(text, 1, MAX_CONNECTIONS),
   } as Setting<number>,
   maxConnectionsPerAddress: {
     name: "CACHE_MAX_CONNECTIONS_PER_ADDRESS",
     allowed: `a whole number of connections from 0 (no limit) to ${MAX_CONNECTIONS}`,
-    parse: (text) => wholeNumber(text, 0, MAX_CONNECTIONS),
+    parse: (text) => readWhole(text, 0, MAX_CONNECTIONS),
   } as Setting<number>,
   idleTimeoutMs: {
     name: "CACHE_IDLE_TIMEOUT",
-    allowed: `seconds from 1 to ${MAX_INTERVAL_SECONDS}, or 0 (never)`,
-    parse: (text) => text === "0" ? 0 : seconds(text, 1, MAX_INTERVAL_SECONDS),
+    allowed: `0 (never), or seconds from 1 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
+    parse: (text) => seconds(text, 0, 0) ?? seconds(text, 1, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
   maxForgotten: {
     name: "CACHE_MAX_FORGOTTEN",
     allowed: `a whole number of writes from 0 to ${MAX_FORGOTTEN}`,
-    parse: (text) => wholeNumber(text, 0, MAX_FORGOTTEN),
+    parse: (text) => readWhole(text, 0, MAX_FORGOTTEN),
   } as Setting<number>,
   ttlMs: {
     name: "CACHE_EXPIRATION",
-    allowed: `seconds from 0 (never) to ${MAX_EXPIRATION_SECONDS}`,
+    allowed: `seconds from 0 (never) to ${MAX_EXPIRATION_SECONDS}, ${TIME_EXAMPLES}`,
     parse: (text) => seconds(text, 0, MAX_EXPIRATION_SECONDS),
   } as Setting<number>,
   renewOnHit: {
     name: "CACHE_RENEW_ON_HIT",
-    allowed: "true, false, 1, 0, yes or no",
-    parse: boolean,
+    allowed: BOOLEAN_WORDS,
+    parse: readBoolean,
   } as Setting<boolean>,
   timeoutMs: {
     name: "NETWORK_TIMEOUT",
-    allowed: `seconds from 0.001 to ${MAX_INTERVAL_SECONDS}`,
+    allowed: `seconds from 0.001 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
     parse: (text) => seconds(text, 0.001, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
   serverPort: {
     name: "SERVER_PORT",
     allowed: `a port from 1 to ${MAX_PORT}`,
-    parse: (text) => wholeNumber(text, 1, MAX_PORT),
+    parse: (text) => readWhole(text, 1, MAX_PORT),
   } as Setting<number>,
   serverHost: {
     name: "SERVER_HOST",
@@ -151,7 +147,7 @@ const SETTINGS = {
   } as Setting<string[]>,
   gossipIntervalMs: {
     name: "GOSSIP_INTERVAL",
-    allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}`,
+    allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
     parse: (text) => seconds(text, 0.01, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
   authToken: tokenSetting("AUTH_TOKEN"),
@@ -161,8 +157,8 @@ const SETTINGS = {
   peerTokenFile: fileSetting("PEER_TOKEN_FILE"),
   tls: {
     name: "TLS",
-    allowed: "true, false, 1, 0, yes or no",
-    parse: boolean,
+    allowed: BOOLEAN_WORDS,
+    parse: readBoolean,
   } as Setting<boolean>,
   certFile: fileSetting("TLS_CERT"),
   keyFile: fileSetting("TLS_KEY"),
@@ -384,39 +380,9 @@ function readOne(setting: Setting<unknown>, settings: Settings): unknown {
   throw new ConfigError(`Cannot use ${named(settings, setting.name)}: it must be ${setting.allowed}${received}`);
 }
 
-function number(text: string, least: number, most: number): number | undefined {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  return value >= least && value <= most ? value : undefined;
-}
-
-function wholeNumber(text: string, least: number, most: number): number | undefined {
-  const value = number(text, least, most);
-  return Number.isInteger(value) ? value : undefined;
-}
-
 function seconds(text: string, least: number, most: number): number | undefined {
-  const value = number(text, least, most);
+  const value = readSeconds(text, least, most);
   return value === undefined ? undefined : value * 1000;
-}
-
-/** A number of bytes as people write it. */
-function sizeText(bytes: number): string {
-  const unit = ["GiB", "MiB", "KiB"].find((unit) => bytes % BYTE_UNITS[unit.toLowerCase()] === 0) ?? "B";
-  return `${bytes / BYTE_UNITS[unit.toLowerCase()]}${unit}`;
-}
-
-function byteCount(text: string, least: number, most: number): number | undefined {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];
-  const factor = Object.hasOwn(BYTE_UNITS, unit?.toLowerCase() ?? "none") ? BYTE_UNITS[unit.toLowerCase()] : NaN;
-  const bytes = Math.floor(Number(digits) * factor);
-  return bytes >= least && bytes <= most ? bytes : undefined;
-}
-
-function boolean(text: string): boolean | undefined {
-  const word = text.toLowerCase();
-  if (["true", "1", "yes"].includes(word)) return true;
-  if (["false", "0", "no"].includes(word)) return false;
-  return undefined;
 }
 
 function addressList(text: string, transports: string[]): string[] | undefined {

@@ -235,9 +235,9 @@ const ROWS: Row[] = [
   },
   {
     name: "CACHE_MAX_SIZE",
-    allowed: "a whole number of entries from 1 to 16777215",
+    allowed: "a whole number of entries from 1 to 16777215 (CACHE_MAX_BYTES limits their memory)",
     good: [["1", 1], ["16777215", 16_777_215], [" 128\n", 128], ["007", 7]],
-    bad: ["0", "16777216", "1.5", ...NO_NUMBERS],
+    bad: ["0", "16777216", "1.5", "64MB", ...NO_NUMBERS],
   },
   {
     name: "CACHE_MAX_ITEM_BYTES",
@@ -249,25 +249,31 @@ const ROWS: Row[] = [
     name: "CACHE_MAX_BYTES",
     allowed: 'a number of bytes from 64KiB to 16GiB, such as "131072" or "128KiB"',
     good: [
-      ...[["65536", 65536], ["65536b", 65536], ["67108864 B", 2 ** 26], ["66kb", 66000], ["66KB", 66000]],
-      ...[["64KiB", 65536], ["64kib", 65536], ["64MiB", 2 ** 26], ["64 mib", 2 ** 26], ["1.5GB", 1.5e9], ["3mb", 3e6]],
-      ...[["2GiB", 2 ** 31], ["16GiB", 2 ** 34], ["0.015TB", 1.5e10], ["64.00001kib", 65536]],
+      ...[["65536", 65536], ["65536b", 65536], ["67108864 B", 2 ** 26], ["65kb", 66560], ["66KB", 67584]],
+      ...[["64KiB", 65536], ["64kib", 65536], ["64MiB", 2 ** 26], ["64 mib", 2 ** 26], ["64MB", 2 ** 26], [
+        "3mb",
+        3 * 2 ** 20,
+      ]],
+      ...[["2GiB", 2 ** 31], ["16GiB", 2 ** 34], ["0.015TB", 16_492_674_416], ["64.00001kib", 65536]],
+      ...[["64k", 65536], ["64K", 65536], ["64m", 2 ** 26], ["64 M", 2 ** 26], ["1.5g", 1.5 * 2 ** 30], [
+        "0.01T",
+        10_995_116_277,
+      ]],
     ] as [string, number][],
     bad: [
-      "0",
-      "65535",
-      "65KB",
-      "63.9KiB",
-      "17179869185",
-      "16.1GiB",
-      "1TiB",
-      "1 XB",
-      "KiB",
-      "1.KiB",
-      "9007199254740992",
-      "9999TiB",
-      "1 constructor",
-      ...NO_NUMBERS,
+      ...["0", "65535", "63KB", "63.9KiB", "64ki", "64bb", "1e6", "64p"],
+      ...[
+        "17179869185",
+        "16.1GiB",
+        "1TiB",
+        "1 XB",
+        "KiB",
+        "1.KiB",
+        "9007199254740992",
+        "9999TiB",
+        "1 constructor",
+        ...NO_NUMBERS,
+      ],
     ],
   },
   {
@@ -296,15 +302,21 @@ const ROWS: Row[] = [
   },
   {
     name: "CACHE_IDLE_TIMEOUT",
-    allowed: "seconds from 1 to 1000000, or 0 (never)",
-    good: [["0", undefined], ["1", 1000], ["1.5", 1500], ["1000000", 1e9]],
-    bad: ["0.9", "1000001", "1m", ...NO_NUMBERS],
+    allowed: '0 (never), or seconds from 1 to 1000000, such as "90", "10m", "1h" or "1d"',
+    good: [["0", undefined], ["0s", undefined], ["1", 1000], ["1.5", 1500], ["1000000", 1e9], ["5m", 300_000], [
+      "2H",
+      7.2e6,
+    ]],
+    bad: ["0.9", "1000001", "12d", "5min", "5ms", ...NO_NUMBERS],
   },
   {
     name: "CACHE_EXPIRATION",
-    allowed: "seconds from 0 (never) to 1000000000",
-    good: [["0", 0], ["3600", 3_600_000], ["0.5", 500], ["1000000000", 1e12]],
-    bad: ["1000000001", "1000000000.1", "1h", ...NO_NUMBERS],
+    allowed: 'seconds from 0 (never) to 1000000000, such as "90", "10m", "1h" or "1d"',
+    good: [["0", 0], ["3600", 3_600_000], ["0.5", 500], ["1000000000", 1e12], ["90s", 90_000], ["1.5 h", 5.4e6], [
+      "30D",
+      2.592e9,
+    ]],
+    bad: ["1000000001", "1000000000.1", "11575d", "1w", "h", "1h30m", ...NO_NUMBERS],
   },
   {
     name: "CACHE_RENEW_ON_HIT",
@@ -317,9 +329,9 @@ const ROWS: Row[] = [
   },
   {
     name: "NETWORK_TIMEOUT",
-    allowed: "seconds from 0.001 to 1000000",
-    good: [["0.001", 1], ["1.0", 1000], ["1000000", 1e9]],
-    bad: ["0", "0.0009", "1000001", "1s", ...NO_NUMBERS],
+    allowed: 'seconds from 0.001 to 1000000, such as "90", "10m", "1h" or "1d"',
+    good: [["0.001", 1], ["1.0", 1000], ["1s", 1000], ["1000000", 1e9]],
+    bad: ["0", "0.0009", "1000001", "1ms", ...NO_NUMBERS],
   },
   {
     name: "SERVER_PORT",
@@ -371,7 +383,7 @@ const ROWS: Row[] = [
   },
   {
     name: "GOSSIP_INTERVAL",
-    allowed: "seconds from 0.01 to 1000000",
+    allowed: 'seconds from 0.01 to 1000000, such as "90", "10m", "1h" or "1d"',
     good: [["0.01", 10], ["1.0", 1000], ["1000000", 1e9]],
     bad: ["0", "0.009", "1000001", ...NO_NUMBERS],
   },
@@ -451,7 +463,7 @@ Deno.test("ConfigError shows the text as it was found when it has blanks around 
   const error = assertThrows(() => serverOptions(settings({ CACHE_MAX_SIZE: " many " })), ConfigError);
   assertStrictEquals(
     error.message,
-    'Cannot use CACHE_MAX_SIZE (environment): it must be a whole number of entries from 1 to 16777215: received " many "',
+    'Cannot use CACHE_MAX_SIZE (environment): it must be a whole number of entries from 1 to 16777215 (CACHE_MAX_BYTES limits their memory): received " many "',
   );
 });
 
