@@ -11,11 +11,12 @@
  */
 
 import { CacheError } from "./lib/base/errors.ts";
+import { nearestName } from "./lib/base/options.ts";
 import { serverOptions } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
-import { type Command, commandHelp, COMMANDS, GENERAL_HELP } from "./lib/cli/command_table.ts";
+import { type Command, commandHelp, commandOf, COMMANDS, generalHelp } from "./lib/cli/command_table.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
 import { EXIT, logError, report, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer } from "./server.ts";
@@ -29,15 +30,13 @@ import { OrmucoCacheServer } from "./server.ts";
  */
 export async function main(args: string[]): Promise<number> {
   try {
-    const [name, ...rest] = args;
-    if (name === undefined || name === "--help" || name === "-h" || name === "help") return say(GENERAL_HELP);
-    if (name === "--version" || name === "-V") return say(SOFTWARE.replace("/", " "));
-    const command = COMMANDS.find((command) => command.name === name);
-    if (command === undefined) {
-      throw new UsageError(`"${name}"`, `unknown command: it must be ${COMMANDS.map(({ name }) => name).join(", ")}`);
-    }
+    const [name = "help", ...rest] = args;
+    if (["--version", "-V", "version"].includes(name)) return say(SOFTWARE.replace("/", " "));
+    const isHelp = ["--help", "-h", "help"].includes(name);
+    if (isHelp && (rest.length === 0 || rest[0].startsWith("-"))) return say(generalHelp());
+    const command = commandOf(isHelp ? rest[0] : name) ?? unknownCommand(isHelp ? rest[0] : name);
     const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-    if (options.includes("--help") || options.includes("-h")) return say(commandHelp(command));
+    if (isHelp || options.includes("--help") || options.includes("-h")) return say(commandHelp(command));
     return await run(command, readArguments(command, rest));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok; // the reader of our output has closed it
@@ -50,6 +49,15 @@ export async function main(args: string[]): Promise<number> {
     if (error instanceof UsageError) logError("--help lists the commands and, after one, its options");
     return EXIT.usage;
   }
+}
+
+function unknownCommand(name: string): never {
+  const others = COMMANDS.flatMap(({ also }) => also ?? []);
+  const near = nearestName(name, [...COMMANDS.map(({ name }) => name), ...others, "help", "version"]);
+  const hint = near === undefined
+    ? `it must be ${COMMANDS.map(({ name }) => name).join(", ")}`
+    : `did you mean ${near}?`;
+  throw new UsageError(`"${name}"`, `unknown command: ${hint}`);
 }
 
 async function run(command: Command, args: Arguments): Promise<number> {

@@ -2,7 +2,15 @@
 
 import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
-import { type Arguments, clientSettings, numberFlag, UsageError, wholeFlag } from "./arguments.ts";
+import {
+  type Arguments,
+  bytesFlag,
+  clientSettings,
+  numberFlag,
+  secondsFlag,
+  UsageError,
+  wholeFlag,
+} from "./arguments.ts";
 import { toJson } from "./json.ts";
 import { runLoad } from "./load_generator.ts";
 import { EXIT, report, say } from "./output.ts";
@@ -18,9 +26,9 @@ export async function bench(args: Arguments): Promise<number> {
     connections: wholeFlag(args, "connections", 1, 1, 1000),
     inFlight: wholeFlag(args, "pipeline", 64, 1, 10_000),
     keys: wholeFlag(args, "keys", 100, 1, 10_000_000),
-    valueBytes: wholeFlag(args, "value-size", 100, 0, MAX_VALUE_BYTES),
+    valueBytes: bytesFlag(args, "value-size", 100, 0, MAX_VALUE_BYTES),
     ratio: numberFlag(args, "ratio", 0.9, 0, 1),
-    durationMs: 1000 * numberFlag(args, "duration", 5, 0.1, 3600),
+    durationMs: 1000 * secondsFlag(args, "duration", 5, 0.1, 3600),
     showProgress: !args.json && Deno.stderr.isTerminal(),
   };
   if (load.connections * load.inFlight > MAX_BENCH_CALLS) {

@@ -4,7 +4,7 @@ import { OrmucoCacheClient } from "../../client.ts";
 import type { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { encodeValue, FLAGS } from "../wire/values.ts";
-import { type Arguments, clientSettings, numberFlag, UsageError } from "./arguments.ts";
+import { type Arguments, clientSettings, secondsFlag, UsageError } from "./arguments.ts";
 import { textOrBytes, toJson } from "./json.ts";
 import { EXIT, miss, print, report, say } from "./output.ts";
 import { peerLines, statsLines } from "./stats_lines.ts";
@@ -34,7 +34,11 @@ async function store(client: OrmucoCacheClient, args: Arguments): Promise<number
     ? textOrBytes(bytes)
     : text;
   const ttl = args.flags.get("ttl");
-  const stored = await client.store(key, value, ttl === undefined ? {} : { ttlMs: 1000 * numberFlag(args, "ttl", 0) });
+  const stored = await client.store(
+    key,
+    value,
+    ttl === undefined ? {} : { ttlMs: 1000 * secondsFlag(args, "ttl", 0, 0, 1e12) },
+  );
   if (stored) say("Stored");
   return stored ? EXIT.ok : EXIT.refused;
 }

@@ -1,15 +1,18 @@
 /** The table of commands and options, and the help text made from it. It runs nothing. */
 
 import { SOFTWARE } from "../base/software.ts";
+import { programName } from "./program_name.ts";
 
 /** An option of a command. */
 export interface Flag {
   readonly name: string;
+  /** The option in one letter, as in `-p`. */
+  readonly letter?: string;
   /** Name of the option's value, for the help; without it the option is a switch. */
   readonly argument?: string;
   /** The environment variable that the option overrides. */
   readonly setting?: string;
-  /** Whether the switch can be negated, as in `--no-renew-on-hit`. */
+  /** Whether a switch can be negated, as in `--no-renew-on-hit`. */
   readonly negatable?: boolean;
   readonly help: string;
 }
@@ -27,6 +30,8 @@ export interface Command {
     | "bench"
     | "simulate"
     | "token";
+  /** Another name of the command. */
+  readonly also?: string;
   readonly operands: readonly string[];
   readonly summary: string;
   readonly flags: readonly Flag[];
@@ -38,6 +43,13 @@ const CLIENT_FLAGS: readonly Flag[] = [
     argument: "HOSTS",
     setting: "SERVER_HOST",
     help: "host, host:port or unix:/path; commas: failover (127.0.0.1)",
+  },
+  {
+    name: "port",
+    letter: "p",
+    argument: "PORT",
+    setting: "SERVER_PORT",
+    help: "of hosts without one (11142)",
   },
   { name: "timeout", argument: "SECONDS", setting: "NETWORK_TIMEOUT", help: "until a call has failed (1)" },
   {
@@ -71,6 +83,7 @@ export const COMMANDS: readonly Command[] = [
     summary: "run a server until SIGINT or SIGTERM",
     flags: [
       { name: "listen", argument: "WHERE", setting: "LISTEN_ON", help: "port, host:port or unix:/path (11142)" },
+      { name: "port", letter: "p", argument: "PORT", help: "in place of that of --listen" },
       { name: "max-size", argument: "N", setting: "CACHE_MAX_SIZE", help: "entries (128; no limit with --max-bytes)" },
       {
         name: "max-bytes",
@@ -181,6 +194,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "store",
+    also: "set",
     operands: ["KEY", "VALUE"],
     summary: 'store a text; VALUE "-" is standard input',
     flags: [
@@ -189,8 +203,8 @@ export const COMMANDS: readonly Command[] = [
       ...CLIENT_FLAGS,
     ],
   },
-  { name: "retrieve", operands: ["KEY"], summary: "print a value", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
-  { name: "remove", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
+  { name: "retrieve", also: "get", operands: ["KEY"], summary: "print a value", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  { name: "remove", also: "delete", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
   { name: "clear", operands: [], summary: "remove every entry of the server and its peers", flags: CLIENT_FLAGS },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   { name: "peers", operands: [], summary: "print a server's peers", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
@@ -235,38 +249,59 @@ export const COMMANDS: readonly Command[] = [
   },
 ];
 
+const UNITS_HELP =
+  "BYTES take k, m, g or t, alone or as in 64MB or 64MiB, always powers of 1024; SECONDS take s, m, h or d.";
 const EXIT_HELP =
   "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused.";
 
+/** The command of a name. */
+export function commandOf(name: string): Command | undefined {
+  return COMMANDS.find((command) => command.name === name || command.also === name);
+}
+
 /** The help on all commands. */
-export const GENERAL_HELP: string = [
-  `${SOFTWARE.replace("/", " ")}: a cache server, and commands that talk to one`,
-  "",
-  "Usage: cli.ts COMMAND [OPTIONS]",
-  "",
-  ...table(COMMANDS.map((command) => [[command.name, ...command.operands].join(" "), command.summary])),
-  "",
-  ...table([["--help", "this text; after a command, its options"], ["--version", "name and version"]]),
-  "",
-  "Options rank above environment variables, and these above the file .env.",
-  EXIT_HELP,
-].join("\n");
+export function generalHelp(): string {
+  return [
+    `${SOFTWARE.replace("/", " ")}: a cache server, and commands that talk to one`,
+    "",
+    `Usage: ${programName()} COMMAND [OPTIONS]`,
+    "",
+    ...table(COMMANDS.map((command) => [usage(command), command.summary])),
+    "",
+    ...table([
+      ["help COMMAND", "a command's options; as --help after it"],
+      ["help, --help, -h", "this text"],
+      ["version, --version, -V", "name and version"],
+    ]),
+    "",
+    "Options rank above environment variables, and these above the file .env.",
+    UNITS_HELP,
+    EXIT_HELP,
+  ].join("\n");
+}
 
 /** Returns the help on one command. */
 export function commandHelp(command: Command): string {
-  const rows = command.flags.map(({ name, argument, setting, help }): [string, string] => [
-    `--${name}${argument === undefined ? "" : ` ${argument}`}`,
+  const rows = command.flags.map(({ name, letter, argument, setting, help }): [string, string] => [
+    `${letter === undefined ? "" : `-${letter}, `}--${name}${argument === undefined ? "" : ` ${argument}`}`,
     help + (setting === undefined ? "" : ` [${setting}]`),
   ]);
+  const also = command.also === undefined ? [] : [`${command.also} is another name of ${command.name}.`];
   return [
     `${command.name}: ${command.summary}`,
     "",
-    `Usage: cli.ts ${[command.name, ...command.operands].join(" ")} [OPTIONS]`,
+    `Usage: ${programName()} ${[command.name, ...command.operands].join(" ")} [OPTIONS]`,
     "",
     ...table(rows),
     "",
+    ...also,
+    ...(rows.some(([option]) => /SECONDS|BYTES/.test(option)) ? [UNITS_HELP] : []),
     EXIT_HELP,
   ].join("\n");
+}
+
+function usage({ name, also, operands }: Command): string {
+  return [also === undefined ? name : `${name}, ${also}`, ...operands].join(" ");
 }
 
 function table(rows: readonly (readonly [string, string])[]): string[] {

@@ -3,9 +3,11 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   type Arguments,
+  bytesFlag,
   clientSettings,
   numberFlag,
   readArguments,
+  secondsFlag,
   settings,
   UsageError,
   wholeFlag,
@@ -75,11 +77,69 @@ Deno.test("readArguments() returns no option that was not given", () => {
   }
 });
 
-Deno.test("readArguments() reads a switch that can be negated, with a value and without", () => {
-  assertEquals(flagsOf("serve", "--renew-on-hit"), { "renew-on-hit": "true" });
-  assertEquals(flagsOf("serve", "--renew-on-hit=true"), { "renew-on-hit": "true" });
-  assertEquals(flagsOf("serve", "--renew-on-hit=false"), { "renew-on-hit": "false" });
-  assertEquals(flagsOf("serve", "--no-renew-on-hit"), { "renew-on-hit": "false" });
+Deno.test("readArguments() reads a switch as settings are read, with a value and without", () => {
+  for (const on of ["", "=true", "=1", "=yes", "=YES"]) {
+    assertEquals(flagsOf("serve", `--renew-on-hit${on}`), { "renew-on-hit": "true" });
+    assertEquals(flagsOf("serve", `--no-renew-on-hit${on}`), { "renew-on-hit": "false" });
+    assertEquals(flagsOf("serve", `--insecure${on}`), { insecure: "true" });
+    assertStrictEquals(read("stats", `--json${on}`).json, true);
+  }
+  for (const off of ["=false", "=0", "=no", "=No"]) {
+    assertEquals(flagsOf("serve", `--renew-on-hit${off}`), { "renew-on-hit": "false" });
+    assertEquals(flagsOf("serve", `--no-renew-on-hit${off}`), { "renew-on-hit": "true" });
+    assertEquals(flagsOf("serve", `--insecure${off}`), {});
+    assertStrictEquals(read("stats", `--json${off}`).json, false);
+  }
+  assertEquals(flagsOf("serve", "--renew-on-hit", "--no-renew-on-hit"), { "renew-on-hit": "false" });
+  assertEquals(flagsOf("serve", "--no-renew-on-hit", "--renew-on-hit"), { "renew-on-hit": "true" });
+  for (const flag of ["--renew-on-hit", "--no-renew-on-hit", "--insecure", "--no-tls"]) {
+    for (const text of ["maybe", "", "on", "2", "null"]) {
+      assertThrows(
+        () => read("serve", `${flag}=${text}`),
+        UsageError,
+        `Cannot run serve: ${flag} must be true, false, 1, 0, yes or no: received "${text}"`,
+      );
+    }
+  }
+});
+
+Deno.test("readArguments() reads options whose names begin with no-, and switches that stand before operands", () => {
+  const command = {
+    ...COMMANDS[0],
+    operands: ["KEY"],
+    flags: [
+      { name: "env-file", argument: "FILE", help: "" },
+      { name: "no-env-file", help: "" },
+      { name: "no-place", argument: "TEXT", help: "" },
+    ],
+  };
+  const flags = (...args: string[]) => [...readArguments(command, args).flags];
+  assertEquals(flags("--no-env-file", "true"), [["no-env-file", "true"]]);
+  assertEquals(flags("--no-env-file=no", "k"), []);
+  assertEquals(flags("k", "--no-place", "false", "--env-file=true"), [["env-file", "true"], ["no-place", "false"]]);
+  assertEquals(flags("k", "--env-file", "a=b\n--c"), [["env-file", "a=b\n--c"]]);
+});
+
+Deno.test("readArguments() reads an option of one letter, whether its value stands apart or not", () => {
+  for (const words of [["-p", "9"], ["-p9"], ["-p=9"], ["--port", "9"], ["--port=9"]]) {
+    assertEquals(flagsOf("serve", ...words), { port: "9" });
+    assertEquals(flagsOf("retrieve", "k", ...words), { port: "9" });
+  }
+  assertThrows(() => read("serve", "-p"), UsageError, "--port needs a value");
+});
+
+Deno.test("readArguments() names the option that was probably meant", () => {
+  const meant: [string, string][] = [
+    ["--max-siz", "--max-size"],
+    ["--maxsize=5", "--max-size"],
+    ["-max-size", "--max-size"],
+    ["--listne", "--listen"],
+    ["--no-renew", "--no-renew-on-hit"],
+    ["--Insecure", "--insecure"],
+  ];
+  for (const [word, near] of meant) {
+    assertThrows(() => read("serve", word), UsageError, `unknown option ${word}: did you mean ${near}?`);
+  }
 });
 
 Deno.test("readArguments() throws a UsageError that names command and fault when the arguments are wrong", () => {
@@ -100,19 +160,39 @@ Deno.test("readArguments() throws a UsageError that names command and fault when
 });
 
 Deno.test("numberFlag() returns the number, or the default when there is none", () => {
-  for (const [text, value] of [["0", 0], ["5", 5], ["0.25", 0.25], ["007", 7], ["1000000000000", 1e12]] as const) {
-    assertStrictEquals(numberFlag(read("bench", "--duration", text), "duration", 9), value);
+  for (const [text, value] of [["0", 0], ["1", 1], ["0.25", 0.25], ["007", 7], ["1000000000000", 1e12]] as const) {
+    assertStrictEquals(numberFlag(read("bench", "--ratio", text), "ratio", 9, 0, 1e12), value);
   }
-  assertStrictEquals(numberFlag(read("bench"), "duration", 9, 10, 20), 9);
+  assertStrictEquals(numberFlag(read("bench"), "ratio", 9, 10, 20), 9);
 });
 
 Deno.test("numberFlag() throws a UsageError that shows bounds and text when the text is no number within them", () => {
-  for (const text of ["1", "21", "x", "1e1", "-15", "+15", "0x10", " 15", "15s", "15.", ".5", "NaN", "Infinity"]) {
-    const args = read("bench", `--duration=${text}`);
+  for (const text of ["0", "1.1", "x", "1e1", "-1", "+1", "0x1", "1.", ".5", "NaN", "Infinity"]) {
     assertThrows(
-      () => numberFlag(args, "duration", 15, 10, 20),
+      () => numberFlag(read("bench", `--ratio=${text}`), "ratio", 0.9, 0.1, 1),
       UsageError,
-      `Cannot run bench: --duration must be a number from 10 to 20: received "${text}"`,
+      `Cannot run bench: --ratio must be a number from 0.1 to 1: received "${text}"`,
+    );
+  }
+});
+
+Deno.test("secondsFlag() and bytesFlag() read numbers with units, and throw a UsageError when the text is none", () => {
+  for (const [text, value] of [["15", 15], ["15s", 15], ["0.25m", 15], ["1h", 3600], ["1 D", 86_400]] as const) {
+    assertStrictEquals(secondsFlag(read("bench", "--duration", text), "duration", 9, 10, 100_000), value);
+  }
+  for (const [text, value] of [["15", 15], ["2k", 2048], ["2KB", 2048], ["1.5MiB", 1_572_864]] as const) {
+    assertStrictEquals(bytesFlag(read("bench", "--value-size", text), "value-size", 9, 10, 2 ** 24), value);
+  }
+  for (const text of ["9", "101", "1w", "15ms", "s", "-15", "1e1", "x"]) {
+    assertThrows(
+      () => secondsFlag(read("bench", `--duration=${text}`), "duration", 9, 10, 100),
+      UsageError,
+      `--duration must be seconds from 10 to 100, such as "90", "10m", "1h" or "1d": received "${text}"`,
+    );
+    assertThrows(
+      () => bytesFlag(read("bench", `--value-size=${text}`), "value-size", 9, 10, 100),
+      UsageError,
+      `--value-size must be a number of bytes from 10B to 100B: received "${text}"`,
     );
   }
 });
@@ -135,11 +215,39 @@ Deno.test("settings() ranks options above the environment, and tells where each 
     });
   }));
 
+Deno.test("settings() puts --port in place of the port of LISTEN_ON, whatever says where to listen", async () => {
+  const listenOf = (...words: string[]) => serverOptions(settings(read("serve", ...words))).listen;
+  const cases: [string[], string][] = [
+    [["-p", "0"], "0"],
+    [["--listen", "0.0.0.0", "-p", "9"], "0.0.0.0:9"],
+    [["--port=9", "--listen=[::1]"], "[::1]:9"],
+  ];
+  for (const LISTEN_ON of ["", "7"]) {
+    await withEnvironment({ LISTEN_ON }, () => {
+      for (const [words, listen] of cases) assertStrictEquals(listenOf(...words), listen);
+    });
+  }
+  await withEnvironment({ LISTEN_ON: "10.0.0.1:7" }, () => assertStrictEquals(listenOf("-p9"), "10.0.0.1:9"));
+  await withEnvironment({ LISTEN_ON: "a:b" }, () => assertThrows(() => listenOf("-p9"), ConfigError, 'received "a:b"'));
+  const wrong: [string[], string][] = [
+    [["-p", "65536"], '--port must be a whole number from 0 to 65535: received "65536"'],
+    [["-p", "a"], '--port must be a whole number from 0 to 65535: received "a"'],
+    [["-p", "9", "--listen", "8"], '--port needs a --listen without a port beside it: received "9"'],
+    [["-p", "9", "--listen", "a:9"], '--port needs a --listen without a port beside it: received "9"'],
+    [["-p", "9", "--listen", "unix:/a"], '--port has no use beside unix:/a (--listen): received "9"'],
+  ];
+  await withEnvironment({}, () => {
+    for (const [words, message] of wrong) assertThrows(() => listenOf(...words), UsageError, message);
+  });
+});
+
 Deno.test("clientSettings() names the server of the option, else of the environment, else of this machine", async () => {
   const serversOf = (...words: string[]) => clientSettings(read(...words)).servers;
   await withEnvironment({}, () => {
     assertEquals(serversOf("stats"), ["127.0.0.1:11142"]);
     assertEquals(serversOf("stats", "--server", "a,b:7"), ["a:11142", "b:7"]);
+    assertEquals(serversOf("stats", "--server", "a,b:7", "-p", "9"), ["a:9", "b:7"]);
+    assertEquals(serversOf("stats", "-p9"), ["127.0.0.1:9"]);
   });
   await withEnvironment({ SERVER_PORT: "9" }, () => assertEquals(serversOf("stats"), ["127.0.0.1:9"]));
   await withEnvironment({ SERVER_HOST: "c", SERVER_PORT: "9" }, () => {

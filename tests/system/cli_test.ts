@@ -201,7 +201,7 @@ Deno.test("cli exits with 4 when the server refuses", async () => {
 const USAGE: [string[], string][] = [
   [["simulate", "--without", "sense"], "--without must be one of fingerprints, lastPage, sweep, bury, cover,"],
   [["simulate", "--scenario", "calm"], 'no scenario has that name: "room for all, mesh", '],
-  [["simulate", "--nodes", "1"], "--nodes must be a number from 2 to 64"],
+  [["simulate", "--nodes", "1"], "--nodes must be a whole number from 2 to 64"],
   [["frobnicate"], 'Cannot run "frobnicate": unknown command: it must be serve, store'],
   [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
   [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],
@@ -214,9 +214,9 @@ const USAGE: [string[], string][] = [
   [["serve", "--max-size", "many"], "Cannot use CACHE_MAX_SIZE (--max-size): it must be a whole number of entries"],
   [["serve", "--max-bytes", "5 potatoes"], 'received "5 potatoes"'],
   [["store", "k", "{", "--json"], "VALUE is not JSON"],
-  [["store", "k", "v", "--ttl", "soon"], "--ttl must be a number"],
+  [["store", "k", "v", "--ttl", "soon"], "--ttl must be seconds from 0"],
   [["store", "", "v"], "Cannot use key"],
-  [["bench", "--pipeline", "0"], "--pipeline must be a number from 1"],
+  [["bench", "--pipeline", "0"], "--pipeline must be a whole number from 1"],
   [["bench", "--pipeline", "1000", "--connections", "1000"], "must be 100000 at most"],
   [["bench", "--pipeline", "1.5"], "--pipeline must be a whole number"],
 ];
