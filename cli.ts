@@ -12,21 +12,22 @@
 
 import { CacheError } from "./lib/base/errors.ts";
 import { nearestName } from "./lib/base/options.ts";
-import { serverOptions } from "./lib/base/settings.ts";
+import type { Log } from "./lib/base/log.ts";
+import { logOptions, PREFIX, SERVER_SETTING_NAMES, serverOptions, type Settings } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
 import { type Command, commandHelp, commandOf, COMMANDS, generalHelp } from "./lib/cli/command_table.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
 import { EXIT, logError, report, say } from "./lib/cli/output.ts";
-import { OrmucoCacheServer } from "./server.ts";
+import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
 
 /**
  * Runs one command, and prints its results and errors. It does not exit the process.
  *
  * @param args The arguments, the command's name first.
  * @returns The exit status: 0 done or a hit, 1 a miss (or a violation that `simulate` found), 2 usage, 3 server
- * unreachable, 4 refused, 70 an internal error.
+ * unreachable, 4 refused, 5 an address that cannot be listened on, 70 an internal error.
  */
 export async function main(args: string[]): Promise<number> {
   try {
@@ -76,16 +77,19 @@ async function run(command: Command, args: Arguments): Promise<number> {
 }
 
 async function serve(args: Arguments): Promise<number> {
-  const options = { ...serverOptions(settings(args)), insecure: args.flags.has("insecure") };
-  const log = new LogWriter(Deno.stdout);
-  const server = new OrmucoCacheServer({ ...options, log: (line) => log.say(line) });
-  const stop = stopSignal(log, () => server.reload()); // before the start is announced: a program that reads it may signal at once
+  const found = settings(args);
+  const options = { ...serverOptions(found), insecure: args.flags.has("insecure") };
+  if (args.flags.has("check")) return await check(options, found);
+  const log = new LogWriter(logOptions(found), Deno.stdout, Deno.stderr);
+  const server = new OrmucoCacheServer({ ...options, log: log.say });
+  const stop = stopSignal(log.say, () => server.reload()); // before the start is announced: a program that reads it may signal at once
   try {
     await server.startServer();
   } catch (error) {
-    if (error instanceof RangeError) throw error; // a setting
-    logError((error as Error).message);
-    return EXIT.unreachable;
+    const { message } = error as Error;
+    log.say(message, "error");
+    await log.end();
+    return message.startsWith("Cannot listen on ") ? EXIT.cannotListen : EXIT.usage;
   }
   await stop;
   await server.stop();
@@ -94,11 +98,25 @@ async function serve(args: Arguments): Promise<number> {
   return EXIT.ok;
 }
 
+/** Says what would run, and which settings say so. */
+async function check(options: ServerOptions, found: Settings): Promise<number> {
+  logOptions(found);
+  try {
+    await new OrmucoCacheServer(options).check();
+  } catch (error) {
+    logError((error as Error).message);
+    return EXIT.usage;
+  }
+  const ours = [...found].filter(([name]) => SERVER_SETTING_NAMES.includes(name));
+  const places = ours.map(([name, { from, isPrefixed }]) => `${isPrefixed ? PREFIX : ""}${name} (${from})`);
+  return say(`  settings    ${places.join(", ") || "all at their defaults"}`);
+}
+
 /**
  * Resolves at the first signal to stop; a second one ends the process at once. SIGHUP, which asks to reread what can be
  * reread, stops nothing; but on Windows it says that the console is being closed.
  */
-function stopSignal(log: LogWriter, reload: () => Promise<number>): Promise<void> {
+function stopSignal(log: Log, reload: () => Promise<number>): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = () => {
@@ -111,7 +129,7 @@ function stopSignal(log: LogWriter, reload: () => Promise<number>): Promise<void
     Deno.addSignalListener("SIGTERM", onSignal);
     Deno.addSignalListener("SIGHUP", async () => {
       const files = await reload();
-      log.say(files === 0 ? "SIGHUP: nothing to reread" : `SIGHUP: ${files} ${files === 1 ? "file" : "files"} reread`);
+      log(files === 0 ? "SIGHUP: nothing to reread" : `SIGHUP: ${files} ${files === 1 ? "file" : "files"} reread`);
     });
   });
 }

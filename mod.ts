@@ -73,6 +73,7 @@ export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } 
 export {
   type GossipTotals,
   type LocalCache,
+  type LogLevel,
   OrmucoCacheServer,
   type PeerStats,
   type ServerOptions,

@@ -41,6 +41,7 @@ import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
 import { checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
+export type { LogLevel } from "./lib/base/log.ts";
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
 export type { ServerAcmeOptions, ServerTlsOptions } from "./lib/base/tls_options.ts";
@@ -175,6 +176,16 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   /**
+   * Reads the files of credentials and certificates, and tells the option `log` where a start would listen, what for and for
+   * whom. It opens no port and connects to nobody, so that it can be called while another server runs.
+   *
+   * @throws {Error} If a start would refuse: what {@linkcode OrmucoCacheServer.startServer} rejects with, but for the port.
+   */
+  check(): Promise<void> {
+    return this.#inTurn(() => this.#check());
+  }
+
+  /**
    * Rereads the files of credentials and of the option `tls` now, instead of within two seconds after they have changed, and
    * orders a certificate now that could not be ordered before (`tls.acme`). `cli.ts serve` calls this at SIGHUP. A file that
    * cannot be used changes nothing, and the server's option `log` is told why.
@@ -233,15 +244,34 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   async #start(): Promise<void> {
     if (this.#isStarted) throw new Error("Cannot start server: it is started already");
-    const { listen, credentials, insecure } = this.#options;
-    const { wantsCertificate = false } = this.#encryption ?? {};
-    checkOpenness({ address: listen, asks: credentials.length > 0, isInsecure: insecure, wantsCertificate });
+    this.#refuseOpenness();
     await startAll(this.#parts, STOP_LIMIT_MS);
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
-    for (const line of serverLines({ ...this.#options, ...this.#openness(), encryption: this.#encryption })) {
-      this.#options.log(line);
-    }
+    this.#sayWhatRuns(false);
+  }
+
+  async #check(): Promise<void> {
+    if (this.#isStarted) throw new Error("Cannot check server: it is started");
+    this.#refuseOpenness();
+    const parts: Part[] = [this.#watch, ...(this.#encryption === undefined ? [] : [this.#encryption])];
+    await startAll(parts, STOP_LIMIT_MS);
+    this.#sayWhatRuns(true);
+    await stopAll(parts, STOP_LIMIT_MS);
+  }
+
+  #refuseOpenness(): void {
+    const { listen, credentials, insecure } = this.#options;
+    const { wantsCertificate = false } = this.#encryption ?? {};
+    checkOpenness({ address: listen, asks: credentials.length > 0, isInsecure: insecure, wantsCertificate });
+  }
+
+  #sayWhatRuns(isCheck: boolean): void {
+    const { log } = this.#options;
+    const facts = { ...this.#options, ...this.#openness(), encryption: this.#encryption, isCheck };
+    const { lines, warnings } = serverLines(facts);
+    for (const line of lines) log(line);
+    for (const warning of warnings) log(warning, "warn");
   }
 
   #newConnections(session: SessionHost, log: LimitedLog): Connections {

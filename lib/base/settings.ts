@@ -4,6 +4,7 @@
  */
 
 import { DEFAULT_PORT, formatAddress, isReachable, parseAddress } from "./address.ts";
+import type { LogLevel } from "./log.ts";
 import {
   MAX_ENTRIES,
   MAX_FORGOTTEN,
@@ -179,6 +180,8 @@ const SETTINGS = {
     allowed: "a URL with https:",
     parse: (text) => isDirectory(text) ? text : undefined,
   } as Setting<string>,
+  logFormat: wordSetting("LOG_FORMAT", ["text", "json"]),
+  logLevel: wordSetting("LOG_LEVEL", ["debug", "info", "warn", "error"]),
   acmeFolder: { name: "ACME_FOLDER", allowed: "the name of a folder", parse: (text) => text } as Setting<string>,
   acmeListen: {
     name: "ACME_LISTEN_ON",
@@ -192,6 +195,11 @@ function tokenSetting(name: string): Setting<string> {
   return { name, allowed, isSecret: true, parse: (text) => parseToken(text) && text };
 }
 
+function wordSetting<Word extends string>(name: string, words: readonly Word[]): Setting<Word> {
+  const allowed = `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+  return { name, allowed, parse: (text) => words.find((word) => word === text.toLowerCase()) };
+}
+
 function fileSetting(name: string): Setting<string> {
   return { name, allowed: "the path of a file", parse: (text) => text };
 }
@@ -203,6 +211,8 @@ const WITH_SERVERS = [
   ...["tls", "caFile", "certFile", "keyFile"] as const,
 ];
 const NOT_OF_SERVERS: readonly string[] = ["serverHost", "serverPort", "timeoutMs"];
+/** The settings of the command line alone. */
+const OF_COMMAND_LINE: readonly string[] = ["logFormat", "logLevel"];
 
 /** Settings for security that this version does not support: to ignore one that is set would leave a server open. */
 const NOT_YET = ["HTTP_ON"];
@@ -214,6 +224,10 @@ export const SETTING_NAMES: readonly string[] = [...Object.values(SETTINGS).map(
 export const CLIENT_SETTING_NAMES: readonly string[] = [
   ...new Set([...ALONE, ...WITH_SERVERS].map((option) => SETTINGS[option].name)),
 ];
+
+/** The names of the settings that `cli.ts serve` looks at. */
+export const SERVER_SETTING_NAMES: readonly string[] = Object.entries(SETTINGS)
+  .flatMap(([option, { name }]) => NOT_OF_SERVERS.includes(option) ? [] : [name]);
 
 /** Options that settings give a client. */
 export interface ClientSettings {
@@ -289,11 +303,12 @@ export function ownSettings(settings: Settings): { own: Settings; others: string
  * @throws {ConfigError} If one of the others is bad.
  */
 export function serverOptions(settings: Settings): ServerSettings {
-  const ofServers = Object.keys(SETTINGS).filter((option) => !NOT_OF_SERVERS.includes(option));
+  const others = [...NOT_OF_SERVERS, ...OF_COMMAND_LINE];
+  const ofServers = Object.keys(SETTINGS).filter((option) => !others.includes(option));
   const { tls: required, certFile, keyFile, caFile, clientCaFile, ...rest } = readAll(
     settings,
     ofServers as (keyof typeof SETTINGS)[],
-  ) as Omit<Values, "serverHost" | "serverPort" | "timeoutMs">;
+  ) as Omit<Values, "serverHost" | "serverPort" | "timeoutMs" | "logFormat" | "logLevel">;
   const { acmeHost, acmeEmail, acmeDirectory, acmeFolder, acmeListen, ...options } = rest;
   refuseSecurity(settings);
   const acme = acmeHost === undefined
@@ -308,6 +323,16 @@ export function serverOptions(settings: Settings): ServerSettings {
       ? { certFile, keyFile, acme, caFile, clientCaFile, required }
       : undefined,
   };
+}
+
+/**
+ * Returns how the command line writes a server's log; a server within a program does not look at this.
+ *
+ * @throws {ConfigError} If a setting is bad.
+ */
+export function logOptions(settings: Settings): { format: "text" | "json"; level: LogLevel } {
+  const { logFormat = "text", logLevel = "info" } = readAll(settings, ["logFormat", "logLevel"]);
+  return { format: logFormat, level: logLevel === "debug" ? "info" : logLevel }; // nothing is logged for debuggers alone
 }
 
 /** Whether there are a certificate and its key. @throws {ConfigError} If there is one of them only. */

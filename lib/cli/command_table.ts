@@ -84,6 +84,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "listen", argument: "WHERE", setting: "LISTEN_ON", help: "port, host:port or unix:/path (11142)" },
       { name: "port", letter: "p", argument: "PORT", help: "in place of that of --listen" },
+      { name: "check", help: "say what would run, and stop" },
       { name: "max-size", argument: "N", setting: "CACHE_MAX_SIZE", help: "entries (128; no limit with --max-bytes)" },
       {
         name: "max-bytes",
@@ -190,6 +191,8 @@ export const COMMANDS: readonly Command[] = [
         setting: "ACME_LISTEN_ON",
         help: "port or host:port to which port 80 of HOST leads (80)",
       },
+      { name: "log-format", argument: "FORMAT", setting: "LOG_FORMAT", help: "text or json (text)" },
+      { name: "log-level", argument: "LEVEL", setting: "LOG_LEVEL", help: "info, warn or error, at least (info)" },
     ],
   },
   {
@@ -252,7 +255,7 @@ export const COMMANDS: readonly Command[] = [
 const UNITS_HELP =
   "BYTES take k, m, g or t, alone or as in 64MB or 64MiB, always powers of 1024; SECONDS take s, m, h or d.";
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused.";
+  "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused,\n5 cannot listen.";
 
 /** The command of a name. */
 export function commandOf(name: string): Command | undefined {

@@ -3,7 +3,7 @@
 import type { CacheError } from "../base/errors.ts";
 
 /** Exit statuses. */
-export const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4, internal: 70 } as const;
+export const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4, cannotListen: 5, internal: 70 } as const;
 
 /** Prints what went wrong. Where that cannot be written, the exit status alone says it. */
 export function logError(error: unknown): void {

@@ -3,6 +3,7 @@
  * neither the authority's protocol nor connections.
  */
 
+import type { Log } from "../base/log.ts";
 import type { ResolvedAcme } from "../base/tls_options.ts";
 import { loadLibrary, lockFile, newAccountKey, orderCertificate, writeSecret } from "../platform/acme.ts";
 import { Timer } from "../platform/timer.ts";
@@ -13,7 +14,7 @@ import { type Part, within } from "./part.ts";
 export interface AcmeOptions {
   readonly acme: ResolvedAcme;
   readonly encryption: Pick<Encryption, "validity" | "look" | "caCerts">;
-  readonly log: (line: string) => void;
+  readonly log: Log;
   /** The time, in milliseconds since 1970: that of the wall clock by default. */
   readonly nowMs?: () => number;
 }
@@ -80,7 +81,7 @@ export class Acme implements Part {
     }
     this.#plan();
     // At once, so that it is known today if that fails, and not when the certificate expires.
-    if (this.dueMs > this.#nowMs()) loadLibrary().catch(({ message }) => this.#options.log(`ACME: ${message}`));
+    if (this.dueMs > this.#nowMs()) loadLibrary().catch(({ message }) => this.#options.log(`ACME: ${message}`, "warn"));
   }
 
   async stop(limitMs: number): Promise<void> {
@@ -123,7 +124,10 @@ export class Acme implements Part {
       const ms = this.#retryMs();
       this.#notBeforeMs = this.#nowMs() + ms;
       const what = isFirst ? "no certificate yet" : "the certificate has not been renewed";
-      log(`ACME: ${what} for ${host}: ${(error as Error).message}; next attempt in ${duration(ms)}, or at SIGHUP`);
+      log(
+        `ACME: ${what} for ${host}: ${(error as Error).message}; next attempt in ${duration(ms)}, or at SIGHUP`,
+        "warn",
+      );
     }
   }
 

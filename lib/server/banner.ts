@@ -6,6 +6,8 @@ import { dayText } from "./encryption.ts";
 
 /** The facts that the lines state. */
 export interface ServerFacts extends Openness {
+  /** Whether the server does not start, and says what it would do. */
+  readonly isCheck?: boolean;
   readonly maxSize: number;
   /** Bytes that entries may take in any case; `isGuess` if nothing says how much memory there is. */
   readonly limitBytes: number;
@@ -17,12 +19,12 @@ export interface ServerFacts extends Openness {
   readonly encryption?: { readonly expiresMs: number; readonly isRequired: boolean };
 }
 
-/** Returns the lines; the first one names the port. */
-export function serverLines(facts: ServerFacts): string[] {
-  const { address, ttlMs, renewOnHit, peers } = facts;
+/** Returns the lines, the first of which names the port, and warnings, which belong behind them. */
+export function serverLines(facts: ServerFacts): { lines: string[]; warnings: string[] } {
+  const { address, ttlMs, renewOnHit, peers, isCheck = false } = facts;
   const at = formatAddress(address);
   const lines = [
-    `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
+    `Server ${isCheck ? "would listen" : "listens"} on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
     `  address     ${at}`,
     `  limits      ${limits(facts)}; the least recently used leave first`,
     `  expiration  ${expiration(ttlMs, renewOnHit)}`,
@@ -36,8 +38,8 @@ export function serverLines(facts: ServerFacts): string[] {
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
   if (facts.encryption !== undefined) lines.push(`  encryption  ${encryptionText(facts.encryption)}`);
   const [clients, ...warnings] = whoMayConnect(facts);
-  lines.push(`  clients     ${clients}`, ...warnings);
-  return lines;
+  lines.push(`  clients     ${clients}`);
+  return { lines, warnings };
 }
 
 function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encryption"]>): string {

@@ -11,6 +11,9 @@ const AGAIN_MS = 60_000;
 /** Rounds without an answer, after which a peer whose clock is far behind is taken not to believe this server. */
 const UNANSWERED = 3;
 
+/** What is said when that is over. */
+export const BELIEVED = "and this server believe each other again";
+
 /** Why clocks keep a peer and this server apart; `undefined` if they do not. */
 export function clockDoubt(state: Readonly<PeerState>): string | undefined {
   const { refusal, clockAheadMs, unanswered } = state;
@@ -32,7 +35,7 @@ export class ClockDoubt {
     if (doubt === undefined) {
       if (this.#saidMs === undefined) return undefined;
       this.#saidMs = undefined;
-      return "and this server believe each other again";
+      return BELIEVED;
     }
     if (this.#saidMs !== undefined && nowMs - this.#saidMs < AGAIN_MS) return undefined;
     this.#saidMs = nowMs;

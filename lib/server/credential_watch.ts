@@ -3,6 +3,7 @@
  * new. A broken file changes nothing. It knows no connections, and shows no secret.
  */
 
+import type { Log } from "../base/log.ts";
 import { parseToken, type Token } from "../base/token.ts";
 import { readSecretFile, type SecretFile } from "../platform/secret_file.ts";
 import type { CredentialLine } from "./auth_file.ts";
@@ -17,7 +18,7 @@ export interface CredentialWatchOptions {
   /** What is kept as the sources have it. */
   readonly credentials: Credentials;
   /** Called with each line to log; it does not throw. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
   /** Called when this server shows its peers another token than before. */
   readonly onToken: () => void;
   /** Reads a file; throws if it cannot be used. */
@@ -101,6 +102,7 @@ export class CredentialWatch implements Part {
     if (isReadableByAll) {
       log(
         `Warning: every user of this machine can read ${setting} ${path}; chmod 600 it, unless only this server sees it`,
+        "warn",
       );
     }
     return { source, file, text, lines: checked(source, text) };
@@ -116,7 +118,7 @@ export class CredentialWatch implements Part {
       this.#prepare();
       if (JSON.stringify(this.token) !== before) this.#options.onToken();
     } catch (error) {
-      this.#options.log(`Cannot reread credentials, trying again: ${(error as Error).message}`);
+      this.#options.log(`Cannot reread credentials, trying again: ${(error as Error).message}`, "warn");
     }
   }
 
@@ -128,7 +130,7 @@ export class CredentialWatch implements Part {
     const found = await held.file?.news(reason);
     if (found === undefined) return false;
     if (found instanceof Error) {
-      log(`Cannot use ${setting} ${path}: ${found.message}; ${GOES_ON}`);
+      log(`Cannot use ${setting} ${path}: ${found.message}; ${GOES_ON}`, "warn");
       return false;
     }
     try {
@@ -136,7 +138,7 @@ export class CredentialWatch implements Part {
       held.text = found.text;
       log(`${setting} ${path} is used as it is now`);
     } catch (error) {
-      log(`${(error as Error).message}; ${GOES_ON}`);
+      log(`${(error as Error).message}; ${GOES_ON}`, "warn");
     }
     return held.text !== before;
   }

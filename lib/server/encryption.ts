@@ -3,6 +3,7 @@
  * knows connections only as streams.
  */
 
+import type { Log } from "../base/log.ts";
 import type { ClientTlsOptions, ResolvedTls } from "../base/tls_options.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { Certificate } from "../platform/certificates.ts";
@@ -20,7 +21,7 @@ export interface EncryptionOptions {
   /** With `acme` the files may be absent at first. */
   readonly tls: ResolvedTls;
   readonly counters: ServerCounters;
-  readonly log: (line: string) => void;
+  readonly log: Log;
   /** The log for what strangers cause. */
   readonly limitedLog: LimitedLog;
   /** The time, in milliseconds since 1970: that of the wall clock by default. */
@@ -94,7 +95,7 @@ export class Encryption implements Part {
       const { message, cause } = error as Error;
       const isAwaited = this.#options.tls.acme !== undefined && error instanceof RangeError;
       if (!isAwaited) throw new Error(`Cannot start server: ${message}`, { cause: error });
-      if (!(cause instanceof Deno.errors.NotFound)) this.#options.log(`TLS: no certificate yet: ${message}`);
+      if (!(cause instanceof Deno.errors.NotFound)) this.#options.log(`TLS: no certificate yet: ${message}`, "warn");
     }
     this.#warn();
     this.#watch.start();
@@ -164,7 +165,7 @@ export class Encryption implements Part {
     } catch (error) {
       counters.certificateFaults++;
       const kept = isFirst ? "no certificate yet" : `the certificate that ${this.#isValid()} stays in use`;
-      log(`TLS: ${kept}: ${(error as Error).message}`);
+      log(`TLS: ${kept}: ${(error as Error).message}`, "warn");
     }
   }
 
@@ -225,7 +226,7 @@ export class Encryption implements Part {
     const { log } = this.#options;
     if (leftMs <= 0) {
       if (this.#said !== "expired") {
-        log(`TLS: the certificate has expired, on ${dayText(expiresMs)}: clients refuse it`);
+        log(`TLS: the certificate has expired, on ${dayText(expiresMs)}: clients refuse it`, "warn");
       }
       this.#said = "expired";
     } else if (leftMs < LATE_PART * (expiresMs - validFromMs) && this.#said === "nothing") {
@@ -234,6 +235,7 @@ export class Encryption implements Part {
         `TLS: the certificate expires in ${duration(leftMs)}, on ${
           dayText(expiresMs)
         }: less than a third of its time is left`,
+        "warn",
       );
     }
   }

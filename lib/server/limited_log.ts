@@ -3,6 +3,8 @@
  * not know what they say.
  */
 
+import type { Log, LogLevel } from "../base/log.ts";
+
 /** Milliseconds in which a kind of line is said once for an address. */
 const MINUTE_MS = 60_000;
 /** Kinds and addresses that are remembered; further addresses share one line of each kind. */
@@ -14,24 +16,25 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
 
 interface Said {
   readonly line: string;
+  readonly level: LogLevel;
   readonly untilMs: number;
   leftOut: number;
 }
 
 /** Logs what strangers cause. */
 export class LimitedLog {
-  readonly #log: (line: string) => void;
+  readonly #log: Log;
   readonly #now: () => number;
   readonly #said = new Map<string, Said>();
 
   /** @param log Called with each line; it does not throw. */
-  constructor(log: (line: string) => void, now: () => number = () => performance.now()) {
+  constructor(log: Log, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#now = now;
   }
 
   /** Logs a line, unless one of its kind has been logged for that address, whatever its port, in the last minute. */
-  say(kind: string, address: string, line: string): void {
+  say(kind: string, address: string, line: string, level: LogLevel = "warn"): void {
     this.tidy();
     const own = `${kind} ${hostOf(address)}`;
     const key = this.#said.has(own) || this.#said.size < MAX_REMEMBERED ? own : kind;
@@ -40,16 +43,16 @@ export class LimitedLog {
       said.leftOut++;
       return;
     }
-    this.#said.set(key, { line, untilMs: this.#now() + MINUTE_MS, leftOut: 0 });
-    this.#log(line);
+    this.#said.set(key, { line, level, untilMs: this.#now() + MINUTE_MS, leftOut: 0 });
+    this.#log(line, level);
   }
 
   /** Logs how many lines have been left out, once their minute is over. */
   tidy(): void {
-    for (const [key, { line, untilMs, leftOut }] of this.#said) {
+    for (const [key, { line, level, untilMs, leftOut }] of this.#said) {
       if (untilMs > this.#now()) return; // the others came later
       this.#said.delete(key);
-      if (leftOut > 0) this.#log(`${leftOut.toLocaleString("en")} more in a minute like: ${line}`);
+      if (leftOut > 0) this.#log(`${leftOut.toLocaleString("en")} more in a minute like: ${line}`, level);
     }
   }
 }

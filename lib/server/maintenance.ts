@@ -1,5 +1,6 @@
 /** The work of a server that no request asks for: a timer runs it in slices, between requests. */
 
+import type { Log } from "../base/log.ts";
 import { forgetSome } from "../wire/buffer_pool.ts";
 import { Timer } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
@@ -12,14 +13,14 @@ const IDLE_PAUSE_MS = 500;
 /** Drops expired entries, frees memory, says when entries begin to be evicted, and runs what a memcached client wants done later. */
 export class Maintenance implements Part {
   readonly #store: Store;
-  readonly #log: (line: string) => void;
+  readonly #log: Log;
   readonly #later = new Timer();
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Evictions before the start; `undefined` once those since have been told of. */
   #evictions: number | undefined;
 
   /** @param log Called with a line on each failure, and one on the first eviction. */
-  constructor(store: Store, log: (line: string) => void) {
+  constructor(store: Store, log: Log) {
     this.#store = store;
     this.#log = log;
   }
@@ -48,7 +49,7 @@ export class Maintenance implements Part {
       if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
       if (this.#evictions !== undefined) this.#tellOfEvictions(this.#evictions);
     } catch (error) {
-      this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`);
+      this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`, "warn");
     }
     this.#timer = setTimeout(() => this.#run(), pauseMs);
   }

@@ -38,6 +38,7 @@ import {
   type CredentialSource,
   credentialSources,
 } from "./credential_sources.ts";
+import type { Log, LogLevel } from "../base/log.ts";
 import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
@@ -139,12 +140,12 @@ export interface ServerOptions extends CredentialOptions {
    */
   tls?: ServerTlsOptions;
   /**
-   * Called with each line that the server logs: where it listens, what its peers do, what fails. An error that `log`
-   * throws is ignored.
+   * Called with each line that the server logs, and its level, `info` or `warn`: where it listens, what its peers do, what
+   * fails. An error that `log` throws is ignored.
    *
-   * @default {console.log}
+   * @default {console.log, and console.warn for warnings}
    */
-  log?: (line: string) => void;
+  log?: (line: string, level: LogLevel) => void;
 }
 
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
@@ -180,7 +181,7 @@ export interface ResolvedServerOptions {
   readonly insecure: boolean;
   readonly tls: ResolvedTls | undefined;
   /** Passes a line to the caller's `log`; it does not throw. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }
 
 const RULES: OptionRules<ServerOptions> = {
@@ -214,7 +215,7 @@ const RULES: OptionRules<ServerOptions> = {
  */
 export function resolveServerOptions(options: ServerOptions, memoryBytes?: number): ResolvedServerOptions {
   const checked = checkOptions("create server", options, RULES);
-  const { maxBytes, log = console.log } = checked;
+  const { maxBytes, log = sayOnConsole } = checked;
   const memory = maxBytes === undefined ? memoryBytes ?? machineMemory() : undefined;
   const limitBytes = maxBytes ?? defaultLimit(memory);
   const maxForgotten = checked.maxForgotten ?? mostFingerprints(limitBytes);
@@ -239,7 +240,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     credentials: credentialSources(checked, peers.length > 0),
     insecure: checked.insecure ?? false,
     tls: checked.tls && resolveTls(checked.tls),
-    log: (line) => sayTo(log, line),
+    log: (line, level = "info") => sayTo(log, line, level),
   };
 }
 
@@ -248,10 +249,15 @@ function defaultLimit(memoryBytes = Infinity): number {
   return Math.max(MIN_STORE_BYTES, Math.min(MAX_STORE_BYTES, Math.floor(memoryBytes / 2)));
 }
 
+function sayOnConsole(line: string, level: LogLevel): void {
+  if (level === "info") console.log(line);
+  else console.warn(line);
+}
+
 /** Calls `log` and ignores its errors, which must not end a loop of the server. */
-function sayTo(log: (line: string) => void, line: string): void {
+function sayTo(log: NonNullable<ServerOptions["log"]>, line: string, level: LogLevel): void {
   try {
-    log(printable(line));
+    log(printable(line), level);
   } catch {
     // There is nobody else to report to.
   }

@@ -3,13 +3,14 @@
  * messages. It knows sockets and timers, not what messages say: that is lib/replication's.
  */
 
+import type { Log, LogLevel } from "../base/log.ts";
 import { type Address, formatAddress } from "../base/address.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { Token } from "../base/token.ts";
 import { ReflectedError } from "../wire/control.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { FrameReader } from "../wire/frame.ts";
-import { ClockDoubt } from "./clock_doubt.ts";
+import { BELIEVED, ClockDoubt } from "./clock_doubt.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
 import { greet, type Greeted } from "../platform/handshake.ts";
@@ -40,7 +41,7 @@ export interface PeersOptions {
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
   /** Called with each line to log; it does not throw. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
   /** Logs what peers cause that are not in `addresses`. */
   readonly limitedLog: LimitedLog;
   /** Returns the token with which this server greets others; without one, only those that ask for none are used. */
@@ -321,7 +322,7 @@ export class Peers implements Part {
     this.#connected.set(number, peer);
     this.#refused.delete(address);
     this.gossip.connect(number);
-    this.#say("connected", address, `Peer ${address} is connected`);
+    this.#say("connected", address, `Peer ${address} is connected`, "info");
     const beganMs = performance.now();
     if (listed !== undefined) {
       listed.id = id;
@@ -402,7 +403,7 @@ export class Peers implements Part {
   #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
     const state = this.gossip.peer(number);
     const line = state && doubt.look(state, performance.now());
-    if (line !== undefined) this.#say("clock", address, `Peer ${address} ${line}`);
+    if (line !== undefined) this.#say("clock", address, `Peer ${address} ${line}`, line === BELIEVED ? "info" : "warn");
   }
 
   #sayDropped(number: number, counts: Dropped): void {
@@ -411,14 +412,14 @@ export class Peers implements Part {
   }
 
   /** Logs a line on a peer; of those that are not listed, one of a kind for each address and minute. */
-  #say(kind: string, address: string, line: string): void {
-    if (this.#listed.some(({ text }) => text === address)) this.#options.log(line);
-    else this.#options.limitedLog.say(kind, address, line);
+  #say(kind: string, address: string, line: string, level: LogLevel = "warn"): void {
+    if (this.#listed.some(({ text }) => text === address)) this.#options.log(line, level);
+    else this.#options.limitedLog.say(kind, address, line, level);
   }
 
   /** Logs a failure, unless the last one of this peer was the same. */
   #sayOnce(listed: Listed, error: string): void {
-    if (listed.error !== error) this.#options.log(`Peer ${listed.text} cannot be used: ${error}`);
+    if (listed.error !== error) this.#options.log(`Peer ${listed.text} cannot be used: ${error}`, "warn");
     listed.error = error;
   }
 

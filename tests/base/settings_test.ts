@@ -55,7 +55,16 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
       ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE"],
       ...["TLS", "TLS_CERT", "TLS_KEY", "TLS_CA", "TLS_CLIENT_CA"],
       ...["ACME_HOST", "ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"],
-      ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
+      ...[
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "LISTEN_ON",
+        "NETWORK_TIMEOUT",
+        "PEERS",
+        "SERVER_HOST",
+        "SERVER_PORT",
+        ...UNSUPPORTED,
+      ],
     ].sort(),
   );
 });

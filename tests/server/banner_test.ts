@@ -5,7 +5,7 @@ import { type Address, parseAddress } from "../../lib/base/address.ts";
 import { type ServerFacts, serverLines } from "../../lib/server/banner.ts";
 
 function linesOf(facts: Partial<ServerFacts> = {}): string[] {
-  return serverLines({
+  const { lines, warnings } = serverLines({
     address: at("127.0.0.1:5"),
     maxSize: 128,
     limitBytes: 2 ** 34,
@@ -22,6 +22,7 @@ function linesOf(facts: Partial<ServerFacts> = {}): string[] {
     hasPeers: true,
     ...facts,
   });
+  return [...lines, ...warnings];
 }
 
 function at(text: string): Address {
@@ -42,6 +43,10 @@ Deno.test("serverLines() says where, what, how long and for whom when only this 
     "  expiration  after 3600 s without a hit",
     "  clients     any user of this machine, without a token",
   ]);
+});
+
+Deno.test("serverLines() says what a server would do that is only checked", () => {
+  assertEquals(linesOf({ isCheck: true }), ["Server would listen on port 5", ...linesOf().slice(1)]);
 });
 
 Deno.test("serverLines() names the file, and whose it is, when the server listens on a unix socket", () => {

@@ -63,7 +63,7 @@ export async function runDeno(args: string[], options: Omit<ProcessOptions, "per
 export interface ServeProcess extends AsyncDisposable {
   /** What clients connect to. */
   readonly address: string;
-  /** The lines it has printed so far. */
+  /** The lines of its log so far, without time and level: warnings too, which go to standard error. */
   readonly lines: string[];
   readonly pid: number;
   /** Holds the process where it stands while something is done, as a long pause of its machine would. */
@@ -81,18 +81,24 @@ export async function serve(args: string[], options: ProcessOptions = {}): Promi
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const err = new Response(child.stderr).text();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let out = "";
-  while (!/^ {2}clients .*\n/m.test(out)) {
+  let [out, err] = ["", ""];
+  const errRead = (async () => {
+    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) err += part;
+  })();
+  while (!/\bclients {5}.*\n/.test(out)) {
     const { value, done } = await reader.read();
-    if (done) throw new Error(`Cannot start server: ${out}${await err}`);
+    if (done) {
+      await errRead;
+      throw new Error(`Cannot start server: ${out}${err}`);
+    }
     out += value;
   }
   const ended = (async () => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) out += part.value;
+    await errRead;
     const { code } = await child.status;
-    return { status: code, out, err: await err };
+    return { status: code, out, err };
   })();
   const stop = (signal: Deno.Signal = "SIGTERM") => {
     try {
@@ -111,9 +117,9 @@ export async function serve(args: string[], options: ProcessOptions = {}): Promi
     }
   };
   return {
-    address: /^ {2}address +(.*)$/m.exec(out)![1],
+    address: /\baddress {5}([^"\n]*)/.exec(out)![1],
     get lines() {
-      return out.trimEnd().split("\n");
+      return `${out}${err}`.trimEnd().split("\n").map((line) => line.replace(/^\S+Z (INFO|WARN|ERROR) +/, ""));
     },
     pid: child.pid,
     paused,

@@ -174,6 +174,6 @@ Deno.test("a server that many do not read from keeps its memory, and serves othe
   assert(most < 260 * MIB, `${most / MIB} MiB`); // 40 replies of 8 MiB would take 320 beside the process
   assertEquals(await client.store("small", 1), true);
   for (const socket of sockets) socket.close();
-  const { out } = await server.stop();
-  assertStringIncludes(out, "(maxBuffers)");
+  const { err } = await server.stop();
+  assertStringIncludes(err, "(maxBuffers)");
 });

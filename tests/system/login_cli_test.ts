@@ -60,9 +60,9 @@ Deno.test("who has no token, or a wrong one, is told so, and the exit status say
   const bad = await cli(["retrieve", "k", ...at], { env: { AUTH_TOKEN: "two words" } });
   assertEquals([bad.status, bad.out], [2, ""]);
   assert(!bad.err.includes("two words"), bad.err);
-  const { out } = await server.stop();
-  assertMatch(out, /not let in: the token is not that of "default"/);
-  assertStrictEquals(out.includes(WRONG) || out.includes(TOKEN), false);
+  const { out, err } = await server.stop();
+  assertMatch(err, /not let in: the token is not that of "default"/);
+  for (const said of [out, err]) assertStrictEquals(said.includes(WRONG) || said.includes(TOKEN), false);
 });
 
 Deno.test("cli token makes another token each time, which a server takes", async () => {
