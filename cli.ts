@@ -26,7 +26,7 @@ import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
  * Runs one command, and prints its results and errors. It does not exit the process.
  *
  * @param args The arguments, the command's name first.
- * @returns The exit status: 0 done or a hit, 1 a miss (or a violation that `simulate` found), 2 usage, 3 server
+ * @returns The exit status: 0 done or a hit, 1 a miss (or a violation that `simulate` found, or no for an answer), 2 usage, 3 server
  * unreachable, 4 refused, 5 an address that cannot be listened on, 70 an internal error.
  */
 export async function main(args: string[]): Promise<number> {

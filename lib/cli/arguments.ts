@@ -16,7 +16,7 @@ import {
   TIME_EXAMPLES,
 } from "../base/text_values.ts";
 import { readEnvironment, withTls } from "../platform/environment.ts";
-import { readSecret } from "./secret_prompt.ts";
+import { readSecret } from "./prompt.ts";
 import { type Command, COMMANDS, type Flag } from "./command_table.ts";
 
 const DEFAULT_SERVER = { text: "127.0.0.1", from: "default" };

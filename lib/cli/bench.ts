@@ -11,6 +11,7 @@ import {
   UsageError,
   wholeFlag,
 } from "./arguments.ts";
+import { ask, type Touched, withClient } from "./client_commands.ts";
 import { toJson } from "./json.ts";
 import { runLoad } from "./load_generator.ts";
 import { EXIT, report, say } from "./output.ts";
@@ -20,7 +21,8 @@ const MAX_BENCH_CALLS = 100_000;
 
 /** Runs the command. Returns the exit status. */
 export async function bench(args: Arguments): Promise<number> {
-  const { servers, timeoutMs, tls, authToken, authTokenFile } = clientSettings(args);
+  const options = clientSettings(args); // once: a token on standard input cannot be read again
+  const { servers, timeoutMs, tls, authToken, authTokenFile } = options;
   const load = {
     client: { servers, timeoutMs, tls, authToken, authTokenFile },
     connections: wholeFlag(args, "connections", 1, 1, 1000),
@@ -34,6 +36,10 @@ export async function bench(args: Arguments): Promise<number> {
   if (load.connections * load.inFlight > MAX_BENCH_CALLS) {
     throw new UsageError("bench", `--connections times --pipeline must be ${MAX_BENCH_CALLS} at most`);
   }
+  const question = ({ address, inWords }: Touched) =>
+    `Put load on ${address}? It holds ${inWords}, which the load may push out.`;
+  const status = await withClient(args, (client) => ask(client, args, question, refuseWithEntries), options);
+  if (status !== EXIT.ok) return status;
   const figures = await runLoad(load);
   if (figures instanceof CacheError) return report(figures);
   if (args.json) return say(toJson(figures));
@@ -46,4 +52,9 @@ export async function bench(args: Arguments): Promise<number> {
   );
   if (figures.failures > 0) say(`failures   ${figures.failures.toLocaleString("en")}`);
   return EXIT.ok;
+}
+
+function refuseWithEntries({ address, entries, inWords }: Touched): void {
+  if (entries === 0) return;
+  throw new UsageError("bench", `${address} holds ${inWords}, which the load may push out: --yes goes ahead`);
 }

@@ -6,8 +6,10 @@ import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { encodeValue, FLAGS } from "../wire/values.ts";
 import { type Arguments, clientSettings, secondsFlag, UsageError } from "./arguments.ts";
 import { textOrBytes, toJson } from "./json.ts";
-import { EXIT, miss, print, report, say } from "./output.ts";
-import { peerLines, statsLines } from "./stats_lines.ts";
+import { EXIT, logError, miss, print, report, say } from "./output.ts";
+import { peerLines } from "./peer_lines.ts";
+import { canAsk, saysYes } from "./prompt.ts";
+import { statsLines } from "./stats_lines.ts";
 
 type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>;
 
@@ -15,14 +17,21 @@ type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>
 export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = { store, retrieve, remove, clear, stats, peers };
 
 /** Runs a command with a client. If a call failed, the failure decides the exit status. */
-export async function withClient(args: Arguments, run: ClientRun): Promise<number> {
+export async function withClient(
+  args: Arguments,
+  run: ClientRun,
+  options: ReturnType<typeof clientSettings> = clientSettings(args),
+): Promise<number> {
   let failure: CacheError | undefined;
-  const client = new OrmucoCacheClient({ ...clientSettings(args), onError: (error) => failure ??= error });
-  const status = await run(client, args);
-  // If a connection failed but the next server answered, the command has not failed.
-  const isFailed = failure !== undefined && Object.values((await client.stats()).failures).some((count) => count > 0);
-  await client.close();
-  return isFailed ? report(failure!) : status;
+  const client = new OrmucoCacheClient({ ...options, onError: (error) => failure ??= error });
+  try {
+    const status = await run(client, args);
+    // If a connection failed but the next server answered, the command has not failed.
+    const isFailed = failure !== undefined && Object.values((await client.stats()).failures).some((count) => count > 0);
+    return isFailed ? report(failure!) : status;
+  } finally {
+    await client.close();
+  }
 }
 
 async function store(client: OrmucoCacheClient, args: Arguments): Promise<number> {
@@ -55,7 +64,48 @@ async function remove(client: OrmucoCacheClient, args: Arguments): Promise<numbe
   return await client.remove(args.positional[0]) ? say("Removed") : miss();
 }
 
-async function clear(client: OrmucoCacheClient, _args: Arguments): Promise<number> {
+/** A server that a command is about to touch, and its entries in words. */
+export interface Touched {
+  address: string;
+  entries: number;
+  inWords: string;
+}
+
+/**
+ * Asks before a command touches entries, unless it was given `--yes`. Returns the exit status of success if it may go on.
+ *
+ * @param question What to ask on a terminal.
+ * @param otherwise Called where nobody can be asked; it throws if the command must not go on then.
+ */
+export async function ask(
+  client: OrmucoCacheClient,
+  args: Arguments,
+  question: (touched: Touched) => string,
+  otherwise?: (touched: Touched) => void,
+): Promise<number> {
+  if (args.flags.has("yes") || (otherwise === undefined && !canAsk())) return EXIT.ok;
+  const { server, connectedTo: address = "the server" } = await client.stats();
+  if (server === undefined) return EXIT.unreachable;
+  const { entries = 0 } = server;
+  const touched = {
+    address,
+    entries,
+    inWords: `${entries.toLocaleString("en")} ${entries === 1 ? "entry" : "entries"}`,
+  };
+  if (!canAsk()) {
+    otherwise?.(touched);
+    return EXIT.ok;
+  }
+  if (saysYes(question(touched))) return EXIT.ok;
+  logError("Nothing was done");
+  return EXIT.miss;
+}
+
+async function clear(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const question = ({ address, inWords }: Touched) =>
+    `Remove every entry of ${address} (${inWords}), and of all its peers?`;
+  const status = await ask(client, args, question);
+  if (status !== EXIT.ok) return status;
   return await client.clear() ? say("Cleared") : EXIT.refused;
 }
 
@@ -73,7 +123,8 @@ async function peers(client: OrmucoCacheClient, args: Arguments): Promise<number
   const { peers = [] } = server;
   if (args.json) return say(toJson(peers));
   if (peers.length === 0) return say("No peers");
-  for (const line of peerLines(peers)) say(line);
+  const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0;
+  for (const line of peerLines(peers, width || Infinity)) say(line); // what is piped is to be cut up by programs
   return EXIT.ok;
 }
 

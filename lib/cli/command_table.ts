@@ -73,6 +73,7 @@ const CLIENT_FLAGS: readonly Flag[] = [
   },
   { name: "tls-key", argument: "FILE", setting: "TLS_KEY", help: "its key, PEM" },
 ];
+const YES_FLAG: Flag = { name: "yes", letter: "y", help: "do not ask" };
 const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
 
 /** All commands. */
@@ -208,7 +209,12 @@ export const COMMANDS: readonly Command[] = [
   },
   { name: "retrieve", also: "get", operands: ["KEY"], summary: "print a value", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   { name: "remove", also: "delete", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
-  { name: "clear", operands: [], summary: "remove every entry of the server and its peers", flags: CLIENT_FLAGS },
+  {
+    name: "clear",
+    operands: [],
+    summary: "remove every entry of the server and its peers",
+    flags: [YES_FLAG, ...CLIENT_FLAGS],
+  },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   { name: "peers", operands: [], summary: "print a server's peers", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   {
@@ -222,6 +228,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "value-size", argument: "BYTES", help: "of each value (100)" },
       { name: "ratio", argument: "PART", help: "of calls that retrieve; the others store (0.9)" },
       { name: "duration", argument: "SECONDS", help: "of the measurement (5)" },
+      { ...YES_FLAG, help: "though the server holds entries, and do not ask" },
       JSON_FLAG,
       ...CLIENT_FLAGS,
     ],
@@ -255,7 +262,7 @@ export const COMMANDS: readonly Command[] = [
 const UNITS_HELP =
   "BYTES take k, m, g or t, alone or as in 64MB or 64MiB, always powers of 1024; SECONDS take s, m, h or d.";
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused,\n5 cannot listen.";
+  "Exit status: 0 done or a hit, 1 a miss (or a violation found, or no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
 
 /** The command of a name. */
 export function commandOf(name: string): Command | undefined {

@@ -5,6 +5,7 @@ import { type Outcome, simulateAll, type Summary } from "../simulation/simulator
 import { type Arguments, UsageError, wholeFlag } from "./arguments.ts";
 import { toJson } from "./json.ts";
 import { EXIT, say } from "./output.ts";
+import { programName } from "./program_name.ts";
 
 /** Scenarios whose runs take seconds are run with one seed for every `LONG_SHARE` of `--seeds`; with one at least if named. */
 const LONG_SHARE = 50;
@@ -24,7 +25,9 @@ export function simulate(args: Arguments): number {
   // All scenarios with few seeds are to take seconds.
   const countOf = ({ isLong }: Scenario) =>
     !isLong ? seeds : Math.max(part === "" ? 0 : 1, Math.floor(seeds / LONG_SHARE));
-  const scenarios = SCENARIOS.filter((scenario) => scenario.name.includes(part) && countOf(scenario) > 0);
+  const isExact = SCENARIOS.some(({ name }) => name === part);
+  const isMeant = (scenario: Scenario) => isExact ? scenario.name === part : scenario.name.includes(part);
+  const scenarios = SCENARIOS.filter((scenario) => isMeant(scenario) && countOf(scenario) > 0);
   const names = SCENARIOS.map(({ name }) => `"${name}"`).join(", ");
   if (scenarios.length === 0) throw new UsageError("simulate", `no scenario has that name: ${names}`);
   const results = scenarios.map((scenario, i) => {
@@ -33,7 +36,7 @@ export function simulate(args: Arguments): number {
     const { first, ...result } = simulateAll({ ...scenario, ...changes }, seed, count, onRun);
     progress("");
     if (args.json) return result;
-    if (first !== undefined) tellViolation(scenario.name, first);
+    if (first !== undefined) tellViolation(args, scenario.name, first);
     const agreed = `${result.bad} of ${count} seeds bad, ${result.rounds} rounds at most to agree`;
     say(`${scenario.name.padEnd(50)} ${agreed}${lossesOf(result)}`);
     return result;
@@ -50,11 +53,16 @@ function lossesOf({ needed = 0, needless = 0, refused = 0 }: Summary): string {
   return `, ${dropped} entries dropped (${share} % of them needlessly), ${refused} writes refused needlessly`;
 }
 
-function tellViolation(scenario: string, { seed, violations, trace }: Outcome): void {
+function tellViolation(args: Arguments, scenario: string, { seed, violations, trace }: Outcome): void {
   say(`${scenario}, seed ${seed}: ${violations[0]}`);
   for (const line of trace) say(`    ${line}`);
   say(`    and then: ${violations[0]}`);
-  say(`    again: cli.ts simulate --scenario "${scenario}" --seed ${seed} --seeds 1`);
+  const others = [...args.flags].filter(([name]) => !["scenario", "seed", "seeds"].includes(name));
+  const again = [
+    `--scenario "${scenario}" --seed ${seed} --seeds 1`,
+    ...others.map(([name, text]) => `--${name} ${text}`),
+  ];
+  say(`    again: ${programName()} simulate ${again.join(" ")}`);
 }
 
 /** Shows a line in place of the one before it, on a terminal only. */

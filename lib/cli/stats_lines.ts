@@ -1,30 +1,209 @@
-/** Formats a server's statistics and its peers as lines for the command line. It prints nothing. */
+/** Formats a server's statistics as lines for the command line. It prints nothing. */
 
-import type { PeerStats, ServerStats } from "../base/stats.ts";
+import { sizeInWords, timeInWords } from "./words.ts";
+import type { ServerStats } from "../base/stats.ts";
 
-const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
+/** All figures by name, those of gossip among them. */
+type Figures = Readonly<Record<string, number>>;
 
-/** Returns a line of headings, a line for each peer, and a line for each failure. */
-export function peerLines(peers: readonly PeerStats[]): string[] {
-  const rows = peers.map((peer) => [
-    peer.address,
-    peer.catchingUp ? "catching up" : peer.state,
-    peer.roundTripMs < 0 ? "-" : `${peer.roundTripMs.toFixed(2)} ms`,
-    peer.lastRoundMs < 0 ? "-" : `${(peer.lastRoundMs / 1000).toFixed(1)} s ago`,
-    peer.lag === 0 ? "0" : `${peer.lag.toLocaleString("en")} (${(peer.lagMs / 1000).toFixed(1)} s)`,
-    peer.entriesReceived.toLocaleString("en"),
-    peer.entriesSent.toLocaleString("en"),
-    peer.entriesDropped.toLocaleString("en"),
-    (peer.refusedFuture + peer.refusedBad + peer.droppedFull).toLocaleString("en"),
-  ]);
-  const widths = COLUMNS.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
-  const table = [COLUMNS, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd());
-  return [...table, ...peers.flatMap(({ address, error }) => error === "" ? [] : [`${address}: ${error}`])];
+/** A line: its label, the figures that it is made of, and its text. */
+interface Row {
+  readonly label: string;
+  readonly names: readonly string[];
+  readonly text: (figures: Figures) => string;
 }
 
-/** Returns a line for each statistic. */
-export function statsLines({ gossip, peers = [], ...rest }: Partial<ServerStats>): string[] {
-  const connected = peers.filter(({ state }) => state === "connected").length;
-  return Object.entries({ ...rest, ...gossip, peers: `${connected} connected` })
-    .map(([name, value]) => `${name.padEnd(20)} ${typeof value === "number" ? value.toLocaleString("en") : value}`);
+const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
+  ["Entries held now", [
+    row(
+      "entries",
+      ({ entries, maxSize }) => maxSize === 0 ? `${count(entries)}, and any number may be` : of(entries, maxSize),
+      "entries",
+      "maxSize",
+    ),
+    row(
+      "memory for them",
+      ({ memoryBytes, maxBytes }) => of(memoryBytes, maxBytes, sizeInWords),
+      "memoryBytes",
+      "maxBytes",
+    ),
+    row("keys and values", ({ bytes }) => `${sizeInWords(bytes)} with their overhead`, "bytes"),
+    row(
+      "fingerprints",
+      ({ fingerprints, maxForgotten }) =>
+        `${count(fingerprints)} of writes that have left; about ${count(maxForgotten)} are kept`,
+      "fingerprints",
+      "maxForgotten",
+    ),
+  ]],
+  ["Since the start", [
+    row(
+      "hits",
+      ({ hits, misses }) =>
+        hits + misses === 0
+          ? "no retrieval yet"
+          : `${count(hits)} of ${count(hits + misses)} retrievals: ${percent(hits, hits + misses)} hit ratio`,
+      "hits",
+      "misses",
+    ),
+    row("stored", ({ stores }) => `${count(stores)} values`, "stores"),
+    row(
+      "left",
+      ({ evictions, expirations, deletions }) =>
+        `${count(evictions)} evicted for room, ${count(expirations)} expired, ${count(deletions)} deleted`,
+      "evictions",
+      "expirations",
+      "deletions",
+    ),
+    row(
+      "requests",
+      ({ requests, refusals, protocolErrors }) =>
+        `${count(requests)}; ${count(refusals)} refused, ${count(protocolErrors)} breaches of a protocol`,
+      "requests",
+      "refusals",
+      "protocolErrors",
+    ),
+    row(
+      "traffic",
+      ({ bytesReceived, bytesSent }) => `${sizeInWords(bytesReceived)} received, ${sizeInWords(bytesSent)} sent`,
+      "bytesReceived",
+      "bytesSent",
+    ),
+    row("turns waited", ({ turnsWaited }) => `${count(turnsWaited)} times, by busy connections`, "turnsWaited"),
+  ]],
+  ["Connections", [
+    row(
+      "open",
+      ({ connections, connectionsAccepted }) => `${count(connections)} now, of ${count(connectionsAccepted)} accepted`,
+      "connections",
+      "connectionsAccepted",
+    ),
+    row(
+      "refused",
+      ({ connectionsRefused, connectionsReplaced }) =>
+        `${count(connectionsRefused)} at a limit; ${count(connectionsReplaced)} made room for others`,
+      "connectionsRefused",
+      "connectionsReplaced",
+    ),
+    row(
+      "ended",
+      ({ connectionsIdle, connectionsSlow, connectionsCut }) =>
+        `${count(connectionsIdle)} idle, ${count(connectionsSlow)} too slow, ${count(connectionsCut)} over the buffers`,
+      "connectionsIdle",
+      "connectionsSlow",
+      "connectionsCut",
+    ),
+    row(
+      "logins",
+      ({ logins, loginsFailed, connectionsWithdrawn }) =>
+        `${count(logins)} good, ${count(loginsFailed)} not; ${
+          count(connectionsWithdrawn)
+        } ended as their credential went`,
+      "logins",
+      "loginsFailed",
+      "connectionsWithdrawn",
+    ),
+    row(
+      "buffers",
+      ({ bufferBytes, maxBuffers }) => of(bufferBytes, maxBuffers, sizeInWords),
+      "bufferBytes",
+      "maxBuffers",
+    ),
+  ]],
+  ["TLS", [
+    row(
+      "handshakes",
+      ({ tlsHandshakes, tlsFailures }) => `${count(tlsHandshakes)} done, ${count(tlsFailures)} failed`,
+      "tlsHandshakes",
+      "tlsFailures",
+    ),
+    row(
+      "certificate",
+      ({ certificateExpiresMs, certificateOrderMs }) =>
+        certificateExpiresMs === 0
+          ? "none"
+          : `expires on ${day(certificateExpiresMs)}${
+            certificateOrderMs === 0 ? "" : `; the next is ordered on ${day(certificateOrderMs)}`
+          }`,
+      "certificateExpiresMs",
+      "certificateOrderMs",
+    ),
+    row(
+      "renewals",
+      ({ certificateRenewals, certificateFaults }) =>
+        `${count(certificateRenewals)} taken up, ${count(certificateFaults)} not usable`,
+      "certificateRenewals",
+      "certificateFaults",
+    ),
+  ]],
+  ["Peers", [
+    row(
+      "peers",
+      ({ connectedPeers, allPeers }) => `${count(connectedPeers)} connected of ${count(allPeers)}`,
+      "connectedPeers",
+      "allPeers",
+    ),
+    row(
+      "received",
+      ({ applied, repeated, extended }) =>
+        `${count(applied)} writes applied, ${count(repeated)} known before, ${count(extended)} renewals`,
+      "applied",
+      "repeated",
+      "extended",
+    ),
+    row("sent", ({ pushed, sent }) => `${count(pushed)} writes pushed, ${count(sent)} on request`, "pushed", "sent"),
+    row(
+      "unusable",
+      ({ gaps, fromFuture }) => `${count(gaps)} pushes after a gap, ${count(fromFuture)} messages from the future`,
+      "gaps",
+      "fromFuture",
+    ),
+    row(
+      "dropped",
+      ({ covered, unconfirmed, verifications }) =>
+        `${count(covered)} entries covered, ${count(unconfirmed)} unconfirmed, in ${
+          count(verifications)
+        } verifications`,
+      "covered",
+      "unconfirmed",
+      "verifications",
+    ),
+  ]],
+];
+
+function row(label: string, text: Row["text"], ...names: string[]): Row {
+  return { label, names, text };
+}
+
+/** Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is. */
+export function statsLines({ server, uptimeMs = 0, gossip, peers = [], ...rest }: Partial<ServerStats>): string[] {
+  const connectedPeers = peers.filter(({ state }) => state === "connected").length;
+  const figures: Record<string, unknown> = { ...rest, ...gossip, connectedPeers, allPeers: peers.length };
+  const has = (name: string) => typeof figures[name] === "number";
+  const lines = [`${server ?? "a server"}, started ${timeInWords(uptimeMs)} ago`];
+  const known = new Set(GROUPS.flatMap(([, rows]) => rows.flatMap(({ names }) => names)));
+  const others = Object.keys(figures).filter((name) => !known.has(name));
+  const other = others.map((name) => row(name, () => String(figures[name])));
+  for (const [title, rows] of [...GROUPS, ["Others", other] as const]) {
+    const shown = rows.filter(({ names }) => names.every(has));
+    if (shown.length > 0) lines.push("", title);
+    for (const { label, text } of shown) lines.push(`  ${label.padEnd(16)} ${text(figures as Figures)}`);
+  }
+  return lines;
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en");
+}
+
+function of(value: number, most: number, shown: (value: number) => string = count): string {
+  return `${shown(value)} of ${shown(most)} at most: ${percent(value, most)}`;
+}
+
+function percent(part: number, all: number): string {
+  return `${(100 * part / all).toFixed(1)} %`;
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }

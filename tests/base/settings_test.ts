@@ -257,33 +257,8 @@ const ROWS: Row[] = [
   {
     name: "CACHE_MAX_BYTES",
     allowed: 'a number of bytes from 64KiB to 16GiB, such as "131072" or "128KiB"',
-    good: [
-      ...[["65536", 65536], ["65536b", 65536], ["67108864 B", 2 ** 26], ["65kb", 66560], ["66KB", 67584]],
-      ...[["64KiB", 65536], ["64kib", 65536], ["64MiB", 2 ** 26], ["64 mib", 2 ** 26], ["64MB", 2 ** 26], [
-        "3mb",
-        3 * 2 ** 20,
-      ]],
-      ...[["2GiB", 2 ** 31], ["16GiB", 2 ** 34], ["0.015TB", 16_492_674_416], ["64.00001kib", 65536]],
-      ...[["64k", 65536], ["64K", 65536], ["64m", 2 ** 26], ["64 M", 2 ** 26], ["1.5g", 1.5 * 2 ** 30], [
-        "0.01T",
-        10_995_116_277,
-      ]],
-    ] as [string, number][],
-    bad: [
-      ...["0", "65535", "63KB", "63.9KiB", "64ki", "64bb", "1e6", "64p"],
-      ...[
-        "17179869185",
-        "16.1GiB",
-        "1TiB",
-        "1 XB",
-        "KiB",
-        "1.KiB",
-        "9007199254740992",
-        "9999TiB",
-        "1 constructor",
-        ...NO_NUMBERS,
-      ],
-    ],
+    good: [["65536", 65536], ["64KiB", 65536], ["64MB", 2 ** 26], ["1.5g", 1.5 * 2 ** 30], ["16GiB", 2 ** 34]],
+    bad: ["0", "65535", "63.9KiB", "17179869185", "16.1GiB", "1TiB", "1 XB", "9999TiB", ...NO_NUMBERS],
   },
   {
     name: "CACHE_MAX_FORGOTTEN",
@@ -330,10 +305,7 @@ const ROWS: Row[] = [
   {
     name: "CACHE_RENEW_ON_HIT",
     allowed: "true, false, 1, 0, yes or no",
-    good: [
-      ...["true", "True", "TRUE", "tRuE", "1", "yes", "YES", " Yes "].map((text): [string, boolean] => [text, true]),
-      ...["false", "False", "FALSE", "0", "no", "NO", "No"].map((text): [string, boolean] => [text, false]),
-    ],
+    good: [["true", true], ["1", true], [" Yes ", true], ["FALSE", false], ["0", false], ["no", false]],
     bad: ["on", "off", "y", "n", "2", "t", "00", "truefalse", "null"],
   },
   {

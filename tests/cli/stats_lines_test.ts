@@ -1,93 +1,88 @@
-/** A server's statistics and peers as lines: columns stand under their headings, and nothing is left out. */
+/** A server's statistics in words: in groups, with units, and nothing left out. */
 
-import { assertEquals, assertStrictEquals } from "@std/assert";
-import type { GossipTotals, PeerStats } from "../../lib/base/stats.ts";
-import { peerLines, statsLines } from "../../lib/cli/stats_lines.ts";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { GossipTotals, PeerStats, ServerStats } from "../../lib/base/stats.ts";
+import { statsLines } from "../../lib/cli/stats_lines.ts";
+import { sizeInWords, timeInWords } from "../../lib/cli/words.ts";
 
-function peer(facts: Partial<PeerStats>): PeerStats {
-  return {
-    address: "10.0.0.1:11142",
-    state: "connected",
-    id: 5,
-    error: "",
-    roundTripMs: 0.5,
-    lastRoundMs: 1240,
-    lag: 0,
-    lagMs: 0,
-    catchingUp: false,
-    bytesReceived: 1,
-    bytesSent: 2,
-    entriesReceived: 0,
-    entriesSent: 0,
-    entriesDropped: 0,
-    refusedFuture: 0,
-    refusedBad: 0,
-    droppedFull: 0,
-    ...facts,
-  };
+const MIB = 1024 * 1024;
+
+/** What a line says of something; `undefined` without such a line. */
+function said(label: string, stats: Partial<ServerStats>): string | undefined {
+  const start = `  ${label.padEnd(16)} `;
+  return statsLines(stats).find((line) => line.startsWith(start))?.slice(start.length);
 }
 
-/** The cells of a table's line: they stand two blanks apart at the least. */
-function cells(line: string): string[] {
-  return line.split(/ {2,}/);
-}
-
-const HEADINGS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
-
-Deno.test("peerLines() gives headings alone when there are no peers", () => {
-  assertEquals(peerLines([]), [HEADINGS.join("  ")]);
+Deno.test("statsLines() says what is held, of how much at most", () => {
+  assertStrictEquals(said("entries", { entries: 1250, maxSize: 5000 }), "1,250 of 5,000 at most: 25.0 %");
+  assertStrictEquals(said("entries", { entries: 1250, maxSize: 0 }), "1,250, and any number may be");
+  assertStrictEquals(
+    said("memory for them", { memoryBytes: 96 * MIB, maxBytes: 1024 * MIB }),
+    "96.0 MiB of 1.0 GiB at most: 9.4 %",
+  );
+  assertStrictEquals(
+    said("buffers", { bufferBytes: 512, maxBuffers: 36 * MIB }),
+    "512 bytes of 36.0 MiB at most: 0.0 %",
+  );
 });
 
-Deno.test("peerLines() gives a line for each peer, in order, with every cell under its heading", () => {
-  const lines = peerLines([
-    peer({
-      lag: 1234,
-      lagMs: 20_140,
-      entriesReceived: 5_000_000,
-      entriesSent: 67,
-      entriesDropped: 8_900,
-      refusedFuture: 1,
-      refusedBad: 20,
-      droppedFull: 300,
-    }),
-    peer({ address: "a:1", roundTripMs: 12.345, lastRoundMs: 0 }),
-  ]);
-  assertEquals(lines.map(cells), [
-    HEADINGS,
-    ["10.0.0.1:11142", "connected", "0.50 ms", "1.2 s ago", "1,234 (20.1 s)", "5,000,000", "67", "8,900", "321"],
-    ["a:1", "connected", "12.35 ms", "0.0 s ago", "0", "0", "0", "0", "0"],
-  ]);
-  const starts = (line: string) => [...line.matchAll(/(?:^| {2})(?=\S)/g)].map(({ index }) => index);
-  for (const line of lines) {
-    assertEquals(starts(line), starts(lines[1]), line);
-    assertStrictEquals(line, line.trimEnd());
-  }
+Deno.test("statsLines() gives the hit ratio, once there is one", () => {
+  assertStrictEquals(said("hits", { hits: 900, misses: 100 }), "900 of 1,000 retrievals: 90.0 % hit ratio");
+  assertStrictEquals(said("hits", { hits: 0, misses: 3 }), "0 of 3 retrievals: 0.0 % hit ratio");
+  assertStrictEquals(said("hits", { hits: 0, misses: 0 }), "no retrieval yet");
 });
 
-Deno.test("peerLines() shows a dash for a time that is not known, and a catch-up in place of the state", () => {
-  const never = peer({ state: "waiting", roundTripMs: -1, lastRoundMs: -1 });
-  const [, first, second] = peerLines([never, peer({ catchingUp: true })]);
-  assertEquals(cells(first).slice(1, 4), ["waiting", "-", "-"]);
-  assertEquals(cells(second)[1], "catching up");
+Deno.test("statsLines() says which server it is, for how long it has run, and how many peers are connected", () => {
+  const peers = ["connected", "waiting", "connected"].map((state) => ({ state }) as PeerStats);
+  assertStrictEquals(statsLines({ server: "ours/1", uptimeMs: 90_061_000 })[0], "ours/1, started 1 d 1 h ago");
+  assertStrictEquals(said("peers", { peers }), "2 connected of 3");
 });
 
-Deno.test("peerLines() adds a line for each peer that has failed, below all of them", () => {
-  const failed = [peer({ address: "a:1", error: "refused" }), peer({}), peer({ address: "c:3", error: "timed out" })];
-  assertEquals(peerLines(failed).slice(4), ["a:1: refused", "c:3: timed out"]);
-});
-
-Deno.test("statsLines() gives a line for each statistic, those of gossip among them, and counts connected peers", () => {
-  const gossip: Partial<GossipTotals> = { sent: 12_345, applied: 0 };
-  const peers = [peer({}), peer({ state: "waiting" }), peer({ catchingUp: true })];
-  assertEquals(statsLines({ entries: 1_000_000, server: "ours/1", gossip: gossip as GossipTotals, peers }), [
-    "entries              1,000,000",
-    "server               ours/1",
-    "sent                 12,345",
-    "applied              0",
-    "peers                2 connected",
+Deno.test("statsLines() puts lines into groups, and leaves out groups of which the server says nothing", () => {
+  const gossip = { pushed: 5, sent: 12_345 } as GossipTotals;
+  assertEquals(statsLines({ server: "s", stores: 3, gossip }), [
+    "s, started 0 s ago",
+    "",
+    "Since the start",
+    "  stored           3 values",
+    "",
+    "Peers",
+    "  peers            0 connected of 0",
+    "  sent             5 writes pushed, 12,345 on request",
   ]);
 });
 
-Deno.test("statsLines() does without gossip and peers when a server sends none", () => {
-  assertEquals(statsLines({ hits: 3 }), ["hits                 3", "peers                0 connected"]);
+Deno.test("statsLines() shows at the end what it does not know", () => {
+  const stats = { server: "s", novelty: 7 } as Partial<ServerStats>;
+  assertEquals(statsLines(stats).slice(-3), ["", "Others", "  novelty          7"]);
+});
+
+Deno.test("sizeInWords() and timeInWords() round to units that suit", () => {
+  const sizes = [0, 1023, 1024, 1536, MIB - 1, MIB, 1024 * MIB, 16 * 1024 * MIB, 2 ** 50].map(sizeInWords);
+  assertEquals(sizes, [
+    "0 bytes",
+    "1023 bytes",
+    "1.0 KiB",
+    "1.5 KiB",
+    "1.0 MiB",
+    "1.0 MiB",
+    "1.0 GiB",
+    "16.0 GiB",
+    "1024.0 TiB",
+  ]);
+  const times = [0, 999, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 86_400_000, 400 * 86_400_000].map(
+    timeInWords,
+  );
+  assertEquals(times, [
+    "0 s",
+    "0 s",
+    "59 s",
+    "1 min 0 s",
+    "59 min 59 s",
+    "1 h 0 min",
+    "23 h 59 min",
+    "1 d 0 h",
+    "400 d 0 h",
+  ]);
+  assert(times.every((time) => !time.includes("NaN")));
 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../lib/cli/command_table.ts";
-import { run, serve } from "../support/processes.ts";
+import { CONFIG, run, runDeno, serve } from "../support/processes.ts";
 import { freePort } from "../support/ports.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -52,4 +52,25 @@ Deno.test("cli names the nearest command or option when there is none of that na
 Deno.test("cli is called by the software's name where it does not stand in the folder", async () => {
   const { out } = await run("cli.ts", ["--help"], { cwd: "/" });
   assert(out.includes("Usage: ormuco-cache COMMAND [OPTIONS]"), out);
+});
+
+/** A module of a program, as `deno info` shows it. */
+interface Module {
+  specifier: string;
+  dependencies?: { isDynamic?: boolean; code?: { specifier: string } }[];
+}
+
+Deno.test("cli loads the code of simulations and of loads for no other command", async () => {
+  const { out } = await runDeno(["info", "--json", "-c", `${ROOT}${CONFIG}`, `${ROOT}cli.ts`]);
+  const { roots: [root], modules } = JSON.parse(out) as { roots: string[]; modules: Module[] };
+  const known = new Map(modules.map((module) => [module.specifier, module]));
+  const loaded = new Set([root]); // what is imported otherwise than when it is needed; a set grows while it is walked
+  for (const specifier of loaded) {
+    for (const { isDynamic, code } of known.get(specifier)?.dependencies ?? []) {
+      if (!isDynamic && code) loaded.add(code.specifier);
+    }
+  }
+  const late = /\/lib\/(simulation|cli\/(simulate|bench|load_generator|token))\b/;
+  assert(modules.some(({ specifier }) => late.test(specifier)) && loaded.size > 50);
+  assertEquals([...loaded].filter((specifier) => late.test(specifier)), []);
 });

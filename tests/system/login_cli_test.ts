@@ -39,9 +39,12 @@ Deno.test("a server with AUTH_TOKEN answers those who have it, from the environm
   });
   assertEquals(await store(["--token-file", "-"], { input: `${TOKEN}\n` }), stored);
   assertEquals(
-    (await cli(["bench", "--duration", "0.1", "--server", server.address], { env: { AUTH_TOKEN: TOKEN } })).status,
+    (await cli(["bench", "--yes", "--duration", "0.1", "--server", server.address], { env: { AUTH_TOKEN: TOKEN } }))
+      .status,
     0,
   );
+  const piped = ["bench", "--yes", "--duration", "0.1", "--server", server.address, "--token-file", "-"];
+  assertEquals((await cli(piped, { input: `${TOKEN}\n` })).status, 0);
 });
 
 Deno.test("who has no token, or a wrong one, is told so, and the exit status says it", async () => {

@@ -1,4 +1,4 @@
-/** A secret from standard input: typed on a terminal, which does not show it, or piped. */
+/** What is read from standard input: an answer, and a secret, typed on a terminal, which does not show it, or piped. */
 
 /** Bytes of a secret, and of the line that holds it. */
 const MAX_BYTES = 1024;
@@ -19,6 +19,17 @@ export function readSecret(what: string): string {
   } finally {
     Deno.stdin.setRaw(false);
   }
+}
+
+/** Whether somebody is there who can be asked. */
+export function canAsk(): boolean {
+  return Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
+}
+
+/** Asks a question on the terminal. Returns whether the answer is yes. */
+export function saysYes(question: string): boolean {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${question} [y/N] `));
+  return /^y(es)?$/i.test(readLine(() => undefined));
 }
 
 function readLine(onByte: (byte: number) => void): string {
