@@ -180,14 +180,14 @@ const SETTINGS = {
     allowed: "a URL with https:",
     parse: (text) => isDirectory(text) ? text : undefined,
   } as Setting<string>,
-  logFormat: wordSetting("LOG_FORMAT", ["text", "json"]),
-  logLevel: wordSetting("LOG_LEVEL", ["debug", "info", "warn", "error"]),
   acmeFolder: { name: "ACME_FOLDER", allowed: "the name of a folder", parse: (text) => text } as Setting<string>,
   acmeListen: {
     name: "ACME_LISTEN_ON",
     allowed: `"port" (0 to ${MAX_PORT}), "host:port" or "[ipv6]:port"`,
     parse: (text) => challengeAddress(text) && text,
   } as Setting<string>,
+  logFormat: wordSetting("LOG_FORMAT", ["text", "json"]),
+  logLevel: wordSetting("LOG_LEVEL", ["debug", "info", "warn", "error"]),
 };
 
 function tokenSetting(name: string): Setting<string> {

@@ -184,7 +184,7 @@ Deno.test("cli simulate finds nothing wrong, and shows what a rule is for when i
 
 Deno.test("cli retrieve ends quietly when its output is not read", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0"]);
-  const at = ["--server", server.address];
+  const at = ["--server", server.address, "--timeout", "30"];
   await cli(["store", "k", "-", ...at], { input: "x".repeat(5_000_000) });
   const child = new Deno.Command(Deno.execPath(), {
     args: [...denoArguments("cli.ts"), "retrieve", "k", ...at],
