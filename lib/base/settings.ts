@@ -14,7 +14,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "./limits.ts";
-import { NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
+import { isName, NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
 import {
   challengeAddress,
   type ClientTlsFiles,
@@ -149,6 +149,11 @@ const SETTINGS = {
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     parse: (text) => addressList(text, ["tcp"]),
   } as Setting<string[]>,
+  cluster: {
+    name: "CLUSTER",
+    allowed: `the name of a cluster (${NAME_RULE})`,
+    parse: (text) => isName(text) ? text : undefined,
+  } as Setting<string>,
   gossipIntervalMs: {
     name: "GOSSIP_INTERVAL",
     allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}`,
@@ -236,6 +241,7 @@ export interface ClientSettings {
 export interface ServerSettings {
   listen?: string;
   peers?: string[];
+  cluster?: string;
   gossipIntervalMs?: number;
   maxSize?: number;
   maxBytes?: number;

@@ -26,6 +26,7 @@ import { answered, newPeerState, type PeerState, type Refusal } from "./peer_sta
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { Tidings } from "./tidings.ts";
 import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
+import type { PeerFeature } from "../wire/hello.ts";
 import { ALL_RULES, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
 import type { GossipTotals } from "../base/stats.ts";
@@ -127,10 +128,10 @@ export class Gossip {
     return this.#catchUp.adoptions;
   }
 
-  /** Adds a peer, under a number. */
-  connect(peer: number): void {
+  /** Adds a peer, under a number, with the features that the two have agreed on. */
+  connect(peer: number, features: readonly PeerFeature[] = []): void {
     if (this.#peers.size === 0) this.flush(); // writes made without peers are left to catching up
-    this.#peers.set(peer, newPeerState());
+    this.#peers.set(peer, newPeerState(features));
   }
 
   /** Removes a peer. */
@@ -226,10 +227,10 @@ export class Gossip {
    * @throws {ProtocolError} If the bytes are not a message.
    */
   receive(peer: number, bytes: Uint8Array): boolean {
-    const message = readMessage(bytes);
     const { store, origin } = this.#options;
     const state = this.#peers.get(peer);
-    if (state === undefined) return true;
+    const message = readMessage(bytes, state?.features.includes("skip-unknown"));
+    if (state === undefined || message === undefined) return true;
     if (store.history.limitOrigins()) this.#catchUp.restart();
     if (message.from === origin) {
       this.#catchUp.end(peer); // the peer is this node itself, and a message of an earlier start may have begun this

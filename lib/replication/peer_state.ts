@@ -1,6 +1,7 @@
 /** What a node knows of a peer that it is connected to. */
 
 import { newPeerBases, type PeerBases } from "./bases.ts";
+import type { PeerFeature } from "../wire/hello.ts";
 import { Confirmed } from "./confirmed.ts";
 import { Lateness } from "./lateness.ts";
 import { newRoundTrips, type RoundTrips } from "./round_trips.ts";
@@ -10,6 +11,8 @@ export type Refusal = "clock" | "writes";
 
 /** What is known of a peer. */
 export interface PeerState {
+  /** The features that this node and the peer have agreed on. */
+  readonly features: readonly PeerFeature[];
   /** The peer's origin, once it has sent a message. */
   origin: number | undefined;
   /** Writes received from the peer and applied; `sent` are those sent to it. */
@@ -40,8 +43,9 @@ export interface PeerState {
 }
 
 /** What is known of a peer at first. */
-export function newPeerState(): PeerState {
+export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
   return {
+    features,
     origin: undefined,
     applied: 0,
     sent: 0,
