@@ -22,7 +22,7 @@ import {
   TURN,
   type Write,
 } from "./message.ts";
-import { answered, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
+import { answered, newPeerState, type PeerState, type Refusal, seemsToBelieve } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { Tidings } from "./tidings.ts";
 import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
@@ -186,7 +186,14 @@ export class Gossip {
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
       peers.splice(Math.floor(random() * peers.length), 1);
     }
-    for (const peer of peers) this.ask(peer);
+    for (const peer of peers) if (!this.#isInStep(this.#peers.get(peer)!)) this.ask(peer);
+    for (const state of this.#peers.values()) state.askedWith = undefined;
+  }
+
+  /** Whether a peer knows the same as this node, as the peer's own question has shown: of two, that of the lower origin is enough. */
+  #isInStep(state: PeerState): boolean {
+    const { store: { history }, origin } = this.#options;
+    return state.askedWith === history.digest && state.origin! < origin && seemsToBelieve(state);
   }
 
   /** Measures the round trips to peers, where it is time. */
@@ -335,6 +342,8 @@ export class Gossip {
       return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: this.#known });
     }
     state.confirmed.known = this.#known;
+    state.askedWith = digest;
+    if (this.#isInStep(state)) answered(state, this.#options.store.nowMs);
     this.#send([peer], { type: MESSAGE.same, to: from });
   }
 
