@@ -170,6 +170,12 @@ export class Gossip {
     return { writes, ms: writes === 0 ? 0 : Math.max(0, store.wallMs - timeOf(history.oldestBeyond(known))) };
   }
 
+  /** How far the newest write known here is in the future, in milliseconds: peers refuse what is too far. */
+  get writesAheadMs(): number {
+    const { store } = this.#options;
+    return aheadMs(store.clock, store.wallMs);
+  }
+
   /** Does one round: asks every peer, or of many some by chance, whether it knows the same writes as this node. */
   round(random: () => number): void {
     this.flush();

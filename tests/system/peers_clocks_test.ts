@@ -72,3 +72,23 @@ Deno.test("two servers without a clock, which start in 1970, replicate, and go o
   await otherClient.store("k", 2);
   await until("it is there again", async () => await client.retrieve("k") === 2);
 });
+
+Deno.test("a server that has written with a clock that was ahead, which is put back, is shown so on both sides", async () => {
+  await using both = await wrongAndRight(-5000);
+  const { wrong, right, client } = both;
+  await until("they are connected", () => right.server.stats().peers[0].lastRoundMs >= 0);
+  await wrong.setWrongBy(90_000);
+  await until("it believes that clock", async () => {
+    await client.store("k", 1);
+    return right.server.stats().peers[0].state === "clocks-differ";
+  });
+  await wrong.setWrongBy(0);
+  await until(
+    "the right one shows why",
+    () => right.server.stats().peers[0].error.includes("writes from more than a minute"),
+  );
+  await until("the wrong one shows it", async () => {
+    const [{ state, error }] = await peersOf(client);
+    return state === "clocks-differ" && error.startsWith("does not believe this server, which has writes from ");
+  });
+});
