@@ -242,7 +242,7 @@ export class Gossip {
   receive(peer: number, bytes: Uint8Array): boolean {
     const { store, origin } = this.#options;
     const state = this.#peers.get(peer);
-    const message = readMessage(bytes, state?.features.includes("skip-unknown"));
+    const message = readMessage(bytes, this.#rules.skipUnknown && state?.features.includes("skip-unknown"));
     if (state === undefined || message === undefined) return true;
     if (store.history.limitOrigins()) this.#catchUp.restart();
     if (message.from === origin) {
