@@ -1,6 +1,6 @@
 /**
  * What is said of a peer that is not believed, or that does not believe this server, because their clocks differ: at once,
- * and again each minute while it lasts. It knows what replication knows of the peer, not the connection.
+ * also when it is for another reason, and again each minute while it lasts. It knows what replication knows of the peer, not the connection.
  */
 
 import { type PeerState, seemsToBelieve } from "../replication/peer_state.ts";
@@ -35,6 +35,8 @@ export function clockDoubt(state: Readonly<PeerState>, writesAheadMs: number): s
 /** Remembers what has been said of one peer. */
 export class ClockDoubt {
   #saidMs: number | undefined;
+  /** What was said, without its number of seconds. */
+  #said = "";
 
   /** What is to be logged of a peer now, if anything, after "Peer …". */
   look(state: Readonly<PeerState>, writesAheadMs: number, nowMs: number): string | undefined {
@@ -44,8 +46,9 @@ export class ClockDoubt {
       this.#saidMs = undefined;
       return "and this server believe each other again";
     }
-    if (this.#saidMs !== undefined && nowMs - this.#saidMs < AGAIN_MS) return undefined;
-    this.#saidMs = nowMs;
+    const reason = doubt.replace(/[\d,]+ s/, "");
+    if (this.#saidMs !== undefined && nowMs - this.#saidMs < AGAIN_MS && reason === this.#said) return undefined;
+    [this.#saidMs, this.#said] = [nowMs, reason];
     return doubt;
   }
 }

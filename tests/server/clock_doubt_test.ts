@@ -33,6 +33,14 @@ Deno.test("clockDoubt() says who does not believe whom, and why", () => {
   for (const [state, writesAheadMs, said] of cases) assertEquals(clockDoubt(stateOf(state), writesAheadMs), said);
 });
 
+Deno.test("ClockDoubt.look() says at once when it is for another reason, and not when it is by other seconds", () => {
+  const doubt = new ClockDoubt();
+  const behind = stateOf({ clockAheadMs: -90_000, unanswered: 3 });
+  const said = [0, 1, 2].map((second) => doubt.look({ ...behind, clockAheadMs: -90_000 - 1000 * second }, 0, second));
+  assertEquals(said, ["does not believe this server: its clock is 90 s behind this machine's", undefined, undefined]);
+  assertEquals([doubt.look(stateOf(), 75_000, 3), doubt.look(stateOf(), 1_075_000, 4)], [OWN_WRITES, undefined]);
+});
+
 Deno.test("ClockDoubt.look() says so at once, again each minute while it lasts, and when it is over", () => {
   const doubt = new ClockDoubt();
   assertEquals(doubt.look(stateOf(), 0, 0), undefined);
