@@ -97,7 +97,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `PEERS`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * (`LISTEN_ON`, `PEERS`, `CLUSTER`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
@@ -124,6 +124,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       addresses: resolved.peers,
       store,
       id,
+      cluster: resolved.cluster,
       port: () => this.#listener.port,
       token: () => this.#watch.token,
       software: SOFTWARE,

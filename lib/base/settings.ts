@@ -24,7 +24,7 @@ import {
   sizeText,
   TIME_EXAMPLES,
 } from "./text_values.ts";
-import { NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
+import { isName, NAME_RULE, parseToken, SECRET_RULE } from "./token.ts";
 import {
   challengeAddress,
   type ClientTlsFiles,
@@ -146,6 +146,11 @@ const SETTINGS = {
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     parse: (text) => addressList(text, ["tcp"]),
   } as Setting<string[]>,
+  cluster: {
+    name: "CLUSTER",
+    allowed: `the name of a cluster (${NAME_RULE})`,
+    parse: (text) => isName(text) ? text : undefined,
+  } as Setting<string>,
   gossipIntervalMs: {
     name: "GOSSIP_INTERVAL",
     allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
@@ -246,6 +251,7 @@ export interface ClientSettings {
 export interface ServerSettings {
   listen?: string;
   peers?: string[];
+  cluster?: string;
   gossipIntervalMs?: number;
   maxSize?: number;
   maxBytes?: number;

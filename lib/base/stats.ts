@@ -12,11 +12,21 @@ export interface PeerStats {
   /**
    * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
    * address is this server's own), `duplicate` (another listed address leads to this peer too), `incompatible` (the
-   * peer's build uses another version of the messages between peers), `refused` (one of the two does not let the other
+   * peer's build does not agree with this one on the messages between peers), `other-cluster` (its `CLUSTER` has another
+   * name), `refused` (one of the two does not let the other
    * in; a listed peer is tried again), or `clocks-differ` (connected, but one of the two does not believe the other, since
    * their clocks are too far apart; `error` says which).
    */
-  state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible" | "refused" | "clocks-differ";
+  state:
+    | "connected"
+    | "connecting"
+    | "waiting"
+    | "self"
+    | "duplicate"
+    | "incompatible"
+    | "other-cluster"
+    | "refused"
+    | "clocks-differ";
   /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
   id: number;
   /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */
@@ -26,7 +36,7 @@ export interface PeerStats {
    * answer on this connection.
    */
   roundTripMs: number;
-  /** Milliseconds since the peer last answered a round; -1 before its first answer on this connection. */
+  /** Milliseconds since the peer last answered a round, or knew the same in one of its own; -1 before that on this connection. */
   lastRoundMs: number;
   /** Writes held by this server that the peer has not confirmed to have: all of them until it has said what it has. */
   lag: number;

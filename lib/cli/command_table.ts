@@ -142,6 +142,7 @@ export const COMMANDS: readonly Command[] = [
         help: "a hit restarts expiration (on); or --no-renew-on-hit",
       },
       { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers, to share entries with" },
+      { name: "cluster", argument: "NAME", setting: "CLUSTER", help: "servers with another name are no peers (none)" },
       {
         name: "gossip-interval",
         argument: "SECONDS",

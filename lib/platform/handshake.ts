@@ -5,7 +5,8 @@ import type { Token } from "../base/token.ts";
 import type { BufferAccount } from "../wire/buffer_pool.ts";
 import { FrameReader, FrameWriter, REQUEST } from "../wire/frame.ts";
 import {
-  IncompatiblePeerError,
+  DisagreementError,
+  type OwnHello,
   readChallenge,
   readGreeting,
   type ServerHello,
@@ -32,8 +33,8 @@ const IS_FALSE = "the server does not know the token: it is not the right one";
 export interface Greeting {
   /** Name and version of its software. */
   readonly software: string;
-  /** This server's own number and port, if a peer greets. */
-  readonly peer?: { id: number; port: number | undefined };
+  /** What this server says of itself, if a peer greets. */
+  readonly peer?: OwnHello;
   /** With which it proves itself, and the server too; without one, only a server that asks for none is taken. */
   readonly token?: Token;
   /** The nonce for that; a new one by default. */
@@ -61,7 +62,7 @@ export async function greet(socket: Socket, { software, peer, token, nonce, acco
     }
     return { input, server: scram === undefined ? server : await prove(socket, input, scram) };
   } catch (error) {
-    if (!(error instanceof ProtocolError) || error instanceof IncompatiblePeerError) throw withAlerts(error);
+    if (!(error instanceof ProtocolError) || error instanceof DisagreementError) throw withAlerts(error);
     throw new ProtocolError(`what answers there is no Ormuco Cache server: ${error.message}`, { cause: error });
   }
 }

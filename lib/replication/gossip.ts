@@ -22,10 +22,11 @@ import {
   TURN,
   type Write,
 } from "./message.ts";
-import { answered, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
+import { answered, newPeerState, type PeerState, type Refusal, seemsToBelieve } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { Tidings } from "./tidings.ts";
 import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
+import type { PeerFeature } from "../wire/hello.ts";
 import { ALL_RULES, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
 import type { GossipTotals } from "../base/stats.ts";
@@ -127,10 +128,10 @@ export class Gossip {
     return this.#catchUp.adoptions;
   }
 
-  /** Adds a peer, under a number. */
-  connect(peer: number): void {
+  /** Adds a peer, under a number, with the features that the two have agreed on. */
+  connect(peer: number, features: readonly PeerFeature[] = []): void {
     if (this.#peers.size === 0) this.flush(); // writes made without peers are left to catching up
-    this.#peers.set(peer, newPeerState());
+    this.#peers.set(peer, newPeerState(features));
   }
 
   /** Removes a peer. */
@@ -169,6 +170,12 @@ export class Gossip {
     return { writes, ms: writes === 0 ? 0 : Math.max(0, store.wallMs - timeOf(history.oldestBeyond(known))) };
   }
 
+  /** How far the newest write known here is in the future, in milliseconds: peers refuse what is too far. */
+  get writesAheadMs(): number {
+    const { store } = this.#options;
+    return aheadMs(store.clock, store.wallMs);
+  }
+
   /** Does one round: asks every peer, or of many some by chance, whether it knows the same writes as this node. */
   round(random: () => number): void {
     this.flush();
@@ -185,7 +192,14 @@ export class Gossip {
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
       peers.splice(Math.floor(random() * peers.length), 1);
     }
-    for (const peer of peers) this.ask(peer);
+    for (const peer of peers) if (!this.#isInStep(this.#peers.get(peer)!)) this.ask(peer);
+    for (const state of this.#peers.values()) state.askedWith = undefined;
+  }
+
+  /** Whether a peer knows the same as this node, as the peer's own question has shown: of two, that of the lower origin is enough. */
+  #isInStep(state: PeerState): boolean {
+    const { store: { history }, origin } = this.#options;
+    return state.askedWith === history.digest && state.origin! < origin && seemsToBelieve(state);
   }
 
   /** Measures the round trips to peers, where it is time. */
@@ -226,10 +240,10 @@ export class Gossip {
    * @throws {ProtocolError} If the bytes are not a message.
    */
   receive(peer: number, bytes: Uint8Array): boolean {
-    const message = readMessage(bytes);
     const { store, origin } = this.#options;
     const state = this.#peers.get(peer);
-    if (state === undefined) return true;
+    const message = readMessage(bytes, this.#rules.skipUnknown && state?.features.includes("skip-unknown"));
+    if (state === undefined || message === undefined) return true;
     if (store.history.limitOrigins()) this.#catchUp.restart();
     if (message.from === origin) {
       this.#catchUp.end(peer); // the peer is this node itself, and a message of an earlier start may have begun this
@@ -334,6 +348,8 @@ export class Gossip {
       return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: this.#known });
     }
     state.confirmed.known = this.#known;
+    state.askedWith = digest;
+    if (this.#isInStep(state)) answered(state, this.#options.store.nowMs);
     this.#send([peer], { type: MESSAGE.same, to: from });
   }
 

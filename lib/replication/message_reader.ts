@@ -42,9 +42,19 @@ const WRITES = [ENTRY, TOMB, GHOST];
  *
  * @throws {ProtocolError} If the bytes are not a message.
  */
-export function readMessage(bytes: Uint8Array): Message {
-  return new MessageReader(bytes).read();
+export function readMessage(bytes: Uint8Array): Message;
+/**
+ * Reads a message; if `skipsUnknown`, passes over what follows its last field, and returns `undefined` where nothing is known
+ * of its type.
+ *
+ * @throws {ProtocolError} If the bytes are not a message.
+ */
+export function readMessage(bytes: Uint8Array, skipsUnknown: boolean | undefined): Message | undefined;
+export function readMessage(bytes: Uint8Array, skipsUnknown = false): Message | undefined {
+  return new MessageReader(bytes).read(skipsUnknown);
 }
+
+const TYPES: readonly number[] = Object.values(MESSAGE);
 
 class MessageReader {
   readonly #bytes: Uint8Array;
@@ -56,11 +66,12 @@ class MessageReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  read(): Message {
+  read(skipsUnknown: boolean): Message | undefined {
     const type = this.#uint8();
     const head = { from: this.#uint32(), clock: this.#version(), cleared: this.#version() };
+    if (skipsUnknown && !TYPES.includes(type)) return undefined;
     const message = this.#body(type, head);
-    if (this.#at !== this.#bytes.length) throw new ProtocolError("bytes after a peer's message");
+    if (!skipsUnknown && this.#at !== this.#bytes.length) throw new ProtocolError("bytes after a peer's message");
     return message;
   }
 

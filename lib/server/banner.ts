@@ -15,13 +15,15 @@ export interface ServerFacts extends Openness {
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly peers: readonly Address[];
+  /** The name of the cluster; empty if it has none. */
+  readonly cluster: string;
   /** When the certificate expires, 0 while there is none, and whether connections without TLS are refused; `undefined` without TLS. */
   readonly encryption?: { readonly expiresMs: number; readonly isRequired: boolean };
 }
 
 /** Returns the lines, the first of which names the port, and warnings, which belong behind them. */
 export function serverLines(facts: ServerFacts): { lines: string[]; warnings: string[] } {
-  const { address, ttlMs, renewOnHit, peers, isCheck = false } = facts;
+  const { address, ttlMs, renewOnHit, peers, cluster, isCheck = false } = facts;
   const at = formatAddress(address);
   const lines = [
     `Server ${isCheck ? "would listen" : "listens"} on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
@@ -36,6 +38,7 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
     );
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
+  if (cluster !== "") lines.push(`  cluster     ${cluster}`);
   if (facts.encryption !== undefined) lines.push(`  encryption  ${encryptionText(facts.encryption)}`);
   const [clients, ...warnings] = whoMayConnect(facts);
   lines.push(`  clients     ${clients}`);

@@ -52,6 +52,8 @@ export interface NativeHost {
   readonly software: string;
   /** This server's number among peers. */
   readonly id: number;
+  /** The name of this server's cluster; empty if it has none. */
+  readonly cluster: string;
   /** Returns the statistics for `STATS`. */
   stats(): ServerStats;
   /** Whether this server uses a nonce at the moment, as a client of others. */
@@ -157,7 +159,7 @@ export class NativeHandler implements ProtocolHandler {
       this.#host.counters.protocolErrors++;
       return this.close("no-hello", "the first request must be HELLO");
     }
-    this.#hello = readHello(input);
+    this.#hello = readHello(input, this.#host.cluster);
     const { isKnown, rules: { credentials } } = this.#access;
     const isUnsupported = "code" in this.#hello && this.#hello.peer === undefined;
     const comesIn = isKnown && !("proves" in this.#hello && this.#hello.proves);
@@ -183,7 +185,7 @@ export class NativeHandler implements ProtocolHandler {
     this.#greeted = true;
     this.peer = peer;
     this.#input.maxBodyBytes = MAX_BODY_BYTES;
-    writeGreeting(this.#output, this.#host.software, this.#host.id, {
+    writeGreeting(this.#output, this.#host.software, this.#host, {
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: MAX_KEYS_PER_GET,

@@ -31,6 +31,7 @@ import {
   type ServerTlsOptions,
   whyNoTls,
 } from "../base/tls_options.ts";
+import { isName, NAME_RULE } from "../base/token.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
 import {
   CREDENTIAL_RULES,
@@ -58,6 +59,13 @@ export interface ServerOptions extends CredentialOptions {
    * @default {[]}
    */
   peers?: string[];
+  /**
+   * Name of the cluster: 1 to 64 letters, digits, and characters of `._@-`. Servers with another name, or with none where this
+   * has one, are no peers, so that two clusters are not joined by mistake.
+   *
+   * @default {undefined}
+   */
+  cluster?: string;
   /**
    * Entries held at most, 1 or more; beyond that, the least recently used are evicted.
    *
@@ -162,6 +170,8 @@ const MOST_FINGERPRINTS_SHARE = 0.6;
 export interface ResolvedServerOptions {
   readonly listen: Address;
   readonly peers: readonly Address[];
+  /** The name of the cluster; empty if it has none. */
+  readonly cluster: string;
   readonly maxSize: number;
   readonly maxBytes: number | undefined;
   /** Bytes that entries may take, also where `maxBytes` is not given; `isGuess` if nothing says how much memory there is. */
@@ -190,6 +200,7 @@ const RULES: OptionRules<ServerOptions> = {
     (text) => listenAddress(text) !== undefined,
   ),
   peers: listOption("an array of text", textOption('"host", "host:port" or "[ipv6]:port"', isPeer)),
+  cluster: textOption(`a name (${NAME_RULE})`, isName),
   maxSize: numberOption({ least: 1, isWhole: true, orInfinity: true }),
   maxBytes: numberOption({ least: MIN_STORE_BYTES, most: MAX_STORE_BYTES }),
   maxForgotten: numberOption({ least: 0, most: MAX_FORGOTTEN, isWhole: true }),
@@ -224,6 +235,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
   return {
     listen: listenAddress(String(checked.listen ?? DEFAULT_PORT))!,
     peers,
+    cluster: checked.cluster ?? "",
     maxSize: checked.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
     maxBytes,
     limitBytes,

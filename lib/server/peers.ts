@@ -19,7 +19,14 @@ import type { ByteStream } from "../platform/byte_stream.ts";
 import { type Part, within } from "./part.ts";
 import { PeerConnection } from "./peer_connection.ts";
 import { type ConnectedPeer, peerRow } from "./peer_row.ts";
-import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
+import {
+  agreed,
+  type Disagreement,
+  disagreement,
+  DisagreementError,
+  type PeerFeature,
+  type PeerHello,
+} from "../wire/hello.ts";
 import { connect } from "../platform/connect.ts";
 import { closeQuietly, isDisconnection, type Socket } from "../platform/socket.ts";
 import type { PeerStats } from "../base/stats.ts";
@@ -36,6 +43,8 @@ export interface PeersOptions {
   readonly store: Store;
   /** This server's number among peers: the store's origin. */
   readonly id: number;
+  /** The name of this server's cluster; empty if it has none. */
+  readonly cluster: string;
   /** Name and version for the greeting. */
   readonly software: string;
   /** Milliseconds between rounds. */
@@ -76,6 +85,14 @@ const REFUSED_MS = 2 * LAST_BACKOFF_MS;
  */
 const MAX_ROWS = 64;
 const MAX_ERROR_LETTERS = 200;
+
+/** The state of a peer with which this server cannot agree. */
+const DISAGREEMENT_STATES: Record<Disagreement["code"], PeerStats["state"]> = {
+  "unsupported-gossip": "incompatible",
+  "other-cluster": "other-cluster",
+};
+/** States of a listed peer that are shown while it is not connected, until something else comes of an attempt. */
+const LASTING: readonly PeerStats["state"][] = ["self", "incompatible", "other-cluster", "refused"];
 
 /** What is said of an address at which this server meets itself. */
 const SELF = "it is this server itself";
@@ -170,7 +187,8 @@ export class Peers implements Part {
   /** Uses a connection that a peer has made, until it ends. */
   async accept(stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers): Promise<void> {
     if (peer.id === this.#options.id || this.#stop?.signal.aborted !== false) return;
-    await this.#use(stream, input, { id: peer.id, address: addressOf(stream, peer), isOwn: false, held });
+    const [address, features] = [addressOf(stream, peer), agreed(peer)];
+    await this.#use(stream, input, { id: peer.id, address, features, isOwn: false, held });
   }
 
   /** Whether this server is proving itself to another with a nonce. */
@@ -183,7 +201,7 @@ export class Peers implements Part {
     if (peer.id === this.#options.id) return;
     const address = addressOf(stream, peer);
     const error = code === "auth-failed" ? "it does not know a token of this server" : message;
-    const state = peer.gossip === GOSSIP_VERSION ? "refused" : "incompatible";
+    const state = DISAGREEMENT_STATES[code as Disagreement["code"]] ?? "refused";
     const listed = this.#listed.find(({ text }) => text === address);
     if (listed !== undefined) this.#sayOnce(listed, error);
     else if (!this.#refused.has(address)) {
@@ -232,7 +250,7 @@ export class Peers implements Part {
       if (signal.aborted) return;
       if (error !== undefined) this.#sayOnce(listed, error);
       const isSettled = listed.state === "self" || listed.state === "incompatible"; // until a restart
-      if (!isSettled && listed.state !== "refused") listed.state = "waiting";
+      if (!LASTING.includes(listed.state)) listed.state = "waiting";
       const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(listed.failures++, 20), LAST_BACKOFF_MS);
       await pause((isSettled ? LAST_BACKOFF_MS : backoffMs) * (0.5 + Math.random() / 2), signal);
     }
@@ -241,7 +259,7 @@ export class Peers implements Part {
   /** Connects to a peer and uses the connection until it ends. Returns the failure, if there was one. */
   async #visit(listed: Listed, signal: AbortSignal): Promise<string | undefined> {
     listed.state = "connecting";
-    const { id: own } = this.#options;
+    const { id: own, cluster } = this.#options;
     let socket: Socket | undefined;
     let held: HeldBuffers | undefined;
     const limit = new AbortController();
@@ -265,14 +283,21 @@ export class Peers implements Part {
         listed.state = "self";
         return SELF;
       }
-      if (server.peer.gossip !== GOSSIP_VERSION) throw new IncompatiblePeerError(incompatible(server.peer));
-      return await this.#use(socket, input, { id: listed.id, address: listed.text, isOwn: true, held }, listed);
+      const why = disagreement(server.peer, cluster);
+      if (why !== undefined) throw new DisagreementError(why);
+      const features = agreed(server.peer);
+      return await this.#use(
+        socket,
+        input,
+        { id: listed.id, address: listed.text, features, isOwn: true, held },
+        listed,
+      );
     } catch (error) {
       if (error instanceof ReflectedError) {
         listed.state = "self";
         return SELF;
       }
-      if (error instanceof IncompatiblePeerError) listed.state = "incompatible";
+      if (error instanceof DisagreementError) listed.state = DISAGREEMENT_STATES[error.code];
       else if (error instanceof CacheError && error.code === "refused") listed.state = "refused";
       const isLate = limit.signal.aborted && !signal.aborted;
       return isLate ? `no connection and greeting within ${OPEN_LIMIT_MS} ms` : (error as Error).message;
@@ -286,11 +311,11 @@ export class Peers implements Part {
 
   /** Greets a peer, and has both sides prove themselves where this server has a token. */
   async #greet(socket: Socket, account: HeldBuffers): Promise<Greeted> {
-    const { id, software, port, token } = this.#options;
+    const { id, cluster, software, port, token } = this.#options;
     const nonce = newNonce();
     this.#nonces.add(nonce);
     try {
-      return await greet(socket, { software, peer: { id, port: port() }, token: token?.(), nonce, account });
+      return await greet(socket, { software, peer: { id, cluster, port: port() }, token: token?.(), nonce, account });
     } finally {
       this.#nonces.delete(nonce);
     }
@@ -300,7 +325,13 @@ export class Peers implements Part {
   async #use(
     stream: ByteStream,
     input: FrameReader,
-    { id, address, isOwn, held }: { id: number; address: string; isOwn: boolean; held: HeldBuffers },
+    { id, address, features, isOwn, held }: {
+      id: number;
+      address: string;
+      features: readonly PeerFeature[];
+      isOwn: boolean;
+      held: HeldBuffers;
+    },
     listed = this.#listed.find((listed) => listed.id === id) ?? this.#upgraded(address),
   ): Promise<string | undefined> {
     if (!this.#mayUse(id, isOwn)) return undefined;
@@ -321,7 +352,7 @@ export class Peers implements Part {
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
-    this.gossip.connect(number);
+    this.gossip.connect(number, features);
     this.#say("connected", address, `Peer ${address} is connected`, "info");
     const beganMs = performance.now();
     if (listed !== undefined) {
@@ -369,9 +400,11 @@ export class Peers implements Part {
     return isOwnPreferred;
   }
 
-  /** The listed peer at an address that was incompatible until now: who comes from there is that peer, in another build. */
+  /** The listed peer at an address with which this server could not agree until now: who comes from there is that peer. */
   #upgraded(address: string): Listed | undefined {
-    return this.#listed.find(({ text, state }) => text === address && state === "incompatible");
+    return this.#listed.find(({ text, state }) =>
+      text === address && Object.values(DISAGREEMENT_STATES).includes(state)
+    );
   }
 
   #find(id: number): ConnectedPeer | undefined {
@@ -402,7 +435,7 @@ export class Peers implements Part {
 
   #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
     const state = this.gossip.peer(number);
-    const line = state && doubt.look(state, performance.now());
+    const line = state && doubt.look(state, this.gossip.writesAheadMs, performance.now());
     if (line !== undefined) this.#say("clock", address, `Peer ${address} ${line}`, line === BELIEVED ? "info" : "warn");
   }
 

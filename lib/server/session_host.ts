@@ -28,7 +28,7 @@ export function newStore(
 
 /** Makes what all sessions of a server share. */
 export function newSessionHost(
-  { maxItemBytes, maxConnections, idleTimeoutMs, credentials }: ResolvedServerOptions,
+  { maxItemBytes, maxConnections, idleTimeoutMs, credentials, cluster }: ResolvedServerOptions,
   parts:
     & Pick<SessionHost, "store" | "id" | "isOwnNonce" | "counters" | "stats" | "connected">
     & Pick<MemcachedOptions, "later">,
@@ -40,6 +40,7 @@ export function newSessionHost(
   return {
     ...parts,
     memcached,
+    cluster,
     asksForCredentials,
     maxConnections,
     idleTimeoutSeconds,

@@ -18,21 +18,46 @@ import {
 import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
 
 /**
- * Version of the messages between peers, raised with each change of one. Peers whose versions differ do not connect.
+ * Version of the messages between peers. Peers whose versions differ do not connect, so it is raised only with a change
+ * that can be no feature.
  */
 export const GOSSIP_VERSION = 3;
 
 /** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
 export const FEATURES: readonly string[] = [];
 
-/** What a greeting says of a peer. */
-export interface PeerHello {
+/** Features of this software as a peer, beyond the messages of {@linkcode GOSSIP_VERSION}; docs/protocol.md says what each is. */
+export const PEER_FEATURES = [
+  "skip-unknown",
+] as const;
+
+/** Those without which this software cannot be a peer's peer. */
+const NEEDED: readonly PeerFeature[] = [];
+
+/** Letters of a cluster's name that are looked at: more than any name has. */
+const MOST_CLUSTER_LETTERS = 100;
+
+/** The name of a feature of peers. */
+export type PeerFeature = typeof PEER_FEATURES[number];
+
+/** What a peer says of itself when it connects. */
+export interface OwnHello {
   /** The peer's number among peers: 1 to 2³² − 1, random, new at each of its starts. */
   readonly id: number;
   /** The port at which the peer listens; `undefined` if it has none. */
   readonly port: number | undefined;
+  /** The name of its cluster; empty by default, for one without a name. */
+  readonly cluster?: string;
+}
+
+/** What a greeting says of a peer. */
+export interface PeerHello extends Required<OwnHello> {
   /** The version of its messages between peers; 0 if it names none. */
   readonly gossip: number;
+  /** Its features. */
+  readonly features: readonly string[];
+  /** The features without which it does not connect. */
+  readonly needs: readonly string[];
 }
 
 /** What the side that connects says of itself. */
@@ -63,57 +88,77 @@ export interface ServerHello {
 
 /** Why a greeting is not accepted: code and message of the `CLOSING` that answers it. */
 export interface HelloRefusal {
-  readonly code: "unsupported-version" | typeof UNSUPPORTED_GOSSIP;
+  readonly code: "unsupported-version" | Disagreement["code"];
   readonly message: string;
   /** The peer that was refused, if it was one. */
   readonly peer?: PeerHello;
 }
 
-const UNSUPPORTED_GOSSIP = "unsupported-gossip";
-
-/** The other side is a peer with another version of the messages between peers: one of the two has to be upgraded. */
-export class IncompatiblePeerError extends ProtocolError {
-  /** The class's name. */
-  override name = "IncompatiblePeerError";
+/**
+ * Why two servers cannot be peers: their builds do not agree on the messages between peers, so that one has to be upgraded, or
+ * they belong to clusters of different names.
+ */
+export interface Disagreement {
+  readonly code: "unsupported-gossip" | "other-cluster";
+  readonly message: string;
 }
 
-/**
- * Writes the greeting of the side that connects; `peer` is its number and port, if it is a peer, and `proves` says that an
- * `AUTH` comes next.
- */
-export function writeHello(
-  output: FrameWriter,
-  software: string,
-  peer?: { id: number; port: number | undefined },
-  proves = false,
-): void {
+/** The other side is a peer with which this one cannot agree. */
+export class DisagreementError extends ProtocolError {
+  /** The class's name. */
+  override name = "DisagreementError";
+  /** What the two do not agree on. */
+  readonly code: Disagreement["code"];
+
+  /** Makes an error of why the two cannot agree. */
+  constructor({ code, message }: Disagreement) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Writes the greeting of the side that connects, perhaps as a peer; `proves` says that an `AUTH` comes next. */
+export function writeHello(output: FrameWriter, software: string, peer?: OwnHello, proves = false): void {
   const asPeer = peer === undefined ? {} : {
-    peer: peer.id,
-    gossip: GOSSIP_VERSION,
+    ...termsOf(peer),
     ...(peer.port === undefined ? {} : { port: peer.port }),
   };
   const auth = proves ? { auth: true } : {};
   writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer, ...auth });
 }
 
-/** Reads the greeting of the side that connects, or returns why it is not accepted. */
-export function readHello(frame: FrameReader): Hello | HelloRefusal {
+/** What a peer says of itself, on either side. */
+function termsOf({ id, cluster = "" }: Omit<OwnHello, "port">): ControlData {
+  return {
+    features: [...FEATURES, ...PEER_FEATURES],
+    peer: id,
+    gossip: GOSSIP_VERSION,
+    ...(NEEDED.length === 0 ? {} : { needs: NEEDED }),
+    ...(cluster === "" ? {} : { cluster }),
+  };
+}
+
+/** Reads the greeting of the side that connects, or returns why a server of the cluster `cluster` does not accept it. */
+export function readHello(frame: FrameReader, cluster = ""): Hello | HelloRefusal {
   const data = helloData(frame);
   const spoken = typeof data === "string" ? data : protocolOf(data);
   if (typeof data === "string" || spoken !== PROTOCOL) {
     return { code: "unsupported-version", message: `protocol ${PROTOCOL} is spoken here: received ${spoken}` };
   }
   const peer = peerOf(data);
-  if (peer !== undefined && peer.gossip !== GOSSIP_VERSION) {
-    return { code: UNSUPPORTED_GOSSIP, message: incompatible(peer), peer };
-  }
+  const refusal = peer && disagreement(peer, cluster);
+  if (refusal !== undefined) return { ...refusal, peer };
   return { software: textOf(data, "client"), features: featuresOf(data), proves: own(data, "auth") === true, peer };
 }
 
 /** Writes a server's answer to a greeting, or to a client's last message of SCRAM; `more` are further fields. */
-export function writeGreeting(output: FrameWriter, software: string, id: number, more: ControlData): void {
-  const about = { protocol: PROTOCOL, server: software, features: FEATURES, peer: id, gossip: GOSSIP_VERSION };
-  writeControl(output, REPLY.data, { ...about, ...more });
+export function writeGreeting(
+  output: FrameWriter,
+  software: string,
+  own: Omit<OwnHello, "port">,
+  more: ControlData,
+): void {
+  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: software, ...termsOf(own), ...more });
 }
 
 /** Writes the answer to a greeting of a server that wants to know who connects: to a stranger it says no more of itself. */
@@ -153,13 +198,13 @@ export function readChallenge(frame: FrameReader): string {
 /**
  * Reads a server's answer to a greeting.
  *
- * @throws {IncompatiblePeerError} If it is a peer that refuses us because the versions of our messages differ.
+ * @throws {DisagreementError} If it is a peer that refuses us because the two cannot agree.
  * @throws {ProtocolError | CacheError} If the other side is no Ormuco Cache server, or refuses the connection.
  */
 export function readGreeting(frame: FrameReader): ServerHello {
   if (frame.code === REPLY.closing) {
     const { code, message } = readError(frame);
-    throw code === UNSUPPORTED_GOSSIP ? new IncompatiblePeerError(message) : closingError(frame);
+    throw isDisagreement(code) ? new DisagreementError({ code, message }) : closingError(frame);
   }
   const data = readData(frame);
   if (data.protocol !== PROTOCOL) {
@@ -175,10 +220,32 @@ export function readGreeting(frame: FrameReader): ServerHello {
   };
 }
 
-/** Returns the reason why a peer is refused. */
-export function incompatible({ gossip }: PeerHello): string {
-  const received = gossip === 0 ? "none" : gossip;
-  return `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; peers must run builds that agree`;
+/** Why a server of the cluster `cluster` and a peer cannot agree; `undefined` if they can. */
+export function disagreement(peer: PeerHello, cluster: string): Disagreement | undefined {
+  if (peer.cluster !== cluster) {
+    const [own, theirs] = [cluster, peer.cluster].map((name) => name === "" ? "no name" : `"${name}"`);
+    return { code: "other-cluster", message: `peers have one CLUSTER: one of the two has ${own}, the other ${theirs}` };
+  }
+  const { gossip, features, needs } = peer;
+  const [code, why] = ["unsupported-gossip", "peers must run builds that agree"] as const;
+  if (gossip !== GOSSIP_VERSION) {
+    const received = gossip === 0 ? "none" : gossip;
+    return { code, message: `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; ${why}` };
+  }
+  const known: readonly string[] = PEER_FEATURES;
+  const lacking = NEEDED.find((name) => !features.includes(name)) ?? needs.find((name) => !known.includes(name));
+  return lacking === undefined
+    ? undefined
+    : { code, message: `one needs the feature "${lacking}", the other has it not; ${why}` };
+}
+
+/** The features that this software and a peer both have. */
+export function agreed({ features }: PeerHello): PeerFeature[] {
+  return PEER_FEATURES.filter((name) => features.includes(name));
+}
+
+function isDisagreement(code: string): code is Disagreement["code"] {
+  return code === "unsupported-gossip" || code === "other-cluster";
 }
 
 /** Returns the map in a greeting, or a word for what is there instead. */
@@ -203,13 +270,16 @@ function peerOf(data: ControlData): PeerHello | undefined {
   return {
     id,
     port: isWhole(port, MAX_PORT) ? port : undefined,
+    cluster: textOf(data, "cluster").slice(0, MOST_CLUSTER_LETTERS),
     gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
+    features: featuresOf(data),
+    needs: featuresOf(data, "needs"),
   };
 }
 
 /** Returns the features in a greeting; what is no list, and items that are no text, are ignored. */
-function featuresOf(data: ControlData): string[] {
-  const features = own(data, "features");
+function featuresOf(data: ControlData, field = "features"): string[] {
+  const features = own(data, field);
   return Array.isArray(features) ? features.filter((feature) => typeof feature === "string") : [];
 }
 

@@ -24,6 +24,7 @@ const NO_CLIENT_SETTINGS = {
 const NO_SERVER_SETTINGS = {
   listen: undefined,
   peers: undefined,
+  cluster: undefined,
   gossipIntervalMs: undefined,
   maxSize: undefined,
   maxBytes: undefined,
@@ -61,6 +62,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
         "LISTEN_ON",
         "NETWORK_TIMEOUT",
         "PEERS",
+        "CLUSTER",
         "SERVER_HOST",
         "SERVER_PORT",
         ...UNSUPPORTED,
@@ -96,6 +98,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     SERVER_PORT: "9",
     LISTEN_ON: "0.0.0.0:9",
     PEERS: "a,b:7",
+    CLUSTER: "blue",
     GOSSIP_INTERVAL: "0.5",
     AUTH_TOKEN: "web:secret-of-web",
     AUTH_TOKEN_FILE: "/run/secrets/token",
@@ -122,6 +125,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     ...shared,
     listen: "0.0.0.0:9",
     peers: ["a", "b:7"],
+    cluster: "blue",
     gossipIntervalMs: 500,
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
@@ -232,6 +236,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   LISTEN_ON: (found) => serverOptions(found).listen,
   PEERS: (found) => serverOptions(found).peers,
   TLS: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).tlsFiles,
+  CLUSTER: (found) => serverOptions(found).cluster,
   GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
 };
 
@@ -361,6 +366,12 @@ const ROWS: Row[] = [
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     good: [["a", ["a"]], [" a , b:1 ,[::1]:2,", ["a", "b:1", "[::1]:2"]]],
     bad: [",", ",,", "a:0", "unix:/run/cache.sock", "a,unix:/x", "a:b", "11142", "a,:5"],
+  },
+  {
+    name: "CLUSTER",
+    allowed: "the name of a cluster (a name has 1 to 64 letters, digits, and characters of ._@-)",
+    good: [["blue", "blue"], [" eu-1.blue ", "eu-1.blue"], ["x".repeat(64), "x".repeat(64)]],
+    bad: ["a b", "é", "a,b", "x".repeat(65)],
   },
   {
     name: "GOSSIP_INTERVAL",

@@ -206,6 +206,30 @@ Deno.test("readMessage() refuses every example when a byte follows it", () => {
   }
 });
 
+Deno.test("readMessage() passes over what follows every example, where that is agreed", () => {
+  for (const [, message] of Object.entries(PEER_MESSAGES)) {
+    const bytes = written(message);
+    for (const more of [[], [0], [1, 0xff], Array.from(bytes)]) {
+      const read = readMessage(Uint8Array.of(...bytes, ...more), true);
+      assert(read !== undefined);
+      assertEquals(comparable(read), comparable(message));
+    }
+    assertThrows(() => readMessage(bytes.slice(0, -1), true), ProtocolError, "truncated");
+  }
+});
+
+Deno.test("readMessage() passes over a message of a type that is none, where that is agreed, if it begins as all do", () => {
+  const bytes = written(PEER_MESSAGES.sync);
+  for (const type of [0, 16, 255]) {
+    for (const length of [21, bytes.length]) {
+      assertEquals(readMessage(bytes.with(0, type).slice(0, length), true), undefined);
+    }
+    assertThrows(() => readMessage(bytes.with(0, type).slice(0, 20), true), ProtocolError, "truncated");
+    const noClock = bytes.with(0, type).fill(0xff, 5, 13);
+    assertThrows(() => readMessage(noClock, true), ProtocolError, "a version that is none");
+  }
+});
+
 Deno.test("readMessage() refuses every example with a ProtocolError or reads it when any byte is another", () => {
   let refused = 0;
   for (const [name, message] of Object.entries(PEER_MESSAGES)) {

@@ -5,7 +5,14 @@ import { makeVerifier, ScramClient } from "../../lib/platform/scram.ts";
 import { writeKeyed, writeSet } from "../../lib/wire/calls.ts";
 import { readControl, readError, writeControl } from "../../lib/wire/control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
-import { GOSSIP_VERSION, readChallenge, readGreeting, writeHello, writeScram } from "../../lib/wire/hello.ts";
+import {
+  GOSSIP_VERSION,
+  PEER_FEATURES,
+  readChallenge,
+  readGreeting,
+  writeHello,
+  writeScram,
+} from "../../lib/wire/hello.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import { formatVerifier, writeClientFirst } from "../../lib/wire/scram.ts";
 import { LoginTalk } from "../support/login.ts";
@@ -196,7 +203,13 @@ Deno.test("a peer is taken with the role peer, once it has proven itself, and re
   const self = { id: 7, port: 80 };
   const talk = new LoginTalk(LINES);
   assertStrictEquals(readGreeting(await talk.login({ name: "node", secret: "secret-of-peers" }, self)).peer?.id, 1);
-  assertEquals(talk.session.peer, { ...self, gossip: GOSSIP_VERSION });
+  assertEquals(talk.session.peer, {
+    ...self,
+    cluster: "",
+    gossip: GOSSIP_VERSION,
+    features: [...PEER_FEATURES],
+    needs: [],
+  });
   for (const [token, code] of [[APP, "not-allowed"], [{ name: "node", secret: SECRET }, "auth-failed"]] as const) {
     const refused = new LoginTalk(LINES);
     const answer = await refused.login(token, self);

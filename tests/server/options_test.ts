@@ -54,11 +54,19 @@ Deno.test("resolveServerOptions() throws a RangeError when nobody can be reached
   }
 });
 
+Deno.test("resolveServerOptions() takes the name of a cluster, and throws a RangeError for what is none", () => {
+  assertStrictEquals(resolveServerOptions({ cluster: "eu-1.blue" }).cluster, "eu-1.blue");
+  for (const cluster of ["", "a b", "é", "x".repeat(65), "a:b"]) {
+    assertThrows(() => resolveServerOptions({ cluster }), RangeError, "a name has 1 to 64 letters");
+  }
+});
+
 Deno.test("resolveServerOptions() has a default for everything", () => {
   const { log, ...options } = resolveServerOptions({}, 2 ** 40);
   assertEquals(options, {
     listen: { transport: "tcp", hostname: "127.0.0.1", port: DEFAULT_PORT },
     peers: [],
+    cluster: "",
     maxSize: 128,
     maxBytes: undefined,
     limitBytes: MAX_STORE_BYTES,
@@ -186,7 +194,7 @@ const WRONG: [unknown, string][] = [
   [{ tls: { acme: {} } }, "tls.acme needs host"],
   [{ tls: { acme: { hosts: "a" } } }, "unknown option tls.acme.hosts: did you mean tls.acme.host?"],
   [{ maxsize: 5 }, "unknown option maxsize: did you mean maxSize?"],
-  [{ port: 5 }, "unknown option port: there are listen, peers, maxSize"],
+  [{ port: 5 }, "unknown option port: there are listen, peers, cluster, maxSize"],
 ];
 
 for (const [options, words] of WRONG) {

@@ -64,6 +64,6 @@ export class FakeServer implements AsyncDisposable {
 function greeting(answer: Answer): Answer {
   return (code, output, hangUp) => {
     if (code !== REQUEST.hello) return answer(code, output, hangUp);
-    writeGreeting(output, "fake/1", 1, {});
+    writeGreeting(output, "fake/1", { id: 1 }, {});
   };
 }

@@ -225,7 +225,7 @@ class FalseServer {
       writeLockedGreeting,
       writeLockedGreeting,
       writeLockedGreeting,
-      (output) => writeGreeting(output, "false/1", 1, {}),
+      (output) => writeGreeting(output, "false/1", { id: 1 }, {}),
     ]);
     const challenge = written((output) =>
       writeScram(output, handshakes.pick([REPLY.challenge, REPLY.challenge, REPLY.data]), this.#challenge)
@@ -246,7 +246,9 @@ class FalseServer {
       "",
       "e=other-error",
     ]);
-    const frame = written((output) => writeGreeting(output, "false/1", 1, handshakes.chance(0.9) ? { proof } : {}));
+    const frame = written((output) =>
+      writeGreeting(output, "false/1", { id: 1 }, handshakes.chance(0.9) ? { proof } : {})
+    );
     const bytes = handshakes.chance(0.5) ? frame : handshakes.damaged([frame]);
     this.isTrue = right !== undefined && contains(bytes, new TextEncoder().encode(right));
     this.#waiting = bytes;

@@ -50,6 +50,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     later: undefined,
     software: "test/1",
     id: 1,
+    cluster: "",
     pid: 1,
     maxConnections: 10,
     idleTimeoutSeconds: 0,

@@ -97,7 +97,7 @@ Deno.test("a peer whose clock is far ahead is not believed, is named once, and m
 
 Deno.test("a listed peer that breaks the protocol is counted in its row, and tried again", async () => {
   await using bad = new FakeServer((_code, output, hangUp) => {
-    writeGreeting(output, "bad/1", 9, {});
+    writeGreeting(output, "bad/1", { id: 9 }, {});
     output.bytes(new Uint8Array(100).fill(0xff));
     hangUp();
   }, { greets: false });
@@ -162,7 +162,7 @@ Deno.test("OrmucoCacheServer takes longer and longer to come back to a peer that
   const visits: number[] = [];
   await using other = new FakeServer((_code, output, hangUp) => {
     visits.push(performance.now());
-    writeGreeting(output, "other/1", STRANGER.id, {});
+    writeGreeting(output, "other/1", STRANGER, {});
     hangUp();
   }, { greets: false });
   await using _server = await startedServer({ peers: [other.address] });

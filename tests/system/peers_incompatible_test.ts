@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encode } from "@std/msgpack";
 import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
 import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
-import { writeControl, writeError } from "../../lib/wire/control.ts";
+import { readError, writeControl, writeError } from "../../lib/wire/control.ts";
 import { type Node, startedNode } from "../support/cluster.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { frameOf, NativeSocket } from "../support/native_socket.ts";
@@ -36,6 +36,22 @@ for (const gossip of [OTHER, undefined]) {
     assertEquals(node.lines.filter((line) => line.includes("cannot be used")).length, 1, "it is told once");
   });
 }
+
+Deno.test("a peer that needs a feature that is unknown here gets one CLOSING, and both sides can say why", async () => {
+  await using node = await startedNode();
+  using socket = await NativeSocket.to(node);
+  const hello = { protocol: 1, client: "other/2", features: ["skip-unknown", "later"], needs: ["later"] };
+  await socket.write(frameOf(REQUEST.hello, encode({ ...hello, peer: 7, port: 7, gossip: GOSSIP_VERSION })));
+  const why = 'one needs the feature "later", the other has it not; peers must run builds that agree';
+  const reply = await socket.next();
+  assertEquals(readError(reply!), { code: "unsupported-gossip", message: why });
+  assertEquals(await socket.codesUntilClosed(), []);
+  const [{ state, error }] = node.server.stats().peers;
+  assertEquals([state, error], ["incompatible", why]);
+  assertEquals(node.lines.filter((line) => line.includes("cannot be used")), [
+    `Peer 127.0.0.1:7 cannot be used: ${why}`,
+  ]);
+});
 
 /** Waits until a node has given up its only listed peer as incompatible. */
 async function rowOf(node: Node) {

@@ -18,6 +18,7 @@ import {
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
 import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
+  PEER_FEATURES,
   readChallenge,
   readGreeting,
   readHello,
@@ -34,6 +35,9 @@ import { RFC7677 } from "../support/rfc7677.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
+/** What a peer says of itself beside its number and port. */
+const PEER = { gossip: 3, cluster: "", features: [...PEER_FEATURES], needs: [] };
+
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 
 /** Clients and peers write these. */
@@ -42,6 +46,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a client with a token": (output) => writeHello(output, "client/1", undefined, true),
   "HELLO of a peer": (output) => writeHello(output, "server/1", { id: 0x01020304, port: 11142 }),
   "HELLO of a peer that does not listen": (output) => writeHello(output, "server/1", { id: 7, port: undefined }),
+  "HELLO of a peer of a cluster": (output) => writeHello(output, "server/1", { id: 7, port: 1, cluster: "blue" }),
   "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
   "GET of a key that is not ASCII": (output) => writeKeyed(output, REQUEST.get, "é€"),
   "GET_MANY": (output) => writeGetMany(output, ["k", "none", "large"]),
@@ -63,7 +68,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
 const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "DATA of a greeting that wants to know who connects": writeLockedGreeting,
   "CHALLENGE": (output) => writeScram(output, REPLY.challenge, RFC7677.serverFirst),
-  "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", 1, { proof: RFC7677.serverFinal }),
+  "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", { id: 1 }, { proof: RFC7677.serverFinal }),
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
   "GOSSIP": (output) => {
@@ -106,8 +111,8 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "VALUES with a hit, a miss and one omitted": [manyReader(3, () => {}), ["hi", MISS, OMITTED]],
   "DATA of a greeting": [readGreeting, {
     software: "test/1",
-    features: [],
-    peer: { id: 1, port: undefined, gossip: 3 },
+    features: PEER.features,
+    peer: { ...PEER, id: 1, port: undefined },
     wantsToken: false,
     proof: undefined,
   }],
@@ -121,8 +126,8 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "CHALLENGE": [readChallenge, RFC7677.serverFirst],
   "DATA after the last AUTH": [readGreeting, {
     software: "test/1",
-    features: [],
-    peer: { id: 1, port: undefined, gossip: 3 },
+    features: PEER.features,
+    peer: { ...PEER, id: 1, port: undefined },
     wantsToken: false,
     proof: RFC7677.serverFinal,
   }],
@@ -203,8 +208,8 @@ Deno.test("Session answers STATS of golden/frames.txt with DATA", () => {
 });
 
 Deno.test("readHello() knows the peers of golden/frames.txt", () => {
-  const hello = (name: string) => readHello(frameOf(golden(name)));
-  const about = { software: "server/1", features: [], proves: false };
+  const hello = (name: string, cluster = "") => readHello(frameOf(golden(name)), cluster);
+  const about = { software: "server/1", features: PEER.features, proves: false };
   assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], proves: false, peer: undefined });
   assertEquals(hello("HELLO of a client with a token"), {
     software: "client/1",
@@ -212,10 +217,14 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
     proves: true,
     peer: undefined,
   });
-  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 3 } });
+  assertEquals(hello("HELLO of a peer"), { ...about, peer: { ...PEER, id: 0x01020304, port: 11142 } });
   assertEquals(hello("HELLO of a peer that does not listen"), {
     ...about,
-    peer: { id: 7, port: undefined, gossip: 3 },
+    peer: { ...PEER, id: 7, port: undefined },
+  });
+  assertEquals(hello("HELLO of a peer of a cluster", "blue"), {
+    ...about,
+    peer: { ...PEER, id: 7, port: 1, cluster: "blue" },
   });
 });
 

@@ -2,15 +2,20 @@
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
+import { MAX_HELLO_BYTES } from "../../lib/base/limits.ts";
+import { SOFTWARE } from "../../lib/base/software.ts";
 import { type ControlData, readControl, writeControl, writeError } from "../../lib/wire/control.ts";
 import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
+  agreed,
+  disagreement,
+  DisagreementError,
   FEATURES,
   GOSSIP_VERSION,
   type Hello,
   type HelloRefusal,
-  incompatible,
-  IncompatiblePeerError,
+  PEER_FEATURES,
+  type PeerHello,
   readChallenge,
   readGreeting,
   readHello,
@@ -44,6 +49,9 @@ function closing(code: string): FrameReader {
   return frameOf(written((output) => writeError(output, REPLY.closing, { code, message: "why" })));
 }
 
+/** What this software says of itself as a peer. */
+const OWN = { cluster: "", gossip: GOSSIP_VERSION, features: [...PEER_FEATURES], needs: [] };
+
 /** Both halves read features and peers alike. */
 const HALVES: Record<string, (data: ControlData) => Hello | ServerHello> = {
   "readHello()": acceptedOf,
@@ -60,19 +68,19 @@ Deno.test("readHello() gives back what writeHello() says of a client", () => {
 Deno.test("readHello() gives back what writeHello() says of a peer, be there a port or not", () => {
   for (const port of [11142, undefined]) {
     const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port })));
-    const peer = { id: 7, port, gossip: GOSSIP_VERSION };
-    assertEquals(readHello(frame), { software: "server/1", features: [...FEATURES], proves: false, peer });
+    const peer = { ...OWN, id: 7, port };
+    assertEquals(readHello(frame), { software: "server/1", features: OWN.features, proves: false, peer });
     assertStrictEquals("port" in readControl(frame), port !== undefined);
   }
 });
 
 Deno.test("readGreeting() gives back what writeGreeting() says of a server, whatever its limits are", () => {
-  const frame = frameOf(written((output) => writeGreeting(output, "server/1", 7, { maxKeyBytes: 4096 })));
+  const frame = frameOf(written((output) => writeGreeting(output, "server/1", { id: 7 }, { maxKeyBytes: 4096 })));
   assertStrictEquals(readControl(frame).maxKeyBytes, 4096);
   assertEquals(readGreeting(frame), {
     software: "server/1",
-    features: [...FEATURES],
-    peer: { id: 7, port: undefined, gossip: GOSSIP_VERSION },
+    features: OWN.features,
+    peer: { ...OWN, id: 7, port: undefined },
     wantsToken: false,
     proof: undefined,
   });
@@ -197,10 +205,11 @@ Deno.test("readHello() refuses a peer that speaks other messages, or names none,
   ];
   for (const [gossip, read, received] of cases) {
     const data: ControlData = gossip === undefined ? {} : { gossip };
+    const refused = { id: 7, port: 80, gossip: read, cluster: "", features: [], needs: [] };
     assertEquals(helloOf({ protocol: 1, client: "server/1", peer: 7, port: 80, ...data }), {
       code: "unsupported-gossip",
       message: `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; peers must run builds that agree`,
-      peer: { id: 7, port: 80, gossip: read },
+      peer: refused,
     });
   }
 });
@@ -212,15 +221,84 @@ Deno.test("readHello() does not ask a client for the version of messages between
 Deno.test("readGreeting() leaves it to the peer to judge another's messages", () => {
   for (const [data, gossip] of [[{ gossip: GOSSIP_VERSION + 1 }, GOSSIP_VERSION + 1], [{}, 0]] as const) {
     const { peer } = greetingOf({ peer: 7, ...data });
-    assertEquals(peer, { id: 7, port: undefined, gossip });
-    assertStrictEquals(incompatible(peer!).includes(`received ${gossip === 0 ? "none" : gossip};`), true);
+    assertEquals(peer, { id: 7, port: undefined, gossip, cluster: "", features: [], needs: [] });
+    const received = `received ${gossip === 0 ? "none" : gossip};`;
+    assertStrictEquals(disagreement(peer!, "")?.message.includes(received), true);
   }
 });
 
-Deno.test("readGreeting() throws IncompatiblePeerError when a peer refuses because messages differ", () => {
-  const error = assertThrows(() => readGreeting(closing("unsupported-gossip")), IncompatiblePeerError, "why");
-  assertInstanceOf(error, ProtocolError);
-  assertStrictEquals(error.name, "IncompatiblePeerError");
+/** A peer that names what is given, and else what this software names. */
+function peerOf(terms: ControlData): PeerHello {
+  return greetingOf({ peer: 7, ...OWN, ...terms }).peer!;
+}
+
+Deno.test("agreed() gives the features that both sides name, whatever else a peer names, and how often", () => {
+  assertEquals(agreed(peerOf({ features: ["later", ...PEER_FEATURES, "skip-unknown"] })), [...PEER_FEATURES]);
+  assertEquals(agreed(peerOf({ features: ["later", "SKIP-UNKNOWN", ""] })), []);
+});
+
+Deno.test("disagreement() is over a feature that a peer needs and this software has not, and over no other", () => {
+  for (const needs of [undefined, [], [...PEER_FEATURES], "later"]) {
+    assertStrictEquals(disagreement(peerOf({ needs }), ""), undefined);
+  }
+  assertEquals(disagreement(peerOf({ needs: ["skip-unknown", "later", "latest"] }), ""), {
+    code: "unsupported-gossip",
+    message: 'one needs the feature "later", the other has it not; peers must run builds that agree',
+  });
+});
+
+Deno.test("disagreement() is over the cluster unless both have the same name, or none", () => {
+  const others: [own: string, theirs: unknown, which: string][] = [
+    ["blue", "green", 'one of the two has "blue", the other "green"'],
+    ["blue", undefined, 'one of the two has "blue", the other no name'],
+    ["", "blue", 'one of the two has no name, the other "blue"'],
+    ["blue", "Blue", 'one of the two has "blue", the other "Blue"'],
+    ["7", 7, "the other no name"],
+  ];
+  for (const [own, cluster, which] of others) {
+    const why = disagreement(peerOf({ cluster, gossip: GOSSIP_VERSION + 1 }), own);
+    assertStrictEquals(why?.code, "other-cluster");
+    assert(why!.message.includes(which), why!.message);
+  }
+  for (const cluster of ["blue", ""]) assertStrictEquals(disagreement(peerOf({ cluster }), cluster), undefined);
+  const { length } = disagreement(peerOf({ cluster: "x".repeat(60_000) }), "blue")!.message;
+  assert(length < 200, `${length} letters`);
+});
+
+Deno.test("readHello() refuses a peer of another cluster, and takes a client of whatever it says", () => {
+  const hello = (data: ControlData, cluster: string) => {
+    return readHello(
+      frameOf(written((output) => writeControl(output, REQUEST.hello, { protocol: 1, ...data }))),
+      cluster,
+    );
+  };
+  const refusal = hello({ peer: 7, ...OWN, cluster: "green" }, "blue");
+  assertEquals("code" in refusal && [refusal.code, refusal.peer?.id], ["other-cluster", 7]);
+  assertStrictEquals("software" in hello({ cluster: "green" }, "blue"), true);
+});
+
+Deno.test("writeHello() and writeGreeting() name the cluster, if there is one", () => {
+  for (const cluster of ["", "blue"]) {
+    const hello = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port: 80, cluster })));
+    const greeting = frameOf(written((output) => writeGreeting(output, "server/1", { id: 7, cluster }, {})));
+    for (const frame of [hello, greeting]) assertStrictEquals("cluster" in readControl(frame), cluster !== "");
+    assertStrictEquals((readHello(hello, cluster) as Hello).peer?.cluster, cluster);
+    assertStrictEquals(readGreeting(greeting).peer?.cluster, cluster);
+  }
+});
+
+Deno.test("writeHello() leaves half of the bytes that a server takes of a stranger for features to come", () => {
+  const peer = { id: 2 ** 32 - 1, port: 65535, cluster: "x".repeat(64) };
+  const { length } = written((output) => writeHello(output, SOFTWARE, peer, true));
+  assert(length <= MAX_HELLO_BYTES / 2, `${length} bytes`);
+});
+
+Deno.test("readGreeting() throws DisagreementError when a peer refuses because the two cannot agree", () => {
+  for (const code of ["unsupported-gossip", "other-cluster"] as const) {
+    const error = assertThrows(() => readGreeting(closing(code)), DisagreementError, "why");
+    assertInstanceOf(error, ProtocolError);
+    assertEquals([error.name, error.code as string], ["DisagreementError", code]);
+  }
 });
 
 Deno.test("readGreeting() throws CacheError when a server closes for another reason", () => {

@@ -1,0 +1,53 @@
+/** Servers of different clusters: they are not joined by mistake, and both sides say why. */
+
+import { assert, assertEquals } from "@std/assert";
+import { type Node, startedNode } from "../support/cluster.ts";
+import { until } from "../support/waiting.ts";
+
+const NAMES: [one: string | undefined, other: string | undefined, why: string][] = [
+  ["blue", "green", 'one of the two has "blue", the other "green"'],
+  ["blue", undefined, 'one of the two has "blue", the other no name'],
+  [undefined, "green", 'one of the two has no name, the other "green"'],
+];
+
+function statesOf({ server }: Node): string[] {
+  return server.stats().peers.map(({ state }) => state);
+}
+
+function refusalsOf({ lines }: Node): string[] {
+  return lines.filter((line) => line.includes("cannot be used"));
+}
+
+for (const [one, other, why] of NAMES) {
+  Deno.test(`servers of the clusters ${one} and ${other} are no peers, and both say so in one line`, async () => {
+    await using listened = await startedNode({ cluster: one });
+    await listened.cache.store("k", 1);
+    await using listing = await startedNode({ cluster: other, peers: [listened.address] });
+    await listing.cache.store("other", 1);
+    for (const node of [listened, listing]) {
+      await until("it is shown", () => statesOf(node).includes("other-cluster"));
+      assert(node.server.stats().peers[0].error.includes(`peers have one CLUSTER: ${why}`));
+    }
+    await until("it has been tried again", () => listened.server.stats().connectionsAccepted > 2);
+    assertEquals([refusalsOf(listened).length, refusalsOf(listing).length], [1, 1]);
+    assert(refusalsOf(listing)[0].includes(listened.address));
+    assertEquals([listened.server.stats().entries, listing.server.stats().entries], [1, 1]);
+    await until("it is shown between attempts, too", () => statesOf(listing).join() === "other-cluster");
+    assertEquals(statesOf(listened), ["other-cluster"]);
+  });
+}
+
+Deno.test("servers of one cluster are peers, and one that gets the right name becomes one at its next attempt", async () => {
+  await using blue = await startedNode({ cluster: "blue" });
+  await using listing = await startedNode({ cluster: "blue", peers: [blue.address] });
+  await blue.cache.store("k", 1);
+  await until("it is there", () => listing.cache.has("k"));
+  const listen = listing.address;
+  await listing.server.stop();
+  const green = await startedNode({ cluster: "green", listen, peers: [blue.address] });
+  await until("it is refused", () => statesOf(green).includes("other-cluster"));
+  await green.server.stop();
+  await using right = await startedNode({ cluster: "blue", listen, peers: [blue.address] });
+  await until("it is there again", () => right.cache.has("k"));
+  assertEquals([statesOf(blue), statesOf(right)], [["connected"], ["connected"]]);
+});
