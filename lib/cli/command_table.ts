@@ -135,6 +135,12 @@ export const COMMANDS: readonly Command[] = [
         help: "between rounds with peers (1)",
       },
       {
+        name: "ready-after",
+        argument: "SECONDS",
+        setting: "READY_AFTER",
+        help: "until it is ready though it lacks what a peer holds (30)",
+      },
+      {
         name: "token-file",
         argument: "FILE",
         setting: "AUTH_TOKEN_FILE",
@@ -194,7 +200,16 @@ export const COMMANDS: readonly Command[] = [
   { name: "remove", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
   { name: "clear", operands: [], summary: "remove every entry of the server and its peers", flags: CLIENT_FLAGS },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
-  { name: "peers", operands: [], summary: "print a server's peers", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  {
+    name: "peers",
+    operands: [],
+    summary: "print a server's peers, and whether it is ready",
+    flags: [
+      { name: "wait", argument: "SECONDS", help: "until the server is ready, so many at most: status 1 if it is not" },
+      JSON_FLAG,
+      ...CLIENT_FLAGS,
+    ],
+  },
   {
     name: "bench",
     operands: [],
@@ -237,7 +252,7 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (or a violation found), 2 usage, 3 server unreachable, 4 refused.";
+  "Exit status: 0 done or a hit, 1 a miss (not ready, a violation found), 2 usage, 3 server unreachable, 4 refused.";
 
 /** The help on all commands. */
 export const GENERAL_HELP: string = [

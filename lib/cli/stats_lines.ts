@@ -1,5 +1,6 @@
 /** Formats a server's statistics and its peers as lines for the command line. It prints nothing. */
 
+import { awaitedText } from "../base/readiness.ts";
 import type { PeerStats, ServerStats } from "../base/stats.ts";
 
 const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
@@ -20,6 +21,13 @@ export function peerLines(peers: readonly PeerStats[]): string[] {
   const widths = COLUMNS.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
   const table = [COLUMNS, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd());
   return [...table, ...peers.flatMap(({ address, error }) => error === "" ? [] : [`${address}: ${error}`])];
+}
+
+/** Returns a line that says whether a server is ready, and what it lacks. */
+export function readinessLine(isReady: boolean, peers: readonly PeerStats[]): string {
+  const awaited = awaitedText(peers);
+  const lacking = awaited === "" ? "" : `, not caught up with ${awaited}`;
+  return `${isReady ? "Ready" : "Not ready"}${lacking}`;
 }
 
 /** Returns a line for each statistic. */

@@ -23,7 +23,7 @@ export interface ConnectedPeer {
 export function peerRow(
   address: string,
   peer: ConnectedPeer | undefined,
-  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith">,
+  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith" | "isCaughtUp">,
   nowMs: number,
 ): PeerStats {
   const state = peer && gossip.peer(peer.number);
@@ -33,6 +33,7 @@ export function peerRow(
   return {
     address,
     state: doubt === undefined ? "connected" : "clocks-differ",
+    ready: peer !== undefined && gossip.isCaughtUp(peer.number),
     id: peer?.id ?? 0,
     error: doubt ?? "",
     roundTripMs: rounded((state && roundTripMs(state.roundTrips, nowMs)) ?? -1),

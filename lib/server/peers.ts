@@ -213,8 +213,19 @@ export class Peers implements Part {
     }
   }
 
-  /** Statistics of the listed peers, and of others that have connected; of very many, only the first. */
+  /** Statistics of the listed peers, and of others that have connected or were refused; of very many, only the first. */
   stats(): PeerStats[] {
+    const rows = this.rows();
+    for (const [address, { id, state, error, lastMs }] of this.#refused) {
+      const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
+      const { nowMs } = this.#options.store;
+      if (!isShown) rows.push({ ...peerRow(address, undefined, this.gossip, nowMs), state, id, error });
+    }
+    return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
+  }
+
+  /** Statistics of the listed peers, and of others that are connected. */
+  rows(): PeerStats[] {
     const connections = [...this.#connected.values()];
     const { nowMs } = this.#options.store;
     const row = (address: string, peer: ConnectedPeer | undefined) => peerRow(address, peer, this.gossip, nowMs);
@@ -230,11 +241,7 @@ export class Peers implements Part {
     });
     const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
     rows.push(...others.map((peer) => row(peer.address, peer)));
-    for (const [address, { id, state, error, lastMs }] of this.#refused) {
-      const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
-      if (!isShown) rows.push({ ...row(address, undefined), state, id, error });
-    }
-    return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
+    return rows;
   }
 
   /** Keeps a connection to a listed peer, unless the peer itself has made one. */

@@ -26,6 +26,7 @@ const NO_SERVER_SETTINGS = {
   peers: undefined,
   cluster: undefined,
   gossipIntervalMs: undefined,
+  readyAfterMs: undefined,
   maxSize: undefined,
   maxBytes: undefined,
   maxItemBytes: undefined,
@@ -56,7 +57,16 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
       ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE"],
       ...["TLS", "TLS_CERT", "TLS_KEY", "TLS_CA", "TLS_CLIENT_CA"],
       ...["ACME_HOST", "ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"],
-      ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "CLUSTER", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
+      ...[
+        "LISTEN_ON",
+        "NETWORK_TIMEOUT",
+        "PEERS",
+        "CLUSTER",
+        "READY_AFTER",
+        "SERVER_HOST",
+        "SERVER_PORT",
+        ...UNSUPPORTED,
+      ],
     ].sort(),
   );
 });
@@ -90,6 +100,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     PEERS: "a,b:7",
     CLUSTER: "blue",
     GOSSIP_INTERVAL: "0.5",
+    READY_AFTER: "45",
     AUTH_TOKEN: "web:secret-of-web",
     AUTH_TOKEN_FILE: "/run/secrets/token",
     AUTH_FILE: "auth",
@@ -117,6 +128,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     peers: ["a", "b:7"],
     cluster: "blue",
     gossipIntervalMs: 500,
+    readyAfterMs: 45_000,
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
     maxForgotten: 1000,
@@ -228,6 +240,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   TLS: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).tlsFiles,
   CLUSTER: (found) => serverOptions(found).cluster,
   GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
+  READY_AFTER: (found) => serverOptions(found).readyAfterMs,
 };
 
 const ROWS: Row[] = [
@@ -384,6 +397,12 @@ const ROWS: Row[] = [
     allowed: "seconds from 0.01 to 1000000",
     good: [["0.01", 10], ["1.0", 1000], ["1000000", 1e9]],
     bad: ["0", "0.009", "1000001", ...NO_NUMBERS],
+  },
+  {
+    name: "READY_AFTER",
+    allowed: "seconds from 0 to 1000000",
+    good: [["0", 0], ["2.5", 2500], ["1000000", 1e9]],
+    bad: ["1000001", ...NO_NUMBERS],
   },
 ];
 
