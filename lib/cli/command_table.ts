@@ -252,7 +252,7 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (not ready, a violation found), 2 usage, 3 server unreachable, 4 refused.";
+  "Exit status: 0 done or a hit, 1 a miss (not ready, violation found), 2 usage, 3 server unreachable, 4 refused.";
 
 /** The help on all commands. */
 export const GENERAL_HELP: string = [
