@@ -1,12 +1,15 @@
 /** Strangers that keep peers from each other, or try to: they bear a peer's number, or take all places. */
 
-import { assert } from "@std/assert";
-import type { PeerStats } from "../../mod.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { PEER_PLACES } from "../../lib/server/connections.ts";
+import type { PeerStats, ServerOptions } from "../../mod.ts";
+import { Authority, hasOpenssl } from "../support/certificates.ts";
 import { MESSAGE } from "../../lib/replication/message.ts";
 import { type Node, startedNode } from "../support/cluster.ts";
 import { PeerSocket } from "../support/native_socket.ts";
 import { freePort, portOf } from "../support/ports.ts";
 import { TcpProxy } from "../support/proxy.ts";
+import { clientOf, reportingClient } from "../support/servers.ts";
 import { until } from "../support/waiting.ts";
 
 /** What a node shows of an address. */
@@ -90,4 +93,85 @@ Deno.test("one row and one connection stay where servers list each other, though
   }
   assert(isOne());
   assert(calls() <= 4, `${calls()}`);
+});
+
+const TOKEN = "correct-horse-battery";
+
+/** What server and peer are told, by how they know each other. */
+const DOORS: Record<string, (authority: Authority) => Promise<ServerOptions> | ServerOptions> = {
+  "no token": () => ({}),
+  "a token": () => ({ authToken: TOKEN }),
+  "a token and TLS": async (authority) => ({
+    authToken: TOKEN,
+    tls: { ...await authority.files(), caFile: authority.caFile },
+  }),
+};
+
+for (const [door, optionsOf] of Object.entries(DOORS)) {
+  for (const limit of ["maxConnections", "maxConnectionsPerAddress"] as const) {
+    Deno.test({
+      name: `clients that have all places (${limit}) do not lock a peer out, which has ${door}`,
+      ignore: !hasOpenssl,
+      fn: async () => {
+        await using authority = await Authority.make();
+        const options = await optionsOf(authority);
+        await using node = await startedNode({ ...options, [limit]: 2 });
+        const access = { authToken: options.authToken, tls: options.tls && { caCerts: [authority.ca] } };
+        const clients = [1, 2].map(() => reportingClient([node.address], access).client);
+        for (const client of clients) assert(await client.store("key", 1));
+        const { client: third, errors } = reportingClient([node.address], access);
+        assertEquals(await third.store("key", 2), false);
+        assertMatch(errors[0].message, /this server takes 2 connections/);
+        await using peer = await startedNode({ ...options, peers: [node.address] });
+        await until("the peer is connected", () => rowOf(peer, node.address).state === "connected");
+        await until("it has the entry", async () => await peer.cache.retrieve("key") === 1);
+        assertEquals(await third.store("key", 2), false);
+        for (const client of [...clients, third]) await client.close();
+        assert(node.server.stats().connectionsRefused >= 1);
+      },
+    });
+  }
+}
+
+Deno.test("strangers that say nothing, where all places are taken, do not lock a peer out", async () => {
+  await using node = await startedNode({ maxConnections: 1 });
+  await using client = clientOf(node);
+  assert(await client.store("key", 1));
+  const strangers: Deno.Conn[] = [];
+  try {
+    for (let i = 0; i < 100; i++) {
+      strangers.push(await Deno.connect({ hostname: "127.0.0.1", port: portOf(node.address) }));
+      const stranger = strangers[i];
+      await stranger.write(new Uint8Array(i % 2)); // the half of them begins as a peer does
+    }
+    await using peer = await startedNode({ peers: [node.address] });
+    await until("the peer is connected", () => rowOf(peer, node.address).state === "connected");
+    assertEquals(await client.retrieve("key"), 1);
+  } finally {
+    for (const stranger of strangers) stranger.close();
+  }
+});
+
+Deno.test("a peer takes no place of a client", async () => {
+  await using node = await startedNode({ maxConnections: 1, maxConnectionsPerAddress: 1 });
+  await using peer = await startedNode({ peers: [node.address] });
+  await until("the peer is connected", () => rowOf(peer, node.address).state === "connected");
+  await using client = clientOf(node);
+  assert(await client.store("key", 1));
+  assertEquals(arrivals(node), 2);
+});
+
+Deno.test("peers beyond their places take those of clients", async () => {
+  await using node = await startedNode({ maxConnections: 1, log: () => {} });
+  const peers: PeerSocket[] = [];
+  const meet = async (id: number) => void peers.push(await PeerSocket.greeted(node, { id }));
+  try {
+    for (let id = 1; id <= PEER_PLACES; id++) await meet(id);
+    await until("all are there", () => arrivals(node) === PEER_PLACES);
+    await meet(PEER_PLACES + 1);
+    await assertRejects(() => meet(PEER_PLACES + 2), Error, "this server takes 1 connections at most");
+    assertEquals(arrivals(node), PEER_PLACES + 1);
+  } finally {
+    for (const peer of peers) peer.close();
+  }
 });
