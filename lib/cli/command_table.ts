@@ -94,7 +94,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-connections",
         argument: "N",
         setting: "CACHE_MAX_CONNECTIONS",
-        help: "connections, those of peers included (1000)",
+        help: "connections of clients (1000)",
       },
       {
         name: "max-connections-per-address",

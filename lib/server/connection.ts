@@ -78,11 +78,16 @@ export class Connection implements BufferHolder, Doing {
   #outbox!: Outbox;
   readonly #patience: Patience;
   readonly #held: HeldBuffers;
+  readonly #onlyPeers: (() => string) | undefined;
   #hasEnded = false;
 
-  /** @param nowMs The time, by the clock of those who call `look`. */
-  constructor(stream: ByteStream, host: ConnectionHost, nowMs = 0) {
+  /**
+   * @param nowMs The time, by the clock of those who call `look`.
+   * @param onlyPeers Returns why a client is refused, if only a peer may come in.
+   */
+  constructor(stream: ByteStream, host: ConnectionHost, nowMs = 0, onlyPeers?: () => string) {
     this.#host = host;
+    this.#onlyPeers = onlyPeers;
     this.#patience = new Patience(nowMs);
     this.#held = host.buffers.of(this);
     this.#use(stream);
@@ -156,14 +161,19 @@ export class Connection implements BufferHolder, Doing {
     return this.#session.peer !== undefined;
   }
 
+  /** Whether there is no place for the connection, unless it turns out to be a peer's. */
+  get isCandidate(): boolean {
+    return this.#onlyPeers !== undefined && !this.isPeer;
+  }
+
   /** Says something that no request asked for: `write` puts it into the output. */
   push(write: Parameters<Session["push"]>[0]): boolean {
     return this.#session.push(write);
   }
 
-  /** Serves the client until the client or the server ends the connection. */
-  serve(): Promise<void> {
-    return this.#untilEnd(this.#serve());
+  /** Serves the client until the client or the server ends the connection; `first` are bytes that have been read already. */
+  serve(first?: Uint8Array): Promise<void> {
+    return this.#untilEnd(this.#serve(first));
   }
 
   /** Ends a connection that waits for its client, after a `CLOSING`; a busy one ends itself after its reply. */
@@ -209,27 +219,30 @@ export class Connection implements BufferHolder, Doing {
       onError: (error) => this.#fail(error),
     });
     this.access = new ConnectionAccess(host.access, stream);
+    if (stream.peerNames !== undefined) this.access.grantCertificate(stream.peerNames);
     this.#session = new Session(host.session, this.access, {
       input: new FrameReader(this.#held),
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
       allowance: host.turns,
       encryption: encryptionOf(stream, host.encryption),
+      onlyPeers: this.#onlyPeers,
       mayPush: () => !this.#outbox.isFull,
       onPush: () => this.#outbox.flushSoon(),
     });
   }
 
   /** Answers all requests of one read with one write, again and again. */
-  async #serve(): Promise<void> {
+  async #serve(first?: Uint8Array): Promise<void> {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
     const { turns } = host;
     const { input, output } = session;
     let sentBytes = 0;
     setUp(stream);
-    while (true) {
+    if (first !== undefined) input.space().set(first);
+    for (let before = first?.length; true; before = undefined) {
       this.isReading = true;
-      const count = await stream.read(input.space());
+      const count = before ?? await stream.read(input.space());
       this.isReading = false;
       if (count === null) return;
       this.received += count;
@@ -275,7 +288,6 @@ export class Connection implements BufferHolder, Doing {
     if (stream === undefined) return;
     if (this.#hasEnded) return stream.close();
     this.#use(stream);
-    this.access.grantCertificate(stream.peerNames);
     return await this.#serve();
   }
 

@@ -42,6 +42,8 @@ export interface RefusedPeer {
 /** One connection, as the native protocol sees it. */
 export interface NativeContext extends ConnectionContext {
   readonly access: ConnectionAccess;
+  /** Returns why a client is refused, if only a peer may come in. */
+  readonly onlyPeers?: () => string;
 }
 
 /** The part of a server that the native protocol needs. */
@@ -95,6 +97,7 @@ export class NativeHandler implements ProtocolHandler {
   readonly #output: FrameWriter;
   readonly #access: ConnectionAccess;
   readonly #allowance: Allowance;
+  readonly #onlyPeers: (() => string) | undefined;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
@@ -105,8 +108,9 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { input, output, allowance, access }: NativeContext) {
+  constructor(host: NativeHost, { input, output, allowance, access, onlyPeers }: NativeContext) {
     this.#host = host;
+    this.#onlyPeers = onlyPeers;
     this.#access = access;
     this.#keys = new KeyBatch(host.store);
     this.#input = input;
@@ -160,6 +164,9 @@ export class NativeHandler implements ProtocolHandler {
       return this.close("no-hello", "the first request must be HELLO");
     }
     this.#hello = readHello(input, this.#host.cluster);
+    if (this.#onlyPeers !== undefined && this.#hello.peer === undefined) {
+      return this.close("too-many-connections", this.#onlyPeers());
+    }
     const { isKnown, rules: { credentials } } = this.#access;
     const isUnsupported = "code" in this.#hello && this.#hello.peer === undefined;
     const comesIn = isKnown && !("proves" in this.#hello && this.#hello.proves);

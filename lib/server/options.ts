@@ -113,14 +113,15 @@ export interface ServerOptions extends CredentialOptions {
    */
   readyAfterMs?: number;
   /**
-   * Connections open at most, those of peers included, 1 or more. For one beyond them, a client that has sent no complete
-   * request yet makes room, the one that has been quiet for longest; if there is none, the new one is told why and closed.
+   * Connections of clients open at most, 1 or more; peers have 256 places of their own. For one beyond them, a client that has
+   * sent no complete request yet makes room, the one that has been quiet for longest; if there is none, the new one is told
+   * why and closed.
    *
    * @default {1000}
    */
   maxConnections?: number;
   /**
-   * Connections open from one address at most, 1 or more; more are told why and closed. Behind a proxy all clients have one
+   * Connections of clients open from one address at most, 1 or more; more are told why and closed. Behind a proxy all clients have one
    * address.
    *
    * @default {Infinity}

@@ -240,7 +240,7 @@ export function disagreement(peer: PeerHello, cluster: string): Disagreement | u
 }
 
 /** The features that this software and a peer both have. */
-export function agreed({ features }: PeerHello): PeerFeature[] {
+export function agreed({ features }: Pick<PeerHello, "features">): PeerFeature[] {
   return PEER_FEATURES.filter((name) => features.includes(name));
 }
 
