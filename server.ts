@@ -311,6 +311,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #stop(): Promise<void> {
     if (!this.#isStarted) return;
     this.#isStarted = false;
+    this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     this.#turns.stop();
   }

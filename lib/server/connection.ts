@@ -11,7 +11,7 @@ import type { Encryption } from "./encryption.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
 import { refusalOf, tooMany, WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { FrameReader, FrameWriter } from "../wire/frame.ts";
+import { FrameReader, FrameWriter, STOPPING } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
 import type { RefusedPeer } from "./native_handler.ts";
@@ -36,8 +36,6 @@ export interface ConnectionHost {
   readonly buffers: Buffers;
   /** Milliseconds without a request after which a client is disconnected; `Infinity` is never. */
   readonly idleMs: number;
-  /** Whether the server is stopping: a connection then ends after its reply. */
-  readonly isStopping: () => boolean;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
   readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers) => Promise<void>;
   /** Called with a peer that was refused. */
@@ -65,6 +63,10 @@ function encryptionOf(stream: ByteStream, encryption: Encryption | undefined): S
   return encryption.isRequired && stream.remoteAddr.transport === "tcp" ? "required" : "possible";
 }
 
+function writeStopping(output: FrameWriter): void {
+  output.empty(STOPPING);
+}
+
 /** A connection of a client, which may turn out to be a peer. */
 export class Connection implements BufferHolder, Doing {
   isReading = false;
@@ -80,6 +82,8 @@ export class Connection implements BufferHolder, Doing {
   readonly #held: HeldBuffers;
   readonly #onlyPeers: (() => string) | undefined;
   #hasEnded = false;
+  /** What has been said of the server's stop: nothing, that the client is to go elsewhere, or that the connection ends. */
+  #stop: "none" | "asked" | "told" | "last" = "none";
 
   /**
    * @param nowMs The time, by the clock of those who call `look`.
@@ -176,9 +180,25 @@ export class Connection implements BufferHolder, Doing {
     return this.#untilEnd(this.#serve(first));
   }
 
+  /**
+   * Tells the client that the server stops, and serves it until it leaves, so that none of its requests is lost. One that does
+   * not hear of a stop is dismissed.
+   *
+   * @returns Whether the client was told.
+   */
+  tellStop(): boolean {
+    if (this.isPeer) return false;
+    this.#stop = "asked";
+    const isTold = this.#tellStop();
+    if (!isTold && this.isReading) this.dismiss();
+    return isTold;
+  }
+
   /** Ends a connection that waits for its client, after a `CLOSING`; a busy one ends itself after its reply. */
   dismiss(): void {
-    if (!this.isReading || this.isPeer) return;
+    if (this.isPeer) return;
+    this.#stop = "last";
+    if (!this.isReading) return;
     this.#session.close("stopping", "the server stops");
     this.#outbox.flush().catch(() => {}).finally(() => this.close());
   }
@@ -272,7 +292,7 @@ export class Connection implements BufferHolder, Doing {
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();
       if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
-      if (host.isStopping() && !input.isFull) return await this.#sayStopping();
+      if (this.#stop !== "none" && !input.isFull && !this.#tellStop()) return await this.#sayStopping();
     }
   }
 
@@ -303,6 +323,12 @@ export class Connection implements BufferHolder, Doing {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Tells a client that hears of it that the server stops. Returns whether it is served until it leaves. */
+  #tellStop(): boolean {
+    if (this.#stop === "asked" && this.#session.hearsOfStop && this.#session.push(writeStopping)) this.#stop = "told";
+    return this.#stop === "told";
   }
 
   #sayStopping(): Promise<void> {

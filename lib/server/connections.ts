@@ -19,7 +19,7 @@ import type { ServerCounters } from "./statistics.ts";
 export interface ConnectionsOptions {
   readonly listener: Listener;
   /** The part of the server that each connection needs. */
-  readonly host: Omit<ConnectionHost, "isStopping" | "log">;
+  readonly host: Omit<ConnectionHost, "log">;
   /** Connections of clients open at most, in all and from one address; more are refused. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -47,6 +47,19 @@ const WHY: Readonly<Record<Exclude<Impatience, "idle">, string>> = {
 };
 /** Milliseconds that a stop leaves for requests that have reached this machine to be read. */
 const STOP_GRACE_MS = 20;
+/** Times that a stop waits for clients to leave. */
+const MOST_WAITS = 5;
+
+/** Waits until clients have left that were told to: some times `limitMs`, as long as any of them moves bytes. */
+async function gone(leaving: readonly (readonly [Connection, Promise<void>])[], limitMs: number): Promise<void> {
+  const moved = () => leaving.reduce((sum, [{ received, sent }]) => sum + received + sent, 0);
+  let isOver = false;
+  const all = Promise.all(leaving.map(([, done]) => done)).then(() => isOver = true);
+  for (let waits = 0, before = -1; waits < MOST_WAITS && !isOver && moved() !== before; waits++) {
+    before = moved();
+    await within(limitMs, all);
+  }
+}
 
 /** The connections of one server. */
 export class Connections implements Part {
@@ -65,7 +78,7 @@ export class Connections implements Part {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     const log: ConnectionHost["log"] = (kind, address, line) => options.log.say(kind, address, line);
-    this.#host = { ...options.host, log, isStopping: () => !this.#isOpen };
+    this.#host = { ...options.host, log };
   }
 
   /** Connections open now. */
@@ -88,7 +101,10 @@ export class Connections implements Part {
     this.#looking = setInterval(() => this.look(), LOOK_MS);
   }
 
-  /** Closes the port, answers the requests that have arrived, and ends the connections. */
+  /**
+   * Closes the port and answers the requests that have arrived. Clients that hear of a stop have time to leave, the connections of
+   * others are ended.
+   */
   async stop(limitMs: number): Promise<void> {
     this.#isOpen = false;
     clearInterval(this.#looking);
@@ -97,8 +113,9 @@ export class Connections implements Part {
     this.#options.listener.stop();
     if (this.#open.size > 0) await pause(STOP_GRACE_MS);
     const open = [...this.#open];
-    for (const [connection] of open) connection.dismiss();
+    await gone(open.filter(([connection]) => connection.tellStop()), limitMs);
     const clients = open.filter(([connection]) => !connection.isPeer);
+    for (const [connection] of clients) connection.dismiss();
     await within(limitMs, Promise.all(clients.map(([, done]) => done)));
     for (const [connection] of clients) connection.close();
   }

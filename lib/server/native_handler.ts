@@ -17,6 +17,7 @@ import { ANY_ROLE, needsOf } from "../wire/access.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
 import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import {
+  hearsOfStop,
   type Hello,
   type HelloRefusal,
   type PeerHello,
@@ -92,6 +93,8 @@ export class NativeHandler implements ProtocolHandler {
   peer: PeerHello | undefined;
   /** Set once the client has turned out to be a peer that cannot be used. */
   refusedPeer: RefusedPeer | undefined;
+  /** Set once the client may make requests, if it goes elsewhere when it is told that the server stops. */
+  hearsOfStop = false;
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
@@ -191,6 +194,7 @@ export class NativeHandler implements ProtocolHandler {
     }
     this.#greeted = true;
     this.peer = peer;
+    this.hearsOfStop = peer === undefined && hearsOfStop(hello.features);
     this.#input.maxBodyBytes = MAX_BODY_BYTES;
     writeGreeting(this.#output, this.#host.software, this.#host, {
       maxKeyBytes: MAX_KEY_BYTES,

@@ -32,7 +32,7 @@ export function peerRow(
   const doubt = state && clockDoubt(state);
   return {
     address,
-    state: doubt === undefined ? "connected" : "clocks-differ",
+    state: doubt !== undefined ? "clocks-differ" : peer?.connection.isStopping === true ? "stopping" : "connected",
     ready: peer !== undefined && gossip.isCaughtUp(peer.number),
     id: peer?.id ?? 0,
     error: doubt ?? "",

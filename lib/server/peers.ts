@@ -11,10 +11,11 @@ import { isDisconnection } from "../platform/socket.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
 import type { Store } from "../store/store.ts";
 import type { FrameReader } from "../wire/frame.ts";
-import { agreed, type Disagreement, type PeerHello } from "../wire/hello.ts";
+import { agreed, type Disagreement, hearsOfStop, type PeerHello } from "../wire/hello.ts";
 import type { HeldBuffers } from "./buffers.ts";
 import { ClockDoubt } from "./clock_doubt.ts";
 import { droppedLine } from "./dropped_line.ts";
+import { handOver } from "./hand_over.ts";
 import type { LimitedLog } from "./limited_log.ts";
 import type { RefusedPeer } from "./native_handler.ts";
 import { type Part, within } from "./part.ts";
@@ -108,12 +109,18 @@ export class Peers implements Part {
     for (const { isOwn, connection } of this.#connected.values()) if (isOwn) connection.close();
   }
 
-  /** Ends all connections, once their output is written. */
+  /** Tells all peers that this server stops. */
+  tellStop(): void {
+    for (const { connection } of this.#connected.values()) connection.tellStop();
+  }
+
+  /** Ends all connections, once the peers have what was written here and their output is written. */
   async stop(limitMs: number): Promise<void> {
     this.#isRunning = false;
     this.#calls.stop();
     clearTimeout(this.#timer);
     this.#guard(() => this.gossip.flush());
+    await handOver(() => this.#connected.values(), this.gossip, limitMs);
     const connections = [...this.#connected.values()].map(({ connection }) => connection);
     await within(limitMs, Promise.all(connections.map((connection) => connection.finish())));
     for (const connection of connections) connection.close();
@@ -196,7 +203,15 @@ export class Peers implements Part {
       isOwn,
       doubt: new ClockDoubt(),
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
+      connection: new PeerConnection({
+        stream,
+        input,
+        onMessage,
+        hearsOfStop: hearsOfStop(features),
+        turns: this.#options.turns,
+        held,
+        address,
+      }),
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
@@ -230,6 +245,10 @@ export class Peers implements Part {
     if (!this.#isRunning) return {};
     const isSpare = connection.bytesReceived === 0;
     if (this.#with(id).length > 0) return { isSpare };
+    if (connection.isStopping) {
+      this.#say("stopped", address, `Peer ${address} has stopped`);
+      return { isSpare };
+    }
     const reason = error === undefined || isDisconnection(error)
       ? "the connection has ended"
       : (error as Error).message;
@@ -325,7 +344,8 @@ function addUp(target: Target, { refusedFuture, connection }: ConnectedPeer, err
   target.refusedFuture += refusedFuture;
   target.droppedFull += connection.dropped;
   if (error instanceof ProtocolError) target.refusedBad++;
-  if (lastedMs > STEADY_MS) target.failures = 0;
+  if (lastedMs > STEADY_MS || connection.isStopping) target.failures = 0;
+  if (connection.isStopping) target.error = "it has stopped";
 }
 
 /** The row of an address that is called: that of a connection if there is one, and what is known beside it. */

@@ -90,6 +90,11 @@ export class Session implements NativeContext {
     return this.#handler instanceof NativeHandler ? this.#handler.refusedPeer : undefined;
   }
 
+  /** Whether the client goes elsewhere when it is told that the server stops. */
+  get hearsOfStop(): boolean {
+    return this.#handler instanceof NativeHandler && this.#handler.hearsOfStop;
+  }
+
   /** Answers what has arrived. Never throws for what a client sent. */
   run(): HandlerState {
     if (this.#closing) return "closing";
