@@ -16,7 +16,7 @@ import type { Log } from "./lib/base/log.ts";
 import { logOptions, PREFIX, SERVER_SETTING_NAMES, serverOptions, type Settings } from "./lib/base/settings.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
-import { CLIENT_COMMANDS, withClient } from "./lib/cli/client_commands.ts";
+import { CLIENT_COMMANDS, peersWhenReady, withClient } from "./lib/cli/client_commands.ts";
 import { type Command, commandHelp, commandOf, COMMANDS, generalHelp } from "./lib/cli/command_table.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
 import { EXIT, logError, report, say } from "./lib/cli/output.ts";
@@ -26,7 +26,7 @@ import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
  * Runs one command, and prints its results and errors. It does not exit the process.
  *
  * @param args The arguments, the command's name first.
- * @returns The exit status: 0 done or a hit, 1 a miss (or a violation that `simulate` found, or no for an answer), 2 usage, 3 server
+ * @returns The exit status: 0 done or a hit, 1 a miss (or not ready, or a violation that `simulate` found, or no for an answer), 2 usage, 3 server
  * unreachable, 4 refused, 5 an address that cannot be listened on, 70 an internal error.
  */
 export async function main(args: string[]): Promise<number> {
@@ -72,6 +72,7 @@ async function run(command: Command, args: Arguments): Promise<number> {
     case "token":
       return await (await import("./lib/cli/token.ts")).token(args);
     default:
+      if (args.flags.has("wait")) return await peersWhenReady(args);
       return await withClient(args, CLIENT_COMMANDS[command.name]);
   }
 }

@@ -35,6 +35,7 @@ import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
 import { type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
+import { Readiness } from "./lib/server/readiness.ts";
 import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
@@ -85,6 +86,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #encryption: Encryption | undefined;
   readonly #acme: Acme | undefined;
   readonly #peers: Peers;
+  readonly #readiness: Readiness;
   readonly #connections: Connections;
   /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
   readonly #parts: readonly Part[];
@@ -97,7 +99,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `PEERS`, `CLUSTER`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * (`LISTEN_ON`, `PEERS`, `CLUSTER`, `GOSSIP_INTERVAL`, `READY_AFTER`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
@@ -136,6 +138,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       limitedLog,
       tls: encryption && (() => encryption.toPeers()),
     });
+    const { readyAfterMs } = resolved;
+    this.#readiness = new Readiness({ peers: () => this.#peers.rows(), readyAfterMs, log });
     const session = newSessionHost(resolved, {
       store,
       id,
@@ -148,7 +152,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#connections = this.#newConnections(session, limitedLog);
     this.cache = new LocalCache({ store, stats: () => this.stats() });
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
-    this.#parts = [this.#watch, ...certificate, this.#listener, this.#peers, this.#connections, maintenance];
+    const { connections, readiness } = { connections: this.#connections, readiness: this.#readiness };
+    this.#parts = [this.#watch, ...certificate, this.#listener, this.#peers, connections, maintenance, readiness];
   }
 
   /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */
@@ -226,6 +231,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       store: this.#store,
       counters: this.#counters,
       uptimeMs: this.#startedAtMs === 0 ? 0 : performance.now() - this.#startedAtMs,
+      isReady: this.#readiness.isReady,
       connections: this.#connections.size,
       certificateExpiresMs: this.#encryption?.expiresMs ?? 0,
       certificateOrderMs: this.#acme?.dueMs ?? 0,
@@ -335,6 +341,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #stop(): Promise<void> {
     if (!this.#isStarted) return;
     this.#isStarted = false;
+    this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     this.#turns.stop();
   }

@@ -156,6 +156,11 @@ const SETTINGS = {
     allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
     parse: (text) => seconds(text, 0.01, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
+  readyAfterMs: {
+    name: "READY_AFTER",
+    allowed: `seconds from 0 to ${MAX_INTERVAL_SECONDS}`,
+    parse: (text) => seconds(text, 0, MAX_INTERVAL_SECONDS),
+  } as Setting<number>,
   authToken: tokenSetting("AUTH_TOKEN"),
   authTokenFile: fileSetting("AUTH_TOKEN_FILE"),
   authFile: fileSetting("AUTH_FILE"),
@@ -253,6 +258,7 @@ export interface ServerSettings {
   peers?: string[];
   cluster?: string;
   gossipIntervalMs?: number;
+  readyAfterMs?: number;
   maxSize?: number;
   maxBytes?: number;
   maxItemBytes?: number;

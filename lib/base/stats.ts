@@ -14,8 +14,8 @@ export interface PeerStats {
    * address is this server's own), `duplicate` (another listed address leads to this peer too), `incompatible` (the
    * peer's build does not agree with this one on the messages between peers), `other-cluster` (its `CLUSTER` has another
    * name), `refused` (one of the two does not let the other
-   * in; a listed peer is tried again), or `clocks-differ` (connected, but one of the two does not believe the other, since
-   * their clocks are too far apart; `error` says which).
+   * in; a listed peer is tried again), `clocks-differ` (connected, but one of the two does not believe the other, since
+   * their clocks are too far apart; `error` says which), or `stopping` (connected, but the peer has said that it stops).
    */
   state:
     | "connected"
@@ -26,7 +26,10 @@ export interface PeerStats {
     | "incompatible"
     | "other-cluster"
     | "refused"
-    | "clocks-differ";
+    | "clocks-differ"
+    | "stopping";
+  /** Whether this server has caught up with the peer on this connection: it knows all that the peer knew at its beginning. */
+  ready: boolean;
   /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
   id: number;
   /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */
@@ -95,6 +98,11 @@ export interface ServerStats {
   server: string;
   /** Milliseconds since the server was last started; 0 before its first start. */
   uptimeMs: number;
+  /**
+   * Whether the server has caught up with every peer that it can reach, or `readyAfterMs` have passed since its start. A server
+   * without peers is ready at once; one that is stopped, or stops, is not.
+   */
+  ready: boolean;
   /** Entries held now. */
   entries: number;
   /** Bytes of keys, values and their overhead, for the entries held now. */

@@ -1,13 +1,14 @@
 /** The commands that use a client: `store`, `retrieve`, `remove`, `clear`, `stats` and `peers`. */
 
 import { OrmucoCacheClient } from "../../client.ts";
+import type { ServerStats } from "../base/stats.ts";
 import type { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { encodeValue, FLAGS } from "../wire/values.ts";
 import { type Arguments, clientSettings, secondsFlag, UsageError } from "./arguments.ts";
 import { textOrBytes, toJson } from "./json.ts";
 import { EXIT, logError, miss, print, report, say } from "./output.ts";
-import { peerLines } from "./peer_lines.ts";
+import { peerLines, readinessLine } from "./peer_lines.ts";
 import { canAsk, saysYes } from "./prompt.ts";
 import { statsLines } from "./stats_lines.ts";
 
@@ -15,6 +16,10 @@ type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>
 
 /** The commands by name. */
 export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = { store, retrieve, remove, clear, stats, peers };
+
+/** Seconds that `peers --wait` waits at most, and milliseconds between its questions. */
+const MOST_WAIT_SECONDS = 1_000_000;
+const ASK_AGAIN_MS = 250;
 
 /** Runs a command with a client. If a call failed, the failure decides the exit status. */
 export async function withClient(
@@ -119,12 +124,45 @@ async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number
 
 async function peers(client: OrmucoCacheClient, args: Arguments): Promise<number> {
   const { server } = await client.stats();
-  if (server === undefined) return EXIT.unreachable;
-  const { peers = [] } = server;
+  return server === undefined ? EXIT.unreachable : sayPeers(server, args);
+}
+
+/** Prints the peers of a server when it is ready, or when the time is over: it may be starting, and not listen yet. */
+export async function peersWhenReady(args: Arguments): Promise<number> {
+  const settings = oneServer(args, "wait");
+  const untilMs = performance.now() + 1000 * secondsFlag(args, "wait", 0, 0, MOST_WAIT_SECONDS);
+  while (true) {
+    let failure: CacheError | undefined;
+    const client = new OrmucoCacheClient({ ...settings, onError: (error) => failure = error });
+    const { server } = await client.stats();
+    await client.close();
+    const isKnown = server?.ready === true || (server !== undefined && server.ready === undefined);
+    const leftMs = untilMs - performance.now();
+    if (!isKnown && leftMs > 0 && failure?.code !== "refused") {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, ASK_AGAIN_MS)));
+      continue;
+    }
+    if (server === undefined) return failure === undefined ? EXIT.unreachable : report(failure);
+    sayPeers(server, args);
+    if (server.ready !== undefined) return server.ready ? EXIT.ok : EXIT.miss;
+    logError("Cannot wait: the server does not say whether it is ready; its version is older");
+    return EXIT.refused;
+  }
+}
+
+/** Settings for a command that is about one server, and not about whichever of several answers. */
+function oneServer(args: Arguments, flag: string): ReturnType<typeof clientSettings> {
+  const settings = clientSettings(args);
+  if (settings.servers.length === 1) return settings;
+  throw new UsageError(args.command, `--${flag} takes one --server: received ${settings.servers.join(", ")}`);
+}
+
+function sayPeers({ ready, peers = [] }: Partial<ServerStats>, args: Arguments): number {
   if (args.json) return say(toJson(peers));
-  if (peers.length === 0) return say("No peers");
   const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0;
-  for (const line of peerLines(peers, width || Infinity)) say(line); // what is piped is to be cut up by programs
+  const lines = peerLines(peers, width || Infinity); // what is piped is to be cut up by programs
+  for (const line of peers.length > 0 ? lines : ready === false ? [] : ["No peers"]) say(line);
+  if (ready !== undefined) say(readinessLine(ready, peers));
   return EXIT.ok;
 }
 

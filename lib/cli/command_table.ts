@@ -109,7 +109,7 @@ export const COMMANDS: readonly Command[] = [
         name: "max-connections",
         argument: "N",
         setting: "CACHE_MAX_CONNECTIONS",
-        help: "connections, those of peers included (1000)",
+        help: "connections of clients (1000)",
       },
       {
         name: "max-connections-per-address",
@@ -148,6 +148,12 @@ export const COMMANDS: readonly Command[] = [
         argument: "SECONDS",
         setting: "GOSSIP_INTERVAL",
         help: "between rounds with peers (1)",
+      },
+      {
+        name: "ready-after",
+        argument: "SECONDS",
+        setting: "READY_AFTER",
+        help: "until it is ready though it lacks what a peer holds (30)",
       },
       {
         name: "token-file",
@@ -217,7 +223,16 @@ export const COMMANDS: readonly Command[] = [
     flags: [YES_FLAG, ...CLIENT_FLAGS],
   },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
-  { name: "peers", operands: [], summary: "print a server's peers", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  {
+    name: "peers",
+    operands: [],
+    summary: "print a server's peers, and whether it is ready",
+    flags: [
+      { name: "wait", argument: "SECONDS", help: "until the server is ready, so many at most: status 1 if it is not" },
+      JSON_FLAG,
+      ...CLIENT_FLAGS,
+    ],
+  },
   {
     name: "bench",
     operands: [],
@@ -263,7 +278,7 @@ export const COMMANDS: readonly Command[] = [
 const UNITS_HELP =
   "BYTES take k, m, g or t, alone or as in 64MB or 64MiB, always powers of 1024; SECONDS take s, m, h or d.";
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (or a violation found, or no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
+  "Exit status: 0 done or a hit, 1 a miss (not ready, a violation found, no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
 
 /** The command of a name. */
 export function commandOf(name: string): Command | undefined {

@@ -1,5 +1,6 @@
 /** Formats a server's peers as tables that fit the terminal. It prints nothing. */
 
+import { awaitedText } from "../base/readiness.ts";
 import type { PeerStats } from "../base/stats.ts";
 
 const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
@@ -33,6 +34,13 @@ export function peerLines(peers: readonly PeerStats[], width = Infinity): string
   }
   const lines = tables.flatMap((table, i) => [...(i === 0 ? [] : [""]), ...rows(table)]);
   return [...lines, ...peers.flatMap(({ address, error }) => error === "" ? [] : [`${address}: ${error}`])];
+}
+
+/** Returns a line that says whether a server is ready, and what it lacks. */
+export function readinessLine(isReady: boolean, peers: readonly PeerStats[]): string {
+  const awaited = awaitedText(peers);
+  const lacking = awaited === "" ? "" : `, not caught up with ${awaited}`;
+  return `${isReady ? "Ready" : "Not ready"}${lacking}`;
 }
 
 function cells(peer: PeerStats): string[] {

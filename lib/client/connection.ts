@@ -10,6 +10,7 @@ import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { AbandonedError, attemptInTurn } from "./connecting.ts";
+import { Parting } from "./parting.ts";
 import { type Call, Pipeline, type Turn } from "./pipeline.ts";
 import { Slices } from "../platform/slices.ts";
 import type { TokenSource } from "./token_source.ts";
@@ -48,6 +49,8 @@ export class ClientConnection {
   #pipeline: Pipeline | undefined;
   #socket: Socket | undefined;
   #outbox: Outbox | undefined;
+  /** Connections to servers that stop, by their calls, which still wait for replies. */
+  readonly #partings = new Map<Pipeline, Parting>();
   #server = 0;
   /** Failures since the last reply: once every server has failed, the next attempt waits. */
   #failures = 0;
@@ -102,12 +105,18 @@ export class ClientConnection {
     queueMicrotask(() => this.#flush());
   }
 
+  /** Resolves when no calls wait for servers that stop. */
+  async parted(): Promise<void> {
+    await Promise.all([...this.#partings.values()].map(({ done }) => done));
+  }
+
   /** Fails the calls that wait and ends the connection. Later calls fail. */
   close(): void {
     this.#closed = true;
     this.#lastError = new CacheError("unreachable", "Cannot use client: it is closed", { concerns: "connection" });
     this.#end(this.#lastError);
     this.#abandon();
+    for (const parting of this.#partings.values()) parting.end(this.#lastError);
   }
 
   get #address(): Address {
@@ -139,6 +148,7 @@ export class ClientConnection {
       await this.#read(socket, pipeline);
     } finally {
       closeQuietly(socket);
+      this.#partings.get(pipeline)?.end();
     }
   }
 
@@ -193,24 +203,46 @@ export class ClientConnection {
 
   async #read(socket: Socket, pipeline: Pipeline): Promise<void> {
     await readInto(socket, pipeline.input, () => {
-      if (this.#pipeline !== pipeline) return true;
+      if (!this.#isInUse(pipeline)) return true;
       const nowMs = performance.now();
       this.#slices.begin(nowMs);
       const isDone = pipeline.receive(nowMs);
-      this.#failures = 0;
-      if (!isDone) return this.#readOn(socket, pipeline);
-      if (pipeline.pending === 0) socket.unref();
-      return false;
+      if (this.#pipeline === pipeline) this.#failures = 0;
+      return isDone ? this.#hasRead(socket, pipeline) : this.#readOn(socket, pipeline);
     });
+  }
+
+  /** Whether replies are awaited on a connection. */
+  #isInUse(pipeline: Pipeline): boolean {
+    return this.#pipeline === pipeline || this.#partings.has(pipeline);
+  }
+
+  /** Looks at what follows from the replies that have been read. Returns whether the connection is of no use any more. */
+  #hasRead(socket: Socket, pipeline: Pipeline): boolean {
+    if (pipeline.isLast && this.#pipeline === pipeline) this.#leave(socket, pipeline);
+    if (pipeline.pending === 0) socket.unref();
+    return pipeline.isLast && pipeline.pending === 0;
+  }
+
+  /** Leaves a server that stops: it answers the calls that have been made, and the next go to another. */
+  #leave(socket: Socket, pipeline: Pipeline): void {
+    const { servers, timeoutMs } = this.#options;
+    const parting = new Parting({ socket, pipeline, timeoutMs, server: formatAddress(this.#address) });
+    this.#partings.set(pipeline, parting);
+    parting.done.then(() => this.#partings.delete(pipeline));
+    this.#outbox?.flushNow(); // the calls of this turn
+    this.#server = (this.#server + 1) % servers.length;
+    this.#detach();
   }
 
   /** Goes on with replies that take longer than a turn. Returns whether the connection has ended meanwhile. */
   async #readOn(socket: Socket, pipeline: Pipeline): Promise<boolean> {
     do {
       await this.#slices.next();
-      if (this.#pipeline !== pipeline) return true;
+      if (!this.#isInUse(pipeline)) return true;
     } while (!pipeline.receive(performance.now()));
-    if (pipeline.pending === 0) socket.unref();
+    const isOver = this.#hasRead(socket, pipeline);
+    if (this.#pipeline !== pipeline) return isOver;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const deadlineMs = pipeline.deadlineMs(this.#options.timeoutMs);
@@ -255,14 +287,19 @@ export class ClientConnection {
 
   #end(error?: CacheError): void {
     const [pipeline, socket] = [this.#pipeline, this.#socket];
+    this.#detach();
+    if (socket !== undefined) closeQuietly(socket);
+    if (error !== undefined) pipeline?.fail(error);
+  }
+
+  /** Begins anew: the next call connects. */
+  #detach(): void {
     this.#pipeline = undefined;
     this.#socket = undefined;
     this.#outbox = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     clearTimeout(this.#quietTimer);
-    if (socket !== undefined) closeQuietly(socket);
-    if (error !== undefined) pipeline?.fail(error);
   }
 
   #describe(cause: unknown): CacheError {

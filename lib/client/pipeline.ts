@@ -8,7 +8,7 @@ import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_BODY_BYTES } from "../base/limits.ts";
 import { LATER, ValueError } from "../wire/calls.ts";
 import { closingError, readError } from "../wire/control.ts";
-import { FIRST_PUSH, FrameReader, FrameWriter, REPLY } from "../wire/frame.ts";
+import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, STOPPING } from "../wire/frame.ts";
 import { type Allowance, NO_LIMIT } from "../wire/protocol_handler.ts";
 
 /** A call that waits for its reply. `settle` is called once, with a result or a failure. */
@@ -49,6 +49,8 @@ export class Pipeline {
   input: FrameReader = NO_INPUT;
   /** Requests that wait to be written. */
   readonly output: FrameWriter = new FrameWriter(undefined, OWN_OUTPUT_BYTES);
+  /** Whether the server has said that it stops: it answers these calls, and the next had better be made elsewhere. */
+  isLast = false;
   #calls: PendingCall[] = [];
   #head = 0;
   #receivedAtMs = 0;
@@ -112,7 +114,10 @@ export class Pipeline {
     this.#receivedAtMs = nowMs;
     this.#isBehind = true;
     while (this.#readingSinceMs !== undefined || input.next()) {
-      if (input.code >= FIRST_PUSH) continue;
+      if (input.code >= FIRST_PUSH) {
+        if (input.code === STOPPING) this.isLast = true;
+        continue;
+      }
       if (input.code === REPLY.closing) throw closingError(input);
       if (this.#head === this.#calls.length) throw new ProtocolError(`a reply (${input.code}) that nothing asked for`);
       if (!this.#settle(this.#calls[this.#head])) {

@@ -172,6 +172,7 @@ export class RemoteCache implements OrmucoCache {
   async close(): Promise<void> {
     // Replies come in order: when this one is there, all earlier ones are.
     if (this.#connection.pending > 0) await new Promise<void>((resolve) => this.#ping(resolve, true));
+    await this.#connection.parted();
     this.#connection.close();
   }
 

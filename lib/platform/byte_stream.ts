@@ -6,6 +6,8 @@ export interface ByteStream extends Pick<Deno.Conn, "read" | "write" | "closeWri
   readonly localAddr?: Deno.Addr;
   /** Whether it is encrypted; it is not unless it says so. */
   readonly isEncrypted?: boolean;
+  /** Names in the certificate that the other side has shown; none unless it has shown one. */
+  readonly peerNames?: readonly string[];
   /** Has small writes sent at once, where the transport could hold them back. */
   setNoDelay?(noDelay?: boolean): void;
   /** Has the system ask now and then whether the other side of a quiet connection is still there. */

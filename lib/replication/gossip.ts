@@ -22,7 +22,16 @@ import {
   TURN,
   type Write,
 } from "./message.ts";
-import { answered, newPeerState, type PeerState, type Refusal, seemsToBelieve } from "./peer_state.ts";
+import {
+  answered,
+  heardOf,
+  heardSame,
+  isCaughtUp,
+  newPeerState,
+  type PeerState,
+  type Refusal,
+  seemsToBelieve,
+} from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { Tidings } from "./tidings.ts";
 import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
@@ -160,6 +169,23 @@ export class Gossip {
   /** What is known of a connected peer. */
   peer(peer: number): Readonly<PeerState> | undefined {
     return this.#peers.get(peer);
+  }
+
+  /**
+   * Whether this node has caught up with a peer since it was connected: it knows all that the peer knew when it was first heard,
+   * and has asked for what the peer holds, where that is asked.
+   */
+  isCaughtUp(peer: number): boolean {
+    const state = this.#peers.get(peer);
+    if (state?.origin === undefined) return false;
+    const { knowledge } = this.#options.store.history;
+    return isCaughtUp(state, (theirs) => knowledge.lacks(theirs)) && this.#join.isOver(state.origin);
+  }
+
+  /** Whether a peer has confirmed to know all writes that were made here. */
+  hasConfirmed(peer: number): boolean {
+    const { store: { history }, origin } = this.#options;
+    return (this.#peers.get(peer)?.confirmed.known.get(origin) ?? 0) >= history.knownOf(origin);
   }
 
   /** How many writes held here a peer has not confirmed to know, and the age of the oldest. */
@@ -303,9 +329,11 @@ export class Gossip {
       case MESSAGE.same:
         state.confirmed.answered(true);
         state.bases.told = undefined; // what it was needed for is over
+        heardSame(state);
         return answered(state, this.#options.store.nowMs);
       case MESSAGE.known:
         answered(state, this.#options.store.nowMs);
+        heardOf(state, message.known);
         return this.#compare(peer, state, message.turn, message.known);
       case MESSAGE.pull:
         return this.#sendPage(peer, state, message);

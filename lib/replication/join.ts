@@ -77,6 +77,12 @@ export class Join {
     return (this.#rounds < this.#options.rounds && !this.#isFull) || this.#asked !== undefined;
   }
 
+  /** Whether nothing more is asked of a peer: it has been asked, need not be, or nobody has given anything yet. */
+  isOver(origin: number): boolean {
+    if (this.#asked?.origin === origin) return false;
+    return this.#met.size === 0 || this.#met.has(origin) || !this.isJoining;
+  }
+
   /** The peer that is being asked, if any. */
   get peer(): number | undefined {
     return this.#asked?.peer;

@@ -1,5 +1,6 @@
 /** What a node knows of a peer that it is connected to. */
 
+import type { Known } from "../store/known.ts";
 import { newPeerBases, type PeerBases } from "./bases.ts";
 import { MAX_PEER_AHEAD_MS } from "../store/version.ts";
 import type { PeerFeature } from "../wire/hello.ts";
@@ -23,6 +24,10 @@ export interface PeerState {
   dropped: number;
   /** What the peer has confirmed to know. */
   readonly confirmed: Confirmed;
+  /** What the peer knew when it was first heard, until this node knows all of it; `undefined` before it has been heard. */
+  arrears: Known | undefined;
+  /** Whether this node knows all that the peer knew when it was first heard. */
+  isCaughtUp: boolean;
   /** How long the peer takes to answer. */
   readonly roundTrips: RoundTrips;
   /** When the peer last answered a round. */
@@ -54,6 +59,8 @@ export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
     sent: 0,
     dropped: 0,
     confirmed: new Confirmed(),
+    arrears: undefined,
+    isCaughtUp: false,
     roundTrips: newRoundTrips(),
     lastRoundMs: undefined,
     unanswered: 0,
@@ -76,4 +83,21 @@ export function answered(state: PeerState, nowMs: number): void {
 /** Whether nothing speaks against that a peer believes this node: one whose clock is far behind does not. */
 export function seemsToBelieve({ clockAheadMs }: Readonly<PeerState>): boolean {
   return clockAheadMs >= -MAX_PEER_AHEAD_MS;
+}
+
+/** Takes note of what the peer says that it knows: with the first of that, this node has to catch up. */
+export function heardOf(state: PeerState, theirs: Known): void {
+  if (!state.isCaughtUp) state.arrears ??= theirs;
+}
+
+/** Takes note that the peer says that it knows the same as this node. */
+export function heardSame(state: PeerState): void {
+  state.isCaughtUp = true;
+  state.arrears = undefined;
+}
+
+/** Whether this node knows all that the peer knew when it was first heard: `lacks` tells whether something is missing here. */
+export function isCaughtUp(state: PeerState, lacks: (theirs: Known) => boolean): boolean {
+  if (state.arrears !== undefined && !lacks(state.arrears)) heardSame(state);
+  return state.isCaughtUp;
 }

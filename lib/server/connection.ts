@@ -11,7 +11,7 @@ import type { Encryption } from "./encryption.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
 import { refusalOf, tooMany, WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { FrameReader, FrameWriter } from "../wire/frame.ts";
+import { FrameReader, FrameWriter, STOPPING } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
 import type { RefusedPeer } from "./native_handler.ts";
@@ -36,8 +36,6 @@ export interface ConnectionHost {
   readonly buffers: Buffers;
   /** Milliseconds without a request after which a client is disconnected; `Infinity` is never. */
   readonly idleMs: number;
-  /** Whether the server is stopping: a connection then ends after its reply. */
-  readonly isStopping: () => boolean;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
   readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers) => Promise<void>;
   /** Called with a peer that was refused. */
@@ -65,6 +63,10 @@ function encryptionOf(stream: ByteStream, encryption: Encryption | undefined): S
   return encryption.isRequired && stream.remoteAddr.transport === "tcp" ? "required" : "possible";
 }
 
+function writeStopping(output: FrameWriter): void {
+  output.empty(STOPPING);
+}
+
 /** A connection of a client, which may turn out to be a peer. */
 export class Connection implements BufferHolder, Doing {
   isReading = false;
@@ -78,11 +80,18 @@ export class Connection implements BufferHolder, Doing {
   #outbox!: Outbox;
   readonly #patience: Patience;
   readonly #held: HeldBuffers;
+  readonly #onlyPeers: (() => string) | undefined;
   #hasEnded = false;
+  /** What has been said of the server's stop: nothing, that the client is to go elsewhere, or that the connection ends. */
+  #stop: "none" | "asked" | "told" | "last" = "none";
 
-  /** @param nowMs The time, by the clock of those who call `look`. */
-  constructor(stream: ByteStream, host: ConnectionHost, nowMs = 0) {
+  /**
+   * @param nowMs The time, by the clock of those who call `look`.
+   * @param onlyPeers Returns why a client is refused, if only a peer may come in.
+   */
+  constructor(stream: ByteStream, host: ConnectionHost, nowMs = 0, onlyPeers?: () => string) {
     this.#host = host;
+    this.#onlyPeers = onlyPeers;
     this.#patience = new Patience(nowMs);
     this.#held = host.buffers.of(this);
     this.#use(stream);
@@ -156,19 +165,40 @@ export class Connection implements BufferHolder, Doing {
     return this.#session.peer !== undefined;
   }
 
+  /** Whether there is no place for the connection, unless it turns out to be a peer's. */
+  get isCandidate(): boolean {
+    return this.#onlyPeers !== undefined && !this.isPeer;
+  }
+
   /** Says something that no request asked for: `write` puts it into the output. */
   push(write: Parameters<Session["push"]>[0]): boolean {
     return this.#session.push(write);
   }
 
-  /** Serves the client until the client or the server ends the connection. */
-  serve(): Promise<void> {
-    return this.#untilEnd(this.#serve());
+  /** Serves the client until the client or the server ends the connection; `first` are bytes that have been read already. */
+  serve(first?: Uint8Array): Promise<void> {
+    return this.#untilEnd(this.#serve(first));
+  }
+
+  /**
+   * Tells the client that the server stops, and serves it until it leaves, so that none of its requests is lost. One that does
+   * not hear of a stop is dismissed.
+   *
+   * @returns Whether the client was told.
+   */
+  tellStop(): boolean {
+    if (this.isPeer) return false;
+    this.#stop = "asked";
+    const isTold = this.#tellStop();
+    if (!isTold && this.isReading) this.dismiss();
+    return isTold;
   }
 
   /** Ends a connection that waits for its client, after a `CLOSING`; a busy one ends itself after its reply. */
   dismiss(): void {
-    if (!this.isReading || this.isPeer) return;
+    if (this.isPeer) return;
+    this.#stop = "last";
+    if (!this.isReading) return;
     this.#session.close("stopping", "the server stops");
     this.#outbox.flush().catch(() => {}).finally(() => this.close());
   }
@@ -209,27 +239,30 @@ export class Connection implements BufferHolder, Doing {
       onError: (error) => this.#fail(error),
     });
     this.access = new ConnectionAccess(host.access, stream);
+    if (stream.peerNames !== undefined) this.access.grantCertificate(stream.peerNames);
     this.#session = new Session(host.session, this.access, {
       input: new FrameReader(this.#held),
       output: this.#outbox.output,
       remoteAddress: remoteAddress(stream),
       allowance: host.turns,
       encryption: encryptionOf(stream, host.encryption),
+      onlyPeers: this.#onlyPeers,
       mayPush: () => !this.#outbox.isFull,
       onPush: () => this.#outbox.flushSoon(),
     });
   }
 
   /** Answers all requests of one read with one write, again and again. */
-  async #serve(): Promise<void> {
+  async #serve(first?: Uint8Array): Promise<void> {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
     const { turns } = host;
     const { input, output } = session;
     let sentBytes = 0;
     setUp(stream);
-    while (true) {
+    if (first !== undefined) input.space().set(first);
+    for (let before = first?.length; true; before = undefined) {
       this.isReading = true;
-      const count = await stream.read(input.space());
+      const count = before ?? await stream.read(input.space());
       this.isReading = false;
       if (count === null) return;
       this.received += count;
@@ -259,7 +292,7 @@ export class Connection implements BufferHolder, Doing {
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();
       if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
-      if (host.isStopping() && !input.isFull) return await this.#sayStopping();
+      if (this.#stop !== "none" && !input.isFull && !this.#tellStop()) return await this.#sayStopping();
     }
   }
 
@@ -275,7 +308,6 @@ export class Connection implements BufferHolder, Doing {
     if (stream === undefined) return;
     if (this.#hasEnded) return stream.close();
     this.#use(stream);
-    this.access.grantCertificate(stream.peerNames);
     return await this.#serve();
   }
 
@@ -291,6 +323,12 @@ export class Connection implements BufferHolder, Doing {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Tells a client that hears of it that the server stops. Returns whether it is served until it leaves. */
+  #tellStop(): boolean {
+    if (this.#stop === "asked" && this.#session.hearsOfStop && this.#session.push(writeStopping)) this.#stop = "told";
+    return this.#stop === "told";
   }
 
   #sayStopping(): Promise<void> {

@@ -3,7 +3,7 @@
  * server stops. It does not know what their bytes mean.
  */
 
-import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
+import { closeQuietly, isDisconnection, pause, remoteAddress, writeAll } from "../platform/socket.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { Connected } from "../memcached/statistics.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -11,7 +11,7 @@ import type { Listener } from "./listener.ts";
 import { hostOf, type LimitedLog } from "./limited_log.ts";
 import { type Part, within } from "./part.ts";
 import { FIRST_REQUEST_MS, type Impatience, OUTPUT_MS, REQUEST_MS } from "./patience.ts";
-import { refuse } from "./refusal.ts";
+import { type Candidate, refusalOf, refuse, tooMany } from "./refusal.ts";
 import { shownAddress } from "./shown_address.ts";
 import type { ServerCounters } from "./statistics.ts";
 
@@ -19,15 +19,20 @@ import type { ServerCounters } from "./statistics.ts";
 export interface ConnectionsOptions {
   readonly listener: Listener;
   /** The part of the server that each connection needs. */
-  readonly host: Omit<ConnectionHost, "isStopping" | "log">;
-  /** Connections open at most, in all and from one address; more are refused. */
+  readonly host: Omit<ConnectionHost, "log">;
+  /** Connections of clients open at most, in all and from one address; more are refused. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   readonly counters: ServerCounters;
   readonly log: LimitedLog;
 }
 
-/** Connections over the limit that are sent the reason at the same time; more are just closed. */
+/** Places for peers, beside those of clients: who takes all of the latter does not keep servers from each other. */
+export const PEER_PLACES = 256;
+/**
+ * Connections over the limit of which it is not known yet whether they are peers, while their first bytes are waited for, and
+ * while they say who they are. The first of them make room for more.
+ */
 const MAX_TURNED_AWAY = 50;
 /** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
 const ACCEPT_PAUSE_MS = 50;
@@ -42,14 +47,27 @@ const WHY: Readonly<Record<Exclude<Impatience, "idle">, string>> = {
 };
 /** Milliseconds that a stop leaves for requests that have reached this machine to be read. */
 const STOP_GRACE_MS = 20;
+/** Times that a stop waits for clients to leave. */
+const MOST_WAITS = 5;
+
+/** Waits until clients have left that were told to: some times `limitMs`, as long as any of them moves bytes. */
+async function gone(leaving: readonly (readonly [Connection, Promise<void>])[], limitMs: number): Promise<void> {
+  const moved = () => leaving.reduce((sum, [{ received, sent }]) => sum + received + sent, 0);
+  let isOver = false;
+  const all = Promise.all(leaving.map(([, done]) => done)).then(() => isOver = true);
+  for (let waits = 0, before = -1; waits < MOST_WAITS && !isOver && moved() !== before; waits++) {
+    before = moved();
+    await within(limitMs, all);
+  }
+}
 
 /** The connections of one server. */
 export class Connections implements Part {
   readonly #options: ConnectionsOptions;
   readonly #host: ConnectionHost;
   readonly #open = new Map<Connection, Promise<void>>();
-  /** Connections over the limit that are being sent the reason. */
-  #turnedAway = 0;
+  /** Connections over the limit whose first bytes are waited for, or that are being sent the reason; and what counts them. */
+  readonly #turnedAway = new Map<Deno.Conn, () => string>();
   #isOpen = false;
   #looking: ReturnType<typeof setTimeout> | undefined;
   /** Milliseconds that this process has run: while it stands still, or its machine, no client has kept it waiting. */
@@ -60,7 +78,7 @@ export class Connections implements Part {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     const log: ConnectionHost["log"] = (kind, address, line) => options.log.say(kind, address, line);
-    this.#host = { ...options.host, log, isStopping: () => !this.#isOpen };
+    this.#host = { ...options.host, log };
   }
 
   /** Connections open now. */
@@ -83,7 +101,10 @@ export class Connections implements Part {
     this.#looking = setInterval(() => this.look(), LOOK_MS);
   }
 
-  /** Closes the port, answers the requests that have arrived, and ends the connections. */
+  /**
+   * Closes the port and answers the requests that have arrived. Clients that hear of a stop have time to leave, the connections of
+   * others are ended.
+   */
   async stop(limitMs: number): Promise<void> {
     this.#isOpen = false;
     clearInterval(this.#looking);
@@ -92,8 +113,9 @@ export class Connections implements Part {
     this.#options.listener.stop();
     if (this.#open.size > 0) await pause(STOP_GRACE_MS);
     const open = [...this.#open];
-    for (const [connection] of open) connection.dismiss();
+    await gone(open.filter(([connection]) => connection.tellStop()), limitMs);
     const clients = open.filter(([connection]) => !connection.isPeer);
+    for (const [connection] of clients) connection.dismiss();
     await within(limitMs, Promise.all(clients.map(([, done]) => done)));
     for (const [connection] of clients) connection.close();
   }
@@ -150,16 +172,32 @@ export class Connections implements Part {
     const { counters, maxConnections, maxConnectionsPerAddress } = this.#options;
     counters.connectionsAccepted++;
     const isTooMany = this.#countOf(remoteAddress(socket)) >= maxConnectionsPerAddress;
-    if (isTooMany || (this.#open.size >= maxConnections && !this.#makeRoom())) return this.#turnAway(socket, isTooMany);
-    const connection = new Connection(socket, this.#host, this.#nowMs);
-    this.#open.set(connection, connection.serve().finally(() => this.#open.delete(connection)));
+    if (isTooMany || (this.#clients() >= maxConnections && !this.#makeRoom())) return this.#turnAway(socket, isTooMany);
+    this.#serve(new Connection(socket, this.#host, this.#nowMs));
   }
 
-  /** Connections from the address of another. */
+  #serve(connection: Connection, first?: Uint8Array): void {
+    this.#open.set(connection, connection.serve(first).finally(() => this.#open.delete(connection)));
+  }
+
+  /** Connections that take a place of a client: those that are no peers, and peers beyond their own places. */
+  #clients(): number {
+    if (this.#open.size < this.#options.maxConnections) return this.#open.size;
+    let [peers, candidates] = [0, 0];
+    for (const connection of this.#open.keys()) {
+      if (connection.isPeer) peers++;
+      else if (connection.isCandidate) candidates++;
+    }
+    return this.#open.size - candidates - Math.min(peers, PEER_PLACES);
+  }
+
+  /** Connections of clients from the address of another. */
   #countOf(address: string): number {
     if (this.#options.maxConnectionsPerAddress === Infinity || address === "unix") return 0;
     let count = 0;
-    for (const { remoteAddress } of this.#open.keys()) if (hostOf(remoteAddress) === hostOf(address)) count++;
+    for (const { remoteAddress, isPeer, isCandidate } of this.#open.keys()) {
+      if (!isPeer && !isCandidate && hostOf(remoteAddress) === hostOf(address)) count++;
+    }
     return count;
   }
 
@@ -167,7 +205,9 @@ export class Connections implements Part {
   #makeRoom(): boolean {
     let quietest: Connection | undefined;
     for (const connection of this.#open.keys()) {
-      if (connection.isStranger && !(connection.stillMs <= (quietest?.stillMs ?? -1))) quietest = connection;
+      if (connection.isStranger && !connection.isCandidate && !(connection.stillMs <= (quietest?.stillMs ?? -1))) {
+        quietest = connection;
+      }
     }
     if (quietest === undefined) return false;
     this.#options.counters.connectionsReplaced++;
@@ -175,19 +215,51 @@ export class Connections implements Part {
     return true;
   }
 
-  /** Sends the reason and closes the connection; if too many are being sent it, closes the connection at once. */
+  /** Sends the reason and closes the connection, unless it turns out to be a peer's. */
   #turnAway(socket: Deno.Conn, isForAddress: boolean): void {
     const { counters, log, maxConnections, maxConnectionsPerAddress } = this.#options;
-    counters.connectionsRefused++;
     const address = remoteAddress(socket);
     const limit = isForAddress
       ? `${maxConnectionsPerAddress} connections from one address`
       : `${maxConnections} connections`;
-    log.say("refused", address, `Client ${address} is refused: this server takes ${limit} at most`);
-    if (this.#turnedAway >= MAX_TURNED_AWAY) return closeQuietly(socket);
-    this.#turnedAway++;
+    let isRefused = false;
+    const onRefuse = () => {
+      if (!isRefused) {
+        counters.connectionsRefused++;
+        log.say("refused", address, `Client ${address} is refused: this server takes ${limit} at most`);
+      }
+      isRefused = true;
+      return `this server takes ${limit} at most`;
+    };
+    this.#turnedAway.set(socket, onRefuse);
+    if (this.#turnedAway.size > MAX_TURNED_AWAY) this.#dropFirst();
     const { encryption } = this.#host;
     const encrypt = encryption && ((stream: ByteStream, first: Uint8Array) => encryption.accept(stream, first));
-    refuse(socket, `this server takes ${limit} at most`, encrypt).finally(() => this.#turnedAway--);
+    refuse(socket, onRefuse, encrypt).then((candidate) => {
+      this.#turnedAway.delete(socket);
+      if (candidate !== undefined) this.#consider(candidate, onRefuse);
+    });
+  }
+
+  /** Closes the first connection over the limit, so that another can be looked at. */
+  #dropFirst(): void {
+    const [[socket, onRefuse]] = this.#turnedAway;
+    this.#turnedAway.delete(socket);
+    closeQuietly(socket);
+    onRefuse();
+  }
+
+  /** Serves a connection that may be a peer's, until it turns out not to be one. */
+  #consider({ stream, first }: Candidate, onRefuse: () => string): void {
+    if (!this.#isOpen) return closeQuietly(stream);
+    const open = [...this.#open.keys()];
+    if (open.filter(({ isPeer }) => isPeer).length >= PEER_PLACES) {
+      const refusal = refusalOf(first, tooMany(onRefuse()));
+      writeAll(stream, refusal).catch(() => {}).finally(() => closeQuietly(stream));
+      return;
+    }
+    const candidates = open.filter(({ isCandidate }) => isCandidate);
+    if (candidates.length >= MAX_TURNED_AWAY) candidates[0].close();
+    this.#serve(new Connection(stream, this.#host, this.#nowMs, onRefuse), first);
   }
 }

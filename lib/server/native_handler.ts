@@ -17,6 +17,7 @@ import { ANY_ROLE, needsOf } from "../wire/access.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
 import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import {
+  hearsOfStop,
   type Hello,
   type HelloRefusal,
   type PeerHello,
@@ -42,6 +43,8 @@ export interface RefusedPeer {
 /** One connection, as the native protocol sees it. */
 export interface NativeContext extends ConnectionContext {
   readonly access: ConnectionAccess;
+  /** Returns why a client is refused, if only a peer may come in. */
+  readonly onlyPeers?: () => string;
 }
 
 /** The part of a server that the native protocol needs. */
@@ -90,11 +93,14 @@ export class NativeHandler implements ProtocolHandler {
   peer: PeerHello | undefined;
   /** Set once the client has turned out to be a peer that cannot be used. */
   refusedPeer: RefusedPeer | undefined;
+  /** Set once the client may make requests, if it goes elsewhere when it is told that the server stops. */
+  hearsOfStop = false;
   readonly #host: NativeHost;
   readonly #input: FrameReader;
   readonly #output: FrameWriter;
   readonly #access: ConnectionAccess;
   readonly #allowance: Allowance;
+  readonly #onlyPeers: (() => string) | undefined;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
@@ -105,8 +111,9 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { input, output, allowance, access }: NativeContext) {
+  constructor(host: NativeHost, { input, output, allowance, access, onlyPeers }: NativeContext) {
     this.#host = host;
+    this.#onlyPeers = onlyPeers;
     this.#access = access;
     this.#keys = new KeyBatch(host.store);
     this.#input = input;
@@ -160,6 +167,9 @@ export class NativeHandler implements ProtocolHandler {
       return this.close("no-hello", "the first request must be HELLO");
     }
     this.#hello = readHello(input, this.#host.cluster);
+    if (this.#onlyPeers !== undefined && this.#hello.peer === undefined) {
+      return this.close("too-many-connections", this.#onlyPeers());
+    }
     const { isKnown, rules: { credentials } } = this.#access;
     const isUnsupported = "code" in this.#hello && this.#hello.peer === undefined;
     const comesIn = isKnown && !("proves" in this.#hello && this.#hello.proves);
@@ -184,6 +194,7 @@ export class NativeHandler implements ProtocolHandler {
     }
     this.#greeted = true;
     this.peer = peer;
+    this.hearsOfStop = peer === undefined && hearsOfStop(hello.features);
     this.#input.maxBodyBytes = MAX_BODY_BYTES;
     writeGreeting(this.#output, this.#host.software, this.#host, {
       maxKeyBytes: MAX_KEY_BYTES,

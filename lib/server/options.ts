@@ -107,14 +107,22 @@ export interface ServerOptions extends CredentialOptions {
    */
   gossipIntervalMs?: number;
   /**
-   * Connections open at most, those of peers included, 1 or more. For one beyond them, a client that has sent no complete
-   * request yet makes room, the one that has been quiet for longest; if there is none, the new one is told why and closed.
+   * Milliseconds after its start when the server is `ready` in any case, though it has not caught up with all peers that it can
+   * reach.
+   *
+   * @default {30000}
+   */
+  readyAfterMs?: number;
+  /**
+   * Connections of clients open at most, 1 or more; peers have 256 places of their own. For one beyond them, a client that has
+   * sent no complete request yet makes room, the one that has been quiet for longest; if there is none, the new one is told
+   * why and closed.
    *
    * @default {1000}
    */
   maxConnections?: number;
   /**
-   * Connections open from one address at most, 1 or more; more are told why and closed. Behind a proxy all clients have one
+   * Connections of clients open from one address at most, 1 or more; more are told why and closed. Behind a proxy all clients have one
    * address.
    *
    * @default {Infinity}
@@ -158,6 +166,7 @@ export interface ServerOptions extends CredentialOptions {
 
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
+const DEFAULT_READY_AFTER_MS = 30_000;
 export const DEFAULT_MAX_CONNECTIONS = 1000;
 /** What two of the largest values need, and some for others. */
 export const DEFAULT_MAX_BUFFERS = 36 * 1024 * 1024;
@@ -181,6 +190,7 @@ export interface ResolvedServerOptions {
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly gossipIntervalMs: number;
+  readonly readyAfterMs: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   readonly maxBuffers: number;
@@ -207,6 +217,7 @@ const RULES: OptionRules<ServerOptions> = {
   ttlMs: TTL_OPTION,
   renewOnHit: BOOLEAN_OPTION,
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
+  readyAfterMs: numberOption({ least: 0 }),
   maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
   maxConnectionsPerAddress: numberOption({ least: 1, isWhole: true, orInfinity: true }),
   maxBuffers: numberOption({ least: MIN_BUFFERS }),
@@ -244,6 +255,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     ttlMs: checked.ttlMs ?? DEFAULT_TTL_MS,
     renewOnHit: checked.renewOnHit ?? true,
     gossipIntervalMs: checked.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS,
+    readyAfterMs: checked.readyAfterMs ?? DEFAULT_READY_AFTER_MS,
     maxConnections: checked.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
     maxConnectionsPerAddress: checked.maxConnectionsPerAddress ?? Infinity,
     maxBuffers: checked.maxBuffers ?? DEFAULT_MAX_BUFFERS,

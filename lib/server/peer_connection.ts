@@ -6,7 +6,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { type FrameReader, FrameWriter, GOSSIP } from "../wire/frame.ts";
+import { type FrameReader, FrameWriter, GOSSIP, STOPPING } from "../wire/frame.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
 import type { BufferHolder, HeldBuffers } from "./buffers.ts";
@@ -30,6 +30,8 @@ export interface PeerConnectionOptions {
   readonly input: FrameReader;
   /** Called with each message; its bytes are valid during the call. Throws `ProtocolError` to end the connection. */
   readonly onMessage: (message: Uint8Array) => void;
+  /** Whether the peer can be told that this server stops. */
+  readonly hearsOfStop: boolean;
   /** The turns that all connections of a server share. */
   readonly turns: Turns;
   /** The buffers of the connection. */
@@ -45,6 +47,8 @@ export class PeerConnection implements BufferHolder {
   lastHeardMs: number = performance.now();
   /** Bytes received since the connection was made. */
   bytesReceived = 0;
+  /** Whether the peer has said that it stops. */
+  isStopping = false;
   /** Messages dropped because too many bytes waited, or because the message was too large. */
   dropped = 0;
   /** The time at which the peer last read any output; `Infinity` while no output waits. */
@@ -54,11 +58,13 @@ export class PeerConnection implements BufferHolder {
   readonly #stream: ByteStream;
   readonly #input: FrameReader;
   readonly #onMessage: (message: Uint8Array) => void;
+  readonly #hearsOfStop: boolean;
   readonly #turns: Turns;
   readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ stream, input, onMessage, turns, held, address }: PeerConnectionOptions) {
+  constructor({ stream, input, onMessage, hearsOfStop, turns, held, address }: PeerConnectionOptions) {
+    this.#hearsOfStop = hearsOfStop;
     this.remoteAddress = address;
     this.#held = held;
     held.holder = this;
@@ -122,6 +128,13 @@ export class PeerConnection implements BufferHolder {
     this.#outbox.flushSoon();
   }
 
+  /** Tells the peer, if it can be told, that this server stops. */
+  tellStop(): void {
+    if (this.#closed || !this.#hearsOfStop) return;
+    this.#outbox.output.empty(STOPPING);
+    this.#outbox.flushSoon();
+  }
+
   /**
    * Takes messages until the connection ends.
    *
@@ -169,6 +182,10 @@ export class PeerConnection implements BufferHolder {
 
   #take(): void {
     const { code, start, end } = this.#input;
+    if (code === STOPPING) {
+      this.isStopping = true;
+      return;
+    }
     if (code !== GOSSIP) throw new ProtocolError(`a frame of code ${code} between peers`);
     this.#onMessage(this.#input.slice(start, end));
   }

@@ -23,7 +23,7 @@ export interface ConnectedPeer {
 export function peerRow(
   address: string,
   peer: ConnectedPeer | undefined,
-  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith" | "writesAheadMs">,
+  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith" | "isCaughtUp" | "writesAheadMs">,
   nowMs: number,
 ): PeerStats {
   const state = peer && gossip.peer(peer.number);
@@ -32,7 +32,8 @@ export function peerRow(
   const doubt = state && clockDoubt(state, gossip.writesAheadMs);
   return {
     address,
-    state: doubt === undefined ? "connected" : "clocks-differ",
+    state: doubt !== undefined ? "clocks-differ" : peer?.connection.isStopping === true ? "stopping" : "connected",
+    ready: peer !== undefined && gossip.isCaughtUp(peer.number),
     id: peer?.id ?? 0,
     error: doubt ?? "",
     roundTripMs: rounded((state && roundTripMs(state.roundTrips, nowMs)) ?? -1),

@@ -3,113 +3,61 @@
  * messages. It knows sockets and timers, not what messages say: that is lib/replication's.
  */
 
-import type { Log, LogLevel } from "../base/log.ts";
-import { type Address, formatAddress } from "../base/address.ts";
-import { CacheError, ProtocolError } from "../base/errors.ts";
-import type { Token } from "../base/token.ts";
-import { ReflectedError } from "../wire/control.ts";
-import type { ClientTlsOptions } from "../base/tls_options.ts";
+import type { LogLevel } from "../base/log.ts";
+import { formatAddress } from "../base/address.ts";
+import { ProtocolError } from "../base/errors.ts";
+import type { PeerStats } from "../base/stats.ts";
+import type { ByteStream } from "../platform/byte_stream.ts";
+import { isDisconnection } from "../platform/socket.ts";
+import { type Dropped, Gossip } from "../replication/gossip.ts";
+import type { Store } from "../store/store.ts";
 import type { FrameReader } from "../wire/frame.ts";
+import { agreed, type Disagreement, hearsOfStop, type PeerHello } from "../wire/hello.ts";
+import type { HeldBuffers } from "./buffers.ts";
 import { BELIEVED, ClockDoubt } from "./clock_doubt.ts";
 import { droppedLine } from "./dropped_line.ts";
-import { type Dropped, Gossip } from "../replication/gossip.ts";
-import { greet, type Greeted } from "../platform/handshake.ts";
-import { newNonce } from "../platform/scram.ts";
-import type { ByteStream } from "../platform/byte_stream.ts";
-import { type Part, within } from "./part.ts";
-import { PeerConnection } from "./peer_connection.ts";
-import { type ConnectedPeer, peerRow } from "./peer_row.ts";
-import {
-  agreed,
-  type Disagreement,
-  disagreement,
-  DisagreementError,
-  type PeerFeature,
-  type PeerHello,
-} from "../wire/hello.ts";
-import { connect } from "../platform/connect.ts";
-import { closeQuietly, isDisconnection, type Socket } from "../platform/socket.ts";
-import type { PeerStats } from "../base/stats.ts";
-import type { Store } from "../store/store.ts";
-import type { Buffers, HeldBuffers } from "./buffers.ts";
+import { handOver } from "./hand_over.ts";
 import type { LimitedLog } from "./limited_log.ts";
 import type { RefusedPeer } from "./native_handler.ts";
+import { type Part, within } from "./part.ts";
+import {
+  type CallEnd,
+  DISAGREEMENT_STATES,
+  type MadeCall,
+  PeerCalls,
+  type PeerCallsOptions,
+  type Target,
+} from "./peer_calls.ts";
+import { PeerConnection } from "./peer_connection.ts";
+import { type ConnectedPeer, peerRow } from "./peer_row.ts";
 import type { Turns } from "./turns.ts";
 
 /** Options of {@linkcode Peers}. */
-export interface PeersOptions {
-  /** The addresses of the peers to connect to. */
-  readonly addresses: readonly Address[];
+export interface PeersOptions extends Omit<PeerCallsOptions, "use" | "connectedTo"> {
   readonly store: Store;
-  /** This server's number among peers: the store's origin. */
-  readonly id: number;
-  /** The name of this server's cluster; empty if it has none. */
-  readonly cluster: string;
-  /** Name and version for the greeting. */
-  readonly software: string;
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
-  /** Called with each line to log; it does not throw. */
-  readonly log: Log;
   /** Logs what peers cause that are not in `addresses`. */
   readonly limitedLog: LimitedLog;
-  /** Returns the token with which this server greets others; without one, only those that ask for none are used. */
-  readonly token?: () => Token | undefined;
-  /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
-  readonly port: () => number | undefined;
   /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
   /** The turns that all connections share. */
   readonly turns: Turns;
-  /** The memory for what waits. */
-  readonly buffers: Buffers;
-  /** How connections to peers are encrypted; without it they are not. */
-  readonly tls?: () => Promise<ClientTlsOptions>;
 }
 
-/** Milliseconds between attempts to reach a peer: the first pause, which doubles up to the last. */
-const FIRST_BACKOFF_MS = 250;
-const LAST_BACKOFF_MS = 60_000;
 /** Milliseconds after which a connection was a good one: when it ends, pauses begin with the first again. */
 const STEADY_MS = 5000;
-/** Milliseconds that a connection and its greeting may take. */
-const OPEN_LIMIT_MS = 5000;
 /** Rounds, and milliseconds at least, after which a peer that sends or reads nothing is disconnected. */
 const SILENT_ROUNDS = 15;
 const SILENT_MS = 5000;
 /** Refused peers that are remembered at most, and milliseconds for which one is shown after its last attempt. */
 const MAX_REFUSED = 16;
-const REFUSED_MS = 2 * LAST_BACKOFF_MS;
+const REFUSED_MS = 120_000;
 /**
  * Peers in the statistics (all listed ones in any case), and letters of an error: more would be too long for a client.
  */
 const MAX_ROWS = 64;
 const MAX_ERROR_LETTERS = 200;
-
-/** The state of a peer with which this server cannot agree. */
-const DISAGREEMENT_STATES: Record<Disagreement["code"], PeerStats["state"]> = {
-  "unsupported-gossip": "incompatible",
-  "other-cluster": "other-cluster",
-};
-/** States of a listed peer that are shown while it is not connected, until something else comes of an attempt. */
-const LASTING: readonly PeerStats["state"][] = ["self", "incompatible", "other-cluster", "refused"];
-
-/** What is said of an address at which this server meets itself. */
-const SELF = "it is this server itself";
-
-/** A peer on the list. */
-interface Listed {
-  readonly address: Address;
-  readonly text: string;
-  state: PeerStats["state"];
-  /** The number of the peer that last answered there; 0 if none has. */
-  id: number;
-  error: string;
-  failures: number;
-  refusedFuture: number;
-  refusedBad: number;
-  droppedFull: number;
-}
 
 /** A peer that was refused. */
 interface Refused {
@@ -125,31 +73,21 @@ export class Peers implements Part {
   /** What this server and its peers say to each other. */
   readonly gossip: Gossip;
   readonly #options: PeersOptions;
-  readonly #listed: Listed[];
+  readonly #calls: PeerCalls;
   readonly #connected = new Map<number, ConnectedPeer>();
   #numbers = 0;
-  #stop: AbortController | undefined;
-  /** One promise for each listed peer, which resolves when the connections to it have ended for a stop. */
-  #keeping: Promise<void>[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isRunning = false;
   /** Peers that were refused, by address. */
   readonly #refused = new Map<string, Refused>();
-  /** Nonces with which this server is proving itself to others: who sends one back has it from them. */
-  readonly #nonces = new Set<string>();
 
   constructor(options: PeersOptions) {
     this.#options = options;
-    this.#listed = options.addresses.map((address) => ({
-      address,
-      text: formatAddress(address),
-      state: "waiting",
-      id: 0,
-      error: "",
-      failures: 0,
-      refusedFuture: 0,
-      refusedBad: 0,
-      droppedFull: 0,
-    }));
+    this.#calls = new PeerCalls({
+      ...options,
+      use: (call, target) => this.#use({ ...call, isOwn: true }, target),
+      connectedTo: (id) => this.#with(id),
+    });
     this.gossip = new Gossip({
       store: options.store,
       origin: options.id,
@@ -162,9 +100,8 @@ export class Peers implements Part {
 
   /** Begins to connect to the listed peers, and begins the rounds. */
   start(): void {
-    this.#stop = new AbortController();
-    const { signal } = this.#stop;
-    this.#keeping = this.#listed.map((listed) => this.#keep(listed, signal));
+    this.#isRunning = true;
+    this.#calls.start();
     this.#round();
   }
 
@@ -173,27 +110,34 @@ export class Peers implements Part {
     for (const { isOwn, connection } of this.#connected.values()) if (isOwn) connection.close();
   }
 
-  /** Ends all connections, once their output is written. */
+  /** Tells all peers that this server stops. */
+  tellStop(): void {
+    for (const { connection } of this.#connected.values()) connection.tellStop();
+  }
+
+  /** Ends all connections, once the peers have what was written here and their output is written. */
   async stop(limitMs: number): Promise<void> {
-    this.#stop?.abort();
+    this.#isRunning = false;
+    this.#calls.stop();
     clearTimeout(this.#timer);
     this.#guard(() => this.gossip.flush());
+    await handOver(() => this.#connected.values(), this.gossip, limitMs);
     const connections = [...this.#connected.values()].map(({ connection }) => connection);
     await within(limitMs, Promise.all(connections.map((connection) => connection.finish())));
     for (const connection of connections) connection.close();
-    await within(limitMs, Promise.all(this.#keeping));
+    await this.#calls.ended(limitMs);
   }
 
   /** Uses a connection that a peer has made, until it ends. */
   async accept(stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers): Promise<void> {
-    if (peer.id === this.#options.id || this.#stop?.signal.aborted !== false) return;
-    const [address, features] = [addressOf(stream, peer), agreed(peer)];
-    await this.#use(stream, input, { id: peer.id, address, features, isOwn: false, held });
+    if (peer.id === this.#options.id || !this.#isRunning) return;
+    const [address, { id, features }] = [addressOf(stream, peer), peer];
+    await this.#use({ stream, input, id, features, address, isOwn: false, held }, this.#calls.at(address));
   }
 
   /** Whether this server is proving itself to another with a nonce. */
   isOwnNonce(nonce: string): boolean {
-    return this.#nonces.has(nonce);
+    return this.#calls.isOwnNonce(nonce);
   }
 
   /** Takes note of a peer that was refused. */
@@ -202,8 +146,8 @@ export class Peers implements Part {
     const address = addressOf(stream, peer);
     const error = code === "auth-failed" ? "it does not know a token of this server" : message;
     const state = DISAGREEMENT_STATES[code as Disagreement["code"]] ?? "refused";
-    const listed = this.#listed.find(({ text }) => text === address);
-    if (listed !== undefined) this.#sayOnce(listed, error);
+    const target = this.#calls.at(address);
+    if (target !== undefined) this.#calls.sayOnce(target, error);
     else if (!this.#refused.has(address)) {
       this.#say(state, address, `Peer ${address} cannot be used: ${error}`);
     }
@@ -214,127 +158,39 @@ export class Peers implements Part {
     }
   }
 
-  /** Statistics of the listed peers, and of others that have connected; of very many, only the first. */
+  /** Statistics of the listed peers, and of others that have connected or were refused; of very many, only the first. */
   stats(): PeerStats[] {
-    const connections = [...this.#connected.values()];
-    const { nowMs } = this.#options.store;
-    const row = (address: string, peer: ConnectedPeer | undefined) => peerRow(address, peer, this.gossip, nowMs);
-    const rows = this.#listed.map((listed): PeerStats => {
-      const { id, text: address, error, refusedFuture, refusedBad, droppedFull } = listed;
-      const peer = id === 0 ? undefined : connections.find((peer) => peer.id === id);
-      const isFirst = this.#listed.find((other) => other.id === id) === listed;
-      const state = peer === undefined || listed.state === "self" ? listed.state : isFirst ? "connected" : "duplicate";
-      const shown = row(address, state === "connected" ? peer : undefined);
-      const refused = { refusedFuture, refusedBad, droppedFull };
-      for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) shown[reason] += refused[reason];
-      return state === "connected" ? shown : { ...shown, state, id, error: error.slice(0, MAX_ERROR_LETTERS) };
-    });
-    const others = connections.filter(({ id }) => !this.#listed.some((listed) => listed.id === id));
-    rows.push(...others.map((peer) => row(peer.address, peer)));
+    const rows = this.rows();
     for (const [address, { id, state, error, lastMs }] of this.#refused) {
       const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
-      if (!isShown) rows.push({ ...row(address, undefined), state, id, error });
+      const { nowMs } = this.#options.store;
+      if (!isShown) rows.push({ ...peerRow(address, undefined, this.gossip, nowMs), state, id, error });
     }
-    return rows.slice(0, Math.max(MAX_ROWS, this.#listed.length));
+    return rows.slice(0, Math.max(MAX_ROWS, this.#calls.targets.length));
   }
 
-  /** Keeps a connection to a listed peer, unless the peer itself has made one. */
-  async #keep(listed: Listed, signal: AbortSignal): Promise<void> {
-    const { intervalMs } = this.#options;
-    while (!signal.aborted) {
-      if (this.#find(listed.id) !== undefined) {
-        await pause(intervalMs, signal);
-        continue;
-      }
-      const error = await this.#visit(listed, signal);
-      if (signal.aborted) return;
-      if (error !== undefined) this.#sayOnce(listed, error);
-      const isSettled = listed.state === "self" || listed.state === "incompatible"; // until a restart
-      if (!LASTING.includes(listed.state)) listed.state = "waiting";
-      const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(listed.failures++, 20), LAST_BACKOFF_MS);
-      await pause((isSettled ? LAST_BACKOFF_MS : backoffMs) * (0.5 + Math.random() / 2), signal);
-    }
+  /** Statistics of the listed peers, and of others that are connected. */
+  rows(): PeerStats[] {
+    const { targets } = this.#calls;
+    const { nowMs } = this.#options.store;
+    const row = (address: string, peer: ConnectedPeer | undefined) => peerRow(address, peer, this.gossip, nowMs);
+    const shown = new Set(targets.map(({ connection }) => connection));
+    const rows = targets.map((target): PeerStats => {
+      const peer = target.connection ?? this.#standingFor(target);
+      const isShown = peer !== target.connection && shown.has(peer);
+      shown.add(peer);
+      return targetRow(row(target.text, isShown ? undefined : peer), target, isShown);
+    });
+    const others = [...this.#connected.values()].filter((peer) => !shown.has(peer));
+    rows.push(...others.map((peer) => row(peer.address, peer)));
+    return rows;
   }
 
-  /** Connects to a peer and uses the connection until it ends. Returns the failure, if there was one. */
-  async #visit(listed: Listed, signal: AbortSignal): Promise<string | undefined> {
-    listed.state = "connecting";
-    const { id: own, cluster } = this.#options;
-    let socket: Socket | undefined;
-    let held: HeldBuffers | undefined;
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), OPEN_LIMIT_MS);
-    const end = () => {
-      limit.abort();
-      if (socket !== undefined) closeQuietly(socket);
-    };
-    limit.signal.addEventListener("abort", () => socket && closeQuietly(socket));
-    signal.addEventListener("abort", end);
-    try {
-      const opened = socket = await connect(listed.address, limit.signal, await this.#options.tls?.());
-      const holder = { remoteAddress: listed.text, isStill: false, cut: () => closeQuietly(opened) };
-      held = this.#options.buffers.of(holder);
-      const { input, server } = await this.#greet(socket, held);
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      if (server.peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
-      listed.id = server.peer.id;
-      if (listed.id === own) {
-        listed.state = "self";
-        return SELF;
-      }
-      const why = disagreement(server.peer, cluster);
-      if (why !== undefined) throw new DisagreementError(why);
-      const features = agreed(server.peer);
-      return await this.#use(
-        socket,
-        input,
-        { id: listed.id, address: listed.text, features, isOwn: true, held },
-        listed,
-      );
-    } catch (error) {
-      if (error instanceof ReflectedError) {
-        listed.state = "self";
-        return SELF;
-      }
-      if (error instanceof DisagreementError) listed.state = DISAGREEMENT_STATES[error.code];
-      else if (error instanceof CacheError && error.code === "refused") listed.state = "refused";
-      const isLate = limit.signal.aborted && !signal.aborted;
-      return isLate ? `no connection and greeting within ${OPEN_LIMIT_MS} ms` : (error as Error).message;
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      if (socket !== undefined) closeQuietly(socket);
-      held?.close();
-    }
-  }
-
-  /** Greets a peer, and has both sides prove themselves where this server has a token. */
-  async #greet(socket: Socket, account: HeldBuffers): Promise<Greeted> {
-    const { id, cluster, software, port, token } = this.#options;
-    const nonce = newNonce();
-    this.#nonces.add(nonce);
-    try {
-      return await greet(socket, { software, peer: { id, cluster, port: port() }, token: token?.(), nonce, account });
-    } finally {
-      this.#nonces.delete(nonce);
-    }
-  }
-
-  /** Uses a connection until it ends. Returns the failure, if there was one. */
-  async #use(
-    stream: ByteStream,
-    input: FrameReader,
-    { id, address, features, isOwn, held }: {
-      id: number;
-      address: string;
-      features: readonly PeerFeature[];
-      isOwn: boolean;
-      held: HeldBuffers;
-    },
-    listed = this.#listed.find((listed) => listed.id === id) ?? this.#upgraded(address),
-  ): Promise<string | undefined> {
-    if (!this.#mayUse(id, isOwn)) return undefined;
+  /** Uses a connection until it ends. */
+  async #use(call: MadeCall & { readonly isOwn: boolean }, target: Target | undefined): Promise<CallEnd> {
+    const { stream, input, id, features, address, isOwn, held } = call;
+    if (!this.#mayUse(id, isOwn)) return { isSpare: true };
+    const isNews = this.#with(id).length === 0;
     const number = ++this.#numbers;
     const onMessage = (message: Uint8Array) => {
       if (this.gossip.receive(number, message)) return;
@@ -348,17 +204,25 @@ export class Peers implements Part {
       isOwn,
       doubt: new ClockDoubt(),
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
+      connection: new PeerConnection({
+        stream,
+        input,
+        onMessage,
+        hearsOfStop: hearsOfStop(features),
+        turns: this.#options.turns,
+        held,
+        address,
+      }),
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
-    this.gossip.connect(number, features);
-    this.#say("connected", address, `Peer ${address} is connected`, "info");
+    this.gossip.connect(number, agreed({ features }));
+    if (isNews) this.#say("connected", address, `Peer ${address} is connected`, "info");
     const beganMs = performance.now();
-    if (listed !== undefined) {
-      listed.id = id;
-      listed.error = "";
-      listed.state = "connected";
+    if (target !== undefined) {
+      target.error = "";
+      target.state = "connected";
+      if (isOwn) target.connection = peer;
     }
     this.gossip.measure();
     this.gossip.ask(number);
@@ -370,46 +234,52 @@ export class Peers implements Part {
     }
     this.gossip.disconnect(number); // which may have something to say of the peer
     this.#connected.delete(number);
+    if (target?.connection === peer) target.connection = undefined;
+    this.#calls.lost(peer);
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
-    if (listed !== undefined) {
-      listed.refusedFuture += peer.refusedFuture;
-      listed.droppedFull += peer.connection.dropped;
-      if (error instanceof ProtocolError) listed.refusedBad++;
-      if (performance.now() - beganMs > STEADY_MS) listed.failures = 0;
+    if (target !== undefined) addUp(target, peer, error, performance.now() - beganMs);
+    return this.#ended(peer, error);
+  }
+
+  /** Says that a peer is gone, if that was its last connection. */
+  #ended({ id, address, connection }: ConnectedPeer, error: unknown): CallEnd {
+    if (!this.#isRunning) return {};
+    const isSpare = connection.bytesReceived === 0;
+    if (this.#with(id).length > 0) return { isSpare };
+    if (connection.isStopping) {
+      this.#say("stopped", address, `Peer ${address} has stopped`);
+      return { isSpare };
     }
-    if (this.#find(id) !== undefined || this.#stop?.signal.aborted !== false) return undefined;
     const reason = error === undefined || isDisconnection(error)
       ? "the connection has ended"
       : (error as Error).message;
     this.#say("gone", address, `Peer ${address} is gone: ${reason}`);
-    return isDisconnection(error) ? undefined : reason;
+    return { isSpare, error: isDisconnection(error) ? undefined : reason };
   }
 
   /**
    * Whether to use a connection beside another to the same peer. If each side has made one, both keep the one that the
-   * server with the lower number has made. If one side has made both, that side gives up the second.
+   * server with the lower number has made, and that server ends the other: a stranger may bear a number without being the
+   * peer, and would keep this server from it if it ended its own. If one side has made both, that side gives up the second.
    */
   #mayUse(id: number, isOwn: boolean): boolean {
-    const other = this.#find(id);
-    if (other === undefined) return true;
-    if (other.isOwn === isOwn) return !isOwn;
+    const others = this.#with(id);
     const isOwnPreferred = this.#options.id < id;
-    // The other server ends the connection made here: one that connects may use its number without being it.
-    if (!isOwn) return !isOwnPreferred;
-    if (isOwnPreferred) other.connection.close();
-    return isOwnPreferred;
+    const hasOwn = others.some((other) => other.isOwn);
+    if (hasOwn) return !isOwn && !isOwnPreferred;
+    if (isOwn && isOwnPreferred) { for (const { connection } of others) connection.close(); }
+    return true;
   }
 
-  /** The listed peer at an address with which this server could not agree until now: who comes from there is that peer. */
-  #upgraded(address: string): Listed | undefined {
-    return this.#listed.find(({ text, state }) =>
-      text === address && Object.values(DISAGREEMENT_STATES).includes(state)
-    );
+  /** The connection that stands for one that this server would make to an address. */
+  #standingFor({ text, others }: Target): ConnectedPeer | undefined {
+    const connected = [...this.#connected.values()];
+    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ address }) => address === text);
   }
 
-  #find(id: number): ConnectedPeer | undefined {
-    for (const peer of this.#connected.values()) if (peer.id === id) return peer;
-    return undefined;
+  /** The connections with a peer. */
+  #with(id: number): ConnectedPeer[] {
+    return [...this.#connected.values()].filter((peer) => peer.id === id);
   }
 
   #round(): void {
@@ -446,14 +316,8 @@ export class Peers implements Part {
 
   /** Logs a line on a peer; of those that are not listed, one of a kind for each address and minute. */
   #say(kind: string, address: string, line: string, level: LogLevel = "warn"): void {
-    if (this.#listed.some(({ text }) => text === address)) this.#options.log(line, level);
+    if (this.#calls.at(address) !== undefined) this.#options.log(line, level);
     else this.#options.limitedLog.say(kind, address, line, level);
-  }
-
-  /** Logs a failure, unless the last one of this peer was the same. */
-  #sayOnce(listed: Listed, error: string): void {
-    if (listed.error !== error) this.#options.log(`Peer ${listed.text} cannot be used: ${error}`, "warn");
-    listed.error = error;
   }
 
   /** Does work and logs its errors, which must not end the server. */
@@ -476,14 +340,19 @@ function addressOf({ remoteAddr }: ByteStream, { port }: PeerHello): string {
   return formatAddress({ transport: "tcp", hostname: remoteAddr.hostname, port: port ?? remoteAddr.port });
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
+/** Adds what a connection has counted to what is known of an address. */
+function addUp(target: Target, { refusedFuture, connection }: ConnectedPeer, error: unknown, lastedMs: number): void {
+  target.refusedFuture += refusedFuture;
+  target.droppedFull += connection.dropped;
+  if (error instanceof ProtocolError) target.refusedBad++;
+  if (lastedMs > STEADY_MS || connection.isStopping) target.failures = 0;
+  if (connection.isStopping) target.error = "it has stopped";
+}
+
+/** The row of an address that is called: that of a connection if there is one, and what is known beside it. */
+function targetRow(row: PeerStats, target: Target, isShown: boolean): PeerStats {
+  for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += target[reason];
+  if (row.id !== 0) return row;
+  const { id, error, state } = target;
+  return { ...row, state: isShown ? "duplicate" : state, id, error: error.slice(0, MAX_ERROR_LETTERS) };
 }

@@ -18,6 +18,12 @@ export const HEAD_BYTES = 24;
 const PARTING_READS = 16;
 const NATIVE = 0;
 
+/** A connection for which there is no place unless it is a peer's: it speaks our own protocol, and has begun so. */
+export interface Candidate {
+  readonly stream: ByteStream;
+  readonly first: Uint8Array;
+}
+
 /** Makes a handshake; returns nothing where there is no agreement. */
 export type Encrypt = (stream: ByteStream, first: Uint8Array) => Promise<ByteStream | undefined>;
 
@@ -39,10 +45,17 @@ export const TLS_ONLY: Refusal = {
 };
 
 /**
- * Sends the reason why there is no place, and ends the connection within a second. `message` is for clients of our own
- * protocol, `encrypt` for those that begin a handshake.
+ * Sends the reason why there is no place to one that does not speak our own protocol, and ends its connection within a
+ * second; `onRefuse` is called before, and `encrypt` is for those that begin a handshake.
+ *
+ * @returns The connection, if it does speak our own protocol: it may be a peer's.
  */
-export async function refuse(stream: ByteStream, message: string, encrypt?: Encrypt): Promise<void> {
+export async function refuse(
+  stream: ByteStream,
+  onRefuse: () => void,
+  encrypt?: Encrypt,
+): Promise<Candidate | undefined> {
+  let candidate: Candidate | undefined;
   const end = setTimeout(() => closeQuietly(stream), 2 * WAIT_MS);
   let silence: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -51,11 +64,14 @@ export async function refuse(stream: ByteStream, message: string, encrypt?: Encr
     const reading = stream.read(head);
     const count = await Promise.race([reading, silent]);
     if (count === null) return;
+    const first = head.subarray(0, count);
     if (count > 0 && head[0] === TLS && encrypt !== undefined) {
-      const encrypted = await encrypt(stream, head.subarray(0, count));
-      return encrypted && await refuse(encrypted, message);
+      const encrypted = await encrypt(stream, first);
+      return candidate = encrypted && await refuse(encrypted, onRefuse);
     }
-    await writeAll(stream, refusalOf(head.subarray(0, count), tooMany(message)));
+    if (count > 0 && head[0] === NATIVE) return candidate = { stream, first };
+    onRefuse();
+    await writeAll(stream, refusalOf(first, TOO_MANY));
     await stream.closeWrite();
     if (count === 0) await reading;
     for (let reads = 0; reads < PARTING_READS; reads++) if (await stream.read(WASTE) === null) return;
@@ -64,11 +80,14 @@ export async function refuse(stream: ByteStream, message: string, encrypt?: Encr
   } finally {
     clearTimeout(end);
     clearTimeout(silence);
-    closeQuietly(stream);
+    if (candidate === undefined) closeQuietly(stream);
   }
 }
 
-/** What a client is told that there is no place for. */
+/** What a client is told that there is no place for, by its kind. */
+const TOO_MANY = tooMany("");
+
+/** What a client is told that there is no place for. `message` is for clients of our own protocol. */
 export function tooMany(message: string): Refusal {
   return { code: "too-many-connections", message, text: "Too many open connections" };
 }

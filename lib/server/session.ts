@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly allowance?: Allowance;
   /** Whether the client may begin to encrypt, or has to; it cannot by default. */
   readonly encryption?: "impossible" | "possible" | "required";
+  /** Returns why a client is refused, if only a peer may come in. */
+  readonly onlyPeers?: () => string;
   /** Tells whether there is room for output that no request asked for; there is by default. */
   readonly mayPush?: () => boolean;
   /** Told that there is such output. */
@@ -47,6 +49,7 @@ export class Session implements NativeContext {
   readonly remoteAddress: string;
   /** The work that the client may cause before others have their turn. */
   readonly allowance: Allowance;
+  readonly onlyPeers: (() => string) | undefined;
   /** Whether the client has begun a handshake of TLS: the caller takes it over, and what follows is another session. */
   wantsEncryption = false;
   readonly #encryption: NonNullable<SessionOptions["encryption"]>;
@@ -72,6 +75,7 @@ export class Session implements NativeContext {
     this.output = output ?? new FrameWriter();
     this.remoteAddress = remoteAddress;
     this.allowance = allowance;
+    this.onlyPeers = options.onlyPeers;
     this.#mayPush = mayPush;
     this.#onPush = onPush;
   }
@@ -84,6 +88,11 @@ export class Session implements NativeContext {
   /** Set once the client has turned out to be a peer that cannot be used. */
   get refusedPeer(): RefusedPeer | undefined {
     return this.#handler instanceof NativeHandler ? this.#handler.refusedPeer : undefined;
+  }
+
+  /** Whether the client goes elsewhere when it is told that the server stops. */
+  get hearsOfStop(): boolean {
+    return this.#handler instanceof NativeHandler && this.#handler.hearsOfStop;
   }
 
   /** Answers what has arrived. Never throws for what a client sent. */

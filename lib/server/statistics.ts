@@ -63,6 +63,7 @@ export interface StatisticsSource {
   readonly store: Store;
   readonly counters: ServerCounters;
   readonly uptimeMs: number;
+  readonly isReady: boolean;
   readonly connections: number;
   readonly buffers: Pick<Buffers, "bytes" | "maxBytes" | "cuts">;
   /** When the certificate expires; 0 without one. */
@@ -80,6 +81,7 @@ export function serverStats(source: StatisticsSource): ServerStats {
   return {
     server: SOFTWARE,
     uptimeMs: Math.round(uptimeMs),
+    ready: source.isReady,
     maxSize: store.maxSize === Infinity ? 0 : store.maxSize,
     maxBytes: store.maxBytes ?? 0,
     maxForgotten: store.maxForgotten,

@@ -50,6 +50,9 @@ export const FIRST_PUSH = 0xc0;
 /** Code of a message between peers, in either direction: a push. */
 export const GOSSIP = 0xc0;
 
+/** Code of a push without a body: the server that sends it stops, so the other side had better go elsewhere. */
+export const STOPPING = 0xc1;
+
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
 

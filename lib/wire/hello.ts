@@ -24,7 +24,12 @@ import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./
 export const GOSSIP_VERSION = 3;
 
 /** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
-export const FEATURES: readonly string[] = [];
+export const FEATURES: readonly string[] = ["stopping"];
+
+/** Whether the side that named these features can be told that this one stops. */
+export function hearsOfStop(features: readonly string[]): boolean {
+  return features.includes("stopping");
+}
 
 /** Features of this software as a peer, beyond the messages of {@linkcode GOSSIP_VERSION}; docs/protocol.md says what each is. */
 export const PEER_FEATURES = [
@@ -164,7 +169,7 @@ export function writeGreeting(
 /** Writes the answer to a greeting of a server that wants to know who connects: to a stranger it says no more of itself. */
 export function writeLockedGreeting(output: FrameWriter): void {
   const [name] = SOFTWARE.split("/");
-  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: name, features: FEATURES, auth: "required" });
+  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: name, features: [], auth: "required" });
 }
 
 /** Writes one of SCRAM's messages; the server's last one is part of its greeting. */
@@ -240,7 +245,7 @@ export function disagreement(peer: PeerHello, cluster: string): Disagreement | u
 }
 
 /** The features that this software and a peer both have. */
-export function agreed({ features }: PeerHello): PeerFeature[] {
+export function agreed({ features }: Pick<PeerHello, "features">): PeerFeature[] {
   return PEER_FEATURES.filter((name) => features.includes(name));
 }
 

@@ -1,6 +1,6 @@
 /** Settings as text: what each accepts and becomes, and what the error says when it does not. */
 
-import { assertEquals, assertInstanceOf, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   CLIENT_SETTING_NAMES,
   clientOptions,
@@ -26,6 +26,7 @@ const NO_SERVER_SETTINGS = {
   peers: undefined,
   cluster: undefined,
   gossipIntervalMs: undefined,
+  readyAfterMs: undefined,
   maxSize: undefined,
   maxBytes: undefined,
   maxItemBytes: undefined,
@@ -63,6 +64,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
         "NETWORK_TIMEOUT",
         "PEERS",
         "CLUSTER",
+        "READY_AFTER",
         "SERVER_HOST",
         "SERVER_PORT",
         ...UNSUPPORTED,
@@ -100,6 +102,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     PEERS: "a,b:7",
     CLUSTER: "blue",
     GOSSIP_INTERVAL: "0.5",
+    READY_AFTER: "45",
     AUTH_TOKEN: "web:secret-of-web",
     AUTH_TOKEN_FILE: "/run/secrets/token",
     AUTH_FILE: "auth",
@@ -127,6 +130,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     peers: ["a", "b:7"],
     cluster: "blue",
     gossipIntervalMs: 500,
+    readyAfterMs: 45_000,
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
     maxForgotten: 1000,
@@ -139,73 +143,6 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     peerTokenFile: "peers",
     tls: { ...files, acme: undefined, clientCaFile: "/clients.pem", required: true },
   });
-});
-
-Deno.test("clientOptions() encrypts when TLS says so, or TLS_CA is given and TLS does not say otherwise", () => {
-  const filesOf = (texts: Record<string, string>) => clientOptions(settings({ SERVER_HOST: "a", ...texts })).tlsFiles;
-  const none = { caFile: undefined, certFile: undefined, keyFile: undefined };
-  assertEquals(filesOf({ TLS: "yes" }), none);
-  assertEquals(filesOf({ TLS_CA: "/ca" }), { ...none, caFile: "/ca" });
-  assertEquals(filesOf({ TLS: "no", TLS_CA: "/ca" }), undefined);
-  assertEquals(filesOf({ TLS_CERT: "/c", TLS_KEY: "/k" }), undefined);
-  assertEquals(clientOptions(settings({ TLS: "yes" })).tlsFiles, undefined);
-});
-
-Deno.test("clientOptions() and serverOptions() refuse settings for TLS that are of no use alone", () => {
-  const cases: [Record<string, string>, string, typeof serverOptions | undefined][] = [
-    [{ TLS_CERT: "/c" }, "Cannot use TLS_CERT (environment): it needs TLS_KEY beside it", undefined],
-    [{ TLS_KEY: "/k" }, "Cannot use TLS_KEY (environment): it needs TLS_CERT beside it", undefined],
-    ...["TLS", "TLS_CA", "TLS_CLIENT_CA"].map((name): [Record<string, string>, string, typeof serverOptions] => [
-      { [name]: "1" },
-      `Cannot use ${name} (environment): a server needs TLS_CERT and TLS_KEY, or ACME_HOST, beside it`,
-      serverOptions,
-    ]),
-    ...["ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"].map((
-      name,
-    ): [Record<string, string>, string, typeof serverOptions] => [
-      { [name]: name === "ACME_DIRECTORY" ? "https://a/" : name === "ACME_LISTEN_ON" ? "80" : "a@b" },
-      `Cannot use ${name} (environment): it needs ACME_HOST beside it`,
-      serverOptions,
-    ]),
-    [
-      { ACME_HOST: "a.example.com", TLS_CERT: "/c", TLS_KEY: "/k" },
-      "Cannot use ACME_HOST (environment) beside TLS_CERT (environment): a server has one certificate",
-      serverOptions,
-    ],
-  ];
-  for (const [texts, message, only] of cases) {
-    for (const read of only === undefined ? [clientOptions, serverOptions] : [only]) {
-      const found = settings({ SERVER_HOST: "a", ...texts });
-      assertStrictEquals(assertThrows(() => read(found), ConfigError).message, message);
-    }
-  }
-  assertEquals(serverOptions(settings({ TLS: "false" })).tls, undefined);
-});
-
-Deno.test("serverOptions() takes what an ACME authority needs to know, and refuses what cannot be", () => {
-  const good = {
-    ACME_HOST: "cache.example.com",
-    ACME_EMAIL: "ops@example.com",
-    ACME_DIRECTORY: "https://localhost:14000/dir",
-    ACME_FOLDER: "/var/lib/acme",
-    ACME_LISTEN_ON: "[::]:8080",
-  };
-  const [host, email, directory, folder, listen] = Object.values(good);
-  const none = { certFile: undefined, keyFile: undefined, caFile: undefined, clientCaFile: undefined };
-  const tls = { ...none, required: undefined, acme: { host, email, directory, folder, listen } };
-  assertEquals(serverOptions(settings(good)).tls, tls);
-  const bad = {
-    ACME_HOST: ["127.0.0.1", "::1", "*.example.com", "a/b", "../a", "-a.example.com", "a..b", `${"a".repeat(64)}.com`],
-    ACME_EMAIL: ["ops", "a b@c"],
-    ACME_DIRECTORY: ["http://localhost/dir", "localhost", "file:///etc"],
-    ACME_LISTEN_ON: ["unix:/path", "70000", "a b"],
-  };
-  for (const [name, texts] of Object.entries(bad)) {
-    for (const text of texts) {
-      const read = () => serverOptions(settings({ ...good, [name]: text }));
-      assertStringIncludes(assertThrows(read, ConfigError).message, `Cannot use ${name} (environment): it must be`);
-    }
-  }
 });
 
 interface Row {
@@ -238,6 +175,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   TLS: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).tlsFiles,
   CLUSTER: (found) => serverOptions(found).cluster,
   GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
+  READY_AFTER: (found) => serverOptions(found).readyAfterMs,
 };
 
 const ROWS: Row[] = [
@@ -378,6 +316,12 @@ const ROWS: Row[] = [
     allowed: 'seconds from 0.01 to 1000000, such as "90", "10m", "1h" or "1d"',
     good: [["0.01", 10], ["1.0", 1000], ["1000000", 1e9]],
     bad: ["0", "0.009", "1000001", ...NO_NUMBERS],
+  },
+  {
+    name: "READY_AFTER",
+    allowed: "seconds from 0 to 1000000",
+    good: [["0", 0], ["2.5", 2500], ["1000000", 1e9]],
+    bad: ["1000001", ...NO_NUMBERS],
   },
 ];
 

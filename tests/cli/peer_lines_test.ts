@@ -1,31 +1,8 @@
 /** A server's peers as tables: columns stand under their headings, and nothing is left out, however narrow the terminal. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import type { PeerStats } from "../../lib/base/stats.ts";
 import { peerLines } from "../../lib/cli/peer_lines.ts";
-
-function peer(facts: Partial<PeerStats>): PeerStats {
-  return {
-    address: "10.0.0.1:11142",
-    state: "connected",
-    id: 5,
-    error: "",
-    roundTripMs: 0.5,
-    lastRoundMs: 1240,
-    lag: 0,
-    lagMs: 0,
-    catchingUp: false,
-    bytesReceived: 1,
-    bytesSent: 2,
-    entriesReceived: 0,
-    entriesSent: 0,
-    entriesDropped: 0,
-    refusedFuture: 0,
-    refusedBad: 0,
-    droppedFull: 0,
-    ...facts,
-  };
-}
+import { peerStats as peer } from "../support/peer_stats.ts";
 
 /** The cells of a table's line: they stand two blanks apart at the least. */
 function cells(line: string): string[] {

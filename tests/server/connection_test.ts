@@ -38,7 +38,6 @@ async function greeted(
     turns: new Turns(),
     buffers: new Buffers({ maxBytes: Infinity, onCut: () => {} }),
     idleMs: Infinity,
-    isStopping: () => false,
     onPeer,
     onRefused: () => {},
     log: (_kind, _address, line) => lines.push(line),

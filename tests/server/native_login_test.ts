@@ -6,6 +6,7 @@ import { writeKeyed, writeSet } from "../../lib/wire/calls.ts";
 import { readControl, readError, writeControl } from "../../lib/wire/control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
+  FEATURES,
   GOSSIP_VERSION,
   PEER_FEATURES,
   readChallenge,
@@ -207,7 +208,7 @@ Deno.test("a peer is taken with the role peer, once it has proven itself, and re
     ...self,
     cluster: "",
     gossip: GOSSIP_VERSION,
-    features: [...PEER_FEATURES],
+    features: [...FEATURES, ...PEER_FEATURES],
     needs: [],
   });
   for (const [token, code] of [[APP, "not-allowed"], [{ name: "node", secret: SECRET }, "auth-failed"]] as const) {

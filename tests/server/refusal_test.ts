@@ -33,7 +33,7 @@ Deno.test("refusalOf() says CLOSING to our own clients", () => {
 
 Deno.test("refuse() answers the first bytes and ends the connection when they have been read", async () => {
   const stream = new MemoryStream();
-  const done = refuse(stream, "no");
+  const done = refuse(stream, () => {});
   stream.send(utf8.encode("get a\r\n"));
   await until("it is answered", () => stream.written.length === TEXT.length);
   stream.close();
@@ -43,6 +43,16 @@ Deno.test("refuse() answers the first bytes and ends the connection when they ha
 
 Deno.test("refuse() ends the connection of who says nothing, with memcached's text", async () => {
   const stream = new MemoryStream();
-  await refuse(stream, "no");
+  await refuse(stream, () => {});
   assertEquals([Uint8Array.from(stream.written), stream.isClosed], [TEXT, true]);
+});
+
+Deno.test("refuse() leaves a connection of our own protocol as it is: it may be a peer's", async () => {
+  const stream = new MemoryStream();
+  let refused = 0;
+  const looking = refuse(stream, () => refused++);
+  stream.send(greetingAnd());
+  const candidate = await looking;
+  assertEquals(candidate?.first, greetingAnd().subarray(0, candidate?.first.length));
+  assertEquals([stream.written.length, stream.isClosed, refused], [0, false, 0]);
 });

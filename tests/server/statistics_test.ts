@@ -15,6 +15,7 @@ function statsOf(store: Store) {
     certificateExpiresMs: 0,
     certificateOrderMs: 0,
     uptimeMs: 5.4,
+    isReady: true,
     connections: 6,
     buffers: { bytes: 7, maxBytes: 8, cuts: 9 },
     turns: { waits: 10 },

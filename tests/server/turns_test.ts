@@ -98,7 +98,6 @@ function connected(turns: Turns): { stream: MemoryStream; end: () => Promise<voi
     turns,
     buffers: BUFFERS,
     idleMs: Infinity,
-    isStopping: () => false,
     onPeer: () => Promise.resolve(),
     onRefused: () => {},
     log: () => {},
@@ -199,6 +198,7 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
   let [looks, taken] = [0, 0];
   using _looking = whenOthersHaveTurns(() => looks++);
   const peer = new PeerConnection({
+    hearsOfStop: false,
     stream,
     input: new FrameReader(),
     turns,

@@ -7,6 +7,7 @@ export function distinctStats(): ServerStats {
   return {
     server: "test/1",
     uptimeMs: 1_234_567,
+    ready: true,
     entries: 102,
     bytes: 103,
     memoryBytes: 104,

@@ -66,6 +66,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
         certificateExpiresMs: 0,
         certificateOrderMs: 0,
         uptimeMs: 0,
+        isReady: true,
         connections: 1,
         buffers: { bytes: 0, maxBytes: 0, cuts: 0 },
         turns: { waits: 0 },

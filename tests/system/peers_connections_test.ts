@@ -112,6 +112,7 @@ Deno.test("writes made just before stop() reach the peer", async () => {
 const FIELDS: Record<keyof PeerStats, string> = {
   address: "string",
   state: "string",
+  ready: "boolean",
   id: "number",
   error: "string",
   roundTripMs: "number",

@@ -16,7 +16,7 @@ import {
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
-import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST, STOPPING } from "../../lib/wire/frame.ts";
 import {
   PEER_FEATURES,
   readChallenge,
@@ -36,7 +36,7 @@ import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
 /** What a peer says of itself beside its number and port. */
-const PEER = { gossip: 3, cluster: "", features: [...PEER_FEATURES], needs: [] };
+const PEER = { gossip: 3, cluster: "", features: ["stopping", "skip-unknown"], needs: [] };
 
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 
@@ -70,6 +70,7 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "CHALLENGE": (output) => writeScram(output, REPLY.challenge, RFC7677.serverFirst),
   "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", { id: 1 }, { proof: RFC7677.serverFinal }),
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
+  "STOPPING": (output) => output.empty(STOPPING),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
   "GOSSIP": (output) => {
     output.begin(GOSSIP);
@@ -134,6 +135,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "AUTH, first": [readScram, RFC7677.clientFirst],
   "AUTH, last": [readScram, RFC7677.clientFinal],
   "REFUSED": [readError, { code: "bad-ttl", message: "why" }],
+  "STOPPING": [({ code, start, end }) => [code, end - start], [STOPPING, 0]],
   "CLOSING": [
     (frame) => [closingError(frame).code, closingError(frame).message],
     ["unreachable", "the server closed the connection (stopping): why"],
@@ -210,10 +212,15 @@ Deno.test("Session answers STATS of golden/frames.txt with DATA", () => {
 Deno.test("readHello() knows the peers of golden/frames.txt", () => {
   const hello = (name: string, cluster = "") => readHello(frameOf(golden(name)), cluster);
   const about = { software: "server/1", features: PEER.features, proves: false };
-  assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], proves: false, peer: undefined });
+  assertEquals(hello("HELLO of a client"), {
+    software: "client/1",
+    features: ["stopping"],
+    proves: false,
+    peer: undefined,
+  });
   assertEquals(hello("HELLO of a client with a token"), {
     software: "client/1",
-    features: [],
+    features: ["stopping"],
     proves: true,
     peer: undefined,
   });
@@ -236,7 +243,7 @@ for (const [name, [read, result]] of Object.entries(READ)) {
 
 Deno.test("golden/frames.txt has a line for every code", () => {
   const codes = new Set([...FRAMES.keys()].map((name) => frameOf(golden(name)).code));
-  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP });
+  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP, stopping: STOPPING });
   assertEquals(known.filter(([, code]) => !codes.has(code)), []);
   assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
 });

@@ -50,7 +50,7 @@ function closing(code: string): FrameReader {
 }
 
 /** What this software says of itself as a peer. */
-const OWN = { cluster: "", gossip: GOSSIP_VERSION, features: [...PEER_FEATURES], needs: [] };
+const OWN = { cluster: "", gossip: GOSSIP_VERSION, features: [...FEATURES, ...PEER_FEATURES], needs: [] };
 
 /** Both halves read features and peers alike. */
 const HALVES: Record<string, (data: ControlData) => Hello | ServerHello> = {
