@@ -149,6 +149,11 @@ const SETTINGS = {
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     parse: (text) => addressList(text, ["tcp"]),
   } as Setting<string[]>,
+  peerLookupIntervalMs: {
+    name: "PEER_LOOKUP_INTERVAL",
+    allowed: `seconds from 1 to ${MAX_INTERVAL_SECONDS}`,
+    parse: (text) => seconds(text, 1, MAX_INTERVAL_SECONDS),
+  } as Setting<number>,
   gossipIntervalMs: {
     name: "GOSSIP_INTERVAL",
     allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}`,
@@ -236,6 +241,7 @@ export interface ClientSettings {
 export interface ServerSettings {
   listen?: string;
   peers?: string[];
+  peerLookupIntervalMs?: number;
   gossipIntervalMs?: number;
   maxSize?: number;
   maxBytes?: number;

@@ -7,16 +7,31 @@ import type { CacheErrorCode } from "./errors.ts";
  * or dropped begin when the server is made; all other figures begin with the connection.
  */
 export interface PeerStats {
-  /** The peer's address: as in the option `peers`, or else where the peer listens, or has connected from. */
+  /**
+   * The peer's address: as in the option `peers`, or one to which a name there leads, or else where the peer listens, or has
+   * connected from.
+   */
   address: string;
+  /** The name in the option `peers` that leads to the address; empty for others. */
+  name: string;
   /**
    * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
    * address is this server's own), `duplicate` (another listed address leads to this peer too), `incompatible` (the
    * peer's build uses another version of the messages between peers), `refused` (one of the two does not let the other
-   * in; a listed peer is tried again), or `clocks-differ` (connected, but one of the two does not believe the other, since
+   * in; a listed peer is tried again), `not-permitted` (Deno does not permit to look the name up, or to connect; `error` names
+   * the flag), or `clocks-differ` (connected, but one of the two does not believe the other, since
    * their clocks are too far apart; `error` says which).
    */
-  state: "connected" | "connecting" | "waiting" | "self" | "duplicate" | "incompatible" | "refused" | "clocks-differ";
+  state:
+    | "connected"
+    | "connecting"
+    | "waiting"
+    | "self"
+    | "duplicate"
+    | "incompatible"
+    | "refused"
+    | "not-permitted"
+    | "clocks-differ";
   /** The peer's random number among peers, new each time that the peer is started; 0 while it is unknown. */
   id: number;
   /** The last failure that kept the peer from being connected; empty if there was none, or while it is connected. */

@@ -128,6 +128,12 @@ export const COMMANDS: readonly Command[] = [
       },
       { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers, to share entries with" },
       {
+        name: "peer-lookup-interval",
+        argument: "SECONDS",
+        setting: "PEER_LOOKUP_INTERVAL",
+        help: "between look-ups of peers' names (their time to live, or 30)",
+      },
+      {
         name: "gossip-interval",
         argument: "SECONDS",
         setting: "GOSSIP_INTERVAL",

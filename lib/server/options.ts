@@ -52,11 +52,18 @@ export interface ServerOptions extends CredentialOptions {
   listen?: string | number;
   /**
    * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of
-   * two servers, one has to list the other.
+   * two servers, one has to list the other. A name with many addresses is many peers; this server's own is passed over.
    *
    * @default {[]}
    */
   peers?: string[];
+  /**
+   * Milliseconds between two look-ups of a name in `peers`, 1000 or more, where Deno does not permit to find out how long an
+   * answer holds. A name is also looked up when one of its addresses does not answer.
+   *
+   * @default {30000}
+   */
+  peerLookupIntervalMs?: number;
   /**
    * Entries held at most, 1 or more; beyond that, the least recently used are evicted.
    *
@@ -148,6 +155,8 @@ export interface ServerOptions extends CredentialOptions {
   log?: (line: string) => void;
 }
 
+const DEFAULT_LOOKUP_INTERVAL_MS = 30_000;
+const LEAST_LOOKUP_INTERVAL_MS = 1000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
 export const DEFAULT_MAX_CONNECTIONS = 1000;
@@ -170,6 +179,7 @@ export interface ResolvedServerOptions {
   readonly maxForgotten: number;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
+  readonly peerLookupIntervalMs: number;
   readonly gossipIntervalMs: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -195,6 +205,7 @@ const RULES: OptionRules<ServerOptions> = {
   maxForgotten: numberOption({ least: 0, most: MAX_FORGOTTEN, isWhole: true }),
   ttlMs: TTL_OPTION,
   renewOnHit: BOOLEAN_OPTION,
+  peerLookupIntervalMs: numberOption({ least: LEAST_LOOKUP_INTERVAL_MS, most: MAX_TIMER_MS }),
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
   maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
   maxConnectionsPerAddress: numberOption({ least: 1, isWhole: true, orInfinity: true }),
@@ -231,6 +242,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     maxForgotten,
     ttlMs: checked.ttlMs ?? DEFAULT_TTL_MS,
     renewOnHit: checked.renewOnHit ?? true,
+    peerLookupIntervalMs: checked.peerLookupIntervalMs ?? DEFAULT_LOOKUP_INTERVAL_MS,
     gossipIntervalMs: checked.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS,
     maxConnections: checked.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
     maxConnectionsPerAddress: checked.maxConnectionsPerAddress ?? Infinity,

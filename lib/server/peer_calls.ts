@@ -3,13 +3,14 @@
  * and how to greet, not what peers say to each other then.
  */
 
-import { type Address, formatAddress } from "../base/address.ts";
+import { type Address, formatAddress, isName } from "../base/address.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { Token } from "../base/token.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
-import { connect } from "../platform/connect.ts";
+import { connect, isDenied } from "../platform/connect.ts";
+import type { LookUp } from "../platform/lookup.ts";
 import { greet, type Greeted } from "../platform/handshake.ts";
 import { newNonce } from "../platform/scram.ts";
 import { closeQuietly, type Socket } from "../platform/socket.ts";
@@ -18,12 +19,18 @@ import type { FrameReader } from "../wire/frame.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError } from "../wire/hello.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
 import { within } from "./part.ts";
+import { awake, pause, type Pausing } from "./pausing.ts";
+import { type Name, PeerNames } from "./peer_names.ts";
 import type { ConnectedPeer } from "./peer_row.ts";
 
 /** An address that is called. */
-export interface Target {
+export interface Target extends Pausing {
   readonly address: Address;
   readonly text: string;
+  /** The name that leads to it; `undefined` for an address that is listed itself. */
+  readonly name: Name | undefined;
+  /** Whether its name leads there no more: it is not called again. */
+  isLeft: boolean;
   state: PeerStats["state"];
   /** The number of the peer that last answered there; 0 if none has. */
   id: number;
@@ -36,8 +43,6 @@ export interface Target {
   connection: ConnectedPeer | undefined;
   /** Connections to the peer that answers there, for which one of the two sides has given up the one made to the address. */
   others: readonly ConnectedPeer[];
-  /** Ends the pause until the next call. */
-  wake: () => void;
 }
 
 /** A connection that has been made, and whom it leads to. */
@@ -59,8 +64,11 @@ export interface CallEnd {
 
 /** Options of {@linkcode PeerCalls}. */
 export interface PeerCallsOptions {
-  /** The addresses to call. */
+  /** The addresses to call; names among them are looked up. */
   readonly addresses: readonly Address[];
+  readonly lookUp: LookUp;
+  /** Milliseconds between two look-ups of a name, where it is not known how long an answer holds. */
+  readonly lookUpMs: number;
   /** This server's number among peers. */
   readonly id: number;
   /** Name and version for the greeting. */
@@ -95,28 +103,42 @@ const SELF = "it is this server itself";
 /** Calls addresses, and keeps a connection to each at which a peer answers. */
 export class PeerCalls {
   readonly #options: PeerCallsOptions;
-  readonly #targets: Target[];
+  readonly #targets = new Map<string, Target>();
+  readonly #names: PeerNames;
   #stop: AbortController | undefined;
-  /** One promise for each address, which resolves when the connection to it has ended for a stop. */
-  #keeping: Promise<void>[] = [];
+  /** Work under way, which ends after a stop. */
+  readonly #keeping = new Set<Promise<void>>();
   /** Nonces with which this server is proving itself to others: who sends one back has it from them. */
   readonly #nonces = new Set<string>();
 
   constructor(options: PeerCallsOptions) {
     this.#options = options;
-    this.#targets = options.addresses.map(newTarget);
+    this.#names = new PeerNames({
+      names: options.addresses.filter(isName),
+      lookUp: options.lookUp,
+      intervalMs: options.lookUpMs,
+      onFound: (name, addresses) => this.#follow(name, addresses),
+      log: options.log,
+    });
+    for (const address of options.addresses) if (!isName(address)) this.#add(address);
+  }
+
+  /** Names that lead to no address that may be called. */
+  get lost(): readonly Name[] {
+    const led = new Set(this.targets.map(({ name }) => name));
+    return this.#names.names.filter((name) => !led.has(name));
   }
 
   /** The addresses. */
   get targets(): readonly Target[] {
-    return this.#targets;
+    return [...this.#targets.values()];
   }
 
   /** Begins to call. */
   start(): void {
     this.#stop = new AbortController();
-    const { signal } = this.#stop;
-    this.#keeping = this.#targets.map((target) => this.#keep(target, signal));
+    for (const target of this.targets) this.#begin(this.#keep(target, this.#stop.signal));
+    this.#begin(this.#names.run(this.#stop.signal));
   }
 
   /** Calls nobody any more. */
@@ -126,7 +148,7 @@ export class PeerCalls {
 
   /** Resolves when all connections have ended that had been made. */
   async ended(limitMs: number): Promise<void> {
-    await within(limitMs, Promise.all(this.#keeping));
+    await within(limitMs, Promise.all([...this.#keeping]));
   }
 
   /** Whether this server is proving itself to another with a nonce. */
@@ -136,12 +158,12 @@ export class PeerCalls {
 
   /** The target at an address. */
   at(text: string): Target | undefined {
-    return this.#targets.find((target) => target.text === text);
+    return this.#targets.get(text);
   }
 
   /** Takes note that a connection has ended: addresses for which it stood are called again. */
-  lost(peer: ConnectedPeer): void {
-    for (const target of this.#targets) if (target.others.includes(peer)) target.wake();
+  miss(peer: ConnectedPeer): void {
+    for (const target of this.#targets.values()) if (target.others.includes(peer)) target.wake();
   }
 
   /** Logs a failure, unless the last one of this target was the same. */
@@ -150,12 +172,35 @@ export class PeerCalls {
     target.error = error;
   }
 
+  #begin(work: Promise<void>): void {
+    this.#keeping.add(work);
+    work.finally(() => this.#keeping.delete(work));
+  }
+
+  #add(address: Address, name?: Name): void {
+    const target = newTarget(address, name);
+    this.#targets.set(target.text, target);
+    if (this.#stop?.signal.aborted === false) this.#begin(this.#keep(target, this.#stop.signal));
+  }
+
+  /** Calls the addresses to which a name leads. A connection to one to which it leads no more stays until it ends. */
+  #follow(name: Name, addresses: readonly Address[]): void {
+    const now = new Map(addresses.map((address) => [formatAddress(address), address]));
+    for (const target of this.#targets.values()) {
+      if (target.name !== name) continue;
+      target.isLeft = !now.has(target.text);
+      if (target.isLeft) target.wake();
+    }
+    for (const [text, address] of now) if (!this.#targets.has(text)) this.#add(address, name);
+  }
+
   /** Keeps a connection to the peer at an address, unless there is another one to that peer. */
   async #keep(target: Target, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && !target.isLeft) {
       const { error, isSpare } = await this.#visit(target, signal);
       if (signal.aborted) return;
       if (error !== undefined) this.sayOnce(target, error);
+      if (target.name !== undefined && !isSpare) this.#names.hurry(target.name.text);
       target.others = isSpare ? this.#options.connectedTo(target.id) : [];
       if (target.others.length > 0) {
         target.state = "waiting";
@@ -166,9 +211,10 @@ export class PeerCalls {
       } else if (target.state === "self" || target.state === "incompatible") { // until a restart
         await pause(target, SETTLED_MS * spread(), signal);
         continue;
-      } else if (target.state !== "refused") target.state = "waiting";
+      } else if (target.state !== "refused" && target.state !== "not-permitted") target.state = "waiting";
       await pause(target, backoffMs(target.failures++), signal);
     }
+    if (target.isLeft) this.#targets.delete(target.text);
   }
 
   /** Connects to an address and uses the connection until it ends. */
@@ -185,7 +231,7 @@ export class PeerCalls {
     limit.signal.addEventListener("abort", () => socket && closeQuietly(socket));
     signal.addEventListener("abort", end);
     try {
-      const opened = socket = await connect(target.address, limit.signal, await this.#options.tls?.());
+      const opened = socket = await connect(target.address, limit.signal, await this.#tlsTo(target));
       const holder = { remoteAddress: target.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
       const { input, server: { peer } } = await this.#greet(socket, held);
@@ -207,6 +253,12 @@ export class PeerCalls {
     }
   }
 
+  /** How a connection to an address is encrypted: its certificate is one for the name that leads there. */
+  async #tlsTo({ name }: Target): Promise<ClientTlsOptions | undefined> {
+    const tls = await this.#options.tls?.();
+    return tls && name ? { serverName: name.address.hostname, ...tls } : tls;
+  }
+
   /** Greets a peer, and has both sides prove themselves where this server has a token. */
   async #greet(socket: Socket, account: HeldBuffers): Promise<Greeted> {
     const { id, software, port, token } = this.#options;
@@ -220,10 +272,12 @@ export class PeerCalls {
   }
 }
 
-function newTarget(address: Address): Target {
+function newTarget(address: Address, name: Name | undefined): Target {
   return {
     address,
     text: formatAddress(address),
+    name,
+    isLeft: false,
     state: "waiting",
     id: 0,
     error: "",
@@ -233,7 +287,7 @@ function newTarget(address: Address): Target {
     droppedFull: 0,
     connection: undefined,
     others: [],
-    wake: nothing,
+    wake: awake,
   };
 }
 
@@ -253,24 +307,11 @@ function whyFailed(target: Target, error: Error, isLate: boolean): string {
     target.state = "self";
     return SELF;
   }
+  if (isDenied(error)) {
+    target.state = "not-permitted";
+    return `this server may not connect: it needs --allow-net=${target.text}`;
+  }
   if (error instanceof IncompatiblePeerError) target.state = "incompatible";
   else if (error instanceof CacheError && error.code === "refused") target.state = "refused";
   return isLate ? `no connection and greeting within ${OPEN_LIMIT_MS} ms` : error.message;
 }
-
-/** Resolves after some milliseconds, or when the target is woken or `signal` aborts. */
-function pause(target: Target, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      target.wake = nothing;
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-    target.wake = end;
-  });
-}
-
-function nothing(): void {}

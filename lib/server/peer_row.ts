@@ -32,6 +32,7 @@ export function peerRow(
   const doubt = state && clockDoubt(state);
   return {
     address,
+    name: "",
     state: doubt === undefined ? "connected" : "clocks-differ",
     id: peer?.id ?? 0,
     error: doubt ?? "",

@@ -20,6 +20,7 @@ import type { RefusedPeer } from "./native_handler.ts";
 import { type Part, within } from "./part.ts";
 import { type CallEnd, type MadeCall, PeerCalls, type PeerCallsOptions, type Target } from "./peer_calls.ts";
 import { PeerConnection } from "./peer_connection.ts";
+import type { Name } from "./peer_names.ts";
 import { type ConnectedPeer, peerRow } from "./peer_row.ts";
 import type { Turns } from "./turns.ts";
 
@@ -155,13 +156,14 @@ export class Peers implements Part {
       shown.add(peer);
       return targetRow(row(target.text, isShown ? undefined : peer), target, isShown);
     });
+    rows.push(...this.#calls.lost.map((name) => nameRow(row(name.text, undefined), name)));
     const others = [...this.#connected.values()].filter((peer) => !shown.has(peer));
     rows.push(...others.map((peer) => row(peer.address, peer)));
     for (const [address, { id, state, error, lastMs }] of this.#refused) {
       const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
       if (!isShown) rows.push({ ...row(address, undefined), state, id, error });
     }
-    return rows.slice(0, Math.max(MAX_ROWS, targets.length));
+    return rows.slice(0, Math.max(MAX_ROWS, this.#options.addresses.length));
   }
 
   /** Uses a connection until it ends. */
@@ -205,7 +207,7 @@ export class Peers implements Part {
     this.gossip.disconnect(number); // which may have something to say of the peer
     this.#connected.delete(number);
     if (target?.connection === peer) target.connection = undefined;
-    this.#calls.lost(peer);
+    this.#calls.miss(peer);
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
     if (target !== undefined) addUp(target, peer, error, performance.now() - beganMs);
     return this.#ended(peer, error);
@@ -317,7 +319,17 @@ function addUp(target: Target, { refusedFuture, connection }: ConnectedPeer, err
 /** The row of an address that is called: that of a connection if there is one, and what is known beside it. */
 function targetRow(row: PeerStats, target: Target, isShown: boolean): PeerStats {
   for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += target[reason];
-  if (row.id !== 0) return row;
-  const { id, error, state } = target;
-  return { ...row, state: isShown ? "duplicate" : state, id, error: error.slice(0, MAX_ERROR_LETTERS) };
+  const { id, error, state, name } = target;
+  row.name = name?.text ?? "";
+  if (row.id !== 0) return name?.isDenied && row.error === "" ? { ...row, error: shortened(name.error) } : row;
+  return { ...row, state: isShown ? "duplicate" : state, id, error: shortened(name?.isDenied ? name.error : error) };
+}
+
+/** The row of a name that leads to no address. */
+function nameRow(row: PeerStats, { text, error, isDenied }: Name): PeerStats {
+  return { ...row, name: text, state: isDenied ? "not-permitted" : "waiting", error: shortened(error) };
+}
+
+function shortened(error: string): string {
+  return error.slice(0, MAX_ERROR_LETTERS);
 }

@@ -24,6 +24,7 @@ const NO_CLIENT_SETTINGS = {
 const NO_SERVER_SETTINGS = {
   listen: undefined,
   peers: undefined,
+  peerLookupIntervalMs: undefined,
   gossipIntervalMs: undefined,
   maxSize: undefined,
   maxBytes: undefined,
@@ -52,7 +53,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
       ...["CACHE_EXPIRATION", "CACHE_MAX_BYTES", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT", "GOSSIP_INTERVAL"],
       ...["CACHE_MAX_ITEM_BYTES", "CACHE_MAX_FORGOTTEN", "CACHE_MAX_BUFFERS", "CACHE_IDLE_TIMEOUT"],
       ...["CACHE_MAX_CONNECTIONS", "CACHE_MAX_CONNECTIONS_PER_ADDRESS"],
-      ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE"],
+      ...["AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_FILE", "PEER_TOKEN", "PEER_TOKEN_FILE", "PEER_LOOKUP_INTERVAL"],
       ...["TLS", "TLS_CERT", "TLS_KEY", "TLS_CA", "TLS_CLIENT_CA"],
       ...["ACME_HOST", "ACME_EMAIL", "ACME_DIRECTORY", "ACME_FOLDER", "ACME_LISTEN_ON"],
       ...["LISTEN_ON", "NETWORK_TIMEOUT", "PEERS", "SERVER_HOST", "SERVER_PORT", ...UNSUPPORTED],
@@ -87,6 +88,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     SERVER_PORT: "9",
     LISTEN_ON: "0.0.0.0:9",
     PEERS: "a,b:7",
+    PEER_LOOKUP_INTERVAL: "60",
     GOSSIP_INTERVAL: "0.5",
     AUTH_TOKEN: "web:secret-of-web",
     AUTH_TOKEN_FILE: "/run/secrets/token",
@@ -113,6 +115,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     ...shared,
     listen: "0.0.0.0:9",
     peers: ["a", "b:7"],
+    peerLookupIntervalMs: 60_000,
     gossipIntervalMs: 500,
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
@@ -223,6 +226,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   LISTEN_ON: (found) => serverOptions(found).listen,
   PEERS: (found) => serverOptions(found).peers,
   TLS: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).tlsFiles,
+  PEER_LOOKUP_INTERVAL: (found) => serverOptions(found).peerLookupIntervalMs,
   GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
 };
 
@@ -368,6 +372,12 @@ const ROWS: Row[] = [
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     good: [["a", ["a"]], [" a , b:1 ,[::1]:2,", ["a", "b:1", "[::1]:2"]]],
     bad: [",", ",,", "a:0", "unix:/run/cache.sock", "a,unix:/x", "a:b", "11142", "a,:5"],
+  },
+  {
+    name: "PEER_LOOKUP_INTERVAL",
+    allowed: "seconds from 1 to 1000000",
+    good: [["1", 1000], ["30.5", 30_500], ["1000000", 1e9]],
+    bad: ["0", "0.9", "1000001", ...NO_NUMBERS],
   },
   {
     name: "GOSSIP_INTERVAL",

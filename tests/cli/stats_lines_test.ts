@@ -6,6 +6,7 @@ import { peerLines, statsLines } from "../../lib/cli/stats_lines.ts";
 
 function peer(facts: Partial<PeerStats>): PeerStats {
   return {
+    name: "",
     address: "10.0.0.1:11142",
     state: "connected",
     id: 5,
