@@ -92,8 +92,9 @@ export interface PeerCallsOptions {
 /** Milliseconds between calls of an address that does not answer: the first pause, which doubles up to the last. */
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 4000;
-/** Milliseconds between calls of an address that leads to this server, or to a peer that has another connection with it. */
+/** Milliseconds between calls of an address that leads to this server or to another build, and to a peer that has another connection. */
 const SETTLED_MS = 60_000;
+const SPARE_MS = 300_000;
 /** Milliseconds that a connection and its greeting may take: with the last pause, a peer that is back is called within 10 s. */
 const OPEN_LIMIT_MS = 5000;
 
@@ -207,7 +208,7 @@ export class PeerCalls {
         target.error = "";
         target.failures = 0;
         // A stranger may bear the peer's number, and stay when the peer goes: so the first that ends is reason to look.
-        await pause(target, SETTLED_MS * spread(), signal);
+        await pause(target, SPARE_MS * spread(), signal);
       } else if (target.state === "self" || target.state === "incompatible") { // until a restart
         await pause(target, SETTLED_MS * spread(), signal);
         continue;
