@@ -19,6 +19,7 @@ import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
+import { lookUp } from "./lib/platform/lookup.ts";
 import { Acme } from "./lib/server/acme.ts";
 import { serverLines } from "./lib/server/banner.ts";
 import type { AccessRules } from "./lib/server/access.ts";
@@ -99,7 +100,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `PEERS`, `CLUSTER`, `GOSSIP_INTERVAL`, `READY_AFTER`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * (`LISTEN_ON`, `PEERS`, `CLUSTER`, `ADVERTISE`, `PEER_LOOKUP_INTERVAL`, `GOSSIP_INTERVAL`, `READY_AFTER`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
@@ -124,10 +125,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#acme = encryption && resolved.tls?.acme && new Acme({ acme: resolved.tls.acme, encryption, log });
     this.#peers = new Peers({
       addresses: resolved.peers,
+      lookUp,
+      lookUpMs: resolved.peerLookupIntervalMs,
       store,
       id,
       cluster: resolved.cluster,
       port: () => this.#listener.port,
+      advertise: resolved.advertise && formatAddress(resolved.advertise),
       token: () => this.#watch.token,
       software: SOFTWARE,
       intervalMs: resolved.gossipIntervalMs,
@@ -294,7 +298,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         turns: this.#turns,
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
-        onPeer: (stream, input, peer, held) => this.#peers.accept(stream, input, peer, held),
+        onPeer: (arrival) => this.#peers.accept(arrival),
         onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
       },
       maxConnections,

@@ -41,6 +41,11 @@ export function isReachable(address: Address | undefined): address is Address {
   return address !== undefined && (address.transport === "unix" || address.port > 0);
 }
 
+/** Whether an address has a name in it that may lead to many; `localhost` is this machine and no other. */
+export function isName(address: Address): address is Address & { transport: "tcp" } {
+  return address.transport === "tcp" && !/^([\d.]+|.*:.*|localhost)$/i.test(address.hostname);
+}
+
 /** Whether only this machine can reach the address. */
 export function isLoopback(address: Address): boolean {
   return address.transport === "unix" || /^(localhost|(::ffff:)?127(\.\d+){3}|::1)$/i.test(address.hostname);

@@ -151,6 +151,16 @@ const SETTINGS = {
     allowed: `the name of a cluster (${NAME_RULE})`,
     parse: (text) => isName(text) ? text : undefined,
   } as Setting<string>,
+  advertise: {
+    name: "ADVERTISE",
+    allowed: '"host", "host:port" or "[ipv6]:port"',
+    parse: (text) => text.includes(",") ? undefined : addressList(text, ["tcp"])?.[0],
+  } as Setting<string>,
+  peerLookupIntervalMs: {
+    name: "PEER_LOOKUP_INTERVAL",
+    allowed: `seconds from 1 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
+    parse: (text) => seconds(text, 1, MAX_INTERVAL_SECONDS),
+  } as Setting<number>,
   gossipIntervalMs: {
     name: "GOSSIP_INTERVAL",
     allowed: `seconds from 0.01 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
@@ -257,6 +267,8 @@ export interface ServerSettings {
   listen?: string;
   peers?: string[];
   cluster?: string;
+  advertise?: string;
+  peerLookupIntervalMs?: number;
   gossipIntervalMs?: number;
   readyAfterMs?: number;
   maxSize?: number;

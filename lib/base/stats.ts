@@ -7,14 +7,20 @@ import type { CacheErrorCode } from "./errors.ts";
  * or dropped begin when the server is made; all other figures begin with the connection.
  */
 export interface PeerStats {
-  /** The peer's address: as in the option `peers`, or else where the peer listens, or has connected from. */
+  /**
+   * The peer's address: as in the option `peers`, or one to which a name there leads, or else where the peer listens, or has
+   * connected from.
+   */
   address: string;
+  /** The name in the option `peers` that leads to the address; empty for others. */
+  name: string;
   /**
    * State of the connection to the peer: `connected`, `connecting`, `waiting` (for the next attempt), `self` (the
    * address is this server's own), `duplicate` (another listed address leads to this peer too), `incompatible` (the
    * peer's build does not agree with this one on the messages between peers), `other-cluster` (its `CLUSTER` has another
    * name), `refused` (one of the two does not let the other
-   * in; a listed peer is tried again), `clocks-differ` (connected, but one of the two does not believe the other, since
+   * in; a listed peer is tried again), `not-permitted` (Deno does not permit to look the name up, or to connect; `error` names
+   * the flag), `clocks-differ` (connected, but one of the two does not believe the other, since
    * their clocks are too far apart; `error` says which), or `stopping` (connected, but the peer has said that it stops).
    */
   state:
@@ -26,6 +32,7 @@ export interface PeerStats {
     | "incompatible"
     | "other-cluster"
     | "refused"
+    | "not-permitted"
     | "clocks-differ"
     | "stopping";
   /** Whether this server has caught up with the peer on this connection: it knows all that the peer knew at its beginning. */

@@ -144,6 +144,18 @@ export const COMMANDS: readonly Command[] = [
       { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers, to share entries with" },
       { name: "cluster", argument: "NAME", setting: "CLUSTER", help: "servers with another name are no peers (none)" },
       {
+        name: "advertise",
+        argument: "ADDRESS",
+        setting: "ADVERTISE",
+        help: "where peers reach this server, behind NAT",
+      },
+      {
+        name: "peer-lookup-interval",
+        argument: "SECONDS",
+        setting: "PEER_LOOKUP_INTERVAL",
+        help: "between look-ups of peers' names (their time to live, or 30)",
+      },
+      {
         name: "gossip-interval",
         argument: "SECONDS",
         setting: "GOSSIP_INTERVAL",

@@ -1,6 +1,6 @@
 /** Connects to addresses. It does not know what the bytes mean. */
 
-import type { Address } from "../base/address.ts";
+import { type Address, formatAddress } from "../base/address.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { closeQuietly, setUp, type Socket } from "./socket.ts";
 
@@ -10,6 +10,12 @@ export function isDenied(error: unknown): boolean {
     if (cause instanceof Deno.errors.NotCapable) return true;
   }
   return false;
+}
+
+/** Whether Deno permits this process to connect to an address without asking anybody. */
+export function permits(address: Address): boolean {
+  if (address.transport === "unix") return true; // told when it is tried
+  return Deno.permissions.querySync({ name: "net", host: formatAddress(address) }).state === "granted";
 }
 
 /**

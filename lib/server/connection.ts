@@ -37,11 +37,22 @@ export interface ConnectionHost {
   /** Milliseconds without a request after which a client is disconnected; `Infinity` is never. */
   readonly idleMs: number;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
-  readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers) => Promise<void>;
+  readonly onPeer: (arrival: PeerArrival) => Promise<void>;
   /** Called with a peer that was refused. */
   readonly onRefused: (stream: ByteStream, peer: RefusedPeer) => void;
   /** Called with the kind of each failure, the client's address, and a line. */
   readonly log: (kind: string, address: string, line: string) => void;
+}
+
+/** A connection that a peer has made. */
+export interface PeerArrival {
+  readonly stream: ByteStream;
+  /** The reader that has read the greeting. */
+  readonly input: FrameReader;
+  readonly peer: PeerHello;
+  readonly held: HeldBuffers;
+  /** Whether the peer has shown a credential. */
+  readonly isProven: boolean;
 }
 
 /** Bytes that may wait for one client while more is said to it that it has not asked for. */
@@ -291,7 +302,10 @@ export class Connection implements BufferHolder, Doing {
       }
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();
-      if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
+      if (session.peer !== undefined) {
+        const isProven = this.access.name !== undefined;
+        return await host.onPeer({ stream, input, peer: session.peer, held: this.#held, isProven });
+      }
       if (this.#stop !== "none" && !input.isFull && !this.#tellStop()) return await this.#sayStopping();
     }
   }

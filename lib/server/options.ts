@@ -54,7 +54,7 @@ export interface ServerOptions extends CredentialOptions {
   listen?: string | number;
   /**
    * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of
-   * two servers, one has to list the other.
+   * two servers, one has to list the other. A name with many addresses is many peers; this server's own is passed over.
    *
    * @default {[]}
    */
@@ -66,6 +66,20 @@ export interface ServerOptions extends CredentialOptions {
    * @default {undefined}
    */
   cluster?: string;
+  /**
+   * Where peers reach this server, as `host`, `host:port` or `[ipv6]:port`, if that is not the address from which it connects
+   * to them: behind network address translation, say. The port is 11142 unless given.
+   *
+   * @default {undefined}
+   */
+  advertise?: string;
+  /**
+   * Milliseconds between two look-ups of a name in `peers`, 1000 or more, where Deno does not permit to find out how long an
+   * answer holds. A name is also looked up when one of its addresses does not answer.
+   *
+   * @default {30000}
+   */
+  peerLookupIntervalMs?: number;
   /**
    * Entries held at most, 1 or more; beyond that, the least recently used are evicted.
    *
@@ -164,6 +178,8 @@ export interface ServerOptions extends CredentialOptions {
   log?: (line: string, level: LogLevel) => void;
 }
 
+const DEFAULT_LOOKUP_INTERVAL_MS = 30_000;
+const LEAST_LOOKUP_INTERVAL_MS = 1000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
 const DEFAULT_READY_AFTER_MS = 30_000;
@@ -189,6 +205,8 @@ export interface ResolvedServerOptions {
   readonly maxForgotten: number;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
+  readonly advertise: Address | undefined;
+  readonly peerLookupIntervalMs: number;
   readonly gossipIntervalMs: number;
   readonly readyAfterMs: number;
   readonly maxConnections: number;
@@ -216,6 +234,8 @@ const RULES: OptionRules<ServerOptions> = {
   maxForgotten: numberOption({ least: 0, most: MAX_FORGOTTEN, isWhole: true }),
   ttlMs: TTL_OPTION,
   renewOnHit: BOOLEAN_OPTION,
+  advertise: textOption('"host", "host:port" or "[ipv6]:port"', isPeer),
+  peerLookupIntervalMs: numberOption({ least: LEAST_LOOKUP_INTERVAL_MS, most: MAX_TIMER_MS }),
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
   readyAfterMs: numberOption({ least: 0 }),
   maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
@@ -254,6 +274,8 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     maxForgotten,
     ttlMs: checked.ttlMs ?? DEFAULT_TTL_MS,
     renewOnHit: checked.renewOnHit ?? true,
+    advertise: checked.advertise === undefined ? undefined : parseAddress(checked.advertise),
+    peerLookupIntervalMs: checked.peerLookupIntervalMs ?? DEFAULT_LOOKUP_INTERVAL_MS,
     gossipIntervalMs: checked.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS,
     readyAfterMs: checked.readyAfterMs ?? DEFAULT_READY_AFTER_MS,
     maxConnections: checked.maxConnections ?? DEFAULT_MAX_CONNECTIONS,

@@ -6,7 +6,8 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { type FrameReader, FrameWriter, GOSSIP, STOPPING } from "../wire/frame.ts";
+import { type FrameReader, FrameWriter, GOSSIP, PEERS, STOPPING } from "../wire/frame.ts";
+import { readPeers, writePeers } from "../wire/hello.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
 import type { BufferHolder, HeldBuffers } from "./buffers.ts";
@@ -32,6 +33,8 @@ export interface PeerConnectionOptions {
   readonly onMessage: (message: Uint8Array) => void;
   /** Whether the peer can be told that this server stops. */
   readonly hearsOfStop: boolean;
+  /** Called with the addresses of peers of which the peer tells. Without it, it may not. */
+  readonly onTold?: (addresses: readonly string[]) => void;
   /** The turns that all connections of a server share. */
   readonly turns: Turns;
   /** The buffers of the connection. */
@@ -59,11 +62,12 @@ export class PeerConnection implements BufferHolder {
   readonly #input: FrameReader;
   readonly #onMessage: (message: Uint8Array) => void;
   readonly #hearsOfStop: boolean;
+  readonly #onTold: PeerConnectionOptions["onTold"];
   readonly #turns: Turns;
   readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ stream, input, onMessage, hearsOfStop, turns, held, address }: PeerConnectionOptions) {
+  constructor({ stream, input, onMessage, hearsOfStop, onTold, turns, held, address }: PeerConnectionOptions) {
     this.#hearsOfStop = hearsOfStop;
     this.remoteAddress = address;
     this.#held = held;
@@ -81,6 +85,7 @@ export class PeerConnection implements BufferHolder {
     });
     this.#input = input;
     this.#onMessage = onMessage;
+    this.#onTold = onTold;
     this.#turns = turns;
     input.maxBodyBytes = MAX_GOSSIP_BYTES;
   }
@@ -135,6 +140,13 @@ export class PeerConnection implements BufferHolder {
     this.#outbox.flushSoon();
   }
 
+  /** Tells the peer of others. */
+  tell(addresses: readonly string[]): void {
+    if (this.#closed) return;
+    writePeers(this.#outbox.output, addresses);
+    this.#outbox.flushSoon();
+  }
+
   /**
    * Takes messages until the connection ends.
    *
@@ -186,6 +198,7 @@ export class PeerConnection implements BufferHolder {
       this.isStopping = true;
       return;
     }
+    if (code === PEERS && this.#onTold !== undefined) return this.#onTold(readPeers(this.#input));
     if (code !== GOSSIP) throw new ProtocolError(`a frame of code ${code} between peers`);
     this.#onMessage(this.#input.slice(start, end));
   }

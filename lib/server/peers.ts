@@ -11,10 +11,10 @@ import type { ByteStream } from "../platform/byte_stream.ts";
 import { isDisconnection } from "../platform/socket.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
 import type { Store } from "../store/store.ts";
-import type { FrameReader } from "../wire/frame.ts";
-import { agreed, type Disagreement, hearsOfStop, type PeerHello } from "../wire/hello.ts";
-import type { HeldBuffers } from "./buffers.ts";
+import { agreed, type Disagreement, hearsOfStop, MAX_TOLD_PEERS, type PeerHello } from "../wire/hello.ts";
+import { staysHere } from "./access.ts";
 import { BELIEVED, ClockDoubt } from "./clock_doubt.ts";
+import type { PeerArrival } from "./connection.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { handOver } from "./hand_over.ts";
 import type { LimitedLog } from "./limited_log.ts";
@@ -29,6 +29,7 @@ import {
   type Target,
 } from "./peer_calls.ts";
 import { PeerConnection } from "./peer_connection.ts";
+import type { Name } from "./peer_names.ts";
 import { type ConnectedPeer, peerRow } from "./peer_row.ts";
 import type { Turns } from "./turns.ts";
 
@@ -85,7 +86,7 @@ export class Peers implements Part {
     this.#options = options;
     this.#calls = new PeerCalls({
       ...options,
-      use: (call, target) => this.#use({ ...call, isOwn: true }, target),
+      use: (call, target) => this.#use({ ...call, from: undefined }, target),
       connectedTo: (id) => this.#with(id),
     });
     this.gossip = new Gossip({
@@ -129,10 +130,14 @@ export class Peers implements Part {
   }
 
   /** Uses a connection that a peer has made, until it ends. */
-  async accept(stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers): Promise<void> {
-    if (peer.id === this.#options.id || !this.#isRunning) return;
-    const [address, { id, features }] = [addressOf(stream, peer), peer];
-    await this.#use({ stream, input, id, features, address, isOwn: false, held }, this.#calls.at(address));
+  async accept({ stream, input, peer, held, isProven }: PeerArrival): Promise<void> {
+    const { id, features, port, advertise } = peer;
+    if (id === this.#options.id || !this.#isRunning) return;
+    const from = addressOf(stream, peer);
+    const address = advertise ?? from;
+    const isReachable = (advertise ?? port) !== undefined;
+    if (isProven && isReachable && agreed(peer).includes("peers")) this.#calls.learn(address); // others are told once it answers
+    await this.#use({ stream, input, id, features, address, from, held, isProven }, this.#calls.at(from));
   }
 
   /** Whether this server is proving itself to another with a nonce. */
@@ -171,24 +176,26 @@ export class Peers implements Part {
 
   /** Statistics of the listed peers, and of others that are connected. */
   rows(): PeerStats[] {
-    const { targets } = this.#calls;
+    const targets = this.#calls.targets.filter(isShown);
     const { nowMs } = this.#options.store;
     const row = (address: string, peer: ConnectedPeer | undefined) => peerRow(address, peer, this.gossip, nowMs);
     const shown = new Set(targets.map(({ connection }) => connection));
     const rows = targets.map((target): PeerStats => {
       const peer = target.connection ?? this.#standingFor(target);
-      const isShown = peer !== target.connection && shown.has(peer);
+      const isSecond = peer !== target.connection && shown.has(peer);
       shown.add(peer);
-      return targetRow(row(target.text, isShown ? undefined : peer), target, isShown);
+      return targetRow(row(target.text, isSecond ? undefined : peer), target, isSecond);
     });
+    rows.push(...this.#calls.lost.map((name) => nameRow(row(name.text, undefined), name)));
     const others = [...this.#connected.values()].filter((peer) => !shown.has(peer));
     rows.push(...others.map((peer) => row(peer.address, peer)));
     return rows;
   }
 
   /** Uses a connection until it ends. */
-  async #use(call: MadeCall & { readonly isOwn: boolean }, target: Target | undefined): Promise<CallEnd> {
-    const { stream, input, id, features, address, isOwn, held } = call;
+  async #use(call: MadeCall & Pick<ConnectedPeer, "from">, target: Target | undefined): Promise<CallEnd> {
+    const { stream, input, id, features, address, from, held, isProven } = call;
+    const isOwn = from === undefined;
     if (!this.#mayUse(id, isOwn)) return { isSpare: true };
     const isNews = this.#with(id).length === 0;
     const number = ++this.#numbers;
@@ -197,11 +204,19 @@ export class Peers implements Part {
       peer.refusedFuture++;
       this.#sayDoubt(peer);
     };
+    const common = agreed(call);
+    const tells = isProven && common.includes("peers");
+    const onTold = tells ? (told: readonly string[]) => told.forEach((text) => this.#calls.learn(text)) : undefined;
     const peer: ConnectedPeer = {
       number,
       id,
       address,
+      from,
       isOwn,
+      isProven,
+      tells,
+      isHere: staysHere(stream.remoteAddr),
+      told: "",
       doubt: new ClockDoubt(),
       refusedFuture: 0,
       connection: new PeerConnection({
@@ -209,6 +224,7 @@ export class Peers implements Part {
         input,
         onMessage,
         hearsOfStop: hearsOfStop(features),
+        onTold,
         turns: this.#options.turns,
         held,
         address,
@@ -216,7 +232,7 @@ export class Peers implements Part {
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
-    this.gossip.connect(number, agreed({ features }));
+    this.gossip.connect(number, common);
     if (isNews) this.#say("connected", address, `Peer ${address} is connected`, "info");
     const beganMs = performance.now();
     if (target !== undefined) {
@@ -235,7 +251,7 @@ export class Peers implements Part {
     this.gossip.disconnect(number); // which may have something to say of the peer
     this.#connected.delete(number);
     if (target?.connection === peer) target.connection = undefined;
-    this.#calls.lost(peer);
+    this.#calls.miss(peer);
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
     if (target !== undefined) addUp(target, peer, error, performance.now() - beganMs);
     return this.#ended(peer, error);
@@ -274,7 +290,7 @@ export class Peers implements Part {
   /** The connection that stands for one that this server would make to an address. */
   #standingFor({ text, others }: Target): ConnectedPeer | undefined {
     const connected = [...this.#connected.values()];
-    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ address }) => address === text);
+    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ from }) => from === text);
   }
 
   /** The connections with a peer. */
@@ -300,7 +316,20 @@ export class Peers implements Part {
       this.#say("silent", address, `Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
       connection.close();
     }
+    this.#tell();
     this.#timer = setTimeout(() => this.#round(), intervalMs);
+  }
+
+  /** Tells peers of those that have answered, when there are others than before. */
+  #tell(): void {
+    const answering = this.#calls.answering();
+    const told = answering.map(({ text }) => text).join();
+    for (const peer of this.#connected.values()) {
+      if (!peer.tells || peer.told === told) continue;
+      peer.told = told;
+      const others = answering.filter(({ id, isHere }) => id !== peer.id && (peer.isHere || !isHere));
+      if (others.length > 0) peer.connection.tell(others.slice(0, MAX_TOLD_PEERS).map(({ text }) => text));
+    }
   }
 
   #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
@@ -337,7 +366,8 @@ export class Peers implements Part {
 /** The address at which a peer that has connected listens; without a known port, the one that it connected from. */
 function addressOf({ remoteAddr }: ByteStream, { port }: PeerHello): string {
   if (!("port" in remoteAddr) || !("hostname" in remoteAddr)) return "unix";
-  return formatAddress({ transport: "tcp", hostname: remoteAddr.hostname, port: port ?? remoteAddr.port });
+  const hostname = remoteAddr.hostname.replace(/^::ffff:(?=[\d.]+$)/i, ""); // of a socket for both kinds of addresses
+  return formatAddress({ transport: "tcp", hostname, port: port ?? remoteAddr.port });
 }
 
 /** Adds what a connection has counted to what is known of an address. */
@@ -350,9 +380,24 @@ function addUp(target: Target, { refusedFuture, connection }: ConnectedPeer, err
 }
 
 /** The row of an address that is called: that of a connection if there is one, and what is known beside it. */
-function targetRow(row: PeerStats, target: Target, isShown: boolean): PeerStats {
+function targetRow(row: PeerStats, target: Target, isSecond: boolean): PeerStats {
   for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += target[reason];
-  if (row.id !== 0) return row;
-  const { id, error, state } = target;
-  return { ...row, state: isShown ? "duplicate" : state, id, error: error.slice(0, MAX_ERROR_LETTERS) };
+  const { id, error, state, name } = target;
+  row.name = name?.text ?? "";
+  if (row.id !== 0) return name?.isDenied && row.error === "" ? { ...row, error: shortened(name.error) } : row;
+  return { ...row, state: isSecond ? "duplicate" : state, id, error: shortened(name?.isDenied ? name.error : error) };
+}
+
+/** Whether an address has a row: one of which a peer has told only where a peer has answered. */
+function isShown({ isTold, id, state }: Target): boolean {
+  return !isTold || (id !== 0 && state !== "self");
+}
+
+/** The row of a name that leads to no address. */
+function nameRow(row: PeerStats, { text, error, isDenied }: Name): PeerStats {
+  return { ...row, name: text, state: isDenied ? "not-permitted" : "waiting", error: shortened(error) };
+}
+
+function shortened(error: string): string {
+  return error.slice(0, MAX_ERROR_LETTERS);
 }

@@ -49,6 +49,8 @@ export const FIRST_PUSH = 0xc0;
 
 /** Code of a message between peers, in either direction: a push. */
 export const GOSSIP = 0xc0;
+/** Code of a frame between peers that names other peers. */
+export const PEERS = 0xc2;
 
 /** Code of a push without a body: the server that sends it stops, so the other side had better go elsewhere. */
 export const STOPPING = 0xc1;

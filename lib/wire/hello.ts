@@ -3,6 +3,7 @@
  * answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
  */
 
+import { isReachable, parseAddress } from "../base/address.ts";
 import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -15,7 +16,7 @@ import {
   unexpectedReply,
   writeControl,
 } from "./control.ts";
-import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
+import { type FrameReader, type FrameWriter, PEERS, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
 
 /**
  * Version of the messages between peers. Peers whose versions differ do not connect, so it is raised only with a change
@@ -34,6 +35,7 @@ export function hearsOfStop(features: readonly string[]): boolean {
 /** Features of this software as a peer, beyond the messages of {@linkcode GOSSIP_VERSION}; docs/protocol.md says what each is. */
 export const PEER_FEATURES = [
   "skip-unknown",
+  "peers",
 ] as const;
 
 /** Those without which this software cannot be a peer's peer. */
@@ -53,10 +55,13 @@ export interface OwnHello {
   readonly port: number | undefined;
   /** The name of its cluster; empty by default, for one without a name. */
   readonly cluster?: string;
+  /** Where others reach it, if that is another address than the one from which it connects. */
+  readonly advertise?: string;
 }
 
 /** What a greeting says of a peer. */
-export interface PeerHello extends Required<OwnHello> {
+export interface PeerHello extends OwnHello {
+  readonly cluster: string;
   /** The version of its messages between peers; 0 if it names none. */
   readonly gossip: number;
   /** Its features. */
@@ -99,6 +104,10 @@ export interface HelloRefusal {
   readonly peer?: PeerHello;
 }
 
+/** Addresses of peers in one frame, and letters in one of them: a host's name has 253 at most. */
+export const MAX_TOLD_PEERS = 64;
+const MAX_ADDRESS_LETTERS = 262;
+
 /**
  * Why two servers cannot be peers: their builds do not agree on the messages between peers, so that one has to be upgraded, or
  * they belong to clusters of different names.
@@ -127,6 +136,7 @@ export function writeHello(output: FrameWriter, software: string, peer?: OwnHell
   const asPeer = peer === undefined ? {} : {
     ...termsOf(peer),
     ...(peer.port === undefined ? {} : { port: peer.port }),
+    ...(peer.advertise === undefined ? {} : { advertise: peer.advertise }),
   };
   const auth = proves ? { auth: true } : {};
   writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer, ...auth });
@@ -225,6 +235,29 @@ export function readGreeting(frame: FrameReader): ServerHello {
   };
 }
 
+/** Writes the addresses of peers that have answered, for a peer to which they may be new. */
+export function writePeers(output: FrameWriter, peers: readonly string[]): void {
+  writeControl(output, PEERS, { peers });
+}
+
+/**
+ * Reads the addresses of peers.
+ *
+ * @throws {ProtocolError} If there are more than may be told, or other things among them.
+ */
+export function readPeers(frame: FrameReader): string[] {
+  const peers = own(readControl(frame), "peers");
+  if (Array.isArray(peers) && peers.length <= MAX_TOLD_PEERS && peers.every(isPeerAddress)) return peers;
+  throw new ProtocolError(`a list of peers must have at most ${MAX_TOLD_PEERS} addresses`);
+}
+
+/** Whether a value is the address of a peer as text. */
+function isPeerAddress(value: unknown): value is string {
+  if (typeof value !== "string" || value.length > MAX_ADDRESS_LETTERS) return false;
+  const address = parseAddress(value);
+  return isReachable(address) && address.transport === "tcp";
+}
+
 /** Why a server of the cluster `cluster` and a peer cannot agree; `undefined` if they can. */
 export function disagreement(peer: PeerHello, cluster: string): Disagreement | undefined {
   if (peer.cluster !== cluster) {
@@ -271,6 +304,7 @@ function protocolOf(data: ControlData): number | string {
 
 function peerOf(data: ControlData): PeerHello | undefined {
   const [id, port, gossip] = [own(data, "peer"), own(data, "port"), own(data, "gossip")];
+  const advertise = own(data, "advertise");
   if (!isWhole(id, MAX_ORIGIN_ID)) return undefined;
   return {
     id,
@@ -279,6 +313,7 @@ function peerOf(data: ControlData): PeerHello | undefined {
     gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
     features: featuresOf(data),
     needs: featuresOf(data, "needs"),
+    ...(isPeerAddress(advertise) ? { advertise } : {}),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Addresses: text to parts and back, and which of them only this machine reaches. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { type Address, DEFAULT_PORT, formatAddress, isLoopback, parseAddress } from "../../lib/base/address.ts";
+import { type Address, DEFAULT_PORT, formatAddress, isLoopback, isName, parseAddress } from "../../lib/base/address.ts";
 
 function tcp(hostname: string, port: number = DEFAULT_PORT): Address {
   return { transport: "tcp", hostname, port };
@@ -86,4 +86,14 @@ Deno.test("isLoopback() tells whether only this machine reaches the address when
   for (const text of [...open, "notlocalhost", "[::2]", "[::1:1]", "127.0.0", "a"]) {
     assertStrictEquals(isLoopback(parseAddress(text)!), false, text);
   }
+});
+
+Deno.test("isName() is true of what may lead to many addresses", () => {
+  for (const name of ["cache", "cache.example.com", "cache_1", "10.example", "localhost.example"]) {
+    assertStrictEquals(isName(tcp(name)), true, name);
+  }
+  for (const host of ["localhost", "LocalHost", "127.0.0.1", "::1", "fe80::1%eth0"]) {
+    assertStrictEquals(isName(tcp(host)), false, host);
+  }
+  assertStrictEquals(isName({ transport: "unix", path: "cache" }), false);
 });

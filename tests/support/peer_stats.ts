@@ -5,6 +5,7 @@ import type { PeerStats } from "../../lib/base/stats.ts";
 /** The row of a peer that is connected and caught up with, but for what a test says. */
 export function peerStats(facts: Partial<PeerStats>): PeerStats {
   return {
+    name: "",
     address: "10.0.0.1:11142",
     state: "connected",
     ready: true,

@@ -1,5 +1,7 @@
 /** Real processes for tests and benches: the command line, and a server in a process of its own. */
 
+import type { ServerOptions } from "../../server.ts";
+
 const ROOT = new URL("../../", import.meta.url);
 
 /** The configuration in use: with npm's stand-ins, packages are local files. */
@@ -128,6 +130,12 @@ export async function serve(args: string[], options: ProcessOptions = {}): Promi
   };
 }
 
+/** A server whose names lead where a file says. */
+export interface NamedProcess extends AsyncDisposable {
+  readonly address: string;
+  readonly pid: number;
+}
+
 /** A server whose wall clock is wrong. */
 export interface WrongClockProcess extends AsyncDisposable {
   readonly address: string;
@@ -151,6 +159,27 @@ export async function serveWithWrongClock(wrongByMs: number, peers: string[] = [
     setWrongBy: (ms) => writer.write(new TextEncoder().encode(String(ms))),
     [Symbol.asyncDispose]: async () => {
       await writer.close(); // which ends it
+      await reader.cancel();
+      await child.status;
+    },
+  };
+}
+
+/** Starts a server in a process in which names lead where a file says. */
+export async function serveWithNames(file: string, options: ServerOptions): Promise<NamedProcess> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments("tests/support/named_server.ts"), file, JSON.stringify(options)],
+    ...environment(),
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value = "" } = await reader.read();
+  return {
+    address: value.trim(),
+    pid: child.pid,
+    [Symbol.asyncDispose]: async () => {
+      await child.stdin.close().catch(() => {}); // which ends it; it may have been ended already
       await reader.cancel();
       await child.status;
     },

@@ -111,6 +111,7 @@ Deno.test("writes made just before stop() reach the peer", async () => {
 /** All fields of a peer, as the compiler knows them. */
 const FIELDS: Record<keyof PeerStats, string> = {
   address: "string",
+  name: "string",
   state: "string",
   ready: "boolean",
   id: "number",

@@ -16,16 +16,17 @@ import {
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
-import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST, STOPPING } from "../../lib/wire/frame.ts";
+import { type FrameReader, type FrameWriter, GOSSIP, PEERS, REPLY, REQUEST, STOPPING } from "../../lib/wire/frame.ts";
 import {
-  PEER_FEATURES,
   readChallenge,
   readGreeting,
   readHello,
+  readPeers,
   readScram,
   writeGreeting,
   writeHello,
   writeLockedGreeting,
+  writePeers,
   writeScram,
 } from "../../lib/wire/hello.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
@@ -36,7 +37,7 @@ import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
 /** What a peer says of itself beside its number and port. */
-const PEER = { gossip: 3, cluster: "", features: ["stopping", "skip-unknown"], needs: [] };
+const PEER = { gossip: 3, cluster: "", features: ["stopping", "skip-unknown", "peers"], needs: [] };
 
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 
@@ -45,6 +46,8 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a client": (output) => writeHello(output, "client/1"),
   "HELLO of a client with a token": (output) => writeHello(output, "client/1", undefined, true),
   "HELLO of a peer": (output) => writeHello(output, "server/1", { id: 0x01020304, port: 11142 }),
+  "HELLO of a peer that is reached elsewhere": (output) =>
+    writeHello(output, "server/1", { id: 7, port: 11142, advertise: "cache.example:7" }),
   "HELLO of a peer that does not listen": (output) => writeHello(output, "server/1", { id: 7, port: undefined }),
   "HELLO of a peer of a cluster": (output) => writeHello(output, "server/1", { id: 7, port: 1, cluster: "blue" }),
   "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
@@ -72,6 +75,7 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
   "STOPPING": (output) => output.empty(STOPPING),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
+  "PEERS": (output) => writePeers(output, ["10.0.0.1:11142", "[fd00::1]:7"]),
   "GOSSIP": (output) => {
     output.begin(GOSSIP);
     output.bytes(new MessageWriter().write({ type: MESSAGE.same, from: 2, clock: 3, cleared: 0, to: 4 }));
@@ -124,6 +128,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     wantsToken: true,
     proof: undefined,
   }],
+  "PEERS": [readPeers, ["10.0.0.1:11142", "[fd00::1]:7"]],
   "CHALLENGE": [readChallenge, RFC7677.serverFirst],
   "DATA after the last AUTH": [readGreeting, {
     software: "test/1",
@@ -233,6 +238,10 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
     ...about,
     peer: { ...PEER, id: 7, port: 1, cluster: "blue" },
   });
+  assertEquals(hello("HELLO of a peer that is reached elsewhere"), {
+    ...about,
+    peer: { ...PEER, id: 7, port: 11142, advertise: "cache.example:7" },
+  });
 });
 
 for (const [name, [read, result]] of Object.entries(READ)) {
@@ -243,7 +252,7 @@ for (const [name, [read, result]] of Object.entries(READ)) {
 
 Deno.test("golden/frames.txt has a line for every code", () => {
   const codes = new Set([...FRAMES.keys()].map((name) => frameOf(golden(name)).code));
-  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP, stopping: STOPPING });
+  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP, peers: PEERS, stopping: STOPPING });
   assertEquals(known.filter(([, code]) => !codes.has(code)), []);
   assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
 });

@@ -5,7 +5,7 @@ import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
 import { MAX_HELLO_BYTES } from "../../lib/base/limits.ts";
 import { SOFTWARE } from "../../lib/base/software.ts";
 import { type ControlData, readControl, writeControl, writeError } from "../../lib/wire/control.ts";
-import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { FrameReader, FrameWriter, PEERS, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
   agreed,
   disagreement,
@@ -14,16 +14,19 @@ import {
   GOSSIP_VERSION,
   type Hello,
   type HelloRefusal,
+  MAX_TOLD_PEERS,
   PEER_FEATURES,
   type PeerHello,
   readChallenge,
   readGreeting,
   readHello,
+  readPeers,
   readScram,
   type ServerHello,
   writeGreeting,
   writeHello,
   writeLockedGreeting,
+  writePeers,
   writeScram,
 } from "../../lib/wire/hello.ts";
 import { frameOf, written } from "../support/frames.ts";
@@ -333,3 +336,25 @@ for (const name of [{ toString: 1 }, { toString: null, valueOf: null }, 7, null]
     assertEquals([hello.software, readGreeting(reader).software], ["", ""]);
   });
 }
+
+Deno.test("readHello() gives back where a peer says that it is to be reached, and passes over what is no such place", () => {
+  const of = (advertise: string) => {
+    const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port: 1, advertise })));
+    return (readHello(frame) as Hello).peer?.advertise;
+  };
+  for (const place of ["10.0.0.1:7", "[fd00::1]:7", "cache.example"]) assertStrictEquals(of(place), place);
+  for (const place of ["", "unix:/x", "10.0.0.1:0", "a b", `${"a".repeat(260)}:11`]) {
+    assertStrictEquals(of(place), undefined, place);
+  }
+});
+
+Deno.test("readPeers() gives back what writePeers() says, and refuses other things", () => {
+  const peers = Array.from({ length: MAX_TOLD_PEERS }, (_, i) => `10.0.0.1:${i + 1}`);
+  assertEquals(readPeers(frameOf(written((output) => writePeers(output, peers)))), peers);
+  assertEquals(readPeers(frameOf(written((output) => writePeers(output, [])))), []);
+  for (
+    const data of [{}, { peers: "10.0.0.1:1" }, { peers: [1] }, { peers: ["unix:/x"] }, { peers: [...peers, "a"] }]
+  ) {
+    assertThrows(() => readPeers(frameOf(written((output) => writeControl(output, PEERS, data)))), ProtocolError);
+  }
+});
