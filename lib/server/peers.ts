@@ -206,7 +206,8 @@ export class Peers implements Part {
     };
     const common = agreed(call);
     const tells = isProven && common.includes("peers");
-    const onTold = tells ? (told: readonly string[]) => told.forEach((text) => this.#calls.learn(text)) : undefined;
+    const learn = (addresses: readonly string[]) => addresses.forEach((text) => this.#calls.learn(text));
+    const told = { hearsOfStop: hearsOfStop(features), onTold: tells ? learn : undefined };
     const peer: ConnectedPeer = {
       number,
       id,
@@ -219,16 +220,7 @@ export class Peers implements Part {
       told: "",
       doubt: new ClockDoubt(),
       refusedFuture: 0,
-      connection: new PeerConnection({
-        stream,
-        input,
-        onMessage,
-        hearsOfStop: hearsOfStop(features),
-        onTold,
-        turns: this.#options.turns,
-        held,
-        address,
-      }),
+      connection: new PeerConnection({ stream, input, onMessage, ...told, turns: this.#options.turns, held, address }),
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
