@@ -97,7 +97,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `PEERS`, `PEER_LOOKUP_INTERVAL`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * (`LISTEN_ON`, `PEERS`, `PEER_LOOKUP_INTERVAL`, `ADVERTISE`, `GOSSIP_INTERVAL`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
@@ -127,6 +127,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       store,
       id,
       port: () => this.#listener.port,
+      advertise: resolved.advertise && formatAddress(resolved.advertise),
       token: () => this.#watch.token,
       software: SOFTWARE,
       intervalMs: resolved.gossipIntervalMs,
@@ -260,7 +261,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         turns: this.#turns,
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
-        onPeer: (stream, input, peer, held) => this.#peers.accept(stream, input, peer, held),
+        onPeer: (arrival) => this.#peers.accept(arrival),
         onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
       },
       maxConnections,

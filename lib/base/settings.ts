@@ -149,6 +149,11 @@ const SETTINGS = {
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     parse: (text) => addressList(text, ["tcp"]),
   } as Setting<string[]>,
+  advertise: {
+    name: "ADVERTISE",
+    allowed: '"host", "host:port" or "[ipv6]:port"',
+    parse: (text) => text.includes(",") ? undefined : addressList(text, ["tcp"])?.[0],
+  } as Setting<string>,
   peerLookupIntervalMs: {
     name: "PEER_LOOKUP_INTERVAL",
     allowed: `seconds from 1 to ${MAX_INTERVAL_SECONDS}`,
@@ -241,6 +246,7 @@ export interface ClientSettings {
 export interface ServerSettings {
   listen?: string;
   peers?: string[];
+  advertise?: string;
   peerLookupIntervalMs?: number;
   gossipIntervalMs?: number;
   maxSize?: number;

@@ -128,6 +128,12 @@ export const COMMANDS: readonly Command[] = [
       },
       { name: "peers", argument: "HOSTS", setting: "PEERS", help: "other servers, to share entries with" },
       {
+        name: "advertise",
+        argument: "ADDRESS",
+        setting: "ADVERTISE",
+        help: "where peers reach this server, behind NAT",
+      },
+      {
         name: "peer-lookup-interval",
         argument: "SECONDS",
         setting: "PEER_LOOKUP_INTERVAL",

@@ -6,6 +6,7 @@ import type { BufferAccount } from "../wire/buffer_pool.ts";
 import { FrameReader, FrameWriter, REQUEST } from "../wire/frame.ts";
 import {
   IncompatiblePeerError,
+  type OwnPeer,
   readChallenge,
   readGreeting,
   type ServerHello,
@@ -33,7 +34,7 @@ export interface Greeting {
   /** Name and version of its software. */
   readonly software: string;
   /** This server's own number and port, if a peer greets. */
-  readonly peer?: { id: number; port: number | undefined };
+  readonly peer?: OwnPeer;
   /** With which it proves itself, and the server too; without one, only a server that asks for none is taken. */
   readonly token?: Token;
   /** The nonce for that; a new one by default. */

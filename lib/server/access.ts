@@ -138,7 +138,7 @@ export class ConnectionAccess implements Access {
 }
 
 /** Whether a connection from an address stays on this machine. */
-function staysHere(address: Deno.Addr): boolean {
+export function staysHere(address: Deno.Addr): boolean {
   if (!("hostname" in address)) return true;
   return isLoopback({ transport: "tcp", hostname: address.hostname, port: 0 });
 }

@@ -39,11 +39,22 @@ export interface ConnectionHost {
   /** Whether the server is stopping: a connection then ends after its reply. */
   readonly isStopping: () => boolean;
   /** Takes over a connection whose client has turned out to be a peer; resolves when the connection ends. */
-  readonly onPeer: (stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers) => Promise<void>;
+  readonly onPeer: (arrival: PeerArrival) => Promise<void>;
   /** Called with a peer that was refused. */
   readonly onRefused: (stream: ByteStream, peer: RefusedPeer) => void;
   /** Called with the kind of each failure, the client's address, and a line. */
   readonly log: (kind: string, address: string, line: string) => void;
+}
+
+/** A connection that a peer has made. */
+export interface PeerArrival {
+  readonly stream: ByteStream;
+  /** The reader that has read the greeting. */
+  readonly input: FrameReader;
+  readonly peer: PeerHello;
+  readonly held: HeldBuffers;
+  /** Whether the peer has shown a credential. */
+  readonly isProven: boolean;
 }
 
 /** Bytes that may wait for one client while more is said to it that it has not asked for. */
@@ -271,7 +282,10 @@ export class Connection implements BufferHolder, Doing {
       }
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();
-      if (session.peer !== undefined) return await host.onPeer(stream, input, session.peer, this.#held);
+      if (session.peer !== undefined) {
+        const isProven = this.access.name !== undefined;
+        return await host.onPeer({ stream, input, peer: session.peer, held: this.#held, isProven });
+      }
       if (host.isStopping() && !input.isFull) return await this.#sayStopping();
     }
   }

@@ -19,6 +19,7 @@ import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import {
   type Hello,
   type HelloRefusal,
+  PEER_FEATURES,
   type PeerHello,
   readHello,
   readScram,
@@ -194,6 +195,7 @@ export class NativeHandler implements ProtocolHandler {
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: MAX_KEYS_PER_GET,
+      ...(peer === undefined ? {} : { features: PEER_FEATURES }),
       ...more,
     });
   }

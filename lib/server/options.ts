@@ -58,6 +58,13 @@ export interface ServerOptions extends CredentialOptions {
    */
   peers?: string[];
   /**
+   * Where peers reach this server, as `host`, `host:port` or `[ipv6]:port`, if that is not the address from which it connects
+   * to them: behind network address translation, say. The port is 11142 unless given.
+   *
+   * @default {undefined}
+   */
+  advertise?: string;
+  /**
    * Milliseconds between two look-ups of a name in `peers`, 1000 or more, where Deno does not permit to find out how long an
    * answer holds. A name is also looked up when one of its addresses does not answer.
    *
@@ -179,6 +186,7 @@ export interface ResolvedServerOptions {
   readonly maxForgotten: number;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
+  readonly advertise: Address | undefined;
   readonly peerLookupIntervalMs: number;
   readonly gossipIntervalMs: number;
   readonly maxConnections: number;
@@ -205,6 +213,7 @@ const RULES: OptionRules<ServerOptions> = {
   maxForgotten: numberOption({ least: 0, most: MAX_FORGOTTEN, isWhole: true }),
   ttlMs: TTL_OPTION,
   renewOnHit: BOOLEAN_OPTION,
+  advertise: textOption('"host", "host:port" or "[ipv6]:port"', isPeer),
   peerLookupIntervalMs: numberOption({ least: LEAST_LOOKUP_INTERVAL_MS, most: MAX_TIMER_MS }),
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
   maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
@@ -242,6 +251,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     maxForgotten,
     ttlMs: checked.ttlMs ?? DEFAULT_TTL_MS,
     renewOnHit: checked.renewOnHit ?? true,
+    advertise: checked.advertise === undefined ? undefined : parseAddress(checked.advertise),
     peerLookupIntervalMs: checked.peerLookupIntervalMs ?? DEFAULT_LOOKUP_INTERVAL_MS,
     gossipIntervalMs: checked.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS,
     maxConnections: checked.maxConnections ?? DEFAULT_MAX_CONNECTIONS,

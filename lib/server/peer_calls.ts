@@ -3,7 +3,7 @@
  * and how to greet, not what peers say to each other then.
  */
 
-import { type Address, formatAddress, isName } from "../base/address.ts";
+import { type Address, formatAddress, isLoopback, isName, parseAddress } from "../base/address.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
@@ -16,7 +16,7 @@ import { newNonce } from "../platform/scram.ts";
 import { closeQuietly, type Socket } from "../platform/socket.ts";
 import { ReflectedError } from "../wire/control.ts";
 import type { FrameReader } from "../wire/frame.ts";
-import { GOSSIP_VERSION, incompatible, IncompatiblePeerError } from "../wire/hello.ts";
+import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, MAX_TOLD_PEERS, type PeerHello } from "../wire/hello.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
 import { within } from "./part.ts";
 import { awake, pause, type Pausing } from "./pausing.ts";
@@ -29,8 +29,12 @@ export interface Target extends Pausing {
   readonly text: string;
   /** The name that leads to it; `undefined` for an address that is listed itself. */
   readonly name: Name | undefined;
-  /** Whether its name leads there no more: it is not called again. */
+  /** Whether a peer has told of it, who may be wrong. */
+  readonly isTold: boolean;
+  /** Whether its name leads there no more, or nobody answers where one was told to be: it is not called again. */
   isLeft: boolean;
+  /** When a peer last answered there, by `performance.now()`. */
+  answeredMs: number;
   state: PeerStats["state"];
   /** The number of the peer that last answered there; 0 if none has. */
   id: number;
@@ -52,6 +56,18 @@ export interface MadeCall {
   readonly id: number;
   readonly address: string;
   readonly held: HeldBuffers;
+  /** Whether both sides have proven themselves by a token, and whether the peer takes part in telling of peers. */
+  readonly isProven: boolean;
+  readonly tells: boolean;
+}
+
+/** An address at which a peer answers that is connected. */
+export interface Answering {
+  readonly text: string;
+  /** The peer's number. */
+  readonly id: number;
+  /** Whether only this machine reaches the address. */
+  readonly isHere: boolean;
 }
 
 /** How a connection has ended. */
@@ -79,6 +95,8 @@ export interface PeerCallsOptions {
   readonly token?: () => Token | undefined;
   /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
   readonly port: () => number | undefined;
+  /** Where others reach this server, if that is another address than the one from which it connects. */
+  readonly advertise?: string;
   /** The memory for what waits. */
   readonly buffers: Buffers;
   /** How connections to peers are encrypted; without it they are not. */
@@ -97,6 +115,11 @@ const SETTLED_MS = 60_000;
 const SPARE_MS = 300_000;
 /** Milliseconds that a connection and its greeting may take: with the last pause, a peer that is back is called within 10 s. */
 const OPEN_LIMIT_MS = 5000;
+
+/** Addresses at most of which peers have told; failures of one that has never answered, and the time for one that has. */
+const MAX_TOLD = MAX_TOLD_PEERS;
+const MAX_TOLD_FAILURES = 5;
+const TOLD_MS = 3_600_000;
 
 /** What is said of an address at which this server meets itself. */
 const SELF = "it is this server itself";
@@ -162,6 +185,24 @@ export class PeerCalls {
     return this.#targets.get(text);
   }
 
+  /** Calls an address of which a peer has told, unless it is called already. */
+  learn(told: string): void {
+    const address = parseAddress(told);
+    if (address === undefined || this.#targets.has(formatAddress(address))) return;
+    if (this.targets.filter(({ isTold }) => isTold).length < MAX_TOLD) this.#add(address, undefined, true);
+  }
+
+  /** Addresses at which this server has reached peers that are connected and have proven themselves; one for each peer. */
+  answering(): Answering[] {
+    const found = new Map<number, Answering>();
+    for (const { address, text, isTold, connection, others, id } of this.#targets.values()) {
+      const peer = connection ?? others.find((other) => this.#options.connectedTo(id).includes(other));
+      if (peer?.isProven !== true || found.has(id) || (isName(address) && !isTold)) continue;
+      found.set(id, { text, id, isHere: isLoopback(address) });
+    }
+    return [...found.values()];
+  }
+
   /** Takes note that a connection has ended: addresses for which it stood are called again. */
   miss(peer: ConnectedPeer): void {
     for (const target of this.#targets.values()) if (target.others.includes(peer)) target.wake();
@@ -178,8 +219,8 @@ export class PeerCalls {
     work.finally(() => this.#keeping.delete(work));
   }
 
-  #add(address: Address, name?: Name): void {
-    const target = newTarget(address, name);
+  #add(address: Address, name?: Name, isTold = false): void {
+    const target = newTarget(address, name, isTold);
     this.#targets.set(target.text, target);
     if (this.#stop?.signal.aborted === false) this.#begin(this.#keep(target, this.#stop.signal));
   }
@@ -200,7 +241,10 @@ export class PeerCalls {
     while (!signal.aborted && !target.isLeft) {
       const { error, isSpare } = await this.#visit(target, signal);
       if (signal.aborted) return;
-      if (error !== undefined) this.sayOnce(target, error);
+      if (error !== undefined) {
+        if (target.isTold && target.id === 0) target.error = error; // whoever has told of it may be wrong
+        else this.sayOnce(target, error);
+      }
       if (target.name !== undefined && !isSpare) this.#names.hurry(target.name.text);
       target.others = isSpare ? this.#options.connectedTo(target.id) : [];
       if (target.others.length > 0) {
@@ -213,7 +257,8 @@ export class PeerCalls {
         await pause(target, SETTLED_MS * spread(), signal);
         continue;
       } else if (target.state !== "refused" && target.state !== "not-permitted") target.state = "waiting";
-      await pause(target, backoffMs(target.failures++), signal);
+      if (target.isTold && isInVain(target)) target.isLeft = true;
+      else await pause(target, backoffMs(target.failures++), signal);
     }
     if (target.isLeft) this.#targets.delete(target.text);
   }
@@ -223,6 +268,8 @@ export class PeerCalls {
     target.state = "connecting";
     let socket: Socket | undefined;
     let held: HeldBuffers | undefined;
+    let peer: PeerHello | undefined;
+    const token = this.#options.token?.();
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), OPEN_LIMIT_MS);
     const end = () => {
@@ -235,14 +282,17 @@ export class PeerCalls {
       const opened = socket = await connect(target.address, limit.signal, await this.#tlsTo(target));
       const holder = { remoteAddress: target.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
-      const { input, server: { peer } } = await this.#greet(socket, held);
+      const { input, server } = await this.#greet(socket, token, held);
+      peer = server.peer;
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
       target.id = peer.id;
       if (peer.id === this.#options.id) throw new ReflectedError("refused", SELF);
       if (peer.gossip !== GOSSIP_VERSION) throw new IncompatiblePeerError(incompatible(peer));
-      return await this.#options.use({ stream: socket, input, id: peer.id, address: target.text, held }, target);
+      const [isProven, tells] = [token !== undefined, peer.tells === true];
+      const call = { stream: socket, input, id: peer.id, address: target.text, held, isProven, tells };
+      return await this.#options.use(call, target);
     } catch (error) {
       const isLate = limit.signal.aborted && !signal.aborted;
       return { error: whyFailed(target, error as Error, isLate) };
@@ -250,6 +300,7 @@ export class PeerCalls {
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       if (socket !== undefined) closeQuietly(socket);
+      if (peer !== undefined) target.answeredMs = performance.now();
       held?.close();
     }
   }
@@ -261,24 +312,26 @@ export class PeerCalls {
   }
 
   /** Greets a peer, and has both sides prove themselves where this server has a token. */
-  async #greet(socket: Socket, account: HeldBuffers): Promise<Greeted> {
-    const { id, software, port, token } = this.#options;
+  async #greet(socket: Socket, token: Token | undefined, account: HeldBuffers): Promise<Greeted> {
+    const { id, software, port, advertise } = this.#options;
     const nonce = newNonce();
     this.#nonces.add(nonce);
     try {
-      return await greet(socket, { software, peer: { id, port: port() }, token: token?.(), nonce, account });
+      return await greet(socket, { software, peer: { id, port: port(), advertise }, token, nonce, account });
     } finally {
       this.#nonces.delete(nonce);
     }
   }
 }
 
-function newTarget(address: Address, name: Name | undefined): Target {
+function newTarget(address: Address, name: Name | undefined, isTold: boolean): Target {
   return {
     address,
     text: formatAddress(address),
     name,
+    isTold,
     isLeft: false,
+    answeredMs: -Infinity,
     state: "waiting",
     id: 0,
     error: "",
@@ -290,6 +343,11 @@ function newTarget(address: Address, name: Name | undefined): Target {
     others: [],
     wake: awake,
   };
+}
+
+/** Whether nobody will answer any more at an address of which a peer has told. */
+function isInVain({ id, failures, answeredMs }: Target): boolean {
+  return id === 0 ? failures >= MAX_TOLD_FAILURES : performance.now() - answeredMs > TOLD_MS;
 }
 
 /** Milliseconds until an address is called again that has not answered so many times. */

@@ -6,7 +6,8 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { Outbox } from "../platform/outbox.ts";
-import { type FrameReader, FrameWriter, GOSSIP } from "../wire/frame.ts";
+import { type FrameReader, FrameWriter, GOSSIP, PEERS } from "../wire/frame.ts";
+import { readPeers, writePeers } from "../wire/hello.ts";
 import { MAX_GOSSIP_BYTES } from "../base/limits.ts";
 import { closeQuietly } from "../platform/socket.ts";
 import type { BufferHolder, HeldBuffers } from "./buffers.ts";
@@ -30,6 +31,8 @@ export interface PeerConnectionOptions {
   readonly input: FrameReader;
   /** Called with each message; its bytes are valid during the call. Throws `ProtocolError` to end the connection. */
   readonly onMessage: (message: Uint8Array) => void;
+  /** Called with the addresses of peers of which the peer tells. Without it, it may not. */
+  readonly onTold?: (addresses: readonly string[]) => void;
   /** The turns that all connections of a server share. */
   readonly turns: Turns;
   /** The buffers of the connection. */
@@ -54,11 +57,12 @@ export class PeerConnection implements BufferHolder {
   readonly #stream: ByteStream;
   readonly #input: FrameReader;
   readonly #onMessage: (message: Uint8Array) => void;
+  readonly #onTold: PeerConnectionOptions["onTold"];
   readonly #turns: Turns;
   readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ stream, input, onMessage, turns, held, address }: PeerConnectionOptions) {
+  constructor({ stream, input, onMessage, onTold, turns, held, address }: PeerConnectionOptions) {
     this.remoteAddress = address;
     this.#held = held;
     held.holder = this;
@@ -75,6 +79,7 @@ export class PeerConnection implements BufferHolder {
     });
     this.#input = input;
     this.#onMessage = onMessage;
+    this.#onTold = onTold;
     this.#turns = turns;
     input.maxBodyBytes = MAX_GOSSIP_BYTES;
   }
@@ -119,6 +124,13 @@ export class PeerConnection implements BufferHolder {
     output.begin(GOSSIP);
     output.bytes(message);
     output.end();
+    this.#outbox.flushSoon();
+  }
+
+  /** Tells the peer of others. */
+  tell(addresses: readonly string[]): void {
+    if (this.#closed) return;
+    writePeers(this.#outbox.output, addresses);
     this.#outbox.flushSoon();
   }
 
@@ -169,6 +181,7 @@ export class PeerConnection implements BufferHolder {
 
   #take(): void {
     const { code, start, end } = this.#input;
+    if (code === PEERS && this.#onTold !== undefined) return this.#onTold(readPeers(this.#input));
     if (code !== GOSSIP) throw new ProtocolError(`a frame of code ${code} between peers`);
     this.#onMessage(this.#input.slice(start, end));
   }

@@ -15,6 +15,15 @@ export interface ConnectedPeer {
   /** Whether this server has made the connection. */
   readonly isOwn: boolean;
   readonly connection: PeerConnection;
+  /** The address from which it has connected, with the port at which it listens; `undefined` where this server has connected. */
+  readonly from: string | undefined;
+  /** Whether both have proven themselves by a token, and whether they tell each other of peers then. */
+  readonly isProven: boolean;
+  readonly tells: boolean;
+  /** Whether the connection stays on this machine. */
+  readonly isHere: boolean;
+  /** Of whom it has been told last. */
+  told: string;
   readonly doubt: ClockDoubt;
   refusedFuture: number;
 }

@@ -10,9 +10,10 @@ import type { ByteStream } from "../platform/byte_stream.ts";
 import { isDisconnection } from "../platform/socket.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
 import type { Store } from "../store/store.ts";
-import type { FrameReader } from "../wire/frame.ts";
-import { GOSSIP_VERSION, type PeerHello } from "../wire/hello.ts";
-import type { HeldBuffers } from "./buffers.ts";
+
+import { GOSSIP_VERSION, MAX_TOLD_PEERS, type PeerHello } from "../wire/hello.ts";
+import { staysHere } from "./access.ts";
+import type { PeerArrival } from "./connection.ts";
 import { ClockDoubt } from "./clock_doubt.ts";
 import { droppedLine } from "./dropped_line.ts";
 import type { LimitedLog } from "./limited_log.ts";
@@ -77,7 +78,7 @@ export class Peers implements Part {
     this.#options = options;
     this.#calls = new PeerCalls({
       ...options,
-      use: (call, target) => this.#use({ ...call, isOwn: true }, target),
+      use: (call, target) => this.#use({ ...call, from: undefined }, target),
       connectedTo: (id) => this.#with(id),
     });
     this.gossip = new Gossip({
@@ -115,10 +116,13 @@ export class Peers implements Part {
   }
 
   /** Uses a connection that a peer has made, until it ends. */
-  async accept(stream: ByteStream, input: FrameReader, peer: PeerHello, held: HeldBuffers): Promise<void> {
-    if (peer.id === this.#options.id || !this.#isRunning) return;
-    const address = addressOf(stream, peer);
-    await this.#use({ stream, input, id: peer.id, address, isOwn: false, held }, this.#calls.at(address));
+  async accept({ stream, input, peer, held, isProven }: PeerArrival): Promise<void> {
+    const { id, port, advertise, tells = false } = peer;
+    if (id === this.#options.id || !this.#isRunning) return;
+    const from = addressOf(stream, peer);
+    const address = advertise ?? from;
+    if (isProven && tells && (advertise ?? port) !== undefined) this.#calls.learn(address); // others are told once it answers
+    await this.#use({ stream, input, id, address, from, held, isProven, tells }, this.#calls.at(from));
   }
 
   /** Whether this server is proving itself to another with a nonce. */
@@ -146,15 +150,15 @@ export class Peers implements Part {
 
   /** Statistics of the listed peers, and of others that have connected; of very many, only the first. */
   stats(): PeerStats[] {
-    const { targets } = this.#calls;
+    const targets = this.#calls.targets.filter(isShown);
     const { nowMs } = this.#options.store;
     const row = (address: string, peer: ConnectedPeer | undefined) => peerRow(address, peer, this.gossip, nowMs);
     const shown = new Set(targets.map(({ connection }) => connection));
     const rows = targets.map((target): PeerStats => {
       const peer = target.connection ?? this.#standingFor(target);
-      const isShown = peer !== target.connection && shown.has(peer);
+      const isSecond = peer !== target.connection && shown.has(peer);
       shown.add(peer);
-      return targetRow(row(target.text, isShown ? undefined : peer), target, isShown);
+      return targetRow(row(target.text, isSecond ? undefined : peer), target, isSecond);
     });
     rows.push(...this.#calls.lost.map((name) => nameRow(row(name.text, undefined), name)));
     const others = [...this.#connected.values()].filter((peer) => !shown.has(peer));
@@ -167,8 +171,9 @@ export class Peers implements Part {
   }
 
   /** Uses a connection until it ends. */
-  async #use(call: MadeCall & { readonly isOwn: boolean }, target: Target | undefined): Promise<CallEnd> {
-    const { stream, input, id, address, isOwn, held } = call;
+  async #use(call: MadeCall & Pick<ConnectedPeer, "from">, target: Target | undefined): Promise<CallEnd> {
+    const { stream, input, id, address, from, held, isProven } = call;
+    const isOwn = from === undefined;
     if (!this.#mayUse(id, isOwn)) return { isSpare: true };
     const isNews = this.#with(id).length === 0;
     const number = ++this.#numbers;
@@ -177,14 +182,21 @@ export class Peers implements Part {
       peer.refusedFuture++;
       this.#sayDoubt(peer);
     };
+    const tells = isProven && call.tells;
+    const onTold = tells ? (told: readonly string[]) => told.forEach((text) => this.#calls.learn(text)) : undefined;
     const peer: ConnectedPeer = {
       number,
       id,
       address,
+      from,
       isOwn,
+      isProven,
+      tells,
+      isHere: staysHere(stream.remoteAddr),
+      told: "",
       doubt: new ClockDoubt(),
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
+      connection: new PeerConnection({ stream, input, onMessage, onTold, turns: this.#options.turns, held, address }),
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
@@ -242,7 +254,7 @@ export class Peers implements Part {
   /** The connection that stands for one that this server would make to an address. */
   #standingFor({ text, others }: Target): ConnectedPeer | undefined {
     const connected = [...this.#connected.values()];
-    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ address }) => address === text);
+    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ from }) => from === text);
   }
 
   /** The connections with a peer. */
@@ -268,7 +280,20 @@ export class Peers implements Part {
       this.#say("silent", address, `Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
       connection.close();
     }
+    this.#tell();
     this.#timer = setTimeout(() => this.#round(), intervalMs);
+  }
+
+  /** Tells peers of those that have answered, when there are others than before. */
+  #tell(): void {
+    const answering = this.#calls.answering();
+    const told = answering.map(({ text }) => text).join();
+    for (const peer of this.#connected.values()) {
+      if (!peer.tells || peer.told === told) continue;
+      peer.told = told;
+      const others = answering.filter(({ id, isHere }) => id !== peer.id && (peer.isHere || !isHere));
+      if (others.length > 0) peer.connection.tell(others.slice(0, MAX_TOLD_PEERS).map(({ text }) => text));
+    }
   }
 
   #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
@@ -305,7 +330,8 @@ export class Peers implements Part {
 /** The address at which a peer that has connected listens; without a known port, the one that it connected from. */
 function addressOf({ remoteAddr }: ByteStream, { port }: PeerHello): string {
   if (!("port" in remoteAddr) || !("hostname" in remoteAddr)) return "unix";
-  return formatAddress({ transport: "tcp", hostname: remoteAddr.hostname, port: port ?? remoteAddr.port });
+  const hostname = remoteAddr.hostname.replace(/^::ffff:(?=[\d.]+$)/i, ""); // of a socket for both kinds of addresses
+  return formatAddress({ transport: "tcp", hostname, port: port ?? remoteAddr.port });
 }
 
 /** Adds what a connection has counted to what is known of an address. */
@@ -317,12 +343,17 @@ function addUp(target: Target, { refusedFuture, connection }: ConnectedPeer, err
 }
 
 /** The row of an address that is called: that of a connection if there is one, and what is known beside it. */
-function targetRow(row: PeerStats, target: Target, isShown: boolean): PeerStats {
+function targetRow(row: PeerStats, target: Target, isSecond: boolean): PeerStats {
   for (const reason of ["refusedFuture", "refusedBad", "droppedFull"] as const) row[reason] += target[reason];
   const { id, error, state, name } = target;
   row.name = name?.text ?? "";
   if (row.id !== 0) return name?.isDenied && row.error === "" ? { ...row, error: shortened(name.error) } : row;
-  return { ...row, state: isShown ? "duplicate" : state, id, error: shortened(name?.isDenied ? name.error : error) };
+  return { ...row, state: isSecond ? "duplicate" : state, id, error: shortened(name?.isDenied ? name.error : error) };
+}
+
+/** Whether an address has a row: one of which a peer has told only where a peer has answered. */
+function isShown({ isTold, id, state }: Target): boolean {
+  return !isTold || (id !== 0 && state !== "self");
 }
 
 /** The row of a name that leads to no address. */

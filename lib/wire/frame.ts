@@ -49,6 +49,8 @@ export const FIRST_PUSH = 0xc0;
 
 /** Code of a message between peers, in either direction: a push. */
 export const GOSSIP = 0xc0;
+/** Code of a frame between peers that names other peers. */
+export const PEERS = 0xc1;
 
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;

@@ -3,6 +3,7 @@
  * answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
  */
 
+import { isReachable, parseAddress } from "../base/address.ts";
 import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -15,7 +16,7 @@ import {
   unexpectedReply,
   writeControl,
 } from "./control.ts";
-import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
+import { type FrameReader, type FrameWriter, PEERS, PROTOCOL, REPLY, REQUEST } from "./frame.ts";
 
 /**
  * Version of the messages between peers, raised with each change of one. Peers whose versions differ do not connect.
@@ -25,6 +26,9 @@ export const GOSSIP_VERSION = 3;
 /** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
 export const FEATURES: readonly string[] = [];
 
+/** Features between peers beside those: `peers` is that they tell each other of peers. */
+export const PEER_FEATURES: readonly string[] = [...FEATURES, "peers"];
+
 /** What a greeting says of a peer. */
 export interface PeerHello {
   /** The peer's number among peers: 1 to 2³² − 1, random, new at each of its starts. */
@@ -33,7 +37,14 @@ export interface PeerHello {
   readonly port: number | undefined;
   /** The version of its messages between peers; 0 if it names none. */
   readonly gossip: number;
+  /** Where others reach it, if that is another address than the one from which it connects. */
+  readonly advertise?: string;
+  /** Whether it can be told of peers, and tells of them. */
+  readonly tells?: true;
 }
+
+/** What a peer says of itself when it connects. */
+export type OwnPeer = Pick<PeerHello, "id" | "port" | "advertise">;
 
 /** What the side that connects says of itself. */
 export interface Hello {
@@ -69,6 +80,10 @@ export interface HelloRefusal {
   readonly peer?: PeerHello;
 }
 
+/** Addresses of peers in one frame, and letters in one of them: a host's name has 253 at most. */
+export const MAX_TOLD_PEERS = 64;
+const MAX_ADDRESS_LETTERS = 262;
+
 const UNSUPPORTED_GOSSIP = "unsupported-gossip";
 
 /** The other side is a peer with another version of the messages between peers: one of the two has to be upgraded. */
@@ -84,16 +99,18 @@ export class IncompatiblePeerError extends ProtocolError {
 export function writeHello(
   output: FrameWriter,
   software: string,
-  peer?: { id: number; port: number | undefined },
+  peer?: OwnPeer,
   proves = false,
 ): void {
   const asPeer = peer === undefined ? {} : {
     peer: peer.id,
     gossip: GOSSIP_VERSION,
     ...(peer.port === undefined ? {} : { port: peer.port }),
+    ...(peer.advertise === undefined ? {} : { advertise: peer.advertise }),
   };
   const auth = proves ? { auth: true } : {};
-  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer, ...auth });
+  const features = peer === undefined ? FEATURES : PEER_FEATURES;
+  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features, ...asPeer, ...auth });
 }
 
 /** Reads the greeting of the side that connects, or returns why it is not accepted. */
@@ -175,6 +192,29 @@ export function readGreeting(frame: FrameReader): ServerHello {
   };
 }
 
+/** Writes the addresses of peers that have answered, for a peer to which they may be new. */
+export function writePeers(output: FrameWriter, peers: readonly string[]): void {
+  writeControl(output, PEERS, { peers });
+}
+
+/**
+ * Reads the addresses of peers.
+ *
+ * @throws {ProtocolError} If there are more than may be told, or other things among them.
+ */
+export function readPeers(frame: FrameReader): string[] {
+  const peers = own(readControl(frame), "peers");
+  if (Array.isArray(peers) && peers.length <= MAX_TOLD_PEERS && peers.every(isPeerAddress)) return peers;
+  throw new ProtocolError(`a list of peers must have at most ${MAX_TOLD_PEERS} addresses`);
+}
+
+/** Whether a value is the address of a peer as text. */
+function isPeerAddress(value: unknown): value is string {
+  if (typeof value !== "string" || value.length > MAX_ADDRESS_LETTERS) return false;
+  const address = parseAddress(value);
+  return isReachable(address) && address.transport === "tcp";
+}
+
 /** Returns the reason why a peer is refused. */
 export function incompatible({ gossip }: PeerHello): string {
   const received = gossip === 0 ? "none" : gossip;
@@ -199,11 +239,14 @@ function protocolOf(data: ControlData): number | string {
 
 function peerOf(data: ControlData): PeerHello | undefined {
   const [id, port, gossip] = [own(data, "peer"), own(data, "port"), own(data, "gossip")];
+  const advertise = own(data, "advertise");
   if (!isWhole(id, MAX_ORIGIN_ID)) return undefined;
   return {
     id,
     port: isWhole(port, MAX_PORT) ? port : undefined,
     gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
+    ...(isPeerAddress(advertise) ? { advertise } : {}),
+    ...(featuresOf(data).includes("peers") ? { tells: true } : {}),
   };
 }
 

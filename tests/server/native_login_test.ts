@@ -196,7 +196,7 @@ Deno.test("a peer is taken with the role peer, once it has proven itself, and re
   const self = { id: 7, port: 80 };
   const talk = new LoginTalk(LINES);
   assertStrictEquals(readGreeting(await talk.login({ name: "node", secret: "secret-of-peers" }, self)).peer?.id, 1);
-  assertEquals(talk.session.peer, { ...self, gossip: GOSSIP_VERSION });
+  assertEquals(talk.session.peer, { ...self, gossip: GOSSIP_VERSION, tells: true });
   for (const [token, code] of [[APP, "not-allowed"], [{ name: "node", secret: SECRET }, "auth-failed"]] as const) {
     const refused = new LoginTalk(LINES);
     const answer = await refused.login(token, self);

@@ -66,6 +66,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     maxForgotten: MAX_FORGOTTEN,
     ttlMs: 3_600_000,
     renewOnHit: true,
+    advertise: undefined,
     peerLookupIntervalMs: 30_000,
     gossipIntervalMs: 1000,
     maxConnections: 1000,

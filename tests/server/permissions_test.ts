@@ -15,6 +15,7 @@ const NATIVE_NAMES: Record<string, string> = {
   "the peers in `STATS`": "",
   "`HELLO` as a peer": "",
   "`GOSSIP`": "gossip",
+  "`PEERS`": "",
   "`GET_MANY`": "getMany",
 };
 

@@ -16,15 +16,17 @@ import {
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
-import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { type FrameReader, type FrameWriter, GOSSIP, PEERS, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
   readChallenge,
   readGreeting,
   readHello,
+  readPeers,
   readScram,
   writeGreeting,
   writeHello,
   writeLockedGreeting,
+  writePeers,
   writeScram,
 } from "../../lib/wire/hello.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
@@ -41,6 +43,8 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a client": (output) => writeHello(output, "client/1"),
   "HELLO of a client with a token": (output) => writeHello(output, "client/1", undefined, true),
   "HELLO of a peer": (output) => writeHello(output, "server/1", { id: 0x01020304, port: 11142 }),
+  "HELLO of a peer that is reached elsewhere": (output) =>
+    writeHello(output, "server/1", { id: 7, port: 11142, advertise: "cache.example:7" }),
   "HELLO of a peer that does not listen": (output) => writeHello(output, "server/1", { id: 7, port: undefined }),
   "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
   "GET of a key that is not ASCII": (output) => writeKeyed(output, REQUEST.get, "é€"),
@@ -66,6 +70,7 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "DATA after the last AUTH": (output) => writeGreeting(output, "test/1", 1, { proof: RFC7677.serverFinal }),
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
+  "PEERS": (output) => writePeers(output, ["10.0.0.1:11142", "[fd00::1]:7"]),
   "GOSSIP": (output) => {
     output.begin(GOSSIP);
     output.bytes(new MessageWriter().write({ type: MESSAGE.same, from: 2, clock: 3, cleared: 0, to: 4 }));
@@ -118,6 +123,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     wantsToken: true,
     proof: undefined,
   }],
+  "PEERS": [readPeers, ["10.0.0.1:11142", "[fd00::1]:7"]],
   "CHALLENGE": [readChallenge, RFC7677.serverFirst],
   "DATA after the last AUTH": [readGreeting, {
     software: "test/1",
@@ -204,7 +210,8 @@ Deno.test("Session answers STATS of golden/frames.txt with DATA", () => {
 
 Deno.test("readHello() knows the peers of golden/frames.txt", () => {
   const hello = (name: string) => readHello(frameOf(golden(name)));
-  const about = { software: "server/1", features: [], proves: false };
+  const about = { software: "server/1", features: ["peers"], proves: false };
+  const known = { gossip: 3, tells: true as const };
   assertEquals(hello("HELLO of a client"), { software: "client/1", features: [], proves: false, peer: undefined });
   assertEquals(hello("HELLO of a client with a token"), {
     software: "client/1",
@@ -212,10 +219,14 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
     proves: true,
     peer: undefined,
   });
-  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 3 } });
+  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, ...known } });
+  assertEquals(hello("HELLO of a peer that is reached elsewhere"), {
+    ...about,
+    peer: { id: 7, port: 11142, advertise: "cache.example:7", ...known },
+  });
   assertEquals(hello("HELLO of a peer that does not listen"), {
     ...about,
-    peer: { id: 7, port: undefined, gossip: 3 },
+    peer: { id: 7, port: undefined, ...known },
   });
 });
 
@@ -227,7 +238,7 @@ for (const [name, [read, result]] of Object.entries(READ)) {
 
 Deno.test("golden/frames.txt has a line for every code", () => {
   const codes = new Set([...FRAMES.keys()].map((name) => frameOf(golden(name)).code));
-  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP });
+  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP, peers: PEERS });
   assertEquals(known.filter(([, code]) => !codes.has(code)), []);
   assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
 });

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
 import { type ControlData, readControl, writeControl, writeError } from "../../lib/wire/control.ts";
-import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { FrameReader, FrameWriter, PEERS, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
   FEATURES,
   GOSSIP_VERSION,
@@ -11,14 +11,18 @@ import {
   type HelloRefusal,
   incompatible,
   IncompatiblePeerError,
+  MAX_TOLD_PEERS,
+  PEER_FEATURES,
   readChallenge,
   readGreeting,
   readHello,
+  readPeers,
   readScram,
   type ServerHello,
   writeGreeting,
   writeHello,
   writeLockedGreeting,
+  writePeers,
   writeScram,
 } from "../../lib/wire/hello.ts";
 import { frameOf, written } from "../support/frames.ts";
@@ -60,8 +64,8 @@ Deno.test("readHello() gives back what writeHello() says of a client", () => {
 Deno.test("readHello() gives back what writeHello() says of a peer, be there a port or not", () => {
   for (const port of [11142, undefined]) {
     const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port })));
-    const peer = { id: 7, port, gossip: GOSSIP_VERSION };
-    assertEquals(readHello(frame), { software: "server/1", features: [...FEATURES], proves: false, peer });
+    const peer = { id: 7, port, gossip: GOSSIP_VERSION, tells: true as const };
+    assertEquals(readHello(frame), { software: "server/1", features: [...PEER_FEATURES], proves: false, peer });
     assertStrictEquals("port" in readControl(frame), port !== undefined);
   }
 });
@@ -255,3 +259,25 @@ for (const name of [{ toString: 1 }, { toString: null, valueOf: null }, 7, null]
     assertEquals([hello.software, readGreeting(reader).software], ["", ""]);
   });
 }
+
+Deno.test("readHello() gives back where a peer says that it is to be reached, and passes over what is no such place", () => {
+  const of = (advertise: string) => {
+    const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port: 1, advertise })));
+    return (readHello(frame) as Hello).peer?.advertise;
+  };
+  for (const place of ["10.0.0.1:7", "[fd00::1]:7", "cache.example"]) assertStrictEquals(of(place), place);
+  for (const place of ["", "unix:/x", "10.0.0.1:0", "a b", `${"a".repeat(260)}:11`]) {
+    assertStrictEquals(of(place), undefined, place);
+  }
+});
+
+Deno.test("readPeers() gives back what writePeers() says, and refuses other things", () => {
+  const peers = Array.from({ length: MAX_TOLD_PEERS }, (_, i) => `10.0.0.1:${i + 1}`);
+  assertEquals(readPeers(frameOf(written((output) => writePeers(output, peers)))), peers);
+  assertEquals(readPeers(frameOf(written((output) => writePeers(output, [])))), []);
+  for (
+    const data of [{}, { peers: "10.0.0.1:1" }, { peers: [1] }, { peers: ["unix:/x"] }, { peers: [...peers, "a"] }]
+  ) {
+    assertThrows(() => readPeers(frameOf(written((output) => writeControl(output, PEERS, data)))), ProtocolError);
+  }
+});
