@@ -36,6 +36,8 @@ export interface Target {
   connection: ConnectedPeer | undefined;
   /** Connections to the peer that answers there, for which one of the two sides has given up the one made to the address. */
   others: readonly ConnectedPeer[];
+  /** Whether the address is not to be called any more. */
+  isForgotten: boolean;
   /** Ends the pause until the next call. */
   wake: () => void;
 }
@@ -107,7 +109,7 @@ const SELF = "it is this server itself";
 /** Calls addresses, and keeps a connection to each at which a peer answers. */
 export class PeerCalls {
   readonly #options: PeerCallsOptions;
-  readonly #targets: Target[];
+  #targets: Target[];
   #stop: AbortController | undefined;
   /** One promise for each address, which resolves when the connection to it has ended for a stop. */
   #keeping: Promise<void>[] = [];
@@ -151,6 +153,16 @@ export class PeerCalls {
     return this.#targets.find((target) => target.text === text);
   }
 
+  /** Calls an address no more. Returns whether there was one. */
+  forget(text: string): boolean {
+    const target = this.at(text);
+    if (target === undefined) return false;
+    this.#targets = this.#targets.filter((other) => other !== target);
+    target.isForgotten = true;
+    target.wake();
+    return true;
+  }
+
   /** Takes note that a connection has ended: addresses for which it stood are called again. */
   lost(peer: ConnectedPeer): void {
     for (const target of this.#targets) if (target.others.includes(peer)) target.wake();
@@ -164,9 +176,9 @@ export class PeerCalls {
 
   /** Keeps a connection to the peer at an address, unless there is another one to that peer. */
   async #keep(target: Target, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && !target.isForgotten) {
       const { error, isSpare } = await this.#visit(target, signal);
-      if (signal.aborted) return;
+      if (signal.aborted || target.isForgotten) return;
       if (error !== undefined) this.sayOnce(target, error);
       target.others = isSpare ? this.#options.connectedTo(target.id) : [];
       if (target.others.length > 0) {
@@ -206,6 +218,7 @@ export class PeerCalls {
       if (peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
       target.id = peer.id;
       if (peer.id === this.#options.id) throw new ReflectedError("refused", SELF);
+      if (target.isForgotten) return {};
       const why = disagreement(peer, this.#options.cluster);
       if (why !== undefined) throw new DisagreementError(why);
       const { id, features } = peer;
@@ -247,6 +260,7 @@ function newTarget(address: Address): Target {
     droppedFull: 0,
     connection: undefined,
     others: [],
+    isForgotten: false,
     wake: nothing,
   };
 }
