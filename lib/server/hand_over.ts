@@ -21,7 +21,7 @@ const LIMITS = 5;
  */
 export async function handOver(
   peers: () => Iterable<ConnectedPeer>,
-  gossip: Pick<Gossip, "peer" | "hasConfirmed" | "ask">,
+  gossip: Pick<Gossip, "peer" | "hasConfirmed" | "ask" | "writesAheadMs">,
   limitMs: number,
 ): Promise<void> {
   const beganMs = performance.now();
@@ -30,7 +30,8 @@ export async function handOver(
     const lacking = [...peers()].filter(({ number, connection }) => {
       const state = gossip.peer(number);
       const isSilent = nowMs - Math.max(beganMs, connection.lastHeardMs) >= limitMs;
-      return !isSilent && state !== undefined && clockDoubt(state) === undefined && !gossip.hasConfirmed(number);
+      return !isSilent && state !== undefined && clockDoubt(state, gossip.writesAheadMs) === undefined &&
+        !gossip.hasConfirmed(number);
     });
     if (lacking.length === 0 || nowMs - beganMs >= LIMITS * limitMs) return;
     if (looks % LOOKS_A_QUESTION === 0) { for (const { number } of lacking) gossip.ask(number); }
