@@ -161,6 +161,17 @@ export class OrmucoCacheClient implements OrmucoCache {
   }
 
   /**
+   * Has the server connect to one of its peers no more, which has left for good, until the server is started again. The client needs
+   * the role admin.
+   *
+   * @param address The peer's address, as the server's statistics show it.
+   * @returns Whether there was such a peer; `false` if it is connected, or the server failed.
+   */
+  async forgetPeer(address: string): Promise<boolean> {
+    return await this.#remote?.forgetPeer(address) ?? false;
+  }
+
+  /**
    * Returns counters of this client and, if there is a server, the server's statistics.
    *
    * @returns The statistics.

@@ -149,6 +149,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       id,
       counters,
       stats: () => this.stats(),
+      forgetPeer: (address) => this.#peers.forget(address),
       isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
       connected: () => this.#connections.shown(),
       later: (ms, run) => maintenance.runLater(ms, run),

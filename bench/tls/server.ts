@@ -37,6 +37,7 @@ function listenTls(): number {
       throw new Error("Cannot tell statistics: this is a bench");
     },
     isOwnNonce: () => false,
+    forgetPeer: () => "unknown",
     connected: () => [],
     later: () => {},
   });

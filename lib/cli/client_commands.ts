@@ -123,6 +123,12 @@ async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number
 }
 
 async function peers(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const forgotten = args.flags.get("forget");
+  if (forgotten !== undefined) {
+    oneServer(args, "forget");
+    if (await client.forgetPeer(forgotten)) return say("Forgotten");
+    return miss("No such peer");
+  }
   const { server } = await client.stats();
   return server === undefined ? EXIT.unreachable : sayPeers(server, args);
 }

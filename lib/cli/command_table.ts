@@ -241,6 +241,7 @@ export const COMMANDS: readonly Command[] = [
     summary: "print a server's peers, and whether it is ready",
     flags: [
       { name: "wait", argument: "SECONDS", help: "until the server is ready, so many at most: status 1 if it is not" },
+      { name: "forget", argument: "HOST", help: "have the server forget a peer that has left for good" },
       JSON_FLAG,
       ...CLIENT_FLAGS,
     ],

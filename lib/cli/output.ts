@@ -20,9 +20,9 @@ export function report(failure: CacheError): number {
   return failure.code === "refused" ? EXIT.refused : EXIT.unreachable;
 }
 
-/** Prints that there is no entry, on a terminal only. Returns the exit status. */
-export function miss(): number {
-  if (Deno.stdout.isTerminal()) console.error("No entry");
+/** Prints that there is no entry, or what else there is not, on a terminal only. Returns the exit status. */
+export function miss(what = "No entry"): number {
+  if (Deno.stdout.isTerminal()) console.error(what);
   return EXIT.miss;
 }
 

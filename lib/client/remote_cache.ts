@@ -143,6 +143,13 @@ export class RemoteCache implements OrmucoCache {
     return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
   }
 
+  /** Has the server forget a peer. */
+  async forgetPeer(address: string): Promise<boolean> {
+    checkKey(address);
+    const write = (output: FrameWriter) => writeKeyed(output, REQUEST.forget, address);
+    return await this.#ask(write, readYesNo, "forget peer", address) ?? false;
+  }
+
   /** Returns counters of this client and of the server. */
   async stats(): Promise<ClientStats> {
     const server = await this.#ask((output) => output.empty(REQUEST.stats), readData);

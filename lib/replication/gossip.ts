@@ -375,6 +375,7 @@ export class Gossip {
     if (digest !== history.digest) {
       return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: this.#known });
     }
+    heardSame(state);
     state.confirmed.known = this.#known;
     state.askedWith = digest;
     if (this.#isInStep(state)) answered(state, this.#options.store.nowMs);

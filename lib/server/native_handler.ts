@@ -34,6 +34,9 @@ import { type LoginAnswer, NativeLogin } from "./native_login.ts";
 import type { Store } from "../store/store.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
+/** What has come of the wish that a peer be forgotten. */
+export type Forgetting = "forgotten" | "unknown" | "connected";
+
 /** A peer that cannot be used, and the reason that it is given. */
 export interface RefusedPeer {
   readonly peer: PeerHello;
@@ -58,6 +61,8 @@ export interface NativeHost {
   readonly id: number;
   /** The name of this server's cluster; empty if it has none. */
   readonly cluster: string;
+  /** Has this server connect to a peer no more, unless it is connected. */
+  forgetPeer(address: string): Forgetting;
   /** Returns the statistics for `STATS`. */
   stats(): ServerStats;
   /** Whether this server uses a nonce at the moment, as a client of others. */
@@ -263,6 +268,8 @@ export class NativeHandler implements ProtocolHandler {
         this.#noBody();
         this.#allowance.spend(STATS_UNITS);
         return writeControl(output, REPLY.data, this.#stats());
+      case REQUEST.forget:
+        return output.empty(this.#forget() ? REPLY.ok : REPLY.miss);
       case REQUEST.ping:
         this.#noBody();
         return output.empty(REPLY.ok);
@@ -295,6 +302,17 @@ export class NativeHandler implements ProtocolHandler {
     const output = this.#output;
     const at = output.room(valueBytes);
     this.#host.store.reader.copyValue(position, output.buffer, at);
+  }
+
+  /** Forgets a peer. Returns whether there was one. */
+  #forget(): boolean {
+    const { from, to } = this.#onlyKey();
+    const address = this.#input.buffer.toString("utf8", from, to);
+    const outcome = this.#host.forgetPeer(address);
+    if (outcome === "connected") {
+      throw new RequestRefusal("connected", `the peer ${address} is connected: stop it first`);
+    }
+    return outcome === "forgotten";
   }
 
   #set(): void {

@@ -140,6 +140,8 @@ export class PeerCalls {
   readonly #options: PeerCallsOptions;
   readonly #targets = new Map<string, Target>();
   readonly #names: PeerNames;
+  /** Addresses that are called no more, whoever says what. */
+  readonly #forgotten = new Set<string>();
   #stop: AbortController | undefined;
   /** Work under way, which ends after a stop. */
   readonly #keeping = new Set<Promise<void>>();
@@ -214,6 +216,17 @@ export class PeerCalls {
     return [...found.values()];
   }
 
+  /** Calls an address no more, though a name may lead there, or a peer tell of it. Returns whether there was one. */
+  forget(text: string): boolean {
+    const target = this.at(text);
+    if (target === undefined) return false;
+    this.#forgotten.add(text);
+    this.#targets.delete(text);
+    target.isLeft = true;
+    target.wake();
+    return true;
+  }
+
   /** Takes note that a connection has ended: addresses for which it stood are called again. */
   miss(peer: ConnectedPeer): void {
     for (const target of this.#targets.values()) if (target.others.includes(peer)) target.wake();
@@ -231,6 +244,7 @@ export class PeerCalls {
   }
 
   #add(address: Address, name?: Name, isTold = false): void {
+    if (this.#forgotten.has(formatAddress(address))) return;
     const target = newTarget(address, name, isTold);
     this.#targets.set(target.text, target);
     if (this.#stop?.signal.aborted === false) this.#begin(this.#keep(target, this.#stop.signal));
@@ -251,7 +265,7 @@ export class PeerCalls {
   async #keep(target: Target, signal: AbortSignal): Promise<void> {
     while (!signal.aborted && !target.isLeft) {
       const { error, isSpare } = await this.#visit(target, signal);
-      if (signal.aborted) return;
+      if (signal.aborted || this.#forgotten.has(target.text)) return;
       if (error !== undefined) {
         if (target.isTold && target.id === 0) target.error = error; // whoever has told of it may be wrong
         else this.sayOnce(target, error);
@@ -271,7 +285,7 @@ export class PeerCalls {
       if (target.isTold && isInVain(target)) target.isLeft = true;
       else await pause(target, backoffMs(target.failures++), signal);
     }
-    if (target.isLeft) this.#targets.delete(target.text);
+    if (target.isLeft && this.at(target.text) === target) this.#targets.delete(target.text);
   }
 
   /** Connects to an address and uses the connection until it ends. */
@@ -300,6 +314,7 @@ export class PeerCalls {
       if (peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
       target.id = peer.id;
       if (peer.id === this.#options.id) throw new ReflectedError("refused", SELF);
+      if (target.isForgotten) return {};
       const why = disagreement(peer, this.#options.cluster);
       if (why !== undefined) throw new DisagreementError(why);
       const { id, features } = peer;

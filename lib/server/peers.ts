@@ -4,7 +4,7 @@
  */
 
 import type { LogLevel } from "../base/log.ts";
-import { formatAddress } from "../base/address.ts";
+import { formatAddress, parseAddress } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
@@ -18,7 +18,7 @@ import type { PeerArrival } from "./connection.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { handOver } from "./hand_over.ts";
 import type { LimitedLog } from "./limited_log.ts";
-import type { RefusedPeer } from "./native_handler.ts";
+import type { Forgetting, RefusedPeer } from "./native_handler.ts";
 import { type Part, within } from "./part.ts";
 import {
   type CallEnd,
@@ -161,6 +161,21 @@ export class Peers implements Part {
     for (const [oldest] of this.#refused) {
       if (this.#refused.size > MAX_REFUSED) this.#refused.delete(oldest);
     }
+  }
+
+  /** Forgets a peer that has left for good: it is called no more, and not shown, until this server is made anew. */
+  forget(text: string): Forgetting {
+    const parsed = parseAddress(text);
+    const address = parsed === undefined ? text : formatAddress(parsed);
+    const target = this.#calls.at(address);
+    const standing = target && (target.connection ?? this.#standingFor(target));
+    if (standing !== undefined || [...this.#connected.values()].some((peer) => peer.address === address)) {
+      return "connected";
+    }
+    const isKnown = this.#calls.forget(address);
+    if (!this.#refused.delete(address) && !isKnown) return "unknown";
+    this.#options.log(`Peer ${address} is forgotten`);
+    return "forgotten";
   }
 
   /** Statistics of the listed peers, and of others that have connected or were refused; of very many, only the first. */

@@ -80,9 +80,9 @@ export const PERMISSIONS: readonly Permission[] = [
     binary: ["stat"],
   },
   {
-    what: "clear, look at who is connected, and count by prefix",
+    what: "clear, forget peers, look at who is connected, and count by prefix",
     roles: ["admin"],
-    native: ["clear"],
+    native: ["clear", "forget"],
     text: ["flush_all", "stats conns", "stats reset", "stats detail"],
     binary: ["flush", "stat conns", "stat reset", "stat detail"],
   },

@@ -30,6 +30,7 @@ export const REQUEST = {
   ping: 0x09,
   has: 0x0a,
   auth: 0x0b,
+  forget: 0x0c,
 } as const;
 
 /** Codes of replies. */

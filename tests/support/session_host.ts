@@ -55,6 +55,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     maxConnections: 10,
     idleTimeoutSeconds: 0,
     asksForCredentials: false,
+    forgetPeer: (address) => address === "10.0.0.9:11142" ? "forgotten" : "unknown",
     isOwnNonce: (nonce) => nonce === OWN_NONCE,
     cpuTime: () => undefined,
     connected: () => [],

@@ -63,6 +63,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "STATS": (output) => output.empty(REQUEST.stats),
   "PING": (output) => output.empty(REQUEST.ping),
   "HAS": (output) => writeKeyed(output, REQUEST.has, "k"),
+  "FORGET": (output) => writeKeyed(output, REQUEST.forget, "10.0.0.9:11142"),
   "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
   "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
 };
@@ -103,6 +104,7 @@ const DIALOGUE: [request: string, reply: string][] = [
   ["DELETE", "MISS"],
   ["SET with the default ttl", "OK"],
   ["CLEAR", "OK"],
+  ["FORGET", "OK"],
   ["HAS", "MISS"],
 ];
 
