@@ -314,7 +314,7 @@ export class PeerCalls {
       if (peer === undefined) throw new ProtocolError("what answers there is a server that takes no peers");
       target.id = peer.id;
       if (peer.id === this.#options.id) throw new ReflectedError("refused", SELF);
-      if (target.isForgotten) return {};
+      if (target.isLeft) return {};
       const why = disagreement(peer, this.#options.cluster);
       if (why !== undefined) throw new DisagreementError(why);
       const { id, features } = peer;
