@@ -1,7 +1,7 @@
 /** The command line's arguments: reads and checks them, and makes settings from them. It runs nothing. */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { clientOptions, type Settings, type SettingText } from "../base/settings.ts";
+import { clientOptions, SETTING_NAMES, type Settings, type SettingText } from "../base/settings.ts";
 import { readEnvironment, withTls } from "../platform/environment.ts";
 import { readSecret } from "./secret_prompt.ts";
 import { type Command, COMMANDS, type Flag } from "./command_table.ts";
@@ -31,11 +31,12 @@ export function clientSettings(args: Arguments): ReturnType<typeof withTls> {
 }
 
 /**
- * Returns the settings; flags rank above the environment, and that above `.env`. `--token-file -` is a token from standard
- * input.
+ * Returns the settings; flags rank above the environment, and that above `.env` or the file of `--env-file`. `--token-file -`
+ * is a token from standard input.
  */
 export function settings(args: Arguments): Settings {
-  const found = new Map<string, SettingText>(readEnvironment());
+  const envFile = args.flags.has("no-env-file") ? false : args.flags.get("env-file");
+  const found = new Map<string, SettingText>(readEnvironment(SETTING_NAMES, envFile));
   for (const command of COMMANDS) {
     for (const { name, setting } of command.flags) {
       const text = args.flags.get(name);
@@ -70,20 +71,25 @@ export function readArguments(command: Command, args: string[]): Arguments {
   }
   const flags = new Map<string, string>();
   for (const { name, argument, negatable } of command.flags) {
-    if (argument === undefined && parsed[name] === true) flags.set(name, "true");
-    if (argument !== undefined && parsed[name] !== undefined) flags.set(name, flagText(command, name, parsed[name]));
+    const value = lastOf(parsed[name]);
+    if (argument !== undefined) {
+      if (value === false) flags.set(`no-${name}`, "true");
+      else if (value !== undefined) flags.set(name, flagText(command, name, value));
+      continue;
+    }
     const isGiven = args.some((given) => [`--${name}`, `--no-${name}`].includes(given.split("=")[0]));
-    if (negatable && isGiven) flags.set(name, String(parsed[name]));
+    if (negatable ? isGiven : value === true) flags.set(name, String(value));
   }
   return { command: command.name, positional, flags, json: parsed.json === true };
 }
 
-/** Writes `--name value` as `--name=value`, since a value may start with `-`. */
+/** Writes `--name value` as `--name=value`, since a value may start with `-`; what is negated has no value. */
 function joined(command: Command, args: readonly string[]): string[] {
   const taking = new Set(names(command.flags, ({ argument }) => argument !== undefined).map((name) => `--${name}`));
   const made: string[] = [];
   for (let i = 0; i < args.length; i++) {
     if (args[i] === "--") return [...made, ...args.slice(i)];
+    if (/^--no-.*=/.test(args[i])) throw new UsageError(command.name, `unknown option ${args[i]}`);
     const hasValue = taking.has(args[i]) && i + 1 < args.length && !args[i + 1].startsWith("--");
     made.push(hasValue ? `${args[i]}=${args[++i]}` : args[i]);
   }
@@ -94,8 +100,13 @@ function names(flags: readonly Flag[], keep: (flag: Flag) => boolean): string[] 
   return flags.filter(keep).map(({ name }) => name);
 }
 
+/** The value that counts of an option that may be given several times. */
+function lastOf(value: unknown): unknown {
+  return Array.isArray(value) ? value.at(-1) : value;
+}
+
 function flagText(command: Command, name: string, value: unknown): string {
-  const text = Array.isArray(value) ? String(value.at(-1)) : String(value);
+  const text = String(value);
   if (text === "") throw new UsageError(command.name, `--${name} needs a value`);
   return text;
 }

@@ -9,7 +9,7 @@ export interface Flag {
   readonly argument?: string;
   /** The environment variable that the option overrides. */
   readonly setting?: string;
-  /** Whether the switch can be negated, as in `--no-renew-on-hit`. */
+  /** Whether the option can be negated, as in `--no-renew-on-hit`. */
   readonly negatable?: boolean;
   readonly help: string;
 }
@@ -32,6 +32,12 @@ export interface Command {
   readonly flags: readonly Flag[];
 }
 
+const ENV_FILE: Flag = {
+  name: "env-file",
+  argument: "FILE",
+  negatable: true,
+  help: "settings, in place of .env; --no-env-file: of no file",
+};
 const CLIENT_FLAGS: readonly Flag[] = [
   {
     name: "server",
@@ -60,6 +66,7 @@ const CLIENT_FLAGS: readonly Flag[] = [
     help: "certificate to show to servers that want one, PEM",
   },
   { name: "tls-key", argument: "FILE", setting: "TLS_KEY", help: "its key, PEM" },
+  ENV_FILE,
 ];
 const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
 
@@ -177,6 +184,7 @@ export const COMMANDS: readonly Command[] = [
         setting: "ACME_LISTEN_ON",
         help: "port or host:port to which port 80 of HOST leads (80)",
       },
+      ENV_FILE,
     ],
   },
   {
@@ -248,7 +256,7 @@ export const GENERAL_HELP: string = [
   "",
   ...table([["--help", "this text; after a command, its options"], ["--version", "name and version"]]),
   "",
-  "Options rank above environment variables, and these above the file .env.",
+  "Options rank above environment variables, and these above the file .env (or that of --env-file).",
   EXIT_HELP,
 ].join("\n");
 
