@@ -121,7 +121,7 @@ const CASES: Record<string, Case> = {
   "rejects options of a store that are none, naming them": async (cache) => {
     const cases: [unknown, string][] = [
       [{ ttl: 60 }, "Cannot store: unknown option ttl: did you mean ttlMs?"],
-      [{ ttlMs: 60, expiry: 5 }, "unknown option expiry: there are ttlMs"],
+      [{ ttlMs: 60, expiry: 5 }, "unknown option expiry: there are ttlMs, renewOnHit"],
       [60_000, "options must be an object: received 60000"],
       ["60000", 'options must be an object: received "60000"'],
     ];
