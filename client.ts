@@ -49,7 +49,7 @@ export type { ClientOptions } from "./lib/client/options.ts";
  *   const known = await cache.retrieve<string>(path);
  *   if (known !== undefined) return known;
  *   const html = await (await fetch(`https://example.com${path}`)).text();
- *   await cache.store(path, html, { ttlMs: 60_000 });
+ *   await cache.store(path, html, { ttlMs: 60_000, renewOnHit: false }); // a minute old at most
  *   return html;
  * }
  * ```
@@ -93,7 +93,7 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
-   * @param options The entry's own time to live.
+   * @param options The entry's own time to live, and whether a hit restarts it.
    * @returns Whether the value was stored; `false` if the server failed or refused.
    * @throws {TypeError} If the value is a promise; with servers, also if it holds something that cannot be sent (a
    * function, a symbol, a cycle, a class instance): the message names the path to it.

@@ -74,12 +74,12 @@ export class RemoteCache implements OrmucoCache {
   /** Stores a copy of a value. */
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     checkEntryOptions(options);
-    const { ttlMs = this.#ttlMs } = options ?? {};
+    const { ttlMs = this.#ttlMs, renewOnHit } = options ?? {};
     checkKey(key);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {
       const value = encodeValue(checkData(data));
-      const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs);
+      const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs, renewOnHit === false);
       const isStored = await this.#ask(write, readYesNo, "store", key) ?? false;
       if (isStored) this.#calls.stores++;
       return isStored;
