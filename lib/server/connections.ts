@@ -4,6 +4,7 @@
  */
 
 import { closeQuietly, isDisconnection, pause, remoteAddress } from "../platform/socket.ts";
+import { unref } from "../platform/timer.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { Connected } from "../memcached/statistics.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -80,7 +81,7 @@ export class Connections implements Part {
     this.#isOpen = true;
     this.#accepting = this.#accept();
     this.#lookedMs = performance.now();
-    this.#looking = setInterval(() => this.look(), LOOK_MS);
+    this.#looking = unref(setInterval(() => this.look(), LOOK_MS));
   }
 
   /** Closes the port, answers the requests that have arrived, and ends the connections. */

@@ -1,7 +1,7 @@
 /** The work of a server that no request asks for: a timer runs it in slices, between requests. */
 
 import { forgetSome } from "../wire/buffer_pool.ts";
-import { Timer } from "../platform/timer.ts";
+import { Timer, unref } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
 import type { Part } from "./part.ts";
 
@@ -50,7 +50,7 @@ export class Maintenance implements Part {
     } catch (error) {
       this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`);
     }
-    this.#timer = setTimeout(() => this.#run(), pauseMs);
+    this.#timer = unref(setTimeout(() => this.#run(), pauseMs));
   }
 
   /** Says once that there is not room for all entries, and what to set: a cache that is too small only looks slow. */

@@ -21,6 +21,7 @@ import { type ConnectedPeer, peerRow } from "./peer_row.ts";
 import { GOSSIP_VERSION, incompatible, IncompatiblePeerError, type PeerHello } from "../wire/hello.ts";
 import { connect } from "../platform/connect.ts";
 import { closeQuietly, isDisconnection, type Socket } from "../platform/socket.ts";
+import { unref } from "../platform/timer.ts";
 import type { PeerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
@@ -39,6 +40,8 @@ export interface PeersOptions {
   readonly software: string;
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
+  /** Whether this process may end though peers are connected. */
+  readonly isUnref: boolean;
   /** Called with each line to log; it does not throw. */
   readonly log: (line: string) => void;
   /** Logs what peers cause that are not in `addresses`. */
@@ -253,6 +256,7 @@ export class Peers implements Part {
     signal.addEventListener("abort", end);
     try {
       const opened = socket = await connect(listed.address, limit.signal, await this.#options.tls?.());
+      if (this.#options.isUnref) socket.unref();
       const holder = { remoteAddress: listed.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
       const { input, server } = await this.#greet(socket, held);
@@ -396,7 +400,7 @@ export class Peers implements Part {
       this.#say("silent", address, `Peer ${address} has ${what} nothing for ${Math.round(silentMs / 1000)} s`);
       connection.close();
     }
-    this.#timer = setTimeout(() => this.#round(), intervalMs);
+    this.#timer = unref(setTimeout(() => this.#round(), intervalMs));
   }
 
   #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
@@ -449,7 +453,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    const timer = unref(setTimeout(end, ms));
     signal.addEventListener("abort", end);
   });
 }
