@@ -31,9 +31,9 @@ export type { ClientOptions } from "./lib/client/options.ts";
  * A cache on one or several servers, or stand-alone in this process's memory. `store` and `retrieve` are the two
  * methods that matter.
  *
- * A stand-alone client keeps the values themselves, of any kind but promises. A client with servers sends copies: of
- * primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs, errors, array
- * buffers and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
+ * A stand-alone client keeps the values themselves, of any kind but promises, unless its option `copies` is true. A client with
+ * servers sends copies: of primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs,
+ * errors, array buffers and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
  * time-out. No call waits longer, and a call rejects only on misuse (a bad key, ttl or value) and if Deno's permissions do not
  * allow this process to reach a server (a `CacheError`).
  *
@@ -49,7 +49,7 @@ export type { ClientOptions } from "./lib/client/options.ts";
  *   const known = await cache.retrieve<string>(path);
  *   if (known !== undefined) return known;
  *   const html = await (await fetch(`https://example.com${path}`)).text();
- *   await cache.store(path, html, { ttlMs: 60_000 });
+ *   await cache.store(path, html, { ttlMs: 60_000, renewOnHit: false }); // a minute old at most
  *   return html;
  * }
  * ```
@@ -93,11 +93,11 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
-   * @param options The entry's own time to live.
+   * @param options The entry's own time to live, and whether a hit restarts it.
    * @returns Whether the value was stored; `false` if the server failed or refused.
-   * @throws {TypeError} If the value is a promise; with servers, also if it holds something that cannot be sent (a
+   * @throws {TypeError} If the value is a promise; with servers or `copies`, also if it holds something that cannot be sent (a
    * function, a symbol, a cycle, a class instance): the message names the path to it.
-   * @throws {RangeError} If the key or the time to live is out of range; with servers, also if the value is nested
+   * @throws {RangeError} If the key or the time to live is out of range; with servers or `copies`, also if the value is nested
    * deeper than 256 levels, has too many parts, or would take more than half a second to read.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {

@@ -33,7 +33,8 @@
  * ## A client
  *
  * {@linkcode OrmucoCacheClient} needs `--allow-net=HOST:PORT` for each of its servers. Without `servers` it is
- * stand-alone: it keeps values in this process and needs no permission.
+ * stand-alone: it keeps the values themselves in this process (copies, as a server does, with `copies: true`) and needs no
+ * permission.
  *
  * ```ts
  * import { OrmucoCacheClient } from "@ormuco/cache"; // run with --allow-net=127.0.0.1:11142

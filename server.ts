@@ -117,7 +117,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [newStore(resolved, id), this.#counters];
     this.#store = store;
-    this.#listener = new Listener(resolved.listen);
+    this.#listener = new Listener(resolved.listen, resolved.unref);
     const maintenance = new Maintenance(store, log);
     this.#watch = this.#newWatch();
     const encryption = this.#encryption = resolved.tls &&
@@ -135,6 +135,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       token: () => this.#watch.token,
       software: SOFTWARE,
       intervalMs: resolved.gossipIntervalMs,
+      isUnref: resolved.unref,
       log,
       counters,
       turns,

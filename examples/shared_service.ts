@@ -8,7 +8,7 @@
  * curl http://127.0.0.1:8002/primes/3000000
  * ```
  *
- * The first answer takes its time, the second is there at once. Arguments: port of the service, port of its cache, and
+ * The first answer takes its time, the second is there at once. SIGTERM ends a copy when it has answered what has arrived. Arguments: port of the service, port of its cache, and
  * the caches of other copies.
  */
 
@@ -35,7 +35,7 @@ function countPrimes(below: number): number {
   return count;
 }
 
-Deno.serve({ hostname: "127.0.0.1", port: Number(port) }, async (request) => {
+const http = Deno.serve({ hostname: "127.0.0.1", port: Number(port) }, async (request) => {
   const { pathname } = new URL(request.url);
   const [, text] = /^\/primes\/(\d{1,7})$/.exec(pathname) ?? [];
   if (text === undefined) return new Response("Ask for /primes/NUMBER\n", { status: 404 });
@@ -45,4 +45,9 @@ Deno.serve({ hostname: "127.0.0.1", port: Number(port) }, async (request) => {
   if (known === undefined) await cache.store(pathname, count);
   const source = known === undefined ? "computed here" : "from the cache";
   return new Response(`${count} primes below ${text}, ${source}, ${(performance.now() - startedMs).toFixed(1)} ms\n`);
+});
+
+Deno.addSignalListener(Deno.build.os === "windows" ? "SIGINT" : "SIGTERM", async () => {
+  await http.shutdown();
+  await server.stop();
 });

@@ -84,6 +84,11 @@ export interface LruCacheOptions<V, K = string> {
 export interface LruSetOptions {
   /** Milliseconds until this entry expires, instead of the cache's `ttlMs`; 0 or `Infinity` means never. */
   ttlMs?: number;
+  /**
+   * `false`: a hit by `get` does not restart this entry's time to live. `true`, the default, leaves it to the cache's
+   * `renewOnHit`.
+   */
+  renewOnHit?: boolean;
 }
 
 const RULES: OptionRules<LruCacheOptions<unknown, unknown>> = {
@@ -146,7 +151,10 @@ export class LruCache<V, K = string> {
    * Two fields per slot: previous (a newer entry) and next (an older one). A free slot's next is the next free slot.
    */
   #links = new Int32Array(2 * FIRST_CAPACITY);
-  /** Two fields per slot, in milliseconds: the deadline (`Infinity` if there is none) and the time to live. */
+  /**
+   * Two fields per slot, in milliseconds: the deadline (`Infinity` if there is none) and the time to live, which is negative
+   * if a hit does not restart it.
+   */
   #times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
   #sizes = new Float64Array(0);
   #free = 0;
@@ -211,8 +219,8 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Returns the value of a key and makes its entry the most recently used. Unless `renewOnHit` is false, the entry's
-   * time to live restarts.
+   * Returns the value of a key and makes its entry the most recently used. Unless `renewOnHit` of the cache or of the entry
+   * is false, the entry's time to live restarts.
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
@@ -225,7 +233,8 @@ export class LruCache<V, K = string> {
     if (deadline !== Infinity) {
       const now = this.#now();
       if (now >= deadline) return this.#expire(slot);
-      if (this.#renewOnHit) times[2 * slot] = now + times[2 * slot + 1];
+      const ttlMs = times[2 * slot + 1];
+      if (ttlMs > 0) times[2 * slot] = now + ttlMs;
     }
     this.#toFront(slot);
     return this.#values[slot];
@@ -257,14 +266,15 @@ export class LruCache<V, K = string> {
    *
    * @param key The key; if it has an entry, the new one replaces that.
    * @param value Any value.
-   * @param options The entry's own time to live.
+   * @param options The entry's own time to live, and whether a hit restarts it.
    * @returns Whether the value was stored; `false` if it alone is larger than `maxTotalSize`: then the key has no entry
    * any more.
-   * @throws {RangeError} If the time to live or the result of `sizeOf` is out of range; the cache is unchanged then.
+   * @throws {RangeError} If an option or the result of `sizeOf` is out of range; the cache is unchanged then.
    */
   set(key: K, value: V, options?: LruSetOptions): boolean {
     if (options !== undefined) checkEntryOptions(options);
     const ttlMs = options?.ttlMs === undefined ? this.#ttlMs : options.ttlMs === 0 ? Infinity : options.ttlMs;
+    const own = this.#renewOnHit && options?.renewOnHit !== false ? ttlMs : -ttlMs;
     const size = this.#sizeOf === undefined ? 0 : checkedSize(this.#sizeOf(value, key));
     if (size > this.#maxTotalSize) {
       this.delete(key);
@@ -275,9 +285,9 @@ export class LruCache<V, K = string> {
     const known = this.#slots.get(key);
     if (known === undefined) {
       const slot = this.#insert(key, value);
-      this.#fill(slot, size, now, ttlMs);
+      this.#fill(slot, size, now, own);
     } else {
-      this.#replace(known, value, size, now, ttlMs);
+      this.#replace(known, value, size, now, own);
     }
     if (this.#timed) this.#sweep(now);
     // The new entry stays: it fits alone, even if fractions of sizes have not added up exactly.
@@ -300,10 +310,11 @@ export class LruCache<V, K = string> {
     const checked = ttlMs === undefined ? undefined : checkTtlMs(ttlMs) || Infinity;
     const slot = this.#find(key);
     if (slot === undefined) return false;
-    const own = checked ?? this.#times[2 * slot + 1];
-    if (own !== Infinity) this.#timed = true;
-    this.#times[2 * slot] = own === Infinity ? Infinity : this.#now() + own;
-    this.#times[2 * slot + 1] = own;
+    const own = this.#times[2 * slot + 1];
+    const restarted = checked ?? Math.abs(own);
+    if (restarted !== Infinity) this.#timed = true;
+    this.#times[2 * slot] = restarted === Infinity ? Infinity : this.#now() + restarted;
+    this.#times[2 * slot + 1] = own > 0 ? restarted : -restarted;
     this.#toFront(slot);
     return true;
   }
@@ -381,20 +392,21 @@ export class LruCache<V, K = string> {
     return slot;
   }
 
-  #fill(slot: number, size: number, now: number, ttlMs: number): void {
-    this.#times[2 * slot] = now + ttlMs;
-    this.#times[2 * slot + 1] = ttlMs;
+  /** @param own The time to live, negative if a hit does not restart it. */
+  #fill(slot: number, size: number, now: number, own: number): void {
+    this.#times[2 * slot] = now + Math.abs(own);
+    this.#times[2 * slot + 1] = own;
     if (this.#sizeOf === undefined) return;
     this.#sizes[slot] = size;
     this.#totalSize += size;
   }
 
-  #replace(slot: number, value: V, size: number, now: number, ttlMs: number): void {
+  #replace(slot: number, value: V, size: number, now: number, own: number): void {
     const old = this.#values[slot] as V;
     const expired = this.#timed && now >= this.#times[2 * slot];
     if (this.#sizeOf !== undefined) this.#totalSize -= this.#sizes[slot];
     this.#values[slot] = value;
-    this.#fill(slot, size, now, ttlMs);
+    this.#fill(slot, size, now, own);
     this.#toFront(slot);
     if (this.#onEvict !== undefined) this.#left.push([this.#keys[slot] as K, old, expired ? "expired" : "replaced"]);
   }

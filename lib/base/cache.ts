@@ -6,6 +6,11 @@ import type { ClientStats } from "./stats.ts";
 export interface StoreValueOptions {
   /** Milliseconds until this entry expires, instead of the cache's default; 0 or `Infinity` means never. */
   ttlMs?: number;
+  /**
+   * `false`: a hit does not restart this entry's time to live, so that it expires `ttlMs` after it was stored, however much it is
+   * asked for. `true`, the default, leaves that to the cache, which restarts it unless its own `renewOnHit` is false.
+   */
+  renewOnHit?: boolean;
 }
 
 /**
@@ -35,7 +40,7 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
-   * @param options The entry's own time to live.
+   * @param options The entry's own time to live, and whether a hit restarts it.
    * @returns Whether the value was stored; `false` if it was refused, or if a server failed.
    * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a
    * server, or would cost too much to read.

@@ -1,7 +1,7 @@
 /** Checks of what a caller passes: keys (text of 1 to 4,096 bytes as UTF-8), times to live, and values. */
 
 import { MAX_KEY_BYTES, MAX_TTL_MS } from "./limits.ts";
-import { checkOptions, type OptionRules, shown, TTL_OPTION } from "./options.ts";
+import { BOOLEAN_OPTION, checkOptions, type OptionRules, shown, TTL_OPTION } from "./options.ts";
 
 /**
  * Checks a key.
@@ -45,23 +45,25 @@ export function checkTtlMs(ttlMs: number): number {
 /** The options of a call that stores an entry. */
 interface EntryOptions {
   ttlMs?: number;
+  renewOnHit?: boolean;
 }
 
-const ENTRY_OPTIONS: OptionRules<EntryOptions> = { ttlMs: TTL_OPTION };
+const ENTRY_OPTIONS: OptionRules<EntryOptions> = { ttlMs: TTL_OPTION, renewOnHit: BOOLEAN_OPTION };
 
 /**
  * Checks the options of a call that stores an entry, if any were given: a name that is none would be a time to live that
  * nobody keeps. It costs nothing where there are none, and a few nanoseconds where they are right.
  *
  * @throws {TypeError} If they are no object, or have another name.
- * @throws {RangeError} If the time to live is out of range.
+ * @throws {RangeError} If one is of another type than it has to be, or out of range.
  */
 export function checkEntryOptions(options: EntryOptions | null | undefined): void {
   if (options === undefined || options === null) return;
   if (typeof options === "object") {
     let isKnown = true;
     for (const name in options) isKnown &&= name in ENTRY_OPTIONS;
-    const { ttlMs } = options;
+    const { ttlMs, renewOnHit } = options;
+    isKnown &&= renewOnHit === undefined || typeof renewOnHit === "boolean";
     if (isKnown && (ttlMs === undefined || checkTtlMs(ttlMs) === ttlMs)) return;
   }
   checkOptions("store", options, ENTRY_OPTIONS);

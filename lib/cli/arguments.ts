@@ -4,7 +4,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { formatAddress, parseAddress } from "../base/address.ts";
 import { MAX_PORT } from "../base/limits.ts";
 import { nearestName } from "../base/options.ts";
-import { clientOptions, type Settings, type SettingText } from "../base/settings.ts";
+import { clientOptions, SETTING_NAMES, type Settings, type SettingText } from "../base/settings.ts";
 import {
   BOOLEAN_WORDS,
   readBoolean,
@@ -44,11 +44,12 @@ export function clientSettings(args: Arguments): ReturnType<typeof withTls> {
 }
 
 /**
- * Returns the settings; flags rank above the environment, and that above `.env`. `--token-file -` is a token from standard
- * input.
+ * Returns the settings; flags rank above the environment, and that above `.env` or the file of `--env-file`. `--token-file -`
+ * is a token from standard input.
  */
 export function settings(args: Arguments): Settings {
-  const found = new Map<string, SettingText>(readEnvironment());
+  const envFile = args.flags.has("no-env-file") ? false : args.flags.get("env-file");
+  const found = new Map<string, SettingText>(readEnvironment(SETTING_NAMES, envFile));
   for (const command of COMMANDS) {
     for (const { name, setting } of command.flags) {
       const text = args.flags.get(name);

@@ -37,6 +37,10 @@ export interface Command {
   readonly flags: readonly Flag[];
 }
 
+const ENV_FILE: readonly Flag[] = [
+  { name: "env-file", argument: "FILE", help: "settings, in place of .env" },
+  { name: "no-env-file", help: "settings of no file" },
+];
 const CLIENT_FLAGS: readonly Flag[] = [
   {
     name: "server",
@@ -72,6 +76,7 @@ const CLIENT_FLAGS: readonly Flag[] = [
     help: "certificate to show to servers that want one, PEM",
   },
   { name: "tls-key", argument: "FILE", setting: "TLS_KEY", help: "its key, PEM" },
+  ...ENV_FILE,
 ];
 const YES_FLAG: Flag = { name: "yes", letter: "y", help: "do not ask" };
 const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
@@ -213,6 +218,7 @@ export const COMMANDS: readonly Command[] = [
       },
       { name: "log-format", argument: "FORMAT", setting: "LOG_FORMAT", help: "text or json (text)" },
       { name: "log-level", argument: "LEVEL", setting: "LOG_LEVEL", help: "info, warn or error, at least (info)" },
+      ...ENV_FILE,
     ],
   },
   {
@@ -313,7 +319,7 @@ export function generalHelp(): string {
       ["version, --version, -V", "name and version"],
     ]),
     "",
-    "Options rank above environment variables, and these above the file .env.",
+    "Options rank above environment variables, and these above the file .env (or that of --env-file).",
     UNITS_HELP,
     EXIT_HELP,
   ].join("\n");

@@ -22,8 +22,8 @@ import { warnOnce } from "./warnings.ts";
 export interface ClientOptions {
   /**
    * Servers as `host`, `host:port`, `[ipv6]:port` or `unix:/path`; the port is 11142 unless given, and not 0. When a server fails,
-   * the client goes on with the next one and its entries. Without servers the client is stand-alone: it keeps values in
-   * this process's memory.
+   * the client goes on with the next one and its entries. Without servers the client is stand-alone: it keeps the values
+   * themselves in this process's memory, or copies (see `copies`).
    *
    * @default {[]}
    */
@@ -61,6 +61,15 @@ export interface ClientOptions {
    * @default {true}
    */
   renewOnHit?: boolean;
+  /**
+   * Whether a stand-alone client checks and copies values as a client with servers does, so that code which works with the one
+   * works with the other: it then refuses what a server cannot keep (class instances, functions, what has more than 16 MiB), and
+   * gives a copy to whoever retrieves. Without it, values themselves are kept, of any kind, and all who retrieve one share it.
+   * A client with servers always copies.
+   *
+   * @default {false}
+   */
+  copies?: boolean;
   /**
    * The token with which the client proves itself to servers, and servers prove themselves to it: a secret of 8 to 256 characters,
    * or a name, a colon and a secret. It is not sent. With a token, a server that asks for none is not used.
@@ -102,6 +111,7 @@ const RULES: OptionRules<ClientOptions> = {
   ttlMs: TTL_OPTION,
   maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
   renewOnHit: BOOLEAN_OPTION,
+  copies: BOOLEAN_OPTION,
   authToken: textOption("text", () => true, true), // what a token is, `tokenSource` checks
   authTokenFile: FILE_OPTION,
   tls: CLIENT_TLS_OPTION,
@@ -119,6 +129,7 @@ export interface ResolvedClientOptions {
   readonly ttlMs: number | undefined;
   readonly maxSize: number | undefined;
   readonly renewOnHit: boolean | undefined;
+  readonly copies: boolean | undefined;
   readonly token: TokenSource | undefined;
   readonly tls: ClientTlsOptions | undefined;
 }
@@ -131,10 +142,11 @@ export interface ResolvedClientOptions {
  */
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   const checked = checkOptions("create client", options, RULES);
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, onError, ttlMs, maxSize, renewOnHit } = checked;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, onError, ttlMs, maxSize, renewOnHit, copies } = checked;
   const servers = (checked.servers ?? []).map((text) => parseAddress(text)!);
   const isAlone = servers.length === 0;
-  const inVain = (isAlone ? WITH_SERVERS : ALONE).filter((name) => checked[name] !== undefined);
+  const inVain: string[] = (isAlone ? WITH_SERVERS : ALONE).filter((name) => checked[name] !== undefined);
+  if (!isAlone && copies === false) inVain.push("copies: false"); // true is what they do
   if (inVain.length > 0) {
     const where = isAlone
       ? "in a client without servers"
@@ -148,6 +160,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     ttlMs,
     maxSize,
     renewOnHit,
+    copies,
     token: tokenSource(checked),
     tls: tlsOf(checked.tls),
   };

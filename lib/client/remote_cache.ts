@@ -26,8 +26,8 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 import { encodeValue } from "../wire/values.ts";
 import { isDenied } from "../platform/connect.ts";
 import { ClientConnection } from "./connection.ts";
+import { Failures } from "./failures.ts";
 import type { TokenSource } from "./token_source.ts";
-import { warnOnce } from "./warnings.ts";
 import { whatAnswers } from "./what_answers.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
@@ -50,16 +50,15 @@ export class RemoteCache implements OrmucoCache {
   readonly #servers: readonly Address[];
   readonly #timeoutMs: number;
   readonly #ttlMs: number | undefined;
-  readonly #onError: ((error: CacheError) => void) | undefined;
-  readonly #reported = new WeakSet<CacheError>();
   readonly #calls = new CallCounters();
+  readonly #failures: Failures;
 
   /** Makes the cache; it connects with its first call. */
   constructor({ servers, timeoutMs, ttlMs, tls, onError, token }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
-    this.#onError = onError;
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
+    this.#failures = new Failures({ counters: this.#calls, of: servers.map(formatAddress).join(), onError });
     this.#connection = new ClientConnection({
       servers,
       timeoutMs,
@@ -67,19 +66,19 @@ export class RemoteCache implements OrmucoCache {
       software: SOFTWARE,
       token,
       onQuiet: () => this.#ping(() => {}),
-      onError: (error) => this.#report(error),
+      onError: (error) => this.#failures.tell(error),
     });
   }
 
   /** Stores a copy of a value. */
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     checkEntryOptions(options);
-    const { ttlMs = this.#ttlMs } = options ?? {};
+    const { ttlMs = this.#ttlMs, renewOnHit } = options ?? {};
     checkKey(key);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {
       const value = encodeValue(checkData(data));
-      const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs);
+      const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs, renewOnHit === false);
       const isStored = await this.#ask(write, readYesNo, "store", key) ?? false;
       if (isStored) this.#calls.stores++;
       return isStored;
@@ -87,7 +86,7 @@ export class RemoteCache implements OrmucoCache {
       if (isDenied(error)) throw error;
       await this.#removeOlder(key);
       if (!(error instanceof CacheError)) throw error;
-      this.#failed(error, "store", key);
+      this.#failures.failed(error, "store", key);
       return false;
     }
   }
@@ -105,7 +104,7 @@ export class RemoteCache implements OrmucoCache {
         read: readFound,
         settle: (value, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
-          if (error !== undefined) this.#failed(error, "retrieve", key);
+          if (error !== undefined) this.#failures.failed(error, "retrieve", key);
           const isMiss = error !== undefined || value === MISS;
           if (isMiss) this.#calls.misses++;
           else this.#calls.hits++;
@@ -165,7 +164,7 @@ export class RemoteCache implements OrmucoCache {
       });
     });
     if (error === undefined) return;
-    this.#reported.add(error);
+    this.#failures.isTold(error);
     if (error.code === "refused" || isDenied(error)) throw error;
     const others = await Promise.all(this.#servers.map((server) => whatAnswers(server, this.#timeoutMs)));
     const found = others.flatMap((what, i) =>
@@ -212,7 +211,7 @@ export class RemoteCache implements OrmucoCache {
 
   async #findPart(keys: string[]): Promise<unknown[]> {
     const onBadValue = (i: number, error: Error) =>
-      this.#failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
+      this.#failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
     const read = manyReader(keys.length, onBadValue);
     const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
     return found ?? keys.map(() => MISS);
@@ -236,37 +235,10 @@ export class RemoteCache implements OrmucoCache {
         read,
         settle: (result, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
-          if (error !== undefined) this.#failed(error, verb, key);
+          if (error !== undefined) this.#failures.failed(error, verb, key);
           resolve(result);
         },
       });
     });
-  }
-
-  /** Counts a failed call and reports it: with its key, unless the error is one of the whole connection. */
-  #failed(error: CacheError, verb: string, key?: string): void {
-    this.#calls.failures[error.code]++;
-    if (error.concerns === "connection") return this.#report(error);
-    const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
-    this.#report(new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
-  }
-
-  /**
-   * Passes an error to `onError`, once: a lost connection fails many calls with one error. Without it the first error of a
-   * kind is said in the process's log.
-   */
-  #report(error: CacheError): void {
-    if (this.#reported.has(error) || isDenied(error)) return;
-    this.#reported.add(error);
-    if (this.#onError === undefined) {
-      const kind = `${error.code} ${this.#servers.map(formatAddress)}`;
-      return warnOnce(`OrmucoCacheClient: ${error.message} (said once; option onError is told of every failure)`, kind);
-    }
-    try {
-      const result = this.#onError(error) as unknown;
-      if (result instanceof Promise) result.catch(() => {});
-    } catch {
-      // An error of the callback must not end the connection.
-    }
   }
 }

@@ -1,6 +1,12 @@
-/** A timer for one function. It does not know what the function does. */
+/** Timers that do not keep a process alive. They do not know what their functions do. */
 
 import { MAX_TIMER_MS } from "../base/limits.ts";
+
+/** Has this process end though a timer runs. Returns the timer. */
+export function unref(timer: ReturnType<typeof setTimeout>): typeof timer {
+  Deno.unrefTimer(timer as unknown as number);
+  return timer;
+}
 
 /** Runs a function later, even after more than the 2³¹ − 1 ms that a platform timer takes. */
 export class Timer {
@@ -11,8 +17,7 @@ export class Timer {
     this.stop();
     if (ms === Infinity) return;
     const [now, rest] = [Math.min(ms, MAX_TIMER_MS), Math.max(0, ms - MAX_TIMER_MS)];
-    this.#timer = setTimeout(() => rest === 0 ? run() : this.set(rest, run), now);
-    Deno.unrefTimer(this.#timer as unknown as number);
+    this.#timer = unref(setTimeout(() => rest === 0 ? run() : this.set(rest, run), now));
   }
 
   /** Drops the function that waits. */

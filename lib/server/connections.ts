@@ -4,6 +4,7 @@
  */
 
 import { closeQuietly, isDisconnection, pause, remoteAddress, writeAll } from "../platform/socket.ts";
+import { unref } from "../platform/timer.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import type { Connected } from "../memcached/statistics.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
@@ -98,7 +99,7 @@ export class Connections implements Part {
     this.#isOpen = true;
     this.#accepting = this.#accept();
     this.#lookedMs = performance.now();
-    this.#looking = setInterval(() => this.look(), LOOK_MS);
+    this.#looking = unref(setInterval(() => this.look(), LOOK_MS));
   }
 
   /**

@@ -3,6 +3,8 @@
  * symbolic link. It does not know what stands in them.
  */
 
+import { unref } from "../platform/timer.ts";
+
 /** Why files are looked at: a timer does; somebody knows that they have changed; somebody asks, and wants to be answered. */
 export type LookReason = "timer" | "at once" | "asked";
 
@@ -51,7 +53,7 @@ export class FileWatch {
 
   /** Begins to look. */
   start(): void {
-    this.#timer = setInterval(() => this.look("timer"), LOOK_MS);
+    this.#timer = unref(setInterval(() => this.look("timer"), LOOK_MS));
   }
 
   /** Ends that, and waits for the look under way. */

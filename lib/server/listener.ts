@@ -2,18 +2,24 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { boundAddress, closeQuietly, fileIdentity, keepingFile, listen, removeSocketFile } from "../platform/socket.ts";
+import type { ByteStream } from "../platform/byte_stream.ts";
 import type { Part } from "./part.ts";
 
 /** Listens on one address. */
 export class Listener implements Part {
   readonly #asked: Address;
+  readonly #isUnref: boolean;
   #listener: Deno.Listener | undefined;
   /** The socket file that `stop` has to remove, and no other one: its path may have been taken by another server. */
   #file: string | undefined;
 
-  /** @param asked The address to listen on; port 0 takes a free one. */
-  constructor(asked: Address) {
+  /**
+   * @param asked The address to listen on; port 0 takes a free one.
+   * @param isUnref Whether this process may end though the port is open, or connections are.
+   */
+  constructor(asked: Address, isUnref = false) {
     this.#asked = asked;
+    this.#isUnref = isUnref;
   }
 
   /** Whether the port is open. */
@@ -35,13 +41,16 @@ export class Listener implements Part {
   /** Opens the port. */
   async start(): Promise<void> {
     this.#listener = await listen(this.#asked);
+    if (this.#isUnref) this.#listener.unref();
     if (this.#asked.transport === "unix") this.#file = fileIdentity(this.#asked.path);
   }
 
   /** Waits for the next connection. */
-  accept(): Promise<Deno.Conn> {
+  async accept(): Promise<Deno.Conn> {
     if (this.#listener === undefined) throw new Error(`Cannot accept on ${formatAddress(this.#asked)}: it is closed`);
-    return this.#listener.accept();
+    const connection = await this.#listener.accept();
+    if (this.#isUnref) (connection as ByteStream).unref?.();
+    return connection;
   }
 
   /** Refuses new connections: an `accept` under way fails. */

@@ -17,6 +17,7 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { INSPECT, inspected } from "../base/inspect.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
 import { Slices } from "../platform/slices.ts";
+import { MARK } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 
 /** Options of {@linkcode LocalCache}. */
@@ -56,7 +57,7 @@ export class LocalCache implements OrmucoCache {
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
-   * @param options The entry's own time to live, in milliseconds; 0 or `Infinity` means never.
+   * @param options The entry's own time to live, in milliseconds (0 or `Infinity` means never), and whether a hit restarts it.
    * @returns Whether the value was stored; `false` if it is larger than 16 MiB or than the server's limit.
    * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a
    * cycle, a class instance): the message names the path to it.
@@ -66,7 +67,7 @@ export class LocalCache implements OrmucoCache {
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     checkEntryOptions(options);
     checkKey(key);
-    const isStored = await this.#set(key, data, options?.ttlMs);
+    const isStored = await this.#set(key, data, options ?? {});
     if (isStored) this.#calls.stores++;
     return isStored;
   }
@@ -174,12 +175,13 @@ export class LocalCache implements OrmucoCache {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   /** Stores a value. One that is refused leaves no older one: a miss is better than a value that is no longer right. */
-  #set(key: string, data: unknown, ttlMs: number | undefined): boolean {
+  #set(key: string, data: unknown, { ttlMs, renewOnHit }: StoreValueOptions): boolean {
     const { store } = this.#options;
     try {
       const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS);
+      const marks = renewOnHit === false ? MARK.fixed : 0;
       const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
-      if (value.to <= MAX_VALUE_BYTES) return store.set(this.#spanOf(key), { flags, value, ttlMs });
+      if (value.to <= MAX_VALUE_BYTES) return store.set(this.#spanOf(key), { flags, marks, value, ttlMs });
     } catch (error) {
       store.delete(this.#spanOf(key));
       throw error;

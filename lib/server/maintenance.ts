@@ -2,7 +2,7 @@
 
 import type { Log } from "../base/log.ts";
 import { forgetSome } from "../wire/buffer_pool.ts";
-import { Timer } from "../platform/timer.ts";
+import { Timer, unref } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
 import type { Part } from "./part.ts";
 
@@ -51,7 +51,7 @@ export class Maintenance implements Part {
     } catch (error) {
       this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`, "warn");
     }
-    this.#timer = setTimeout(() => this.#run(), pauseMs);
+    this.#timer = unref(setTimeout(() => this.#run(), pauseMs));
   }
 
   /** Says once that there is not room for all entries, and what to set: a cache that is too small only looks slow. */

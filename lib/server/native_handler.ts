@@ -8,13 +8,13 @@ import {
   type ProtocolHandler,
   STATS_UNITS,
 } from "../wire/protocol_handler.ts";
-import type { EntryInput } from "../store/entry.ts";
+import { type EntryInput, MARK } from "../store/entry.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { rolesText } from "../base/roles.ts";
 import { ANY_ROLE, needsOf } from "../wire/access.ts";
-import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT } from "../wire/frame.ts";
+import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT, TTL_FIXED } from "../wire/frame.ts";
 import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import {
   hearsOfStop,
@@ -108,7 +108,7 @@ export class NativeHandler implements ProtocolHandler {
   readonly #allowance: Allowance;
   readonly #onlyPeers: (() => string) | undefined;
   /** The next three objects are reused by all requests, none of which keeps one. */
-  readonly #entry: EntryInput = { flags: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
+  readonly #entry: EntryInput = { flags: 0, marks: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
   readonly #listed: ByteSpan = { bytes: NO_BYTES, from: 0, to: 0 };
   /** The client's greeting, until it has been answered in full. */
@@ -326,7 +326,9 @@ export class NativeHandler implements ProtocolHandler {
     }
     const key = this.#key(12 + valueBytes);
     const entry = this.#entry;
-    entry.ttlMs = this.#ttl(key.to + 4);
+    const isFixed = isTurned(input.uint32(key.to + 4));
+    entry.ttlMs = this.#ttl(key.to + 4, isFixed);
+    entry.marks = isFixed ? MARK.fixed : 0;
     entry.flags = input.uint32(key.to);
     entry.value.bytes = key.bytes;
     entry.value.from = key.to + 12;
@@ -436,8 +438,10 @@ export class NativeHandler implements ProtocolHandler {
     return input.key;
   }
 
-  #ttl(at: number = this.#input.key.to): number | undefined {
-    const high = this.#input.uint32(at);
+  /** Returns a time to live; `undefined` is the default. */
+  #ttl(at: number = this.#input.key.to, isFixed = false): number | undefined {
+    const first = this.#input.uint32(at);
+    const high = isFixed ? (first ^ TTL_FIXED) >>> 0 : first;
     const low = this.#input.uint32(at + 4);
     if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;
     const ttlMs = high * 2 ** 32 + low;
@@ -449,6 +453,11 @@ export class NativeHandler implements ProtocolHandler {
     const input = this.#input;
     if (input.start !== input.end) throw new RequestRefusal("bad-request", "expected no body");
   }
+}
+
+/** Whether the flag is turned over in the upper half of a ttl; "the default", which alone has the upper bit, has it set. */
+function isTurned(high: number): boolean {
+  return ((high & TTL_FIXED) !== 0) !== (high > 0x7fffffff);
 }
 
 function checkKeyBytes(keyBytes: number): void {

@@ -170,6 +170,14 @@ export interface ServerOptions extends CredentialOptions {
    */
   tls?: ServerTlsOptions;
   /**
+   * Whether the process may end though the server is started: neither its port nor its connections and timers keep it alive
+   * then. For programs that something else keeps alive, such as those of `deno serve`, which end at SIGTERM only if nothing
+   * does (docs/embedded.md).
+   *
+   * @default {false}
+   */
+  unref?: boolean;
+  /**
    * Called with each line that the server logs, and its level, `info` or `warn`: where it listens, what its peers do, what
    * fails. An error that `log` throws is ignored.
    *
@@ -219,6 +227,7 @@ export interface ResolvedServerOptions {
   readonly insecure: boolean;
   readonly tls: ResolvedTls | undefined;
   /** Passes a line to the caller's `log`; it does not throw. */
+  readonly unref: boolean;
   readonly log: Log;
 }
 
@@ -244,6 +253,7 @@ const RULES: OptionRules<ServerOptions> = {
   idleTimeoutMs: numberOption({ least: LEAST_IDLE_TIMEOUT_MS }),
   maxItemBytes: numberOption({ least: MIN_ITEM_BYTES, most: MAX_ITEM_BYTES }),
   tls: SERVER_TLS_OPTION,
+  unref: BOOLEAN_OPTION,
   log: FUNCTION_OPTION,
   ...CREDENTIAL_RULES,
 };
@@ -286,6 +296,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     credentials: credentialSources(checked, peers.length > 0),
     insecure: checked.insecure ?? false,
     tls: checked.tls && resolveTls(checked.tls),
+    unref: checked.unref ?? false,
     log: (line, level = "info") => sayTo(log, line, level),
   };
 }

@@ -1,5 +1,7 @@
 /** Pauses of loops that run as long as a part of a server, and can be cut short. It does not know what is waited for. */
 
+import { unref } from "../platform/timer.ts";
+
 /** Whoever pauses. */
 export interface Pausing {
   /** Ends the pause. */
@@ -18,7 +20,7 @@ export function pause(pausing: Pausing, ms: number, signal: AbortSignal): Promis
       pausing.wake = awake;
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    const timer = unref(setTimeout(end, ms));
     signal.addEventListener("abort", end);
     pausing.wake = end;
     if (signal.aborted) end();

@@ -89,6 +89,8 @@ export interface PeerCallsOptions {
   readonly lookUpMs: number;
   /** This server's number among peers. */
   readonly id: number;
+  /** Whether this process may end though peers are connected. */
+  readonly isUnref: boolean;
   /** The name of this server's cluster; empty if it has none. */
   readonly cluster: string;
   /** Name and version for the greeting. */
@@ -305,6 +307,7 @@ export class PeerCalls {
     signal.addEventListener("abort", end);
     try {
       const opened = socket = await connect(target.address, limit.signal, await this.#tlsTo(target));
+      if (this.#options.isUnref) socket.unref();
       const holder = { remoteAddress: target.text, isStill: false, cut: () => closeQuietly(opened) };
       held = this.#options.buffers.of(holder);
       const { input, server } = await this.#greet(socket, token, held);

@@ -7,6 +7,7 @@ import type { LogLevel } from "../base/log.ts";
 import { formatAddress, parseAddress } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { PeerStats } from "../base/stats.ts";
+import { unref } from "../platform/timer.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { isDisconnection } from "../platform/socket.ts";
 import { type Dropped, Gossip } from "../replication/gossip.ts";
@@ -324,7 +325,7 @@ export class Peers implements Part {
       connection.close();
     }
     this.#tell();
-    this.#timer = setTimeout(() => this.#round(), intervalMs);
+    this.#timer = unref(setTimeout(() => this.#round(), intervalMs));
   }
 
   /** Tells peers of those that have answered, when there are others than before. */

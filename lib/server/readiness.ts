@@ -6,6 +6,7 @@
 import type { Log, LogLevel } from "../base/log.ts";
 import { awaitedText, isAwaited, isUnreachable } from "../base/readiness.ts";
 import type { PeerStats } from "../base/stats.ts";
+import { unref } from "../platform/timer.ts";
 import type { Part } from "./part.ts";
 
 /** Options of {@linkcode Readiness}. */
@@ -43,7 +44,7 @@ export class Readiness implements Part {
   start(): void {
     this.#startedMs = this.#nowMs;
     this.#isSettled = false;
-    this.#timer = setInterval(() => this.isReady, LOOK_MS);
+    this.#timer = unref(setInterval(() => this.isReady, LOOK_MS));
   }
 
   /** A server that stops is not ready any more. */

@@ -24,14 +24,22 @@ export class ValueError extends ProtocolError {}
 /**
  * Writes a `SET`.
  *
+ * @param ttlMs The entry's time to live, 0 for ever; `undefined` is the server's default.
+ * @param isFixed Whether a hit does not renew it.
  * @throws {CacheError} If the encoded value is larger than a server takes.
  * @throws {RangeError} If the key is not allowed.
  */
-export function writeSet(output: FrameWriter, key: string, value: EncodedValue, ttlMs: number | undefined): void {
+export function writeSet(
+  output: FrameWriter,
+  key: string,
+  value: EncodedValue,
+  ttlMs: number | undefined,
+  isFixed = false,
+): void {
   output.begin(REQUEST.set);
   output.key(key);
   output.uint32(value.flags);
-  output.ttl(ttlMs);
+  output.ttl(ttlMs, isFixed);
   if (typeof value.payload === "string") output.text(value.payload);
   else output.bytes(value.payload);
   if (output.bodyBytes > MAX_BODY_BYTES) {

@@ -16,6 +16,8 @@ export const PROTOCOL = 1;
 export const HEADER_BYTES = 8;
 /** Each 32-bit half of a ttl that means "the default": all ones. */
 export const TTL_DEFAULT = 0xffffffff;
+/** Bit of a `SET`'s upper half of the ttl that is turned over where a hit does not renew the entry. */
+export const TTL_FIXED = 0x40000000;
 
 /** Codes of requests. */
 export const REQUEST = {
@@ -158,9 +160,14 @@ export class FrameWriter extends OutputBuffer {
     this.view.setUint16(at, written);
   }
 
-  /** Writes a time to live in milliseconds; `undefined` means the other side's default. */
-  ttl(ttlMs: number | undefined): void {
-    this.uint32(ttlMs === undefined ? TTL_DEFAULT : Math.floor(ttlMs / 2 ** 32));
+  /**
+   * Writes a time to live in milliseconds; `undefined` means the other side's default.
+   *
+   * @param isFixed Whether a hit does not renew the entry, in a `SET`.
+   */
+  ttl(ttlMs: number | undefined, isFixed = false): void {
+    const high = ttlMs === undefined ? TTL_DEFAULT : Math.floor(ttlMs / 2 ** 32);
+    this.uint32(isFixed ? (high ^ TTL_FIXED) >>> 0 : high);
     this.uint32(ttlMs === undefined ? TTL_DEFAULT : ttlMs % 2 ** 32);
   }
 

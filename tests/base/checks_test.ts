@@ -1,7 +1,7 @@
 /** Keys and times to live: what is taken, what is refused, and what the error says. */
 
 import { assertStrictEquals, assertThrows } from "@std/assert";
-import { checkKey, checkTtlMs, keyError } from "../../lib/base/checks.ts";
+import { checkEntryOptions, checkKey, checkTtlMs, keyError } from "../../lib/base/checks.ts";
 import { MAX_KEY_BYTES, MAX_TTL_MS } from "../../lib/base/limits.ts";
 
 /** A text of so many bytes as UTF-8, of letters that take `each`. */
@@ -66,4 +66,17 @@ Deno.test("checkTtlMs() throws a RangeError that shows what it received when tha
   }
   const others: [unknown, string][] = [["5", '"5"'], [undefined, "undefined"], [null, "null"], [{}, "an object"]];
   for (const [ttlMs, shown] of others) assertThrows(() => checkTtlMs(ttlMs as number), RangeError, `received ${shown}`);
+});
+
+Deno.test("checkEntryOptions() takes options that are right, and throws an error that names one that is not", () => {
+  const right = [undefined, null, {}, { ttlMs: 5 }, { renewOnHit: false }, { ttlMs: 0, renewOnHit: true }];
+  for (const options of right) checkEntryOptions(options);
+  const wrong: [unknown, new (...args: never[]) => Error, string][] = [
+    [{ renewOnHit: "no" }, RangeError, 'Cannot store: renewOnHit must be true or false: received "no"'],
+    [{ ttlMs: 5, renewOnHit: 0 }, RangeError, "renewOnHit must be true or false: received 0"],
+    [{ renewOnhit: false }, TypeError, "Cannot store: unknown option renewOnhit: did you mean renewOnHit?"],
+    [{ ttlMs: "5" }, RangeError, 'received "5"'],
+    [5, TypeError, "Cannot store: options must be an object: received 5"],
+  ];
+  for (const [options, type, words] of wrong) assertThrows(() => checkEntryOptions(options as object), type, words);
 });

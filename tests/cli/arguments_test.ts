@@ -142,6 +142,14 @@ Deno.test("readArguments() names the option that was probably meant", () => {
   }
 });
 
+Deno.test("readArguments() reads which file has the settings, and that none has: the last one counts", () => {
+  assertEquals(flagsOf("serve", "--env-file", "prod.env"), { "env-file": "prod.env" });
+  assertEquals(flagsOf("stats", "--env-file=false"), { "env-file": "false" });
+  assertEquals(flagsOf("stats", "--no-env-file"), { "no-env-file": "true" });
+  assertEquals(flagsOf("stats", "--no-env-file", "--env-file", "a"), { "env-file": "a" });
+  assertEquals(flagsOf("stats", "--env-file", "a", "--no-env-file"), { "no-env-file": "true" });
+});
+
 Deno.test("readArguments() throws a UsageError that names command and fault when the arguments are wrong", () => {
   const wrong: [string[], string][] = [
     [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
@@ -155,6 +163,10 @@ Deno.test("readArguments() throws a UsageError that names command and fault when
     [["store", "k", "-5"], "unknown option -5; put -- before a value that starts with -"],
     [["serve", "--max-size"], "Cannot run serve: --max-size needs a value"],
     [["serve", "--max-size="], "Cannot run serve: --max-size needs a value"],
+    [["serve", "--env-file"], "Cannot run serve: --env-file needs a value"],
+    [["serve", "--no-env-file=a"], "Cannot run serve: unknown option --no-env-file=a"],
+    [["serve", "--no-renew-on-hit=true"], "Cannot run serve: unknown option --no-renew-on-hit=true"],
+    [["token", "--no-env-file"], "Cannot run token: unknown option --no-env-file"],
   ];
   for (const [words, message] of wrong) assertThrows(() => read(...words), UsageError, message);
 });
@@ -240,6 +252,34 @@ Deno.test("settings() puts --port in place of the port of LISTEN_ON, whatever sa
     for (const [words, message] of wrong) assertThrows(() => listenOf(...words), UsageError, message);
   });
 });
+Deno.test("settings() takes the file that --env-file names in place of .env, and none with --no-env-file", () =>
+  withEnvironment({ CACHE_EXPIRATION: "22" }, () => {
+    Deno.writeTextFileSync(".env", "PEERS=wrong\n");
+    Deno.writeTextFileSync("prod.env", "CACHE_MAX_SIZE=33\nCACHE_EXPIRATION=44\n");
+    const inEnvironment = { CACHE_EXPIRATION: { text: "22", from: "environment", isPrefixed: false } };
+    assertEquals(Object.fromEntries(settings(read("serve", "--env-file", "prod.env"))), {
+      ...inEnvironment,
+      CACHE_MAX_SIZE: { text: "33", from: "prod.env", isPrefixed: false },
+    });
+    assertEquals(Object.fromEntries(settings(read("serve", "--no-env-file"))), inEnvironment);
+  }));
+
+Deno.test("settings() refuses a file of --env-file that cannot be read, and one with lines that nobody can", () =>
+  withEnvironment({}, () => {
+    assertThrows(
+      () => settings(read("stats", "--env-file", "prod.env")),
+      ConfigError,
+      "Cannot read settings from prod.env: ",
+    );
+    assertThrows(() => settings(read("stats", "--env-file", ".")), ConfigError, "Cannot read settings from .: ");
+    assertThrows(() => settings(read("stats", "--env-file", ".env")), ConfigError, "Cannot read settings from .env: ");
+    Deno.writeTextFileSync("prod.env", "AUTH_TOKEN=pa$word\n");
+    assertThrows(
+      () => settings(read("stats", "--env-file", "prod.env")),
+      ConfigError,
+      "prod.env, line 1: AUTH_TOKEN: variables are not expanded",
+    );
+  }));
 
 Deno.test("clientSettings() names the server of the option, else of the environment, else of this machine", async () => {
   const serversOf = (...words: string[]) => clientSettings(read(...words)).servers;

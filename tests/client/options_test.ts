@@ -10,6 +10,7 @@ const WRONG: [unknown, string][] = [
   [{ ttlMs: "60000" }, 'ttlMs must be 0 to 9007199254740991, or Infinity: received "60000"'],
   [{ maxSize: "9" }, 'maxSize must be a whole number from 1 to 16777215, or Infinity: received "9"'],
   [{ renewOnHit: "false" }, 'renewOnHit must be true or false: received "false"'],
+  [{ copies: 1 }, "copies must be true or false: received 1"],
   [{ timeoutMs: "1000" }, 'timeoutMs must be more than 0 and below 2³⁰: received "1000"'],
   [{ onError: console }, "onError must be a function: received an object"],
   [{ servers: "a" }, 'servers must be an array of text: received "a"'],
@@ -50,10 +51,14 @@ Deno.test("resolveClientOptions() warns once of options that have no effect besi
       resolveClientOptions({ authToken: "a:12345678", timeoutMs: 5, onError: () => {} });
       resolveClientOptions({ maxSize: 5, renewOnHit: true });
       resolveClientOptions({ ...SERVERS, authToken: "a:12345678" });
+      resolveClientOptions({ ...SERVERS, copies: true });
+      resolveClientOptions({ ...SERVERS, copies: false });
+      resolveClientOptions({ copies: false });
     }
   });
   assertEquals(lines, [
     "OrmucoCacheClient: maxSize and renewOnHit have no effect in a client with servers, which have settings of their own",
     "OrmucoCacheClient: authToken has no effect in a client without servers",
+    "OrmucoCacheClient: copies: false has no effect in a client with servers, which have settings of their own",
   ]);
 });

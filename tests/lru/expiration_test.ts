@@ -38,6 +38,51 @@ for (const renewOnHit of [undefined, true, false]) {
   });
 }
 
+Deno.test("LruCache.get() leaves the time of an entry that was set with renewOnHit false, and only of that", () => {
+  const { cache, clock, events } = fixture({ ttlMs: 10 });
+  cache.set("fixed", 1, { renewOnHit: false });
+  cache.set("own", 2, { ttlMs: 12, renewOnHit: false });
+  cache.set("renewed", 3, { renewOnHit: true });
+  cache.set("other", 4);
+  for (let ms = 0; ms < 12; ms++) {
+    assertEquals([cache.get("fixed"), cache.get("own")], [ms < 10 ? 1 : undefined, 2], `after ${ms} ms`);
+    assertEquals([cache.get("renewed"), cache.get("other")], [3, 4], `after ${ms} ms`);
+    clock.nowMs++;
+  }
+  assertEquals([cache.get("own"), events.map(([key]) => key)], [undefined, ["fixed", "own"]]);
+  cache.set("fixed", 5);
+  clock.nowMs += 9;
+  assertStrictEquals(cache.get("fixed"), 5, "the newer entry is another");
+  clock.nowMs += 9;
+  assertStrictEquals(cache.get("fixed"), 5);
+});
+
+Deno.test("LruCache.set() renews nothing for an entry's renewOnHit where the cache renews nothing", () => {
+  const { cache, clock } = fixture({ ttlMs: 10, renewOnHit: false });
+  cache.set("a", 1, { renewOnHit: true });
+  clock.nowMs += 9;
+  assertStrictEquals(cache.get("a"), 1);
+  clock.nowMs += 1;
+  assertStrictEquals(cache.get("a"), undefined);
+});
+
+Deno.test("LruCache.touch() restarts the time of an entry that hits do not renew, and leaves that so", () => {
+  const { cache, clock } = fixture({ ttlMs: 10 });
+  cache.set("a", 1, { renewOnHit: false });
+  cache.set("never", 1, { ttlMs: 0, renewOnHit: false });
+  clock.nowMs += 9;
+  assertEquals([cache.touch("a"), cache.touch("never", 20)], [true, true]);
+  clock.nowMs += 9;
+  assertEquals([cache.get("a"), cache.get("never")], [1, 1]);
+  clock.nowMs += 1;
+  assertEquals([cache.get("a"), cache.get("never")], [undefined, 1]);
+  assertStrictEquals(cache.touch("never"), true);
+  clock.nowMs += 19;
+  assertStrictEquals(cache.get("never"), 1);
+  clock.nowMs += 1;
+  assertStrictEquals(cache.get("never"), undefined);
+});
+
 Deno.test("LruCache.set() lets an entry have its own time to live when one is given", () => {
   const { cache, clock } = fixture({ ttlMs: 10 });
   cache.set("short", 1, { ttlMs: 1 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
-import { type EvictReason, LruCache, type LruCacheOptions } from "../../lib/lru.ts";
+import { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "../../lib/lru.ts";
 import type { Event } from "../support/lru_fixture.ts";
 
 interface ModelEntry {
@@ -11,6 +11,7 @@ interface ModelEntry {
   size: number;
   ttlMs: number;
   deadline: number;
+  renewOnHit: boolean;
   /** Calls of `set` that swept, counted when the entry had expired; it must leave within a bound. */
   expiredAt: number | undefined;
 }
@@ -50,7 +51,7 @@ class Model {
   get(key: string): number | undefined {
     const entry = this.#find(key);
     if (entry === undefined) return undefined;
-    if (this.#options.renewOnHit) entry.deadline = this.#nowMs + entry.ttlMs;
+    if (entry.renewOnHit) entry.deadline = this.#nowMs + entry.ttlMs;
     this.#toFront(entry);
     return entry.value;
   }
@@ -84,16 +85,18 @@ class Model {
     this.#most = 0;
   }
 
-  set(key: string, value: number, own: number | undefined, observed: Event[]): boolean {
+  set(key: string, value: number, own: LruSetOptions, observed: Event[]): boolean {
     const size = this.#sizeOf(value);
     if (size > this.#options.maxTotalSize) {
       this.delete(key);
       return false;
     }
-    const ttlMs = (own ?? this.#options.ttlMs) || Infinity;
+    const ttlMs = (own.ttlMs ?? this.#options.ttlMs) || Infinity;
+    const renewOnHit = this.#options.renewOnHit && own.renewOnHit !== false;
+    const deadline = this.#nowMs + ttlMs;
     const old = this.entries.find((entry) => entry.key === key);
     if (old !== undefined) this.#remove(old, this.#dead(old) ? "expired" : "replaced");
-    this.entries.unshift({ key, value, size, ttlMs, deadline: this.#nowMs + ttlMs, expiredAt: undefined });
+    this.entries.unshift({ key, value, size, ttlMs, deadline, renewOnHit, expiredAt: undefined });
     this.#most = Math.max(this.#most, this.entries.length);
     this.#sets++;
     this.#sweep(observed.slice(old === undefined ? 0 : 1).filter(([, , reason]) => reason === "expired"));
@@ -171,9 +174,9 @@ function runSequence(random: () => number): void {
     const at = random();
     let results: unknown[];
     if (at < 0.45) {
-      const ttlMs = ownTtl();
-      const stored = cache.set(key, step, { ttlMs });
-      results = [stored, model.set(key, step, ttlMs, events)];
+      const own = { ttlMs: ownTtl(), renewOnHit: pick([undefined, undefined, true, false]) };
+      const stored = cache.set(key, step, own);
+      results = [stored, model.set(key, step, own, events)];
     } else if (at < 0.7) results = [cache.get(key), model.get(key)];
     else if (at < 0.78) results = [cache.peek(key), model.peek(key)];
     else if (at < 0.85) results = [cache.has(key), model.has(key)];

@@ -1,7 +1,9 @@
 /** Hits that put deadlines off, and how peers hear of them. */
 
 import { assertEquals } from "@std/assert";
+import { spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE } from "../../lib/replication/message.ts";
+import { MARK } from "../../lib/store/entry.ts";
 import { deadline, get, hit, join, key, LINE, PAIR, said, set, settle, step } from "../support/gossip_nodes.ts";
 import { NOW_MS } from "../support/stores.ts";
 
@@ -45,6 +47,24 @@ Deno.test("Gossip tells of all hits of a turn in one message, but of none on wha
   settle(all);
   assertEquals(said(all), ["push 0>1", "touch 0>1"]);
   assertEquals([get(b, 0), get(b, 1), deadline(b, 2)], ["new", undefined, NOW_MS + 1600]);
+});
+
+Deno.test("Gossip tells of no hit on an entry that hits do not renew, which keeps its deadline on all nodes", () => {
+  const all = join(LINE, { ttlMs: 1000 });
+  const [a, b, c] = all.stores;
+  const value = spanOf(new TextEncoder().encode("v"));
+  a.set(key(1), { flags: 0, marks: MARK.fixed, value, ttlMs: undefined });
+  settle(all);
+  said(all);
+  for (const ms of [600, 399]) {
+    all.clock.nowMs += ms;
+    for (const store of [a, b, c]) assertEquals(hit(store, 1), true);
+    settle(all);
+    assertEquals(said(all), []);
+  }
+  assertEquals(all.stores.map((store) => deadline(store, 1)), [NOW_MS + 1000, NOW_MS + 1000, NOW_MS + 1000]);
+  all.clock.nowMs += 1;
+  assertEquals(all.stores.map((store) => hit(store, 1)), [false, false, false]);
 });
 
 Deno.test("Gossip puts off no deadline of another version, and revives nothing", () => {

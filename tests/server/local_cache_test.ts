@@ -196,6 +196,23 @@ Deno.test("server.cache expires by the call's ttl, else the server's, and renews
   }
 });
 
+Deno.test("server.cache renews no entry by a hit that was stored with renewOnHit false", async () => {
+  using time = stillTime();
+  const { cache } = madeServer({ ttlMs: 1000 });
+  await cache.store("fixed", 1, { renewOnHit: false });
+  await cache.store("own", 1, { ttlMs: 2000, renewOnHit: false });
+  await cache.store("renewed", 1, { renewOnHit: true });
+  const hits = async () => [...(await cache.retrieveMany(["fixed", "own", "renewed"])).keys()];
+  time.nowMs += 999;
+  assertEquals(await hits(), ["fixed", "own", "renewed"]);
+  time.nowMs += 1;
+  assertEquals(await hits(), ["own", "renewed"]);
+  time.nowMs += 999;
+  assertEquals(await hits(), ["own", "renewed"]);
+  time.nowMs += 1;
+  assertEquals(await hits(), ["renewed"]);
+});
+
 Deno.test("server.cache makes a miss of a value that cannot be read, and finds the others", async () => {
   await using server = await startedServer();
   using socket = await NativeSocket.to(server);

@@ -86,6 +86,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     credentials: [],
     insecure: false,
     tls: undefined,
+    unref: false,
   });
   assertStrictEquals(typeof log, "function");
 });

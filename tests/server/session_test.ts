@@ -212,6 +212,30 @@ Deno.test("Session honours a ttl of its own, none, and the store's", () => {
   assertEquals(living(), [REPLY.miss, REPLY.ok, REPLY.miss]);
 });
 
+Deno.test("Session renews no entry by a hit whose ttl has the flag, whether it is its own, none or the store's", () => {
+  let now = 1000;
+  const { ask } = greeted(sessionHost({ ttlMs: 50, clock: { now: () => now } }));
+  ask(
+    set("own", "1", uint64(0x40000000, 100)),
+    set("longest", "1", uint64(0x401fffff, 0xffffffff)),
+    set("never", "2", uint64(0x40000000, 0)),
+    set("default", "3", uint64(0xbfffffff, 0xffffffff)),
+    set("renewed", "4", DEFAULT), // after others in the same turn: nothing of theirs is left
+  );
+  const names = ["own", "longest", "never", "default", "renewed"];
+  const hits = () => codes(ask(...names.map((key) => frame(REQUEST.get, key)))).map((code) => code === REPLY.value);
+  assertEquals(hits(), [true, true, true, true, true]);
+  now += 49;
+  assertEquals(hits(), [true, true, true, true, true]);
+  now += 1;
+  assertEquals(hits(), [true, true, true, false, true]);
+  assertEquals(codes(ask(frame(REQUEST.touch, "own", DEFAULT))), [REPLY.ok]);
+  now += 49;
+  assertEquals(hits(), [true, true, true, false, true]);
+  now += 51;
+  assertEquals(hits(), [false, true, true, false, false], "own was touched, and not renewed by its hits");
+});
+
 const REFUSED: [string, Uint8Array, string, string][] = [
   ["an unknown code", frame(0x3f), "bad-request", "unknown request code 63"],
   ["a second HELLO", HELLO, "bad-request", "unknown request code 1"],
@@ -220,6 +244,11 @@ const REFUSED: [string, Uint8Array, string, string][] = [
   ["a key too long", frame(REQUEST.get, new Uint8Array(MAX_KEY_BYTES + 1)), "bad-key", "received 4097"],
   ["a SET without fields", frame(REQUEST.set, "k", new Uint8Array(11)), "bad-request", "12 bytes"],
   ["a SET with a ttl too long", set("k", "v", uint64(0x00200000, 0)), "bad-ttl", "9007199254740991"],
+  ["a SET with a flagged ttl too long", set("k", "v", uint64(0x40200000, 0)), "bad-ttl", "9007199254740991"],
+  ["a SET with another bit in its ttl", set("k", "v", uint64(0x20000000, 5)), "bad-ttl", "9007199254740991"],
+  ["a SET with half of a default ttl", set("k", "v", uint64(0xbfffffff, 0)), "bad-ttl", "9007199254740991"],
+  ["a SET with the upper bit alone", set("k", "v", uint64(0x80000000, 5)), "bad-ttl", "9007199254740991"],
+  ["a TOUCH with the flag", frame(REQUEST.touch, "k", uint64(0x40000000, 5)), "bad-ttl", "9007199254740991"],
   ["a SET with a value too long", set("k", new Uint8Array(MAX_VALUE_BYTES + 1)), "too-large", "16777216"],
   ["a TOUCH without a ttl", frame(REQUEST.touch, "k"), "bad-request", "expected 8"],
   ["a CLEAR with a body", frame(REQUEST.clear, "k"), "bad-request", "no body"],

@@ -32,6 +32,8 @@ const KINDS: Record<string, Kind> = {
     }),
   LocalCache: (use) => withServer((server) => use(server.cache)),
   "OrmucoCacheClient without a server": (use) => use(new OrmucoCacheClient({ maxSize: MAX_SIZE })),
+  "OrmucoCacheClient without a server, with copies": (use) =>
+    use(new OrmucoCacheClient({ maxSize: MAX_SIZE, copies: true })),
   "OrmucoCacheClient with a server": (use) =>
     withServer(async (server) => {
       await using cache = new OrmucoCacheClient({ servers: [server.address!], timeoutMs: 5000 });
@@ -121,7 +123,7 @@ const CASES: Record<string, Case> = {
   "rejects options of a store that are none, naming them": async (cache) => {
     const cases: [unknown, string][] = [
       [{ ttl: 60 }, "Cannot store: unknown option ttl: did you mean ttlMs?"],
-      [{ ttlMs: 60, expiry: 5 }, "unknown option expiry: there are ttlMs"],
+      [{ ttlMs: 60, expiry: 5 }, "unknown option expiry: there are ttlMs, renewOnHit"],
       [60_000, "options must be an object: received 60000"],
       ["60000", 'options must be an object: received "60000"'],
     ];
@@ -158,7 +160,12 @@ const REFUSED: Record<string, unknown> = {
   "with a function": { items: [() => {}] },
   "that costs too much to read": Array.from({ length: 3_000_000 }, (_, i) => ({ [`k${i}`]: i })),
 };
-const COPYING = ["RemoteCache", "LocalCache", "OrmucoCacheClient with a server"];
+const COPYING = [
+  "RemoteCache",
+  "LocalCache",
+  "OrmucoCacheClient without a server, with copies",
+  "OrmucoCacheClient with a server",
+];
 
 for (const kind of COPYING) {
   for (const [what, value] of Object.entries(REFUSED)) {

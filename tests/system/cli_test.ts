@@ -292,6 +292,30 @@ Deno.test("cli ranks options above the environment, and that above .env", async 
   }
 });
 
+Deno.test("cli serve and stats take another file in place of .env, or none, and need no more permissions", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/.env`, "LISTEN_ON=nowhere\nSERVER_HOST=,\n");
+    await Deno.writeTextFile(`${folder}/prod.env`, "LISTEN_ON=127.0.0.1:0\nCACHE_MAX_SIZE=55\n");
+    const permissions = (...more: string[]) => ["--no-prompt", "--allow-net", "--allow-env", ...more];
+    await using server = await serve(["--env-file", "prod.env"], {
+      cwd: folder,
+      permissions: permissions("--allow-read=prod.env"),
+    });
+    assertStringIncludes(server.lines.join("\n"), "55 entries");
+    const at = ["--server", server.address, "--no-env-file"];
+    assertEquals((await cli(["stats", ...at], { cwd: folder, permissions: permissions() })).status, 0);
+    const { status, err } = await cli(["stats", "--env-file", "prod.env"], {
+      cwd: folder,
+      permissions: permissions(),
+    });
+    assertEquals(status, 2);
+    assertMatch(err, /^Cannot read settings from prod\.env: run with --allow-read=prod\.env --allow-env=/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`cli serve stops cleanly on ${signal}`, async () => {
     const server = await serve(["--listen", "127.0.0.1:0"]);

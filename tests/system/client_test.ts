@@ -50,6 +50,21 @@ Deno.test("OrmucoCacheClient stand-alone expires by the call's ttl, else the cli
   assertEquals(await cache.retrieve("never"), 3);
 });
 
+Deno.test("OrmucoCacheClient stand-alone renews no entry by a hit that was stored with renewOnHit false", async () => {
+  using time = stillTime();
+  await using cache = new OrmucoCacheClient({ ttlMs: 100 });
+  await cache.store("fixed", 1, { renewOnHit: false });
+  await cache.store("own", 2, { ttlMs: 150, renewOnHit: false });
+  await cache.store("renewed", 3, { renewOnHit: true });
+  const hits = async () => [...(await cache.retrieveMany(["fixed", "own", "renewed"])).keys()];
+  time.nowMs += 99;
+  assertEquals(await hits(), ["fixed", "own", "renewed"]);
+  time.nowMs += 1;
+  assertEquals(await hits(), ["own", "renewed"]);
+  time.nowMs += 50;
+  assertEquals(await hits(), ["renewed"]);
+});
+
 Deno.test("OrmucoCacheClient counts hits, misses and stores", async () => {
   await using server = await startedServer();
   for (const cache of [new OrmucoCacheClient({}), clientOf(server)]) {

@@ -159,3 +159,25 @@ Deno.test("hits on one server keep an entry alive on the others, also over two o
   time.nowMs += 2;
   for (const { cache } of nodes) assertEquals(await cache.has("k"), false);
 });
+
+Deno.test("an entry that a hit does not renew expires on all servers, however much each is asked for it", async () => {
+  using time = stillTime();
+  await using first = await startedNode();
+  await using client = clientOf(first.address);
+  await client.store("k", 1, { ttlMs: 1000, renewOnHit: false });
+  await using second = await startedNode({ peers: [first.address] });
+  await until("it is caught up with", () => second.cache.has("k"));
+  await client.store("pushed", 1, { ttlMs: 1000, renewOnHit: false });
+  await client.store("renewed", 1, { ttlMs: 1000 });
+  await until("the others are pushed", () => second.cache.has("renewed"));
+  const caches = [client, first.cache, second.cache];
+  const hits = async () =>
+    await Promise.all(caches.map(async (cache) => [...(await cache.retrieveMany(["k", "pushed", "renewed"])).keys()]));
+  const all = ["k", "pushed", "renewed"];
+  for (const ms of [0, 333, 333, 333]) {
+    time.nowMs += ms;
+    assertEquals(await hits(), [all, all, all]);
+  }
+  time.nowMs += 2;
+  assertEquals(await hits(), [["renewed"], ["renewed"], ["renewed"]]);
+});

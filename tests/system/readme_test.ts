@@ -13,6 +13,7 @@ const DOCUMENTS = [
   "README.md",
   "CHANGELOG.md",
   "CONTRIBUTING.md",
+  "docs/embedded.md",
   "docs/protocol.md",
   "docs/replication.md",
   "docs/security.md",
@@ -158,7 +159,8 @@ Deno.test("the example of a shared service answers out of what another copy has 
     assertStringIncludes(await ask(ports[2]), "168 primes below 1000, from the cache");
   } finally {
     for (const copy of copies) copy.kill();
-    await Promise.all(copies.map(({ status }) => status));
+    const ended = await Promise.all(copies.map(({ status }) => status));
+    assertEquals(ended.map(({ code }) => code), [0, 0], "they shut down");
   }
 });
 

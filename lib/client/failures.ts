@@ -1,0 +1,57 @@
+/** Failures of a client's calls: counts them, and tells of each once. It makes no calls. */
+
+import type { CallCounters } from "../base/call_counters.ts";
+import { CacheError } from "../base/errors.ts";
+import { isDenied } from "../platform/connect.ts";
+import { warnOnce } from "./warnings.ts";
+
+/** What becomes of failures. */
+export interface FailuresOptions {
+  readonly counters: CallCounters;
+  /** Of what the client is one, so that failures of another's kind are told too. */
+  readonly of: string;
+  readonly onError: ((error: CacheError) => void) | undefined;
+}
+
+/** Counts and tells failures. */
+export class Failures {
+  readonly #options: FailuresOptions;
+  readonly #told = new WeakSet<CacheError>();
+
+  constructor(options: FailuresOptions) {
+    this.#options = options;
+  }
+
+  /** Counts a failed call and tells of it: with its key, unless the error is one of the whole connection. */
+  failed(error: CacheError, verb: string, key?: string): void {
+    this.#options.counters.failures[error.code]++;
+    if (error.concerns === "connection") return this.tell(error);
+    const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
+    this.tell(new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
+  }
+
+  /**
+   * Passes an error to `onError`, once: a lost connection fails many calls with one error. Without it the first error of a
+   * kind is said in the process's log.
+   */
+  tell(error: CacheError): void {
+    const { onError, of } = this.#options;
+    if (this.#told.has(error) || isDenied(error)) return;
+    this.isTold(error);
+    if (onError === undefined) {
+      const kind = `${error.code} ${of}`;
+      return warnOnce(`OrmucoCacheClient: ${error.message} (said once; option onError is told of every failure)`, kind);
+    }
+    try {
+      const result = onError(error) as unknown;
+      if (result instanceof Promise) result.catch(() => {});
+    } catch {
+      // An error of the callback must not end the connection.
+    }
+  }
+
+  /** Takes note that the caller has been told of an error. */
+  isTold(error: CacheError): void {
+    this.#told.add(error);
+  }
+}
