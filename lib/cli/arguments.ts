@@ -48,8 +48,12 @@ export function clientSettings(args: Arguments): ReturnType<typeof withTls> {
  * is a token from standard input.
  */
 export function settings(args: Arguments): Settings {
-  const envFile = args.flags.has("no-env-file") ? false : args.flags.get("env-file");
-  const found = new Map<string, SettingText>(readEnvironment(SETTING_NAMES, envFile));
+  const envFile = args.flags.get("env-file");
+  const hasNone = args.flags.has("no-env-file");
+  if (hasNone && envFile !== undefined) {
+    throw new UsageError(args.command, `--no-env-file has no use beside --env-file ${envFile}`);
+  }
+  const found = new Map<string, SettingText>(readEnvironment(SETTING_NAMES, hasNone ? false : envFile));
   for (const command of COMMANDS) {
     for (const { name, setting } of command.flags) {
       const text = args.flags.get(name);
