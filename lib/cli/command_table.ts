@@ -158,7 +158,7 @@ export const COMMANDS: readonly Command[] = [
         name: "peer-lookup-interval",
         argument: "SECONDS",
         setting: "PEER_LOOKUP_INTERVAL",
-        help: "between look-ups of peers' names (their time to live, or 30)",
+        help: "between look-ups of names (30, or as they say)",
       },
       {
         name: "gossip-interval",

@@ -143,6 +143,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "connectedPeers",
       "allPeers",
     ),
+    row("ready", ({ ready }) => ready === 1 ? "yes" : "not yet: it has not caught up with all peers", "ready"),
     row(
       "received",
       ({ applied, repeated, extended }) =>
@@ -176,9 +177,12 @@ function row(label: string, text: Row["text"], ...names: string[]): Row {
 }
 
 /** Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is. */
-export function statsLines({ server, uptimeMs = 0, gossip, peers = [], ...rest }: Partial<ServerStats>): string[] {
+export function statsLines(
+  { server, uptimeMs = 0, ready, gossip, peers = [], ...rest }: Partial<ServerStats>,
+): string[] {
   const connectedPeers = peers.filter(({ state }) => state === "connected").length;
   const figures: Record<string, unknown> = { ...rest, ...gossip, connectedPeers, allPeers: peers.length };
+  if (ready !== undefined) figures.ready = Number(ready);
   const has = (name: string) => typeof figures[name] === "number";
   const lines = [`${server ?? "a server"}, started ${timeInWords(uptimeMs)} ago`];
   const known = new Set(GROUPS.flatMap(([, rows]) => rows.flatMap(({ names }) => names)));

@@ -353,7 +353,7 @@ export class Peers implements Part {
 
   /** Logs a line on a peer; of those that are not listed, one of a kind for each address and minute. */
   #say(kind: string, address: string, line: string, level: LogLevel = "warn"): void {
-    if (this.#calls.at(address) !== undefined) this.#options.log(line, level);
+    if (this.#calls.at(address)?.isTold === false) this.#options.log(line, level);
     else this.#options.limitedLog.say(kind, address, line, level);
   }
 

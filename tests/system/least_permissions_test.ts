@@ -116,7 +116,7 @@ for (const { name, command } of ROWS.filter(ofClients)) {
     fn: async () => {
       await using authority = await Authority.make();
       const cwd = await folderOf(authority);
-      const tls = { certFile: `${cwd}/cert.pem`, keyFile: `${cwd}/key.pem`, required: true };
+      const tls = { certFile: `${cwd}/cert.pem`, keyFile: `${cwd}/key.pem`, caFile: `${cwd}/ca.pem`, required: true };
       const clientCaFile = command.includes("--tls-cert") ? authority.caFile : undefined;
       await using server = await startedServer({
         authToken: command.includes("--token-file") ? TOKEN : undefined,
@@ -150,7 +150,7 @@ for (const { name, command } of ROWS.filter(({ command }) => / serve/.test(comma
     fn: async () => {
       await using authority = await Authority.make();
       const cwd = await folderOf(authority);
-      const tls = { certFile: `${cwd}/cert.pem`, keyFile: `${cwd}/key.pem`, required: true };
+      const tls = { certFile: `${cwd}/cert.pem`, keyFile: `${cwd}/key.pem`, caFile: `${cwd}/ca.pem`, required: true };
       await using peer = await startedServer({ authToken: TOKEN, tls: command.includes("--tls") ? tls : undefined });
       const own = `127.0.0.1:${freePort()}`;
       const addresses = { "10.0.0.1:11142": own, "127.0.0.1:11142": own, "10.0.0.2:11142": peer.address! };
