@@ -82,7 +82,34 @@ Deno.test("the row for Let's Encrypt is the command of docs/tls.md, which is run
   assert(text("tls.md").split("\n").includes(row.command));
 });
 
-for (const { name, command } of ROWS.filter(({ command }) => / (app\.ts|cli\.ts stats)/.test(command))) {
+const SERVING = "a program with a server, and options";
+
+Deno.test(`a server runs with the least permissions of docs/security.md: ${SERVING}`, async () => {
+  const own = `127.0.0.1:${freePort()}`;
+  const { command } = ROWS.find(({ name }) => name === SERVING)!;
+  const { permissions, program } = taken(command, { "127.0.0.1:11142": own });
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${cwd}/${program}`,
+      `import { OrmucoCacheServer } from "${new URL("mod.ts", ROOT)}";
+      await using server = new OrmucoCacheServer({ listen: "${own}" });
+      await server.startServer();
+      if (!await server.cache.store("k", 1)) Deno.exit(3);`,
+    );
+    const config = new URL(CONFIG, ROOT).pathname;
+    const status = async (allowed: string[]) =>
+      (await runDeno(["run", "--quiet", "-c", config, ...allowed, program], { cwd })).status;
+    assertEquals(await status(permissions), 0);
+    assert(await status(without(permissions, "--allow-net", own)) !== 0);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+const ofClients = ({ name, command }: typeof ROWS[number]) =>
+  name !== SERVING && / (app\.ts|cli\.ts (stats|token))/.test(command);
+for (const { name, command } of ROWS.filter(ofClients)) {
   Deno.test({
     name: `a client runs with the least permissions of docs/security.md: ${name}: ${command.slice(-60)}`,
     ignore: !hasOpenssl || Deno.build.os === "windows",

@@ -136,6 +136,7 @@ Deno.test("the example of a shared service answers out of what another copy has 
     new Deno.Command(Deno.execPath(), {
       args: [...denoArguments("examples/shared_service.ts"), ...args],
       stdout: "null",
+      stderr: "null",
     })
       .spawn();
   const copies = [
