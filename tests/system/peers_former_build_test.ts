@@ -5,11 +5,11 @@ import { MESSAGE, type Message, MessageWriter } from "../../lib/replication/mess
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import { GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { versionAt } from "../../lib/store/version.ts";
-import { NO_ROUNDS, startedNode } from "../support/cluster.ts";
+import { connected, NO_ROUNDS, startedNode } from "../support/cluster.ts";
 import { recorded } from "../support/conversation.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { bytesOfHex } from "../support/golden.ts";
-import { frameOf, NativeSocket } from "../support/native_socket.ts";
+import { frameOf, NativeSocket, PeerSocket } from "../support/native_socket.ts";
 import { entryWrite } from "../support/peer_messages.ts";
 import { until } from "../support/waiting.ts";
 
@@ -57,6 +57,22 @@ Deno.test("a peer of a former build that connects is a peer, and is sent what it
   }
   assertEquals([...types].filter((type) => type > MESSAGE.explained), []);
   assertEquals(node.server.stats().peers.map(({ id, state }) => [id, state]), [[IDS.HELLO, "connected"]]);
+});
+
+Deno.test("a peer may say more than is known here if both pass over that, and a former build's may not", async () => {
+  await using node = await startedNode({ gossipIntervalMs: NO_ROUNDS });
+  const unknown = pushOf(7).fill(200, 0, 1);
+  using later = await PeerSocket.greeted(node, { id: 7 });
+  await later.write(frameOf(GOSSIP, unknown));
+  await later.write(frameOf(GOSSIP, Uint8Array.of(...pushOf(7), 1, 2, 3)));
+  await until("what is known of it is there", () => node.cache.has("k"));
+  assertEquals(node.server.stats().protocolErrors, 0);
+  using former = await NativeSocket.to(node);
+  await former.write(greeting("HELLO"));
+  await former.write(frameOf(GOSSIP, unknown));
+  await until("it is gone", () => node.server.stats().protocolErrors === 1);
+  assertEquals(connected(node.server).map(({ id }) => id), [7]);
+  assert(node.lines.some((line) => line.includes("a peer's message of unknown type 200")), node.lines.join("\n"));
 });
 
 Deno.test("a listed peer of a former build is a peer", async () => {
