@@ -105,6 +105,8 @@ interface Listed {
   /** The number of the peer that last answered there; 0 if none has. */
   id: number;
   error: string;
+  /** What has been logged since it was last connected, of calls of this server and of the peer: each may know another reason. */
+  said: { own: string; theirs: string };
   failures: number;
   refusedFuture: number;
   refusedBad: number;
@@ -145,6 +147,7 @@ export class Peers implements Part {
       state: "waiting",
       id: 0,
       error: "",
+      said: { own: "", theirs: "" },
       failures: 0,
       refusedFuture: 0,
       refusedBad: 0,
@@ -203,7 +206,7 @@ export class Peers implements Part {
     const error = code === "auth-failed" ? "it does not know a token of this server" : message;
     const state = DISAGREEMENT_STATES[code as Disagreement["code"]] ?? "refused";
     const listed = this.#listed.find(({ text }) => text === address);
-    if (listed !== undefined) this.#sayOnce(listed, error);
+    if (listed !== undefined) this.#sayOnce(listed, error, "theirs");
     else if (!this.#refused.has(address)) {
       this.#say(state, address, `Peer ${address} cannot be used: ${error}`);
     }
@@ -248,7 +251,7 @@ export class Peers implements Part {
       }
       const error = await this.#visit(listed, signal);
       if (signal.aborted) return;
-      if (error !== undefined) this.#sayOnce(listed, error);
+      if (error !== undefined) this.#sayOnce(listed, error, "own");
       const isSettled = listed.state === "self" || listed.state === "incompatible"; // until a restart
       if (!LASTING.includes(listed.state)) listed.state = "waiting";
       const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(listed.failures++, 20), LAST_BACKOFF_MS);
@@ -285,13 +288,8 @@ export class Peers implements Part {
       }
       const why = disagreement(server.peer, cluster);
       if (why !== undefined) throw new DisagreementError(why);
-      const features = agreed(server.peer);
-      return await this.#use(
-        socket,
-        input,
-        { id: listed.id, address: listed.text, features, isOwn: true, held },
-        listed,
-      );
+      const about = { id: listed.id, address: listed.text, features: agreed(server.peer), isOwn: true, held };
+      return await this.#use(socket, input, about, listed);
     } catch (error) {
       if (error instanceof ReflectedError) {
         listed.state = "self";
@@ -358,6 +356,7 @@ export class Peers implements Part {
     if (listed !== undefined) {
       listed.id = id;
       listed.error = "";
+      listed.said = { own: "", theirs: "" };
       listed.state = "connected";
     }
     this.gossip.measure();
@@ -450,10 +449,12 @@ export class Peers implements Part {
     else this.#options.limitedLog.say(kind, address, line, level);
   }
 
-  /** Logs a failure, unless the last one of this peer was the same. */
-  #sayOnce(listed: Listed, error: string): void {
-    if (listed.error !== error) this.#options.log(`Peer ${listed.text} cannot be used: ${error}`, "warn");
-    listed.error = error;
+  /** Logs a failure, unless the last call of this server, or the peer's, has failed for the same reason. */
+  #sayOnce(listed: Listed, error: string, caller: keyof Listed["said"]): void {
+    if (!Object.values(listed.said).includes(error)) {
+      this.#options.log(`Peer ${listed.text} cannot be used: ${error}`, "warn");
+    }
+    listed.said[caller] = listed.error = error;
   }
 
   /** Does work and logs its errors, which must not end the server. */
