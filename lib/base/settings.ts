@@ -207,7 +207,7 @@ const SETTINGS = {
     parse: (text) => challengeAddress(text) && text,
   } as Setting<string>,
   logFormat: wordSetting("LOG_FORMAT", ["text", "json"]),
-  logLevel: wordSetting("LOG_LEVEL", ["debug", "info", "warn", "error"]),
+  logLevel: wordSetting("LOG_LEVEL", ["info", "warn", "error"]),
 };
 
 function tokenSetting(name: string): Setting<string> {
@@ -356,7 +356,7 @@ export function serverOptions(settings: Settings): ServerSettings {
  */
 export function logOptions(settings: Settings): { format: "text" | "json"; level: LogLevel } {
   const { logFormat = "text", logLevel = "info" } = readAll(settings, ["logFormat", "logLevel"]);
-  return { format: logFormat, level: logLevel === "debug" ? "info" : logLevel }; // nothing is logged for debuggers alone
+  return { format: logFormat, level: logLevel };
 }
 
 /** Whether there are a certificate and its key. @throws {ConfigError} If there is one of them only. */

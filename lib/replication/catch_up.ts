@@ -302,7 +302,7 @@ export class CatchUp {
     for (const write of page.writes) apply(peer, write, theirs);
     const isAscending = this.#take(run, page);
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
-    // No peer has met so many origins: this one lies.
+    // A node keeps no more origins than this: a peer that has lost writes of more lies.
     if (run.lossy.size > MAX_ORIGINS) {
       this.#finish(run);
       return false;
@@ -364,7 +364,7 @@ export class CatchUp {
       return false;
     }
     const covered = store.covered(this.#sweep, this.#options.sweepPlaces ?? SWEEP_PLACES, maxWrites);
-    // No servers write so many entries of one version, which are looked at together: a peer has made them up.
+    // Entries of one version are looked at together, and servers do not write so many of one: a peer has made these up.
     for (const position of covered.splice(MOST_ASKED)) store.distrust(position);
     const isLast = this.#sweep.h === Infinity;
     if (isLast) this.#sweep = undefined;

@@ -62,7 +62,7 @@ export function shortestMs({ lastMs }: RoundTrips): number {
   return lastMs.length === 0 ? 0 : Math.min(...lastMs);
 }
 
-/** Whether the way to a peer is so long that few large messages are better than many. */
+/** Whether the round trips to a peer are so long that few large messages reach it sooner than many small ones. */
 export function isLong(trips: RoundTrips): boolean {
   return shortestMs(trips) >= LONG_MS;
 }

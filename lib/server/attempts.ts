@@ -30,7 +30,7 @@ export class Attempts {
   readonly #failures = new Map<string, Failures>();
   #waiting = 0;
 
-  /** @param wait Resolves after so many milliseconds. */
+  /** @param options The clock `now`, in milliseconds; `wait` resolves after the milliseconds that it is given. */
   constructor(
     log: LimitedLog,
     { now = () => performance.now(), wait = pause }: { now?: () => number; wait?: (ms: number) => Promise<void> } = {},

@@ -40,6 +40,8 @@ export interface Target extends Pausing {
   /** The number of the peer that last answered there; 0 if none has. */
   id: number;
   error: string;
+  /** What has been logged since it was last connected, of calls of this server and of the peer: each may know another reason. */
+  said: { own: string; theirs: string };
   failures: number;
   refusedFuture: number;
   refusedBad: number;
@@ -234,10 +236,12 @@ export class PeerCalls {
     for (const target of this.#targets.values()) if (target.others.includes(peer)) target.wake();
   }
 
-  /** Logs a failure, unless the last one of this target was the same. */
-  sayOnce(target: Target, error: string): void {
-    if (target.error !== error) this.#options.log(`Peer ${target.text} cannot be used: ${error}`, "warn");
-    target.error = error;
+  /** Logs a failure, unless the last call of this server, or the peer's, has failed for the same reason. */
+  sayOnce(target: Target, error: string, caller: keyof Target["said"]): void {
+    if (!Object.values(target.said).includes(error)) {
+      this.#options.log(`Peer ${target.text} cannot be used: ${error}`, "warn");
+    }
+    target.said[caller] = target.error = error;
   }
 
   #begin(work: Promise<void>): void {
@@ -270,13 +274,14 @@ export class PeerCalls {
       if (signal.aborted || this.#forgotten.has(target.text)) return;
       if (error !== undefined) {
         if (target.isTold && target.id === 0) target.error = error; // whoever has told of it may be wrong
-        else this.sayOnce(target, error);
+        else this.sayOnce(target, error, "own");
       }
       if (target.name !== undefined && !isSpare) this.#names.hurry(target.name.text);
       target.others = isSpare ? this.#options.connectedTo(target.id) : [];
       if (target.others.length > 0) {
         target.state = "waiting";
         target.error = "";
+        target.said = { own: "", theirs: "" };
         target.failures = 0;
         // A stranger may bear the peer's number, and stay when the peer goes: so the first that ends is reason to look.
         await pause(target, SPARE_MS * spread(), signal);
@@ -368,6 +373,7 @@ function newTarget(address: Address, name: Name | undefined, isTold: boolean): T
     state: "waiting",
     id: 0,
     error: "",
+    said: { own: "", theirs: "" },
     failures: 0,
     refusedFuture: 0,
     refusedBad: 0,

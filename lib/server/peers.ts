@@ -153,7 +153,7 @@ export class Peers implements Part {
     const error = code === "auth-failed" ? "it does not know a token of this server" : message;
     const state = DISAGREEMENT_STATES[code as Disagreement["code"]] ?? "refused";
     const target = this.#calls.at(address);
-    if (target !== undefined) this.#calls.sayOnce(target, error);
+    if (target !== undefined) this.#calls.sayOnce(target, error, "theirs");
     else if (!this.#refused.has(address)) {
       this.#say(state, address, `Peer ${address} cannot be used: ${error}`);
     }
@@ -245,6 +245,7 @@ export class Peers implements Part {
     const beganMs = performance.now();
     if (target !== undefined) {
       target.error = "";
+      target.said = { own: "", theirs: "" };
       target.state = "connected";
       if (isOwn) target.connection = peer;
     }

@@ -261,8 +261,8 @@ function isPeerAddress(value: unknown): value is string {
 /** Why a server of the cluster `cluster` and a peer cannot agree; `undefined` if they can. */
 export function disagreement(peer: PeerHello, cluster: string): Disagreement | undefined {
   if (peer.cluster !== cluster) {
-    const [own, theirs] = [cluster, peer.cluster].map((name) => name === "" ? "no name" : `"${name}"`);
-    return { code: "other-cluster", message: `peers have one CLUSTER: one of the two has ${own}, the other ${theirs}` };
+    const [one, other] = [cluster, peer.cluster].sort().map((name) => name === "" ? "no name" : `"${name}"`); // alike on both sides
+    return { code: "other-cluster", message: `peers have one CLUSTER: one of the two has ${one}, the other ${other}` };
   }
   const { gossip, features, needs } = peer;
   const [code, why] = ["unsupported-gossip", "peers must run builds that agree"] as const;

@@ -43,7 +43,7 @@ Deno.test("cli serve writes what LOG_LEVEL asks for, and refuses what is no leve
   assertEquals([status, out], [2, ""]);
   assertMatch(err, /^\S+Z ERROR Cannot use AUTH_FILE \/none: .*\n$/);
   for (
-    const [flag, name, allowed] of [["log-level", "LOG_LEVEL", "debug, info, warn or error"], [
+    const [flag, name, allowed] of [["log-level", "LOG_LEVEL", "info, warn or error"], [
       "log-format",
       "LOG_FORMAT",
       "text or json",

@@ -1,12 +1,14 @@
 /** Servers of different clusters: they are not joined by mistake, and both sides say why. */
 
 import { assert, assertEquals } from "@std/assert";
+import type { ServerOptions } from "../../server.ts";
 import { type Node, startedNode } from "../support/cluster.ts";
+import { freePort } from "../support/ports.ts";
 import { until } from "../support/waiting.ts";
 
 const NAMES: [one: string | undefined, other: string | undefined, why: string][] = [
   ["blue", "green", 'one of the two has "blue", the other "green"'],
-  ["blue", undefined, 'one of the two has "blue", the other no name'],
+  ["blue", undefined, 'one of the two has no name, the other "blue"'],
   [undefined, "green", 'one of the two has no name, the other "green"'],
 ];
 
@@ -36,6 +38,24 @@ for (const [one, other, why] of NAMES) {
     assertEquals(statesOf(listened), ["other-cluster"]);
   });
 }
+
+Deno.test("servers that list each other, and cannot be peers, say each reason once", async () => {
+  const blueAt = `127.0.0.1:${freePort()}`;
+  const reasons: [one: ServerOptions, other: ServerOptions, lines: number][] = [
+    [{ cluster: "blue" }, { cluster: "green" }, 1],
+    [{ authToken: "a-token-of-one-side" }, { authToken: "a-token-of-the-other" }, 2],
+  ];
+  for (const [one, other, lines] of reasons) {
+    await using green = await startedNode({ ...other, peers: [blueAt] });
+    await using blue = await startedNode({ ...one, listen: blueAt, peers: [green.address] });
+    const tries = ({ server }: Node) => server.stats().connectionsAccepted;
+    await until("each has tried several times", () => tries(green) > 3 && tries(blue) > 3);
+    for (const node of [blue, green]) {
+      const refusals = refusalsOf(node).filter((line) => !line.includes("refused (os error"));
+      assert(refusals.length <= lines, refusals.join("\n"));
+    }
+  }
+});
 
 Deno.test("servers of one cluster are peers, and one that gets the right name becomes one at its next attempt", async () => {
   await using blue = await startedNode({ cluster: "blue" });

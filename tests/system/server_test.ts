@@ -307,7 +307,7 @@ Deno.test({
     const child = new Deno.Command("sh", {
       args: [
         "-c",
-        'ulimit -n 60; exec "$@"',
+        'ulimit -n 60; exec "$@" 2>&1', // warnings are said on standard error
         "sh",
         Deno.execPath(),
         ...denoArguments("cli.ts"),

@@ -253,10 +253,10 @@ Deno.test("disagreement() is over a feature that a peer needs and this software 
 Deno.test("disagreement() is over the cluster unless both have the same name, or none", () => {
   const others: [own: string, theirs: unknown, which: string][] = [
     ["blue", "green", 'one of the two has "blue", the other "green"'],
-    ["blue", undefined, 'one of the two has "blue", the other no name'],
+    ["blue", undefined, 'one of the two has no name, the other "blue"'],
     ["", "blue", 'one of the two has no name, the other "blue"'],
-    ["blue", "Blue", 'one of the two has "blue", the other "Blue"'],
-    ["7", 7, "the other no name"],
+    ["blue", "Blue", 'one of the two has "Blue", the other "blue"'],
+    ["7", 7, "has no name, the other"],
   ];
   for (const [own, cluster, which] of others) {
     const why = disagreement(peerOf({ cluster, gossip: GOSSIP_VERSION + 1 }), own);
