@@ -97,6 +97,9 @@ export class Encryption implements Part {
       if (!isAwaited) throw new Error(`Cannot start server: ${message}`, { cause: error });
       if (!(cause instanceof Deno.errors.NotFound)) this.#options.log(`TLS: no certificate yet: ${message}`, "warn");
     }
+    await this.caCerts().catch(({ message }) => {
+      throw new Error(`Cannot start server: ${message}`);
+    });
     this.#warn();
     this.#watch.start();
   }

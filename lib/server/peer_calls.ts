@@ -10,7 +10,7 @@ import type { PeerStats } from "../base/stats.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { Token } from "../base/token.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
-import { connect, isDenied } from "../platform/connect.ts";
+import { connect, isDenied, permits } from "../platform/connect.ts";
 import type { LookUp } from "../platform/lookup.ts";
 import { greet, type Greeted } from "../platform/handshake.ts";
 import { newNonce } from "../platform/scram.ts";
@@ -405,7 +405,7 @@ function whyFailed(target: Target, error: Error, isLate: boolean): string {
     target.state = "self";
     return SELF;
   }
-  if (isDenied(error)) {
+  if (isDenied(error) && !permits(target.address)) {
     target.state = "not-permitted";
     return `this server may not connect: it needs --allow-net=${target.text}`;
   }

@@ -241,6 +241,7 @@ Deno.test({
         [{ certFile, keyFile }, "CA:FALSE"],
         [{ ...pair, keyFile: "/none" }, "cannot read TLS_KEY (/none)"],
         [{ ...pair, clientCaFile: pair.keyFile }, "TLS_CLIENT_CA holds no certificate"],
+        [{ ...pair, caFile: "/none" }, "cannot read TLS_CA (/none)"],
       ] as const
     ) {
       const error = await assertRejects(() => startedServer({ tls }));
