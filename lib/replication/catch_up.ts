@@ -163,6 +163,11 @@ export class CatchUp {
     return (this.#run?.verification ?? this.#run?.verified) !== undefined;
   }
 
+  /** Up to which version entries are being or have been verified; of newer writes any may come from elsewhere. */
+  get verifiedUpTo(): number {
+    return (this.#run?.verification ?? this.#run?.verified)?.upTo ?? 0;
+  }
+
   /** Begins a catch-up with a peer, which waits if one with another is under way. Returns whether it is the peer's turn. */
   begin(peer: number, isAgain = false): boolean {
     const origin = this.#options.originOf(peer);

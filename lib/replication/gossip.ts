@@ -87,7 +87,7 @@ export class Gossip {
       rounds: options.joinRounds ?? JOIN_ROUNDS,
       patienceMs: (peer) => this.patienceMs(peer),
       send: (peer, message) => this.#send([peer], message),
-      fill: (peer, write, theirs) => this.#apply(peer, write, theirs, true),
+      fill: (peer, write, theirs) => this.#apply(peer, write, theirs, "known"),
     });
     this.#tidings = new Tidings({
       store: options.store,
@@ -378,16 +378,23 @@ export class Gossip {
       this.stats.repeated += writes.length;
       return;
     }
-    if ((this.#rules.prefix && known < before) || this.#catchUp.isExclusive) {
-      this.stats.gaps++;
-      this.#catchUp.begin(peer);
-      return;
+    // What is not beyond all that is verified could be older than what the peer of the catch-up has forgotten.
+    if (before < this.#catchUp.verifiedUpTo) return this.#askAfterGap(peer);
+    if (this.#rules.prefix && known < before) {
+      // Visible at once, and known when what is before has come: until then these are orphans.
+      for (const write of writes) this.#apply(peer, write, NOTHING, "ahead");
+      return this.#askAfterGap(peer);
     }
     let isNews = false;
     // A push does not say what its sender knows.
     for (const write of writes) if (this.#apply(peer, write, NOTHING)) isNews = true;
     store.history.know({ origin, h: last });
     if (isNews) this.#tidings.push(push, peer);
+  }
+
+  #askAfterGap(peer: number): void {
+    this.stats.gaps++;
+    this.#catchUp.begin(peer);
   }
 
   #takeTouch(peer: number, sentTo: number[], writes: Write[]): void {
@@ -397,8 +404,8 @@ export class Gossip {
     if (news.length > 0) this.#tidings.touch(sentTo, news, peer);
   }
 
-  #apply(peer: number, write: Write, theirs: Known, isFill = false): boolean {
-    const isNews = this.#options.store.apply(write.key, write, theirs, isFill);
+  #apply(peer: number, write: Write, theirs: Known, how?: "known" | "ahead"): boolean {
+    const isNews = this.#options.store.apply(write.key, write, theirs, how);
     this.stats[isNews ? "applied" : "repeated"]++;
     if (isNews) this.#peers.get(peer)!.applied++;
     return isNews;

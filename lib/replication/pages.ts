@@ -17,6 +17,7 @@ import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
+import type { Origin } from "../store/origins.ts";
 import type { WriteLog } from "../store/write_log.ts";
 
 /** How much a page holds at most; one write alone may be larger. */
@@ -70,11 +71,15 @@ function missingWrites(
   const { reader, history } = store;
   const { known: theirs, after } = pull;
   const least = new Map<unknown, number>();
-  for (const { id, log } of after.h > 0 ? [] : history.knowledge.beyond(theirs)) {
-    if (log !== undefined) least.set(log, Math.min(least.get(log) ?? Infinity, (theirs.get(id) ?? 0) + 1));
+  const note = ({ id, known, log }: Origin, isOrphan: boolean) => {
+    const have = Math.max(isOrphan ? known : 0, theirs.get(id) ?? 0);
+    if (log !== undefined) least.set(log, Math.min(least.get(log) ?? Infinity, have + 1));
+  };
+  if (after.h === 0) {
+    for (const origin of history.knowledge.beyond(theirs)) note(origin, false);
+    for (const id of history.orphaned) note(history.knowledge.find(id)!, true);
   }
-  const isFirst = after.h === 0 && history.orphaned.length === 0; // orphans may be anywhere
-  const from = (log: WriteLog) => Math.max(history.cleared + 1, isFirst ? least.get(log) ?? Infinity : after.h);
+  const from = (log: WriteLog) => Math.max(history.cleared + 1, after.h === 0 ? least.get(log) ?? Infinity : after.h);
   const positions: number[] = [];
   let bytes = 0;
   for (const position of history.logs.ascending(from)) {

@@ -357,10 +357,11 @@ export class Store {
    * if there is no room and all entries were used after it, it leaves at once.
    *
    * @param theirs What the sender of the write knows.
-   * @param isFill Whether this is a known write, which left elsewhere before this node heard of it.
+   * @param how `known` is a known write that is taken all the same, since it left elsewhere before this node heard of it;
+   * `ahead` comes before writes that make it known, and with them once more.
    * @returns Whether it was news.
    */
-  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, isFill = false): boolean {
+  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, how?: "known" | "ahead"): boolean {
     const entries = this.#entries;
     const { history, records } = entries;
     const nowMs = this.#now();
@@ -370,7 +371,7 @@ export class Store {
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
     const isLive = known !== 0 && records.kind(known) === ENTRY;
-    const rules = isFill ? { ...this.#rules, cover: false, bury: false } : this.#rules;
+    const rules = how === undefined ? this.#rules : { ...this.#rules, cover: how === "ahead" && this.#rules.cover, bury: false };
     if (history.refuses(version, key, isLive, theirs, rules)) {
       if (isLive) this.distrust(known); // it is older than what is refused
       return false;
