@@ -7,7 +7,8 @@ import { giveUpWaiting, newPeerBases, resolve, takeExplained } from "./bases.ts"
 import { CatchUp } from "./catch_up.ts";
 import type { Dropped, GossipOptions } from "./gossip_options.ts";
 import { Join } from "./join.ts";
-import { listFor, MAX_PAGE_BYTES, pageAt, pageFor, type PageSize, verifiedFor } from "./pages.ts";
+import { PageStream, wider } from "./page_stream.ts";
+import { listFor, MAX_PAGE_BYTES, pageAt, type PageSize, verifiedFor } from "./pages.ts";
 import {
   type Head,
   type Listed,
@@ -16,7 +17,6 @@ import {
   type MessageBody,
   MessageWriter,
   type Place,
-  type Pull,
   type Push,
   shorten,
   TURN,
@@ -25,9 +25,9 @@ import {
 import { answered, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { Tidings } from "./tidings.ts";
-import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
+import { isDue, isLong, LONG_WAY_PAGES, patienceMs, quickestMs, shortestMs, tookAnswer } from "./round_trips.ts";
 import type { PeerFeature } from "../wire/hello.ts";
-import { ALL_RULES, type Rules } from "../store/rules.ts";
+import { ALL_RULES, type How, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
 import type { GossipTotals } from "../base/stats.ts";
 import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, timeOf, versionAt } from "../store/version.ts";
@@ -35,8 +35,10 @@ import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, timeOf, versionAt } from "../
 export type { Dropped, GossipOptions } from "./gossip_options.ts";
 
 const NOTHING: Known = new Map();
-const ASKS_FOR_MUCH: readonly number[] = [MESSAGE.pull, MESSAGE.list, MESSAGE.want];
+const ASKS_FOR_MUCH: readonly number[] = [MESSAGE.list, MESSAGE.want];
 const MAX_WRITES = 256;
+/** Pages that are sent at once, at most; others follow when these are written, and clients are served in between. */
+const PAGES_AT_ONCE = 4;
 const JOIN_ROUNDS = 60;
 /** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */
 const ALL_PEERS = 8;
@@ -79,6 +81,9 @@ export class Gossip {
       apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
       patienceMs: (peer) => this.patienceMs(peer),
       originOf: (peer) => this.#peers.get(peer)?.origin,
+      hasWindow: (peer) => this.#hasWindow(this.#peers.get(peer)),
+      leastPages: (peer) => isLong(this.#peers.get(peer)?.roundTrips) ? LONG_WAY_PAGES : 1,
+      quickestMs: (peer) => quickestMs(this.#peers.get(peer)?.roundTrips),
       onDropped: (peer, counts) => this.#dropped(peer, counts),
       onComplete: (origin) => this.#join.caughtUp(origin),
     });
@@ -178,9 +183,10 @@ export class Gossip {
       this.#join.round([...this.#peers].map(([peer, { origin }]) => [peer, origin]));
     }
     const { nowMs } = this.#options.store;
-    for (const state of this.#peers.values()) {
+    for (const [peer, state] of this.#peers) {
       state.isOffered = false;
       giveUpWaiting(state.bases, nowMs, shortestMs(state.roundTrips));
+      this.#pour(peer, state);
     }
     const peers = [...this.#peers.keys()];
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
@@ -246,7 +252,9 @@ export class Gossip {
     // If this claims more writes of this node than it has made, a peer has lied. The next write is newer than the claim.
     store.history.know({ h: claimed(message, origin), origin });
     // What a former start of the peer has been asked, this one does not know.
-    if (state.origin !== message.from) [state.origin, state.bases] = [message.from, newPeerBases()];
+    if (state.origin !== message.from) {
+      [state.origin, state.bases, state.pages, state.window] = [message.from, newPeerBases(), undefined, undefined];
+    }
     store.clearUpTo(message.cleared);
     const means = { knowledge: store.history.knowledge, ask: (body: MessageBody) => this.#send([peer], body) };
     if (!resolve(message, bytes, state.bases, means)) return true;
@@ -295,7 +303,13 @@ export class Gossip {
         answered(state, this.#options.store.nowMs);
         return this.#compare(peer, state, message.turn, message.known);
       case MESSAGE.pull:
-        return this.#sendPage(peer, state, message);
+        // One that comes late, or twice, is over: its pages would bear numbers of others.
+        if (message.question <= (state.pages?.question ?? -1)) return;
+        state.pages = new PageStream(this.#options.store, message, state.window);
+        return this.#pour(peer, state);
+      case MESSAGE.window:
+        state.window = wider(message, state.window);
+        return this.#pour(peer, state);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
         if (this.#join.takePage(peer, message, this.#catchUp.isExclusive)) return;
@@ -404,7 +418,7 @@ export class Gossip {
     if (news.length > 0) this.#tidings.touch(sentTo, news, peer);
   }
 
-  #apply(peer: number, write: Write, theirs: Known, how?: "known" | "ahead"): boolean {
+  #apply(peer: number, write: Write, theirs: Known, how?: How): boolean {
     const isNews = this.#options.store.apply(write.key, write, theirs, how);
     this.stats[isNews ? "applied" : "repeated"]++;
     if (isNews) this.#peers.get(peer)!.applied++;
@@ -422,18 +436,33 @@ export class Gossip {
     this.#join.takeList(peer, message);
   }
 
-  /** How much a page to a peer holds: over a long way more, since there is one page a round trip. */
-  #pageSize({ roundTrips }: PeerState): PageSize {
-    const times = this.#rules.patience && isLong(roundTrips) ? LONG_WAY_PAGES : 1;
+  /** How much a page to a peer holds: over a long way more, where there is one page a round trip. */
+  #pageSize(state: PeerState): PageSize {
+    const times = !this.#hasWindow(state) && this.#rules.patience && isLong(state.roundTrips) ? LONG_WAY_PAGES : 1;
     return { maxWrites: times * this.#maxWrites, maxBytes: times * MAX_PAGE_BYTES };
   }
 
-  #sendPage(peer: number, state: PeerState, pull: Pull & Head): void {
-    const part = { ...this.#pageSize(state), rules: this.#rules, known: this.#known };
-    const page = pageFor(this.#options.store, pull, part);
-    this.stats.sent += page.writes.length;
-    state.sent += page.writes.length;
-    this.#send([peer], { type: MESSAGE.page, to: pull.from, ...page });
+  /** Sends the pages that a peer has asked for and allowed, as far as it takes them. */
+  #pour(peer: number, state: PeerState): void {
+    const { isReady } = this.#options;
+    let left = isReady === undefined ? Infinity : PAGES_AT_ONCE;
+    while (left-- > 0 && state.pages?.isDue(state.window) && isReady?.(peer) !== false) {
+      if (!state.pages.isClear) return state.pages.end(); // the peer asks again
+      const page = state.pages.next({ ...this.#pageSize(state), rules: this.#rules, known: this.#known });
+      this.stats.sent += page.writes.length;
+      state.sent += page.writes.length;
+      this.#send([peer], { type: MESSAGE.page, to: state.pages.to, ...page });
+    }
+  }
+
+  /** Goes on with the pages that a peer has asked for, which has taken what waited for it. */
+  resume(peer: number): void {
+    const state = this.#peers.get(peer);
+    if (state !== undefined) this.#pour(peer, state);
+  }
+
+  #hasWindow(state: PeerState | undefined): boolean {
+    return state?.features.includes("page-window") ?? false;
   }
 
   #sendWanted(

@@ -4,6 +4,8 @@ import { newPeerBases, type PeerBases } from "./bases.ts";
 import type { PeerFeature } from "../wire/hello.ts";
 import { Confirmed } from "./confirmed.ts";
 import { Lateness } from "./lateness.ts";
+import type { Window } from "./message.ts";
+import type { PageStream } from "./page_stream.ts";
 import { newRoundTrips, type RoundTrips } from "./round_trips.ts";
 
 /** Why what a peer said last was refused: its clock is too far ahead, or it tells of writes that are. */
@@ -38,6 +40,9 @@ export interface PeerState {
   refusal: Refusal | undefined;
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
   isOffered: boolean;
+  /** The pages that it has asked for, and what it has said last of how many it takes. */
+  pages: PageStream | undefined;
+  window: Window | undefined;
   /** What the bases in its messages stand for. */
   bases: PeerBases;
 }
@@ -59,6 +64,8 @@ export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
     lateMs: 0,
     refusal: undefined,
     isOffered: false,
+    pages: undefined,
+    window: undefined,
     bases: newPeerBases(),
   };
 }

@@ -18,6 +18,8 @@ import type { Turns } from "./turns.ts";
  */
 const OUTBOX_BYTES = 1024 * 1024;
 
+/** Bytes of messages that may wait where a further page is sent: what is new, and may not wait for long, comes after them. */
+const READY_BYTES = 128 * 1024;
 /** Bytes of a message for which there is always room. */
 const SHORT_BYTES = 16 * 1024;
 /** Milliseconds without a byte after which a connection is still. */
@@ -30,6 +32,8 @@ export interface PeerConnectionOptions {
   readonly input: FrameReader;
   /** Called with each message; its bytes are valid during the call. Throws `ProtocolError` to end the connection. */
   readonly onMessage: (message: Uint8Array) => void;
+  /** Called when all that waited is written. */
+  readonly onIdle: () => void;
   /** The turns that all connections of a server share. */
   readonly turns: Turns;
   /** The buffers of the connection. */
@@ -58,7 +62,7 @@ export class PeerConnection implements BufferHolder {
   readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ stream, input, onMessage, turns, held, address }: PeerConnectionOptions) {
+  constructor({ stream, input, onMessage, onIdle, turns, held, address }: PeerConnectionOptions) {
     this.remoteAddress = address;
     this.#held = held;
     held.holder = this;
@@ -71,6 +75,7 @@ export class PeerConnection implements BufferHolder {
       onProgress: (isIdle) => {
         this.#lastTakenMs = performance.now();
         this.#takenMs = isIdle ? Infinity : this.#lastTakenMs;
+        if (isIdle && !this.#closed) onIdle();
       },
     });
     this.#input = input;
@@ -96,6 +101,12 @@ export class PeerConnection implements BufferHolder {
   /** Whether a message is arriving, of which bytes have come in the last `withinMs` milliseconds. */
   isHearing(withinMs: number): boolean {
     return this.#input.pendingBytes > 0 && performance.now() - this.lastHeardMs < withinMs;
+  }
+
+  /** Whether so little waits that a page of what the peer has asked for may be sent. */
+  get isReady(): boolean {
+    const { output } = this.#outbox;
+    return !this.#closed && output.length < READY_BYTES && this.#held.mayHold(output.growth(READY_BYTES));
   }
 
   /** Whether a long message may be sent; if not, counts it as one that is dropped. */

@@ -153,6 +153,7 @@ export class Peers implements Part {
       store: options.store,
       origin: options.id,
       send: (number, message) => this.#connected.get(number)?.connection.send(message),
+      isReady: (number) => this.#connected.get(number)?.connection.isReady ?? false,
       hasRoom: (number) => this.#connected.get(number)?.connection.hasRoom() ?? false,
       onWaiting: () => queueMicrotask(() => this.#guard(() => this.gossip.flush())),
       onDropped: (number, counts) => this.#sayDropped(number, counts),
@@ -340,6 +341,7 @@ export class Peers implements Part {
       peer.refusedFuture++;
       this.#sayDoubt(peer);
     };
+    const onIdle = () => this.#guard(() => this.gossip.resume(number));
     const peer: ConnectedPeer = {
       number,
       id,
@@ -347,7 +349,7 @@ export class Peers implements Part {
       isOwn,
       doubt: new ClockDoubt(),
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, turns: this.#options.turns, held, address }),
+      connection: new PeerConnection({ stream, input, onMessage, onIdle, turns: this.#options.turns, held, address }),
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);

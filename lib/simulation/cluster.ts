@@ -10,6 +10,7 @@ import { readMessage } from "../replication/message_reader.ts";
 import { ALL_RULES } from "../store/rules.ts";
 import { Invariants } from "./invariants.ts";
 import type { KeepingCounts } from "./keeping.ts";
+import type { PeerFeature } from "../wire/hello.ts";
 import { peersOf, type Scenario } from "./scenarios.ts";
 import { type Packet, SimulatedNetwork } from "./network.ts";
 import { Store } from "../store/store.ts";
@@ -66,6 +67,8 @@ interface Sent {
   message: Message;
 }
 
+/** What peers have agreed on. */
+const FEATURES: readonly PeerFeature[] = ["page-window"];
 /** Rounds for which a node asks peers that it meets what they hold. */
 const JOIN_ROUNDS = 10;
 
@@ -172,9 +175,10 @@ export class Cluster {
       rules,
       joinRounds: JOIN_ROUNDS,
       send: (to, bytes) => this.#send(i, to, bytes),
+      isReady: (to) => this.network.isReady(i, to),
       receive: (bytes, link) => this.#receive(i, link, bytes, readMessage(bytes)),
     });
-    for (const link of this.#linksOf(i)) gossip.connect(link);
+    for (const link of this.#linksOf(i)) gossip.connect(link, FEATURES);
     const node: Node = { store, gossip, origin, skewMs, pages: 0 };
     this.nodes[i] = node;
     this.invariants.started(i);
@@ -217,7 +221,7 @@ export class Cluster {
 
   #connect(i: number, link: number): void {
     const { gossip } = this.nodes[i];
-    gossip.connect(link);
+    gossip.connect(link, FEATURES);
     if (!this.down.has(i)) gossip.ask(link);
   }
 
@@ -256,6 +260,7 @@ export class Cluster {
     for (let packet = this.network.next(endMs); packet !== undefined; packet = this.network.next(endMs)) {
       this.nowMs = Math.max(this.nowMs, packet.atMs);
       if (!this.down.has(packet.to)) this.#deliver(packet);
+      if (!this.down.has(packet.from)) this.nodes[packet.from].gossip.resume(this.network.linkOf(packet));
     }
     this.nowMs = endMs;
   }

@@ -29,6 +29,7 @@ export const FEATURES: readonly string[] = [];
 /** Features of this software as a peer, beyond the messages of {@linkcode GOSSIP_VERSION}; docs/protocol.md says what each is. */
 export const PEER_FEATURES = [
   "skip-unknown",
+  "page-window",
 ] as const;
 
 /** Those without which this software cannot be a peer's peer. */

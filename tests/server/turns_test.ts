@@ -199,6 +199,7 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
   let [looks, taken] = [0, 0];
   using _looking = whenOthersHaveTurns(() => looks++);
   const peer = new PeerConnection({
+    onIdle: () => {},
     stream,
     input: new FrameReader(),
     turns,
