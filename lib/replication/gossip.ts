@@ -7,7 +7,7 @@ import { giveUpWaiting, newPeerBases, resolve, takeExplained } from "./bases.ts"
 import { CatchUp } from "./catch_up.ts";
 import type { Dropped, GossipOptions } from "./gossip_options.ts";
 import { Join } from "./join.ts";
-import { PageStream, wider } from "./page_stream.ts";
+import { isLatest, PageStream, wider } from "./page_stream.ts";
 import { listFor, MAX_PAGE_BYTES, pageAt, type PageSize, verifiedFor } from "./pages.ts";
 import {
   type Head,
@@ -303,8 +303,7 @@ export class Gossip {
         answered(state, this.#options.store.nowMs);
         return this.#compare(peer, state, message.turn, message.known);
       case MESSAGE.pull:
-        // One that comes late, or twice, is over: its pages would bear numbers of others.
-        if (message.question <= (state.pages?.question ?? -1)) return;
+        if (!isLatest(state.asked, message)) return;
         state.pages = new PageStream(this.#options.store, message, state.window);
         return this.#pour(peer, state);
       case MESSAGE.window:

@@ -9,8 +9,15 @@ import type { Known } from "../store/known.ts";
 import type { Rules } from "../store/rules.ts";
 import type { Store } from "../store/store.ts";
 
-/** Entries that were used last which come first, at most: 16 bytes of memory each, and some milliseconds of work at once. */
+/**
+ * Entries that were used last which come first: a tenth of all, and these at least and at most. Each takes memory, finding them
+ * some milliseconds, and where a catch-up breaks off, those that it has brought come again.
+ */
+const RECENT = 1 / 10;
+const MIN_RECENT = 256;
 const MAX_RECENT = 16_384;
+/** Starts of a peer of which it is remembered what they have asked last. */
+const MOST_STARTS = 8;
 
 /** The pages for one peer. */
 export class PageStream {
@@ -31,13 +38,9 @@ export class PageStream {
     this.#store = store;
     this.to = pull.from;
     this.#pull = { ...pull };
-    const recent = window?.question === pull.question ? Math.min(window.recent, MAX_RECENT) : 0;
-    this.#recent = recentPlaces(store, pull.known, recent);
-  }
-
-  /** The question's number. */
-  get question(): number {
-    return this.#pull.question;
+    const wanted = window?.question === pull.question ? window.recent : 0;
+    const most = Math.min(MAX_RECENT, Math.max(MIN_RECENT, store.stats().entries * RECENT));
+    this.#recent = recentPlaces(store, pull.known, Math.min(wanted, most));
   }
 
   /** Sends no more. */
@@ -73,6 +76,18 @@ export class PageStream {
     this.#isDone = page.more === MORE.nothing;
     return page;
   }
+}
+
+/**
+ * Whether a pull is later than all others of this start of the peer, by what each start has asked last: of one that comes late, or
+ * twice, the pages would bear numbers of others.
+ */
+export function isLatest(asked: Map<number, number>, { from, question }: Pull & Head): boolean {
+  if (question <= (asked.get(from) ?? -1)) return false;
+  asked.delete(from); // the start that has asked last comes last in the map
+  asked.set(from, question);
+  for (const [oldest] of asked) if (asked.size > MOST_STARTS) asked.delete(oldest);
+  return true;
 }
 
 /** Of two that a peer has said of its window the one that holds: the later one, though it may have come before. */

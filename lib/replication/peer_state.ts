@@ -43,6 +43,8 @@ export interface PeerState {
   /** The pages that it has asked for, and what it has said last of how many it takes. */
   pages: PageStream | undefined;
   window: Window | undefined;
+  /** The last question for pages of each of its starts. */
+  readonly asked: Map<number, number>;
   /** What the bases in its messages stand for. */
   bases: PeerBases;
 }
@@ -66,6 +68,7 @@ export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
     isOffered: false,
     pages: undefined,
     window: undefined,
+    asked: new Map(),
     bases: newPeerBases(),
   };
 }
