@@ -9,17 +9,7 @@ import { Adoption } from "./adoption.ts";
 import type { CatchUpOptions } from "./catch_up_options.ts";
 import { PageWindow } from "./page_window.ts";
 import { isAfter, livesAt, nameAt, placeOf } from "./pages.ts";
-import {
-  type Head,
-  MESSAGE,
-  type MessageBody,
-  MORE,
-  NAME,
-  type Page,
-  type Place,
-  type Verified,
-  type Write,
-} from "./message.ts";
+import { type Head, MESSAGE, MORE, NAME, type Page, type Place, type Verified, type Write } from "./message.ts";
 import { copyOf, exceeds, type Known, listed } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
