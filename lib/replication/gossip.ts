@@ -391,11 +391,12 @@ export class Gossip {
       this.stats.repeated += writes.length;
       return;
     }
-    // What is not beyond all that is verified could be older than what the peer of the catch-up has forgotten.
-    if (before < this.#catchUp.verifiedUpTo) return this.#askAfterGap(peer);
+    // What is verified stays so: only the peer that confirms it can say more, and only what is newer than all of it.
+    const { isExclusive, verifiedUpTo, peer: giver } = this.#catchUp;
+    if (isExclusive && (before < verifiedUpTo || peer !== giver)) return this.#askAfterGap(peer);
     if (this.#rules.prefix && known < before) {
-      // Visible at once, and known when what is before has come: until then these are orphans.
-      for (const write of writes) this.#apply(peer, write, NOTHING, "ahead");
+      // While pages come these are visible at once, as orphans, and known when what is before has come.
+      if (this.#catchUp.peer !== undefined) { for (const write of writes) this.#apply(peer, write, NOTHING, "ahead"); }
       return this.#askAfterGap(peer);
     }
     let isNews = false;
