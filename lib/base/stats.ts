@@ -36,7 +36,7 @@ export interface PeerStats {
    * answer on this connection.
    */
   roundTripMs: number;
-  /** Milliseconds since the peer last answered a round; -1 before its first answer on this connection. */
+  /** Milliseconds since the peer last answered a round, or knew the same in one of its own; -1 before that on this connection. */
   lastRoundMs: number;
   /** Writes held by this server that the peer has not confirmed to have: all of them until it has said what it has. */
   lag: number;

@@ -22,7 +22,7 @@ import {
   TURN,
   type Write,
 } from "./message.ts";
-import { answered, newPeerState, type PeerState, type Refusal } from "./peer_state.ts";
+import { answered, newPeerState, type PeerState, type Refusal, seemsToBelieve } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
 import { Tidings } from "./tidings.ts";
 import { isDue, isLong, LONG_WAY_PAGES, patienceMs, quickestMs, shortestMs, tookAnswer } from "./round_trips.ts";
@@ -175,6 +175,12 @@ export class Gossip {
     return { writes, ms: writes === 0 ? 0 : Math.max(0, store.wallMs - timeOf(history.oldestBeyond(known))) };
   }
 
+  /** How far the newest write known here is in the future, in milliseconds: peers refuse what is too far. */
+  get writesAheadMs(): number {
+    const { store } = this.#options;
+    return aheadMs(store.clock, store.wallMs);
+  }
+
   /** Does one round: asks every peer, or of many some by chance, whether it knows the same writes as this node. */
   round(random: () => number): void {
     this.flush();
@@ -192,7 +198,14 @@ export class Gossip {
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
       peers.splice(Math.floor(random() * peers.length), 1);
     }
-    for (const peer of peers) this.ask(peer);
+    for (const peer of peers) if (!this.#isInStep(this.#peers.get(peer)!)) this.ask(peer);
+    for (const state of this.#peers.values()) state.askedWith = undefined;
+  }
+
+  /** Whether a peer knows the same as this node, as the peer's own question has shown: of two, that of the lower origin is enough. */
+  #isInStep(state: PeerState): boolean {
+    const { store: { history }, origin } = this.#options;
+    return state.askedWith === history.digest && state.origin! < origin && seemsToBelieve(state);
   }
 
   /** Measures the round trips to peers, where it is time. */
@@ -235,7 +248,7 @@ export class Gossip {
   receive(peer: number, bytes: Uint8Array): boolean {
     const { store, origin } = this.#options;
     const state = this.#peers.get(peer);
-    const message = readMessage(bytes, state?.features.includes("skip-unknown"));
+    const message = readMessage(bytes, this.#rules.skipUnknown && state?.features.includes("skip-unknown"));
     if (state === undefined || message === undefined) return true;
     if (store.history.limitOrigins()) this.#catchUp.restart();
     if (message.from === origin) {
@@ -348,6 +361,8 @@ export class Gossip {
       return this.#send([peer], { type: MESSAGE.known, turn: TURN.answer, known: this.#known });
     }
     state.confirmed.known = this.#known;
+    state.askedWith = digest;
+    if (this.#isInStep(state)) answered(state, this.#options.store.nowMs);
     this.#send([peer], { type: MESSAGE.same, to: from });
   }
 

@@ -1,6 +1,7 @@
 /** What a node knows of a peer that it is connected to. */
 
 import { newPeerBases, type PeerBases } from "./bases.ts";
+import { MAX_PEER_AHEAD_MS } from "../store/version.ts";
 import type { PeerFeature } from "../wire/hello.ts";
 import { Confirmed } from "./confirmed.ts";
 import { Lateness } from "./lateness.ts";
@@ -30,6 +31,8 @@ export interface PeerState {
   lastRoundMs: number | undefined;
   /** How often the peer has been asked whether it knows the same writes, since it last answered. */
   unanswered: number;
+  /** The digest with which the peer has asked whether this node knows the same, since this node's last round, if it has. */
+  askedWith: number | undefined;
   /** Milliseconds by which the peer's wall clock was ahead of this node's when its last message came; below 0 if behind. */
   clockAheadMs: number;
   /** How late its messages come. */
@@ -61,6 +64,7 @@ export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
     roundTrips: newRoundTrips(),
     lastRoundMs: undefined,
     unanswered: 0,
+    askedWith: undefined,
     clockAheadMs: 0,
     lateness: new Lateness(),
     lateMs: 0,
@@ -77,4 +81,9 @@ export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
 export function answered(state: PeerState, nowMs: number): void {
   state.unanswered = 0;
   state.lastRoundMs = nowMs;
+}
+
+/** Whether nothing speaks against that a peer believes this node: one whose clock is far behind does not. */
+export function seemsToBelieve({ clockAheadMs }: Readonly<PeerState>): boolean {
+  return clockAheadMs >= -MAX_PEER_AHEAD_MS;
 }

@@ -19,8 +19,8 @@ export interface RoundTrips {
 
 /** Round trips that are remembered. */
 const REMEMBERED = 3;
-/** Milliseconds between questions, if nothing depends on the answer. */
-const PAUSE_MS = 5000;
+/** Milliseconds between questions, if nothing depends on the answer: fewer than a peer may be silent for by default. */
+const PAUSE_MS = 10_000;
 /** Milliseconds after which a question that has no answer is put again: it may have been lost. */
 const LOST_MS = 10_000;
 /** Round trips that a peer may be silent, and milliseconds while none has been measured. */

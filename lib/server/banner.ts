@@ -13,13 +13,15 @@ export interface ServerFacts extends Openness {
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly peers: readonly Address[];
+  /** The name of the cluster; empty if it has none. */
+  readonly cluster: string;
   /** When the certificate expires, 0 while there is none, and whether connections without TLS are refused; `undefined` without TLS. */
   readonly encryption?: { readonly expiresMs: number; readonly isRequired: boolean };
 }
 
 /** Returns the lines; the first one names the port. */
 export function serverLines(facts: ServerFacts): string[] {
-  const { address, ttlMs, renewOnHit, peers } = facts;
+  const { address, ttlMs, renewOnHit, peers, cluster } = facts;
   const at = formatAddress(address);
   const lines = [
     `Server listens on ${address.transport === "tcp" ? `port ${address.port}` : at}`,
@@ -34,6 +36,7 @@ export function serverLines(facts: ServerFacts): string[] {
     );
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
+  if (cluster !== "") lines.push(`  cluster     ${cluster}`);
   if (facts.encryption !== undefined) lines.push(`  encryption  ${encryptionText(facts.encryption)}`);
   const [clients, ...warnings] = whoMayConnect(facts);
   lines.push(`  clients     ${clients}`, ...warnings);

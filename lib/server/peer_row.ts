@@ -23,13 +23,13 @@ export interface ConnectedPeer {
 export function peerRow(
   address: string,
   peer: ConnectedPeer | undefined,
-  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith">,
+  gossip: Pick<Gossip, "peer" | "lag" | "catchingUpWith" | "writesAheadMs">,
   nowMs: number,
 ): PeerStats {
   const state = peer && gossip.peer(peer.number);
   const lag = peer === undefined ? { writes: 0, ms: 0 } : gossip.lag(peer.number);
   const lastRoundMs = state?.lastRoundMs;
-  const doubt = state && clockDoubt(state);
+  const doubt = state && clockDoubt(state, gossip.writesAheadMs);
   return {
     address,
     state: doubt === undefined ? "connected" : "clocks-differ",

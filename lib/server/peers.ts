@@ -436,7 +436,7 @@ export class Peers implements Part {
 
   #sayDoubt({ doubt, number, address }: ConnectedPeer): void {
     const state = this.gossip.peer(number);
-    const line = state && doubt.look(state, performance.now());
+    const line = state && doubt.look(state, this.gossip.writesAheadMs, performance.now());
     if (line !== undefined) this.#say("clock", address, `Peer ${address} ${line}`);
   }
 

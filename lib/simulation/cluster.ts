@@ -7,10 +7,10 @@ import { EntryTime } from "../base/entry_time.ts";
 import { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message, shorten } from "../replication/message.ts";
 import { readMessage } from "../replication/message_reader.ts";
+import { PEER_FEATURES, type PeerFeature } from "../wire/hello.ts";
 import { ALL_RULES } from "../store/rules.ts";
 import { Invariants } from "./invariants.ts";
 import type { KeepingCounts } from "./keeping.ts";
-import type { PeerFeature } from "../wire/hello.ts";
 import { peersOf, type Scenario } from "./scenarios.ts";
 import { type Packet, SimulatedNetwork } from "./network.ts";
 import { Store } from "../store/store.ts";
@@ -44,6 +44,8 @@ export interface Counts extends KeepingCounts {
   adoptions: number;
   /** Times that a node was paused: it took nothing and sent nothing for a while, and kept its memory. */
   pauses: number;
+  /** Messages of later builds that this one did not know, or of which it did not know all. */
+  unknown: number;
   /** Nodes that were alone and then got peers; `joins` are those that started only then. */
   links: number;
   joins: number;
@@ -54,6 +56,10 @@ export interface Node {
   store: Store;
   gossip: Gossip;
   origin: number;
+  /** The features that it names to its peers. */
+  features: readonly PeerFeature[];
+  /** Whether it is of a later build, which says more than this one knows to peers that pass over it. */
+  isLater: boolean;
   /** How far the node's clock is wrong, in milliseconds. */
   skewMs: number;
   /** Pages of the node's first catch-up after which it is started again; 0 if it is not. */
@@ -67,15 +73,25 @@ interface Sent {
   message: Message;
 }
 
-/** What peers have agreed on. */
-const FEATURES: readonly PeerFeature[] = ["page-window"];
+/** A message on its way, and between which starts of two nodes. */
+interface Carried extends Pick<Sent, "bytes"> {
+  /** What this build knows of it; `undefined` if that is nothing. */
+  message: Message | undefined;
+  between: readonly [from: number, to: number];
+}
+
+/** By what chance a later build says something beside a message; by as much more, something at its end. */
+const LATER_CHANCE = 0.2;
+/** A type that no message has, and the bytes with which all begin. */
+const UNKNOWN_TYPE = 200;
+const HEAD_BYTES = 21;
 /** Rounds for which a node asks peers that it meets what they hold. */
 const JOIN_ROUNDS = 10;
 
 /** Nodes, network, time and invariants. */
 export class Cluster {
   readonly nodes: Node[] = [];
-  readonly network: SimulatedNetwork<Sent>;
+  readonly network: SimulatedNetwork<Carried>;
   readonly invariants: Invariants;
   /** Nodes that are dead or paused, or that have not joined yet. */
   readonly down = new Set<number>();
@@ -106,6 +122,7 @@ export class Cluster {
     covered: 0,
     adoptions: 0,
     pauses: 0,
+    unknown: 0,
     links: 0,
     joins: 0,
     needed: 0,
@@ -141,6 +158,8 @@ export class Cluster {
     const { maxSize, maxGraves, maxWrites, eager, without } = this.#scenario;
     const rules = without === undefined ? ALL_RULES : { ...ALL_RULES, [without]: false };
     const origin = ++this.#origins;
+    const features = PEER_FEATURES.filter(() => !this.#scenario.isMixed || this.#random() < 0.5);
+    const isLater = this.#scenario.isMixed && this.#random() < 0.5;
     const wallMs = () => START_MS + this.nowMs + node.skewMs;
     const time = new EntryTime(this.nowMs, START_MS + this.nowMs + skewMs);
     const now = () => {
@@ -176,11 +195,12 @@ export class Cluster {
       joinRounds: JOIN_ROUNDS,
       send: (to, bytes) => this.#send(i, to, bytes),
       isReady: (to) => this.network.isReady(i, to),
-      receive: (bytes, link) => this.#receive(i, link, bytes, readMessage(bytes)),
+      receive: (bytes, link) => this.#receive(i, link, bytes, readMessage(bytes, true)!),
     });
-    for (const link of this.#linksOf(i)) gossip.connect(link, FEATURES);
-    const node: Node = { store, gossip, origin, skewMs, pages: 0 };
+    const node: Node = { store, gossip, origin, features, isLater, skewMs, pages: 0 };
     this.nodes[i] = node;
+    for (const link of this.#linksOf(i)) gossip.connect(link, this.#agreed(i, link));
+    if (this.#scenario.isMixed) this.#greet(i);
     this.invariants.started(i);
     this.note(() => `node ${i} starts as ${origin}`);
   }
@@ -219,9 +239,26 @@ export class Cluster {
     }
   }
 
+  /** The features that a node and its peer at a link have agreed on; where builds are mixed, none while that has not started yet. */
+  #agreed(i: number, link: number): PeerFeature[] {
+    const theirs = this.nodes[link % this.#scenario.nodes]?.features ?? (this.#scenario.isMixed ? [] : PEER_FEATURES);
+    return this.nodes[i].features.filter((name) => theirs.includes(name));
+  }
+
+  /** Lets the peers of a node that has started greet it: their connections to its last start have ended. */
+  #greet(i: number): void {
+    for (const link of this.#linksOf(i)) {
+      const { nodes } = this.#scenario;
+      const [peer, back] = [link % nodes, link < nodes ? i : i + nodes];
+      if (peer === i || this.nodes[peer] === undefined) continue;
+      this.nodes[peer].gossip.disconnect(back);
+      this.#connect(peer, back);
+    }
+  }
+
   #connect(i: number, link: number): void {
     const { gossip } = this.nodes[i];
-    gossip.connect(link, FEATURES);
+    gossip.connect(link, this.#agreed(i, link));
     if (!this.down.has(i)) gossip.ask(link);
   }
 
@@ -251,7 +288,17 @@ export class Cluster {
       this.#sent = { source: bytes, bytes: copy, message: readMessage(copy) };
       this.invariants.sent(i, this.#sent.message, copy.length);
     }
-    this.network.send(this.nowMs, i, link, this.#sent);
+    const between = [this.nodes[i].origin, this.nodes[link % this.#scenario.nodes].origin] as const;
+    const { isLater } = this.nodes[i];
+    const says = isLater && this.#agreed(i, link).includes("skip-unknown") ? this.#random() : 1;
+    const { bytes: known, message } = this.#sent;
+    const more = Uint8Array.from({ length: 8 }, (_, at) => 256 * says * at);
+    if (says < LATER_CHANCE) {
+      const unknown = Uint8Array.of(UNKNOWN_TYPE, ...known.subarray(1, HEAD_BYTES), ...more);
+      this.network.send(this.nowMs, i, link, { bytes: unknown, message: undefined, between });
+    }
+    const longer = says < 2 * LATER_CHANCE ? Uint8Array.of(...known, ...more) : known;
+    this.network.send(this.nowMs, i, link, { bytes: longer, message, between });
   }
 
   /** Lets `ms` milliseconds pass, and delivers the messages that arrive meanwhile. */
@@ -265,10 +312,13 @@ export class Cluster {
     this.nowMs = endMs;
   }
 
-  #deliver({ from, to, link, content: { bytes, message } }: Packet<Sent>): void {
+  #deliver({ from, to, link, content: { bytes, message, between } }: Packet<Carried>): void {
     const node = this.nodes[to];
+    // What two builds have agreed on ends with their connection, as does what is on its way.
+    if (this.#scenario.isMixed && (between[0] !== this.nodes[from].origin || between[1] !== node.origin)) return;
     this.#mix(this.nowMs, from, to, bytes.length);
     for (let at = 0; at < bytes.length; at += 7) this.#mix(bytes[at]);
+    if (message === undefined) return this.#hearUnknown(to, link, bytes);
     const isLate = "to" in message && message.to !== node.origin;
     if (isLate) this.counts.late++;
     const what = isLate ? "hears, too late," : "hears";
@@ -279,6 +329,20 @@ export class Cluster {
       this.counts.restartsInJoin++;
       this.restart(to);
     }
+  }
+
+  /** Lets a node hear a message of which it knows nothing: nothing may come of it. */
+  #hearUnknown(to: number, link: number, bytes: Uint8Array): void {
+    const { store } = this.nodes[to];
+    const held = () => `${store.history.digest} ${store.stats().entries}`;
+    const before = held();
+    this.counts.unknown++;
+    try {
+      this.nodes[to].gossip.receive(link, bytes);
+    } catch (error) {
+      this.violate(`crash: node ${to} throws: ${error}`);
+    }
+    if (held() !== before) this.violate(`misread: node ${to} makes something of a message that it does not know`);
   }
 
   #receive(to: number, link: number, bytes: Uint8Array, message: Message): void {

@@ -31,6 +31,11 @@ export interface Scenario {
   isFuture: boolean;
   /** How far the clocks of the first nodes are wrong until they are corrected, in milliseconds. */
   skewsMs: readonly number[];
+  /**
+   * Whether each start of a node is of another build: it has some of the features of peers by chance, and may be of a later one,
+   * which says more than this one knows to those that pass over it.
+   */
+  isMixed: boolean;
   /** Milliseconds that every message is on its way, in one direction, beside what chance adds. */
   wayMs: number;
   /** Fingerprints held at most of keys whose writes have left, and bits of the hash in each; `undefined` is the store's. */
@@ -123,6 +128,16 @@ export const SCENARIOS: readonly Scenario[] = [
   }),
   scenario("long ways, longer than three rounds", { wayMs: 1900, keys: 200, maxWrites: 10, steps: 150 }),
   scenario("long ways, few graves, line", { wayMs: 1900, maxGraves: 20, nodes: 3, topology: "line" }),
+  scenario("mixed features", { isMixed: true, restartChance: 0.02, steps: 200 }),
+  scenario("mixed features, few graves, small pages, line", {
+    isMixed: true,
+    restartChance: 0.02,
+    steps: 200,
+    maxSize: [40, 20, 60, 20],
+    maxGraves: 10,
+    maxWrites: 5,
+    topology: "line",
+  }),
   scenario("few graves", { maxGraves: 20 }),
   scenario("few graves, small pages, mesh", { maxGraves: 5, maxWrites: 5 }),
   scenario("few graves, long partition, small pages", { maxGraves: 10, maxWrites: 5, partitionSteps: 120 }),
@@ -255,6 +270,7 @@ function scenario(name: string, differences: Partial<Scenario>): Scenario {
     clearShare: 0.002,
     odds: ODDS,
     skewsMs: [],
+    isMixed: false,
     wayMs: 0,
     readers: [],
     hasEchoes: false,

@@ -38,6 +38,8 @@ export interface Rules {
   patience: boolean;
   /** What a message has been late does not lengthen times to live. */
   lateness: boolean;
+  /** What a peer's later build says is passed over where that is agreed. */
+  skipUnknown: boolean;
 }
 
 /** All rules. */
@@ -60,6 +62,7 @@ export const ALL_RULES: Rules = {
   corrections: true,
   patience: true,
   lateness: true,
+  skipUnknown: true,
 };
 
 /**

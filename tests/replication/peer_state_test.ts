@@ -55,10 +55,10 @@ Deno.test("isDue() asks often at first and while something depends on it, one qu
     assertEquals(isDue(trips, i, false), true);
     trip(trips, i, 1);
   }
-  assertEquals([isDue(trips, 4000, false), isDue(trips, 4000, true), isDue(trips, 5002, false)], [false, true, true]);
+  assertEquals([isDue(trips, 9000, false), isDue(trips, 9000, true), isDue(trips, 10_002, false)], [false, true, true]);
   trips.question = 9;
-  trips.askedMs = 6000;
-  assertEquals([isDue(trips, 15_000, true), isDue(trips, 16_001, false)], [false, true]);
+  trips.askedMs = 11_000;
+  assertEquals([isDue(trips, 20_000, true), isDue(trips, 21_001, false)], [false, true]);
 });
 
 Deno.test("patienceMs() follows the shortest of the last three round trips", () => {

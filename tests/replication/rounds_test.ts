@@ -4,8 +4,9 @@ import { assert, assertEquals } from "@std/assert";
 import { MESSAGE, type MessageBody, MessageWriter } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import { ALL_RULES } from "../../lib/store/rules.ts";
+import { versionAt } from "../../lib/store/version.ts";
 import { TOMB } from "../../lib/store/entry.ts";
-import { get, key, pair, round, said, set, settle, START, STRANGER, tell } from "../support/gossip_nodes.ts";
+import { get, key, pair, round, rounds, said, set, settle, START, STRANGER, tell } from "../support/gossip_nodes.ts";
 import { gossipNode, knowsAll, NOW_MS } from "../support/stores.ts";
 
 Deno.test("Gossip.round() takes at most 70 bytes when a pair knows the same", () => {
@@ -15,6 +16,44 @@ Deno.test("Gossip.round() takes at most 70 bytes when a pair knows the same", ()
   const bytes = round(all);
   assert(bytes <= 70, `${bytes} bytes`);
   assertEquals(said(all).slice(-2), ["sync 0>1", "same 1>0"]);
+});
+
+Deno.test("Gossip.round() asks a peer of a lower number nothing that this has asked and had answered since the last round", () => {
+  const all = pair();
+  set(all.stores[0], 1);
+  rounds(all, 3);
+  said(all);
+  rounds(all);
+  assertEquals(said(all), ["sync 0>1", "same 1>0"]);
+  all.clock.nowMs += 1000;
+  const { lastRoundMs, unanswered } = all.gossips[1].peer(0)!;
+  assertEquals([lastRoundMs, unanswered], [all.clock.nowMs - 1000, 0]);
+  for (const expected of [[], ["sync 1>0", "same 0>1"]]) { // the other asks nothing more
+    all.gossips[1].round(() => 0);
+    settle(all);
+    assertEquals(said(all), expected);
+  }
+});
+
+Deno.test("Gossip.round() asks a peer that has asked when that knows another thing, or is not sure to believe this node", () => {
+  const all = pair();
+  rounds(all);
+  said(all);
+  all.gossips[0].round(() => 0);
+  settle(all);
+  set(all.stores[1], 1); // news of which the peer has not been told
+  all.gossips[1].round(() => 0);
+  settle(all);
+  assertEquals(get(all.stores[0], 1), "value 1");
+  const { gossip } = gossipNode({ nowMs: NOW_MS }, 100, { gossip: { send: (_, bytes) => void sent.push(bytes[0]) } });
+  const sent: number[] = [];
+  gossip.connect(1);
+  for (const behindMs of [20_000, 20_001]) {
+    const clock = versionAt(NOW_MS - behindMs);
+    gossip.receive(1, new MessageWriter().write({ type: MESSAGE.sync, from: 7, clock, cleared: 0, digest: 0 }).slice());
+    gossip.round(() => 0);
+  }
+  assertEquals(sent, [MESSAGE.same, MESSAGE.same, MESSAGE.sync]);
 });
 
 for (const [missing, most] of [[10, 45], [1000, 16], [20_000, 16]]) {

@@ -13,6 +13,7 @@ function linesOf(facts: Partial<ServerFacts> = {}): string[] {
     ttlMs: 3_600_000,
     renewOnHit: true,
     peers: [],
+    cluster: "",
     asks: false,
     isInsecure: false,
     isEncrypted: false,
@@ -42,6 +43,12 @@ Deno.test("serverLines() says where, what, how long and for whom when only this 
     "  expiration  after 3600 s without a hit",
     "  clients     any user of this machine, without a token",
   ]);
+});
+
+Deno.test("serverLines() names the peers and the cluster when there are any", () => {
+  assertEquals([said("peers", {}), said("cluster", {})], [undefined, undefined]);
+  const facts = { peers: [at("10.0.0.1:5"), at("[::1]:6")], cluster: "blue" };
+  assertEquals([said("peers", facts), said("cluster", facts)], ["10.0.0.1:5, [::1]:6", "blue"]);
 });
 
 Deno.test("serverLines() names the file, and whose it is, when the server listens on a unix socket", () => {

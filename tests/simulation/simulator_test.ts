@@ -34,6 +34,7 @@ function expectedOf(scenario: Scenario): (keyof Counts)[] {
   if (scenario.pauseChance > 0) expected.push("pauses");
   if (scenario.lonely.length > 0) expected.push("links");
   if (scenario.joins.length > 0) expected.push("joins");
+  if (scenario.isMixed) expected.push("unknown");
   return expected;
 }
 
@@ -97,6 +98,7 @@ const HARMS: Record<Exclude<keyof Rules, Elsewhere>, [scenario: string, harm: Re
   adoption: ["room for all, small pages, line", /ms: endless: /],
   peerClock: ["clocks wrong, then corrected", /ms: endless: nodes whose clocks are right/],
   patience: ["long ways, longer than three rounds", /ms: endless: /],
+  skipUnknown: ["mixed features", /ms: crash: .*(unknown type|bytes after)/],
   corrections: ["clocks wrong, then corrected", /ms: endless: /],
 };
 const MOST_SEEDS = 20;

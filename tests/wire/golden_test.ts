@@ -18,6 +18,7 @@ import {
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
 import { type FrameReader, type FrameWriter, GOSSIP, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
+  PEER_FEATURES,
   readChallenge,
   readGreeting,
   readHello,
@@ -35,7 +36,7 @@ import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
 /** What a peer says of itself beside its number and port. */
-const PEER = { gossip: 3, cluster: "", features: ["skip-unknown", "page-window"], needs: [] };
+const PEER = { gossip: 3, cluster: "", features: [...PEER_FEATURES], needs: [] };
 
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 

@@ -2,6 +2,8 @@
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
+import { MAX_HELLO_BYTES } from "../../lib/base/limits.ts";
+import { SOFTWARE } from "../../lib/base/software.ts";
 import { type ControlData, readControl, writeControl, writeError } from "../../lib/wire/control.ts";
 import { FrameReader, FrameWriter, PROTOCOL, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import {
@@ -283,6 +285,12 @@ Deno.test("writeHello() and writeGreeting() name the cluster, if there is one", 
     assertStrictEquals((readHello(hello, cluster) as Hello).peer?.cluster, cluster);
     assertStrictEquals(readGreeting(greeting).peer?.cluster, cluster);
   }
+});
+
+Deno.test("writeHello() leaves half of the bytes that a server takes of a stranger for features to come", () => {
+  const peer = { id: 2 ** 32 - 1, port: 65535, cluster: "x".repeat(64) };
+  const { length } = written((output) => writeHello(output, SOFTWARE, peer, true));
+  assert(length <= MAX_HELLO_BYTES / 2, `${length} bytes`);
 });
 
 Deno.test("readGreeting() throws DisagreementError when a peer refuses because the two cannot agree", () => {
