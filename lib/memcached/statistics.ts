@@ -162,12 +162,12 @@ function settings(host: MemcachedHost): StatLines {
 /** All entries are of one class: memory is not divided by size. */
 function items(host: MemcachedHost): StatLines {
   const { memcached } = host;
-  const { store, store: { losses } } = memcached;
+  const { store, store: { losses, order: { oldest } } } = memcached;
   const stats = host.stats();
   if (stats.entries === 0) return [];
   const lines: [name: string, value: number | undefined][] = [
     ["number", stats.entries],
-    ["age", losses.isUseNoted(store.reader, store.oldest) ? memcached.idleSeconds(store.oldest) : undefined],
+    ["age", losses.isUseNoted(store.reader, oldest) ? memcached.idleSeconds(oldest) : undefined],
     ["mem_requested", store.pages.liveBytes],
     ["evicted", stats.evictions],
     ["evicted_nonzero", losses.evictedTimed],

@@ -5,49 +5,17 @@
  */
 
 import { MAX_ORIGIN_ID } from "../base/limits.ts";
+import { Adoption } from "./adoption.ts";
+import type { CatchUpOptions } from "./catch_up_options.ts";
+import { PageWindow } from "./page_window.ts";
 import { isAfter, livesAt, nameAt, placeOf } from "./pages.ts";
-import {
-  type Head,
-  MESSAGE,
-  type MessageBody,
-  MORE,
-  NAME,
-  type Page,
-  type Place,
-  type Verified,
-  type Write,
-} from "./message.ts";
-import type { Rules } from "../store/rules.ts";
+import { type Head, MESSAGE, MORE, NAME, type Page, type Place, type Verified, type Write } from "./message.ts";
 import { copyOf, exceeds, type Known, listed } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { Cursor } from "../store/fingerprints.ts";
 import type { SweepCursor } from "../store/entries.ts";
-import type { Store } from "../store/store.ts";
 import { compareVersions } from "../store/version.ts";
-
-/** What a catch-up needs. */
-export interface CatchUpOptions {
-  readonly store: Store;
-  readonly rules: Rules;
-  /** Writes in a message, at most. */
-  readonly maxWrites: number;
-  /** Entries that are compared with fingerprints for one page. */
-  readonly sweepPlaces?: number;
-  readonly send: (peer: number, message: MessageBody) => void;
-  /** What is known here, as peers are told. */
-  readonly known: () => Known;
-  /** Applies a write of a sender that knows `theirs`. */
-  readonly apply: (peer: number, write: Write, theirs: Known) => void;
-  /** Milliseconds that a peer, or any, may be silent. */
-  readonly patienceMs: (peer?: number) => number;
-  /** The origin of a peer, if it has sent a message. */
-  readonly originOf: (peer: number) => number | undefined;
-  /** Called when a peer has given everything. */
-  readonly onComplete: (origin: number | undefined) => void;
-  /** Called at the end of a catch-up that has dropped entries. */
-  readonly onDropped?: (peer: number, counts: { covered: number; unconfirmed: number }) => void;
-}
 
 /** A finished comparison: entries here of versions up to `upTo` are as new as any write that the peer knew, by `known`. */
 interface Compared {
@@ -86,8 +54,8 @@ interface CatchUpRun extends Progress {
   idleRounds: number;
   /** When anything was last heard of the peer. */
   heardMs: number;
-  /** Number of the question that the peer was asked last. */
-  question: number;
+  /** The pages that the peer has been asked for. */
+  readonly window: PageWindow;
   /** Where the peer's fingerprints go on, once it has given all writes. */
   cursor?: Cursor;
   /** Whether the peer has given all fingerprints: those of what has left it since are not needed. */
@@ -102,7 +70,7 @@ interface CatchUpRun extends Progress {
   doubts?: { readonly asked: Write[]; readonly question: number };
 }
 
-/** Rounds that a catch-up waits for its silent peer, and that orphans wait for a peer that knows of them. */
+/** Rounds that a catch-up waits for its silent peer. */
 const PATIENCE = 3;
 /**
  * Rounds that a catch-up may take while another peer waits: one slow or malicious peer must not keep all others out. Each
@@ -112,14 +80,14 @@ const TURN_ROUNDS = 300;
 const MAX_DOUBLINGS = 6;
 /** Peers whose progress is kept after a catch-up broke off, at most. */
 const MAX_UNFINISHED = 8;
-/** Writes that a round adopts, at most: they take about a millisecond. */
-const ADOPT_WRITES = 2000;
 
 /** Entries that are compared with fingerprints for one page, where nothing else is said: they take about two milliseconds. */
 const SWEEP_PLACES = 8192;
 
 /** Entries that a peer is asked about at a time, at most. */
 const MOST_ASKED = 1024;
+/** Entries that were used last which a peer is asked to give first; it may give fewer. */
+const MOST_RECENT = 2 ** 20;
 /** Before and after all places. */
 const START: Place = { h: 0, id: 0 };
 const END: Place = { h: Number.MAX_SAFE_INTEGER, id: MAX_ORIGIN_ID };
@@ -139,18 +107,18 @@ export class CatchUp {
   #questions = 0;
   /** Progress of catch-ups that broke off, by the origin of the peer. */
   readonly #unfinished = new Map<number, Progress>();
-  /** Rounds without a catch-up since one broke off, and since when. */
-  #alone = 0;
-  #aloneSinceMs = -Infinity;
-  /** The origin whose writes are being adopted, and the number under which. */
-  #adopting: { id: number; by: number } | undefined;
+  readonly #adoption: Adoption;
   /** Where the comparison of entries with fingerprints that have been taken goes on; `undefined` if there are no new ones. */
   #sweep: SweepCursor | undefined;
-  /** How many times an origin's orphans have been adopted. */
-  adoptions = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
+    this.#adoption = new Adoption(options.store, options.rules);
+  }
+
+  /** How many times an origin's orphans have been adopted. */
+  get adoptions(): number {
+    return this.#adoption.count;
   }
 
   /** The peer of the catch-up under way, if any. */
@@ -161,6 +129,11 @@ export class CatchUp {
   /** Whether entries have been or are being verified, which holds only if no writes come from elsewhere meanwhile. */
   get isExclusive(): boolean {
     return (this.#run?.verification ?? this.#run?.verified) !== undefined;
+  }
+
+  /** Up to which version entries are being or have been verified; of newer writes any may come from elsewhere. */
+  get verifiedUpTo(): number {
+    return (this.#run?.verification ?? this.#run?.verified)?.upTo ?? 0;
   }
 
   /** Begins a catch-up with a peer, which waits if one with another is under way. Returns whether it is the peer's turn. */
@@ -177,7 +150,7 @@ export class CatchUp {
         rounds: 0,
         idleRounds: 0,
         heardMs: this.#options.store.nowMs,
-        question: 0,
+        window: new PageWindow(this.#options.leastPages(peer)),
         dropped,
         isWalked: false,
         isAgain,
@@ -223,13 +196,17 @@ export class CatchUp {
   /** Takes note of a round: a peer that is silent is given up, as is one that takes long while another waits. */
   wait(random: () => number): void {
     const run = this.#run;
-    if (run === undefined) return this.#adopt(random);
+    if (run === undefined) {
+      return this.#adoption.round(random, () => this.#options.patienceMs(), () => this.#dropCovered());
+    }
     const most = TURN_ROUNDS * 2 ** Math.min(run.turns, MAX_DOUBLINGS);
     const isLong = ++run.rounds > most && this.#next !== undefined;
     if (isLong) run.turns++;
     const { store, patienceMs } = this.#options;
-    const isSilent = ++run.idleRounds > PATIENCE && store.nowMs - run.heardMs >= patienceMs(run.peer);
-    if (isSilent || isLong) this.#breakOff(run);
+    const [silentMs, mostMs] = [store.nowMs - run.heardMs, patienceMs(run.peer)];
+    if (isLong || (++run.idleRounds > PATIENCE && silentMs >= mostMs)) return this.#breakOff(run);
+    // What has been passed over comes no more, if what was lost before it does not.
+    if (run.window.hasPassedOver && run.idleRounds > 1 && 2 * silentMs >= mostMs) this.repeat(run.peer);
   }
 
   /** Ends a catch-up that is incomplete: the writes that its pages have brought are kept, but are not known. */
@@ -241,31 +218,8 @@ export class CatchUp {
         if (this.#unfinished.size > MAX_UNFINISHED) this.#unfinished.delete(oldest);
       }
     }
-    this.#alone = Math.max(this.#alone, idleRounds);
-    this.#aloneSinceMs = run.heardMs;
+    this.#adoption.brokeOff(idleRounds, run.heardMs);
     this.#finish(run);
-  }
-
-  /** Adopts orphans whose peer has not come back and that no other has made known: else nobody would hear of them. */
-  #adopt(random: () => number): void {
-    const { store: { history, nowMs }, rules } = this.#options;
-    const orphaned = history.orphaned;
-    if (orphaned.length === 0) this.#alone = 0;
-    if (orphaned.length === 0 || ++this.#alone <= PATIENCE || !rules.adoption) return;
-    if (nowMs - this.#aloneSinceMs < this.#options.patienceMs() || this.#dropCovered()) return;
-    if (this.#adopting !== undefined) orphaned.unshift(this.#adopting.id);
-    let left = ADOPT_WRITES;
-    for (const id of orphaned) {
-      if (id === this.#adopting?.by) continue;
-      this.#adopting = id === this.#adopting?.id
-        ? this.#adopting
-        : { id, by: unmetAbove(id, random, (by) => history.hasMet(by)) };
-      const moved = history.adopt(id, this.#adopting.by, left);
-      if (moved === left) return; // and more in the next round
-      left -= moved;
-      this.#adopting = undefined;
-      this.adoptions++;
-    }
   }
 
   #finish({ peer, dropped }: CatchUpRun): void {
@@ -283,15 +237,15 @@ export class CatchUp {
   takePage(peer: number, page: Page & Head): boolean {
     const { rules, apply } = this.#options;
     const run = this.#run;
-    // A page of another peer, one that has come twice, or one from before a verification.
-    if (run?.peer !== peer || (run.verification ?? run.doubts) !== undefined || run.question !== page.question) {
-      return false;
-    }
+    // A page of another peer, or one from before a verification.
+    if (run?.peer !== peer || (run.verification ?? run.doubts) !== undefined) return false;
+    if (run.window.next !== page.question) return this.#passOver(run, page);
     if (run.origin !== page.from) {
       this.begin(peer);
       return false;
     }
     this.#heard(run);
+    run.window.took(run.heardMs, this.#options.quickestMs(peer));
     // A peer that has forgotten orphans of its own cannot say which writes those had replaced: what it gives makes nothing known.
     const isSure = !exceeds(page.lossy, page.known);
     if (isSure && rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
@@ -300,7 +254,8 @@ export class CatchUp {
     }
     const theirs: Known = rules.dominance ? page.known : new Map();
     for (const write of page.writes) apply(peer, write, theirs);
-    const isAscending = this.#take(run, page);
+    const isMore = page.more === MORE.writes || page.more === MORE.recent;
+    const isAscending = page.more === MORE.recent || this.#take(run, page);
     for (const [id, h] of page.lossy) run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
     // A node keeps no more origins than this: a peer that has lost writes of more lies.
     if (run.lossy.size > MAX_ORIGINS) {
@@ -308,10 +263,17 @@ export class CatchUp {
       return false;
     }
     if (isSure && !run.isWalked) this.#takeDepartures(page);
-    if (page.more === MORE.writes && isAscending) this.#pull(run);
-    else if (!isSure || page.more === MORE.writes) this.#breakOff(run);
+    if (isMore && isAscending && !run.window.hasPassedOver) this.#goOn(run);
+    else if (isMore && isAscending) this.#pull(run);
+    else if (!isSure || isMore) this.#breakOff(run);
     else return this.#takeLast(run, page);
-    return page.more !== MORE.writes;
+    return !isMore;
+  }
+
+  /** Takes note of a page that is not the next: one that has come twice, or that others before it have not come before. */
+  #passOver(run: CatchUpRun, { question, from }: Page & Head): false {
+    if (from === run.origin && run.window.passOver(question)) this.#heard(run);
+    return false;
   }
 
   /** Takes note of how far a page has given writes. Returns false if it has gone back: then all begins again. */
@@ -346,7 +308,7 @@ export class CatchUp {
     history.unclaimed.clear();
     if (page.more === MORE.nothing) run.isWalked = true;
     if (!run.isWalked) {
-      this.#pull(run);
+      this.#goOn(run);
     } else if (this.#options.rules.verify && this.#isUnsafe(run, page) && this.#verify(run)) {
       this.stats.verifications++;
     } else if (!this.#doubt(run)) {
@@ -462,11 +424,34 @@ export class CatchUp {
     return dropped;
   }
 
+  /** Asks for what comes after the pages that have been taken. */
   #pull(run: CatchUpRun): void {
-    const { known, send } = this.#options;
-    const question = run.question = this.#questions += 2;
-    const { reached: after, cursor } = run;
-    send(run.peer, { type: MESSAGE.pull, question, known: known(), after, cursor });
+    const { known, send, store: { nowMs } } = this.#options;
+    const { window, peer, reached: after, cursor } = run;
+    const question = this.#questions + 2;
+    window.begin(question, nowMs, run.isWalked || !this.#options.hasWindow(peer));
+    this.#questions = window.last;
+    const recent = this.#recent(run);
+    if (window.said.pages > 1 || recent > 0) send(peer, { type: MESSAGE.window, ...window.said, recent });
+    send(peer, { type: MESSAGE.pull, question, known: known(), after, cursor });
+  }
+
+  /** Lets the peer send the pages that follow, as many as may be under way. */
+  #goOn(run: CatchUpRun): void {
+    const { hasWindow, send, store: { nowMs } } = this.#options;
+    if (!hasWindow(run.peer)) return this.#pull(run);
+    if (!run.window.allow(nowMs)) return;
+    this.#questions = run.window.last;
+    send(run.peer, { type: MESSAGE.window, ...run.window.said, recent: 0 });
+  }
+
+  /** How many of the entries that were used last a peer is to give first: where nothing is known here yet. */
+  #recent({ peer, reached, cursor }: CatchUpRun): number {
+    const { store, hasWindow, known } = this.#options;
+    if (reached.h > 0 || cursor !== undefined || !hasWindow(peer)) return 0;
+    const { base, size } = known();
+    const own = store.history.origins[0].known > 0 ? 1 : 0;
+    return base === undefined && size <= own ? Math.min(store.maxSize, MOST_RECENT) : 0;
   }
 
   /**
@@ -515,14 +500,4 @@ export class CatchUp {
     send(run.peer, { type: MESSAGE.verify, question, known: this.#options.known(), writes: asked });
     return true;
   }
-}
-
-/**
- * A random number that no origin met here has, above another one: so a write that is counted under it from now on comes no
- * earlier in pages than before, and none that are under way miss it.
- */
-function unmetAbove(least: number, random: () => number, isMet: (id: number) => boolean): number {
-  let id = MAX_ORIGIN_ID - Math.floor(random() * (MAX_ORIGIN_ID - least));
-  while (isMet(id)) id = id === 1 ? MAX_ORIGIN_ID : id - 1;
-  return id;
 }

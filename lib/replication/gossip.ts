@@ -7,16 +7,12 @@ import { giveUpWaiting, newPeerBases, resolve, takeExplained } from "./bases.ts"
 import { CatchUp } from "./catch_up.ts";
 import type { Dropped, GossipOptions } from "./gossip_options.ts";
 import { Join } from "./join.ts";
-import { listFor, MAX_PAGE_BYTES, pageAt, pageFor, type PageSize, verifiedFor } from "./pages.ts";
 import {
-  type Head,
   type Listed,
   MESSAGE,
   type Message,
   type MessageBody,
   MessageWriter,
-  type Place,
-  type Pull,
   type Push,
   shorten,
   TURN,
@@ -33,10 +29,11 @@ import {
   seemsToBelieve,
 } from "./peer_state.ts";
 import { claimed, highest, readMessage } from "./message_reader.ts";
+import { hasWindow, Supply } from "./supply.ts";
 import { Tidings } from "./tidings.ts";
-import { isDue, isLong, LONG_WAY_PAGES, patienceMs, shortestMs, tookAnswer } from "./round_trips.ts";
+import { isDue, isLong, LONG_WAY_PAGES, patienceMs, quickestMs, shortestMs, tookAnswer } from "./round_trips.ts";
 import type { PeerFeature } from "../wire/hello.ts";
-import { ALL_RULES, type Rules } from "../store/rules.ts";
+import { ALL_RULES, type How, type Rules } from "../store/rules.ts";
 import { type Base, type Known, listed } from "../store/known.ts";
 import type { GossipTotals } from "../base/stats.ts";
 import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, timeOf, versionAt } from "../store/version.ts";
@@ -44,7 +41,6 @@ import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, timeOf, versionAt } from "../
 export type { Dropped, GossipOptions } from "./gossip_options.ts";
 
 const NOTHING: Known = new Map();
-const ASKS_FOR_MUCH: readonly number[] = [MESSAGE.pull, MESSAGE.list, MESSAGE.want];
 const MAX_WRITES = 256;
 const JOIN_ROUNDS = 60;
 /** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */
@@ -71,6 +67,7 @@ export class Gossip {
   readonly #catchUp: CatchUp;
   readonly #join: Join;
   readonly #tidings: Tidings;
+  readonly #supply: Supply;
   /** Questions for round trips are even, those of a join for its lists odd: a list answers either. */
   #questions = 0;
 
@@ -88,6 +85,9 @@ export class Gossip {
       apply: (peer, write, theirs) => this.#apply(peer, write, theirs),
       patienceMs: (peer) => this.patienceMs(peer),
       originOf: (peer) => this.#peers.get(peer)?.origin,
+      hasWindow: (peer) => hasWindow(this.#peers.get(peer)),
+      leastPages: (peer) => isLong(this.#peers.get(peer)?.roundTrips) ? LONG_WAY_PAGES : 1,
+      quickestMs: (peer) => quickestMs(this.#peers.get(peer)?.roundTrips),
       onDropped: (peer, counts) => this.#dropped(peer, counts),
       onComplete: (origin) => this.#join.caughtUp(origin),
     });
@@ -96,7 +96,7 @@ export class Gossip {
       rounds: options.joinRounds ?? JOIN_ROUNDS,
       patienceMs: (peer) => this.patienceMs(peer),
       send: (peer, message) => this.#send([peer], message),
-      fill: (peer, write, theirs) => this.#apply(peer, write, theirs, true),
+      fill: (peer, write, theirs) => this.#apply(peer, write, theirs, "known"),
     });
     this.#tidings = new Tidings({
       store: options.store,
@@ -110,6 +110,14 @@ export class Gossip {
       onPushed: (writes) => this.stats.pushed += writes,
     });
     options.store.listen(this.#tidings);
+    this.#supply = new Supply({
+      ...options,
+      rules: this.#rules,
+      maxWrites: this.#maxWrites,
+      known: () => this.#known,
+      send: (peer, message) => this.#send([peer], message),
+      onSent: (writes) => this.stats.sent += writes,
+    });
   }
 
   /** Origins of peers. */
@@ -210,9 +218,10 @@ export class Gossip {
       this.#join.round([...this.#peers].map(([peer, { origin }]) => [peer, origin]));
     }
     const { nowMs } = this.#options.store;
-    for (const state of this.#peers.values()) {
+    for (const [peer, state] of this.#peers) {
       state.isOffered = false;
       giveUpWaiting(state.bases, nowMs, shortestMs(state.roundTrips));
+      this.#supply.pour(peer, state);
     }
     const peers = [...this.#peers.keys()];
     while (this.#peers.size > ALL_PEERS && peers.length > SOME_PEERS) {
@@ -285,7 +294,9 @@ export class Gossip {
     // If this claims more writes of this node than it has made, a peer has lied. The next write is newer than the claim.
     store.history.know({ h: claimed(message, origin), origin });
     // What a former start of the peer has been asked, this one does not know.
-    if (state.origin !== message.from) [state.origin, state.bases] = [message.from, newPeerBases()];
+    if (state.origin !== message.from) {
+      [state.origin, state.bases, state.pages, state.window] = [message.from, newPeerBases(), undefined, undefined];
+    }
     store.clearUpTo(message.cleared);
     const means = { knowledge: store.history.knowledge, ask: (body: MessageBody) => this.#send([peer], body) };
     if (!resolve(message, bytes, state.bases, means)) return true;
@@ -321,8 +332,7 @@ export class Gossip {
   }
 
   #dispatch(peer: number, state: PeerState, message: Message): void {
-    // Who does not read what it has asked for has to ask again.
-    if (ASKS_FOR_MUCH.includes(message.type) && this.#options.hasRoom?.(peer) === false) return;
+    if (this.#supply.take(peer, state, message)) return;
     switch (message.type) {
       case MESSAGE.sync:
         return this.#answerSync(peer, state, message.digest, message.from);
@@ -335,8 +345,6 @@ export class Gossip {
         answered(state, this.#options.store.nowMs);
         heardOf(state, message.known);
         return this.#compare(peer, state, message.turn, message.known);
-      case MESSAGE.pull:
-        return this.#sendPage(peer, state, message);
       case MESSAGE.page:
         if (this.#rules.incarnation && message.to !== this.#options.origin) return;
         if (this.#join.takePage(peer, message, this.#catchUp.isExclusive)) return;
@@ -344,8 +352,6 @@ export class Gossip {
         if (!this.#catchUp.takePage(peer, message) || state.isOffered) return;
         state.isOffered = this.#offer(peer, TURN.take, message.known);
         return;
-      case MESSAGE.verify:
-        return this.#send([peer], { type: MESSAGE.verified, ...verifiedFor(this.#options.store, message) });
       case MESSAGE.verified:
         if (message.to === this.#options.origin) this.#catchUp.takeVerified(peer, message);
         return;
@@ -356,13 +362,9 @@ export class Gossip {
         return;
       case MESSAGE.touch:
         return this.#takeTouch(peer, message.sentTo, message.writes);
-      case MESSAGE.list:
-        return this.#send([peer], { type: MESSAGE.listed, ...listFor(this.#options.store, message) });
       case MESSAGE.listed:
         if (message.to === this.#options.origin) this.#takeListed(peer, state, message);
         return;
-      case MESSAGE.want:
-        return this.#sendWanted(peer, state, message);
       case MESSAGE.explain:
         return this.#explain(peer, message.base);
       case MESSAGE.explained:
@@ -422,16 +424,24 @@ export class Gossip {
       this.stats.repeated += writes.length;
       return;
     }
-    if ((this.#rules.prefix && known < before) || this.#catchUp.isExclusive) {
-      this.stats.gaps++;
-      this.#catchUp.begin(peer);
-      return;
+    // What is verified stays so: only the peer that confirms it can say more, and only what is newer than all of it.
+    const { isExclusive, verifiedUpTo, peer: giver } = this.#catchUp;
+    if (isExclusive && (before < verifiedUpTo || peer !== giver)) return this.#askAfterGap(peer);
+    if (this.#rules.prefix && known < before) {
+      // While pages come these are visible at once, as orphans, and known when what is before has come.
+      if (this.#catchUp.peer !== undefined) { for (const write of writes) this.#apply(peer, write, NOTHING, "ahead"); }
+      return this.#askAfterGap(peer);
     }
     let isNews = false;
     // A push does not say what its sender knows.
     for (const write of writes) if (this.#apply(peer, write, NOTHING)) isNews = true;
     store.history.know({ origin, h: last });
     if (isNews) this.#tidings.push(push, peer);
+  }
+
+  #askAfterGap(peer: number): void {
+    this.stats.gaps++;
+    this.#catchUp.begin(peer);
   }
 
   #takeTouch(peer: number, sentTo: number[], writes: Write[]): void {
@@ -441,8 +451,8 @@ export class Gossip {
     if (news.length > 0) this.#tidings.touch(sentTo, news, peer);
   }
 
-  #apply(peer: number, write: Write, theirs: Known, isFill = false): boolean {
-    const isNews = this.#options.store.apply(write.key, write, theirs, isFill);
+  #apply(peer: number, write: Write, theirs: Known, how?: How): boolean {
+    const isNews = this.#options.store.apply(write.key, write, theirs, how);
     this.stats[isNews ? "applied" : "repeated"]++;
     if (isNews) this.#peers.get(peer)!.applied++;
     return isNews;
@@ -459,30 +469,10 @@ export class Gossip {
     this.#join.takeList(peer, message);
   }
 
-  /** How much a page to a peer holds: over a long way more, since there is one page a round trip. */
-  #pageSize({ roundTrips }: PeerState): PageSize {
-    const times = this.#rules.patience && isLong(roundTrips) ? LONG_WAY_PAGES : 1;
-    return { maxWrites: times * this.#maxWrites, maxBytes: times * MAX_PAGE_BYTES };
-  }
-
-  #sendPage(peer: number, state: PeerState, pull: Pull & Head): void {
-    const part = { ...this.#pageSize(state), rules: this.#rules, known: this.#known };
-    const page = pageFor(this.#options.store, pull, part);
-    this.stats.sent += page.writes.length;
-    state.sent += page.writes.length;
-    this.#send([peer], { type: MESSAGE.page, to: pull.from, ...page });
-  }
-
-  #sendWanted(
-    peer: number,
-    state: PeerState,
-    { from: to, question, places }: Head & { question: number; places: Place[] },
-  ): void {
-    const part = { ...this.#pageSize(state), known: this.#known };
-    const page = pageAt(this.#options.store, { question, places }, part);
-    this.stats.sent += page.writes.length;
-    state.sent += page.writes.length;
-    this.#send([peer], { type: MESSAGE.page, to, ...page });
+  /** Goes on with the pages that a peer has asked for, which has taken what waited for it. */
+  resume(peer: number): void {
+    const state = this.#peers.get(peer);
+    if (state !== undefined) this.#supply.pour(peer, state);
   }
 
   #send(peers: number[], body: MessageBody): void {

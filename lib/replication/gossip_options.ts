@@ -16,6 +16,8 @@ export interface GossipOptions {
   readonly send: (peer: number, message: Uint8Array) => void;
   /** Whether a long message may be sent to a peer; if not, none is made. Always, if left out. */
   readonly hasRoom?: (peer: number) => boolean;
+  /** Whether little waits for a peer, so that it may be sent another page; if not, `Gossip.resume` goes on. Always, if left out. */
+  readonly isReady?: (peer: number) => boolean;
   /** Takes a message of a peer that had to wait; `Gossip.receive` if left out. */
   readonly receive?: (message: Uint8Array, peer: number) => void;
   /** Called when there is something to `flush`, once until the next `flush`. */

@@ -28,13 +28,17 @@ export const MESSAGE = {
   want: 13,
   explain: 14,
   explained: 15,
+  window: 16,
 } as const;
 
 /** What a `known` message is: the answer to a `sync`, an offer to take first, or the answer to that offer. */
 export const TURN = { answer: 0, offer: 1, take: 2 } as const;
 
-/** What comes after a page: nothing, more writes, or, after the last write, more of those that have left. */
-export const MORE = { nothing: 0, writes: 1, departures: 2 } as const;
+/**
+ * What comes after a page: nothing, more writes, or, after the last write, more of those that have left. `recent` is said of a
+ * page of entries that were used last, which come before their turn; all the others come after it.
+ */
+export const MORE = { nothing: 0, writes: 1, departures: 2, recent: 3 } as const;
 
 /** A kind of write beside those of records: a key and its version alone. `TOUCH` is a use that has put off a deadline. */
 export const NAME = 0;
@@ -67,6 +71,18 @@ export interface Pull {
   after: Place;
   /** Where fingerprints go on, once there are no more writes. */
   cursor?: Cursor;
+}
+
+/**
+ * How many pages may answer a pull: one, unless this has said more, before the pull or since. The first bears the question's
+ * number, the next one the next even number, and so on.
+ */
+export interface Window {
+  /** The question's number. */
+  question: number;
+  pages: number;
+  /** How many of the entries that were used last are to come first, at most; this counts where it comes before the pull. */
+  recent: number;
 }
 
 /** Place of a write in the order of pages: by version, then by the number under which the write is counted. */
@@ -136,6 +152,7 @@ export type MessageBody =
   | { type: typeof MESSAGE.same; to: number }
   | { type: typeof MESSAGE.known; known: Known; turn: number }
   | { type: typeof MESSAGE.pull } & Pull
+  | { type: typeof MESSAGE.window } & Window
   | { type: typeof MESSAGE.page } & Page
   | { type: typeof MESSAGE.verify } & Verify
   | { type: typeof MESSAGE.verified } & Verified
@@ -311,6 +328,11 @@ export class MessageWriter {
       case MESSAGE.want:
         this.#count(message.question);
         this.#places(message.places);
+        break;
+      case MESSAGE.window:
+        this.#count(message.question);
+        this.#count(message.pages);
+        this.#count(message.recent);
         break;
       case MESSAGE.explain:
         this.#base(message.base);

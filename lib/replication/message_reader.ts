@@ -103,6 +103,8 @@ class MessageReader {
         return { type, ...head, ...this.#listed() };
       case MESSAGE.want:
         return { type, ...head, question: this.#count(), places: this.#places() };
+      case MESSAGE.window:
+        return { type, ...head, question: this.#count(), pages: this.#count(), recent: this.#count() };
       case MESSAGE.explain:
         return { type, ...head, base: this.#someBase() };
       case MESSAGE.explained:
@@ -119,7 +121,7 @@ class MessageReader {
 
   #page(): Page {
     const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8()];
-    if (more > MORE.departures) throw new ProtocolError(`a page that says that ${more} comes after it`);
+    if (more > MORE.recent) throw new ProtocolError(`a page that says that ${more} comes after it`);
     const [known, lossy] = [this.#known(), this.#known()];
     const writes = this.#writes(WRITES);
     const departures = this.#departures();

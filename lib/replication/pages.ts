@@ -17,6 +17,7 @@ import { ENTRY, GHOST, TRAVELS } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
 import { compareVersions, type Version } from "../store/version.ts";
+import type { Origin } from "../store/origins.ts";
 import type { WriteLog } from "../store/write_log.ts";
 
 /** How much a page holds at most; one write alone may be larger. */
@@ -32,22 +33,26 @@ export const MAX_PAGE_BYTES = 128 * 1024;
 /** Places in a list, at most. */
 const MAX_LISTED = 4096;
 
+const NOTHING: ReadonlyMap<number, number> = new Map();
+
 /** Fingerprints in a page, at most about. */
 const MAX_DEPARTURES = 5000;
 
 /**
  * A page of the oldest writes that a peer lacks, and how far such writes have been forgotten here. With the last of them,
- * and on further pages, come the fingerprints of those that have left.
+ * and on further pages, come the fingerprints of those that have left. Those in `given`, by version the number under which each
+ * is counted, have been given already.
  */
 export function pageFor(
   store: Store,
   pull: Pull,
   { rules, known, ...size }: PageSize & { rules: Rules; known: Known },
+  given: ReadonlyMap<number, number> = NOTHING,
 ): Omit<Page, "to"> {
   const { history } = store;
   const { question, known: theirs, after } = pull;
   const isAsked = pull.cursor !== undefined;
-  const { writes, isCut } = isAsked ? { writes: [], isCut: false } : missingWrites(store, pull, size);
+  const { writes, isCut } = isAsked ? { writes: [], isCut: false } : missingWrites(store, pull, given, size);
   const lossy = history.forgottenBeyond(theirs);
   for (const [id, h] of lossy) if (h <= history.cleared) lossy.delete(id);
   const page = { question, known, lossy, writes };
@@ -65,21 +70,26 @@ export function pageFor(
 function missingWrites(
   store: Store,
   pull: Pull,
+  given: ReadonlyMap<number, number>,
   { maxWrites, maxBytes }: PageSize,
 ): { writes: Write[]; isCut: boolean } {
   const { reader, history } = store;
   const { known: theirs, after } = pull;
   const least = new Map<unknown, number>();
-  for (const { id, log } of after.h > 0 ? [] : history.knowledge.beyond(theirs)) {
-    if (log !== undefined) least.set(log, Math.min(least.get(log) ?? Infinity, (theirs.get(id) ?? 0) + 1));
+  const note = ({ id, known, log }: Origin, isOrphan: boolean) => {
+    const have = Math.max(isOrphan ? known : 0, theirs.get(id) ?? 0);
+    if (log !== undefined) least.set(log, Math.min(least.get(log) ?? Infinity, have + 1));
+  };
+  if (after.h === 0) {
+    for (const origin of history.knowledge.beyond(theirs)) note(origin, false);
+    for (const id of history.orphaned) note(history.knowledge.find(id)!, true);
   }
-  const isFirst = after.h === 0 && history.orphaned.length === 0; // orphans may be anywhere
-  const from = (log: WriteLog) => Math.max(history.cleared + 1, isFirst ? least.get(log) ?? Infinity : after.h);
+  const from = (log: WriteLog) => Math.max(history.cleared + 1, after.h === 0 ? least.get(log) ?? Infinity : after.h);
   const positions: number[] = [];
   let bytes = 0;
   for (const position of history.logs.ascending(from)) {
     const [h, { id }] = [reader.h(position), history.logs.originAt(position)];
-    if (h <= (theirs.get(id) ?? 0) || !isAfter({ h, id }, after)) continue;
+    if (h <= (theirs.get(id) ?? 0) || !isAfter({ h, id }, after) || given.get(h) === id) continue;
     const more = reader.keyBytes(position) + reader.storedBytes(position);
     const isFull = positions.length >= maxWrites || bytes + more > maxBytes;
     if (isFull && positions.length > 0) return { writes: writesAt(store, positions), isCut: true };
@@ -125,20 +135,60 @@ export function pageAt(
   { question, places }: { question: number; places: readonly Place[] },
   { maxWrites, maxBytes, known }: PageSize & { known: Known },
 ): Omit<Page, "to"> {
+  const { positions, isFull } = fitting(store, places, { maxWrites, maxBytes });
+  return {
+    ...pageWith(store, positions.reverse(), { question, known }),
+    more: isFull ? MORE.writes : MORE.nothing,
+  };
+}
+
+/** Places of the entries that were used last, of up to `most`, the last one first, that a peer lacks. */
+export function recentPlaces(store: Store, theirs: Known, most: number): Place[] {
   const { reader, history } = store;
+  const places: Place[] = [];
+  for (let at = store.order.newest; at !== 0 && most > 0; at = reader.older(at), most--) {
+    const [h, { id }] = [reader.h(at), history.logs.originAt(at)];
+    if (h > Math.max(history.cleared, theirs.get(id) ?? 0)) places.push({ h, id });
+  }
+  return places;
+}
+
+/** A page of the first of some places, as many as fit, which are taken from them: all others come after it. */
+export function pageOf(
+  store: Store,
+  question: number,
+  places: Place[],
+  { known, ...size }: PageSize & { known: Known },
+): Omit<Page, "to"> {
+  const { reader, history } = store;
+  const { positions, looked } = fitting(store, places, size);
+  places.splice(0, looked);
+  positions.sort((a, b) => reader.h(a) - reader.h(b) || history.logs.originAt(a).id - history.logs.originAt(b).id);
+  return { ...pageWith(store, positions, { question, known }), more: MORE.recent };
+}
+
+/** Positions of the entries at the first of some places, as many as a page holds, and how many places were looked at. */
+function fitting(
+  { reader, history }: Store,
+  places: readonly Place[],
+  { maxWrites, maxBytes }: PageSize,
+): { positions: number[]; looked: number; isFull: boolean } {
   const positions: number[] = [];
-  let [bytes, isFull] = [0, false];
-  for (const { h, id } of places) {
+  let bytes = 0;
+  for (const [looked, { h, id }] of places.entries()) {
     const position = history.at(id, h);
     if (position === 0 || reader.kind(position) !== ENTRY) continue;
     bytes += reader.keyBytes(position) + reader.storedBytes(position);
-    isFull = positions.length === maxWrites || (positions.length > 0 && bytes > maxBytes);
-    if (isFull) break;
+    const isFull = positions.length === maxWrites || (positions.length > 0 && bytes > maxBytes);
+    if (isFull) return { positions, looked, isFull };
     positions.push(position);
   }
+  return { positions, looked: places.length, isFull: false };
+}
+
+function pageWith(store: Store, positions: readonly number[], { question, known }: { question: number; known: Known }) {
   const none = { lossy: new Map(), departures: [], cursor: { cell: 0, moves: 0 } };
-  const more = isFull ? MORE.writes : MORE.nothing;
-  return { question, known, ...none, more, writes: writesAt(store, positions.reverse()) };
+  return { question, known, ...none, writes: writesAt(store, positions) };
 }
 
 /** Whether `place` comes after `other`. */

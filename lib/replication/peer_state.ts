@@ -6,6 +6,8 @@ import { MAX_PEER_AHEAD_MS } from "../store/version.ts";
 import type { PeerFeature } from "../wire/hello.ts";
 import { Confirmed } from "./confirmed.ts";
 import { Lateness } from "./lateness.ts";
+import type { Window } from "./message.ts";
+import type { PageStream } from "./page_stream.ts";
 import { newRoundTrips, type RoundTrips } from "./round_trips.ts";
 
 /** Why what a peer said last was refused: its clock is too far ahead, or it tells of writes that are. */
@@ -46,6 +48,11 @@ export interface PeerState {
   refusal: Refusal | undefined;
   /** Whether the peer has been offered what it lacks, after a catch-up, since the last round. */
   isOffered: boolean;
+  /** The pages that it has asked for, and what it has said last of how many it takes. */
+  pages: PageStream | undefined;
+  window: Window | undefined;
+  /** The last question for pages of each of its starts. */
+  readonly asked: Map<number, number>;
   /** What the bases in its messages stand for. */
   bases: PeerBases;
 }
@@ -70,6 +77,9 @@ export function newPeerState(features: readonly PeerFeature[] = []): PeerState {
     lateMs: 0,
     refusal: undefined,
     isOffered: false,
+    pages: undefined,
+    window: undefined,
+    asked: new Map(),
     bases: newPeerBases(),
   };
 }

@@ -3,10 +3,15 @@
  * questions of rounds cannot be told apart. It knows times, not messages.
  */
 
+import { Lateness } from "./lateness.ts";
+
 /** What is known of a peer's round trips. */
 export interface RoundTrips {
   /** The last ones, in milliseconds, the newest last. */
   lastMs: number[];
+  /** How much slower than the quickest one is. */
+  readonly lateness: Lateness;
+  quickestMs: number;
   /** Number of the question that has no answer yet, and when it was put; also when the last one was. */
   question: number | undefined;
   askedMs: number;
@@ -21,14 +26,14 @@ const LOST_MS = 10_000;
 /** Round trips that a peer may be silent, and milliseconds while none has been measured. */
 const PATIENCE = 4;
 const FIRST_MS = 500;
-/** How many usual pages one over a long way holds. */
+/** How many usual pages one over a long way holds, or are under way there at least. */
 export const LONG_WAY_PAGES = 4;
 /** Milliseconds from which on a way is a long one. */
 const LONG_MS = 20;
 
 /** What is known at first. */
 export function newRoundTrips(): RoundTrips {
-  return { lastMs: [], question: undefined, askedMs: -Infinity };
+  return { lastMs: [], lateness: new Lateness(), quickestMs: 0, question: undefined, askedMs: -Infinity };
 }
 
 /** Whether to put a question now; `isUrgent` if something depends on the answer. */
@@ -41,7 +46,9 @@ export function isDue({ lastMs, question, askedMs }: RoundTrips, nowMs: number, 
 export function tookAnswer(trips: RoundTrips, question: number, nowMs: number): void {
   if (trips.question !== question) return;
   trips.question = undefined;
-  trips.lastMs.push(Math.max(0, nowMs - trips.askedMs));
+  const ms = Math.max(0, nowMs - trips.askedMs);
+  trips.quickestMs = ms - trips.lateness.of(-ms, nowMs);
+  trips.lastMs.push(ms);
   if (trips.lastMs.length > REMEMBERED) trips.lastMs.shift();
 }
 
@@ -62,7 +69,12 @@ export function shortestMs({ lastMs }: RoundTrips): number {
   return lastMs.length === 0 ? 0 : Math.min(...lastMs);
 }
 
+/** The quickest round trip of the last minute or two, so that what waits on the way does not count; 0 before the first. */
+export function quickestMs(trips: RoundTrips | undefined): number {
+  return trips?.quickestMs ?? 0;
+}
+
 /** Whether the round trips to a peer are so long that few large messages reach it sooner than many small ones. */
-export function isLong(trips: RoundTrips): boolean {
-  return shortestMs(trips) >= LONG_MS;
+export function isLong(trips: RoundTrips | undefined): boolean {
+  return trips !== undefined && shortestMs(trips) >= LONG_MS;
 }

@@ -19,6 +19,8 @@ import type { Turns } from "./turns.ts";
  */
 const OUTBOX_BYTES = 1024 * 1024;
 
+/** Bytes of messages that may wait where a further page is sent: what is new, and may not wait for long, comes after them. */
+const READY_BYTES = 128 * 1024;
 /** Bytes of a message for which there is always room. */
 const SHORT_BYTES = 16 * 1024;
 /** Milliseconds without a byte after which a connection is still. */
@@ -35,6 +37,8 @@ export interface PeerConnectionOptions {
   readonly hearsOfStop: boolean;
   /** Called with the addresses of peers of which the peer tells. Without it, it may not. */
   readonly onTold?: (addresses: readonly string[]) => void;
+  /** Called when all that waited is written. */
+  readonly onIdle: () => void;
   /** The turns that all connections of a server share. */
   readonly turns: Turns;
   /** The buffers of the connection. */
@@ -67,7 +71,7 @@ export class PeerConnection implements BufferHolder {
   readonly #outbox: Outbox;
   #closed = false;
 
-  constructor({ stream, input, onMessage, hearsOfStop, onTold, turns, held, address }: PeerConnectionOptions) {
+  constructor({ stream, input, onMessage, onIdle, hearsOfStop, onTold, turns, held, address }: PeerConnectionOptions) {
     this.#hearsOfStop = hearsOfStop;
     this.remoteAddress = address;
     this.#held = held;
@@ -81,6 +85,7 @@ export class PeerConnection implements BufferHolder {
       onProgress: (isIdle) => {
         this.#lastTakenMs = performance.now();
         this.#takenMs = isIdle ? Infinity : this.#lastTakenMs;
+        if (isIdle && !this.#closed) onIdle();
       },
     });
     this.#input = input;
@@ -107,6 +112,12 @@ export class PeerConnection implements BufferHolder {
   /** Whether a message is arriving, of which bytes have come in the last `withinMs` milliseconds. */
   isHearing(withinMs: number): boolean {
     return this.#input.pendingBytes > 0 && performance.now() - this.lastHeardMs < withinMs;
+  }
+
+  /** Whether so little waits that a page of what the peer has asked for may be sent. */
+  get isReady(): boolean {
+    const { output } = this.#outbox;
+    return !this.#closed && output.length < READY_BYTES && this.#held.mayHold(output.growth(READY_BYTES));
   }
 
   /** Whether a long message may be sent; if not, counts it as one that is dropped. */

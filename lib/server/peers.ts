@@ -94,6 +94,7 @@ export class Peers implements Part {
       store: options.store,
       origin: options.id,
       send: (number, message) => this.#connected.get(number)?.connection.send(message),
+      isReady: (number) => this.#connected.get(number)?.connection.isReady ?? false,
       hasRoom: (number) => this.#connected.get(number)?.connection.hasRoom() ?? false,
       onWaiting: () => queueMicrotask(() => this.#guard(() => this.gossip.flush())),
       onDropped: (number, counts) => this.#sayDropped(number, counts),
@@ -215,15 +216,9 @@ export class Peers implements Part {
     if (!this.#mayUse(id, isOwn)) return { isSpare: true };
     const isNews = this.#with(id).length === 0;
     const number = ++this.#numbers;
-    const onMessage = (message: Uint8Array) => {
-      if (this.gossip.receive(number, message)) return;
-      peer.refusedFuture++;
-      this.#sayDoubt(peer);
-    };
     const common = agreed(call);
     const tells = isProven && common.includes("peers");
     const learn = (addresses: readonly string[]) => addresses.forEach((text) => this.#calls.learn(text));
-    const told = { hearsOfStop: hearsOfStop(features), onTold: tells ? learn : undefined };
     const peer: ConnectedPeer = {
       number,
       id,
@@ -236,7 +231,17 @@ export class Peers implements Part {
       told: "",
       doubt: new ClockDoubt(),
       refusedFuture: 0,
-      connection: new PeerConnection({ stream, input, onMessage, ...told, turns: this.#options.turns, held, address }),
+      connection: new PeerConnection({
+        stream,
+        input,
+        held,
+        address,
+        turns: this.#options.turns,
+        onMessage: (message) => this.#take(peer, message),
+        onIdle: () => this.#guard(() => this.gossip.resume(number)),
+        hearsOfStop: hearsOfStop(features),
+        onTold: tells ? learn : undefined,
+      }),
     };
     this.#connected.set(number, peer);
     this.#refused.delete(address);
@@ -264,6 +269,12 @@ export class Peers implements Part {
     if (error instanceof ProtocolError) this.#options.counters.protocolErrors++;
     if (target !== undefined) addUp(target, peer, error, performance.now() - beganMs);
     return this.#ended(peer, error);
+  }
+
+  #take(peer: ConnectedPeer, message: Uint8Array): void {
+    if (this.gossip.receive(peer.number, message)) return;
+    peer.refusedFuture++;
+    this.#sayDoubt(peer);
   }
 
   /** Says that a peer is gone, if that was its last connection. */

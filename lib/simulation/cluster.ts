@@ -194,6 +194,7 @@ export class Cluster {
       rules,
       joinRounds: JOIN_ROUNDS,
       send: (to, bytes) => this.#send(i, to, bytes),
+      isReady: (to) => this.network.isReady(i, to),
       receive: (bytes, link) => this.#receive(i, link, bytes, readMessage(bytes, true)!),
     });
     const node: Node = { store, gossip, origin, features, isLater, skewMs, pages: 0 };
@@ -238,9 +239,9 @@ export class Cluster {
     }
   }
 
-  /** The features that a node and its peer at a link have agreed on; none while that has not started yet. */
+  /** The features that a node and its peer at a link have agreed on; where builds are mixed, none while that has not started yet. */
   #agreed(i: number, link: number): PeerFeature[] {
-    const theirs = this.nodes[link % this.#scenario.nodes]?.features ?? [];
+    const theirs = this.nodes[link % this.#scenario.nodes]?.features ?? (this.#scenario.isMixed ? [] : PEER_FEATURES);
     return this.nodes[i].features.filter((name) => theirs.includes(name));
   }
 
@@ -306,6 +307,7 @@ export class Cluster {
     for (let packet = this.network.next(endMs); packet !== undefined; packet = this.network.next(endMs)) {
       this.nowMs = Math.max(this.nowMs, packet.atMs);
       if (!this.down.has(packet.to)) this.#deliver(packet);
+      if (!this.down.has(packet.from)) this.nodes[packet.from].gossip.resume(this.network.linkOf(packet));
     }
     this.nowMs = endMs;
   }

@@ -8,6 +8,8 @@
 
 /** Messages on their way through one link in one direction, at most; further ones are dropped, as a server does. */
 export const LINK_PACKETS = 12;
+/** A long way holds one more for each so many milliseconds. */
+const PACKET_MS = 50;
 
 /** By what chance a message is lost, comes twice, or is long delayed. */
 export interface Odds {
@@ -53,6 +55,8 @@ export class SimulatedNetwork<T> {
   readonly #odds: Odds;
   readonly #blocked = new Set<number>();
   readonly #onTheWay: number[];
+  /** When the last message of each way arrives that was sent without faults: these keep their order, as those of a connection do. */
+  readonly #lastMs: number[];
   /** Messages on their way, in descending order of arrival. */
   readonly #packets: Packet<T>[] = [];
   /** The last messages to each node. */
@@ -61,14 +65,17 @@ export class SimulatedNetwork<T> {
   #waiting: Packet<T>[] = [];
 
   readonly #wayMs: number;
+  readonly #mostPackets: number;
 
   /** @param wayMs Milliseconds that every message is on its way at least. */
   constructor(nodes: number, random: () => number, odds: Odds = ODDS, wayMs = 0) {
     this.#wayMs = wayMs;
+    this.#mostPackets = LINK_PACKETS + Math.floor(wayMs / PACKET_MS);
     this.#nodes = nodes;
     this.#random = random;
     this.#odds = odds;
     this.#onTheWay = Array.from({ length: 2 * nodes * nodes }, () => 0);
+    this.#lastMs = [...this.#onTheWay];
   }
 
   /** Lets nothing through from nodes of one side to those of the other; `isOneWay` leaves the way back open. */
@@ -104,6 +111,16 @@ export class SimulatedNetwork<T> {
     this.#echoes[node] = [];
   }
 
+  /** Whether so few messages are on their way through a link of a node that it can take a long one. */
+  isReady(from: number, link: number): boolean {
+    return this.#onTheWay[from * 2 * this.#nodes + link] < this.#mostPackets / 2;
+  }
+
+  /** The sender's number of the link that a message has come through. */
+  linkOf({ from, way }: Packet<T>): number {
+    return way - from * 2 * this.#nodes;
+  }
+
   /** Sends a message by a link of a node. */
   send(nowMs: number, from: number, link: number, content: T): void {
     const nodes = this.#nodes;
@@ -112,12 +129,13 @@ export class SimulatedNetwork<T> {
     const way = from * 2 * nodes + link;
     const to = link % nodes;
     for (let copies = this.isFaulty && this.#random() < repetition ? 2 : 1; copies > 0; copies--) {
-      if (this.#onTheWay[way] === LINK_PACKETS) {
+      if (this.#onTheWay[way] === this.#mostPackets) {
         this.overflows++;
         return;
       }
       const mostMs = this.isFaulty && this.#random() < longDelay ? LONG_MS : this.slow.has(to) ? SLOW_MS : USUAL_MS;
-      const atMs = nowMs + this.#wayMs + 1 + Math.floor(this.#random() * mostMs);
+      let atMs = nowMs + this.#wayMs + 1 + Math.floor(this.#random() * mostMs);
+      if (!this.isFaulty) atMs = this.#lastMs[way] = Math.max(atMs, this.#lastMs[way]);
       this.#onTheWay[way]++;
       const packet = { atMs, from, to, link: link < nodes ? from : from + nodes, way, content };
       this.#add(packet);

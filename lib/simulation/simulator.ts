@@ -370,7 +370,8 @@ class Simulation {
       this.cluster.violate(`endless: ${sent() - sentBefore} writes sent, not ${limit} at most`);
     }
     const explained = this.#scenario.maxListed === undefined ? 0 : 1; // a round more where a base has to be explained
-    const adopted = adoptions() === adoptionsBefore ? 0 : 1; // and one more for what is adopted late
+    // Orphans that are left by a catch-up which has waited for an answer wait themselves, and then are told of.
+    const adopted = adoptions() === adoptionsBefore ? 0 : PATIENCE + 1;
     const paged = this.#scenario.pageCells === undefined ? 0 : 1; // and for fingerprints on pages of few cells
     const patience = Math.max(PATIENCE, Math.ceil(patienceMs / ROUND_MS)); // where answers came late before
     const most = patience + 1 + diameterOf(this.#scenario) + explained + adopted + paged;

@@ -72,6 +72,8 @@ export interface EntryReader {
   ttlMs(position: number): number;
   /** Milliseconds since peers were told of the entry's use or, for a fixed entry, since its last use; up to 49 days. */
   toldMs(position: number, nowMs: number): number;
+  /** Position of the entry that was used before the one at a position; 0 if there is none. */
+  older(position: number): number;
   /** Bytes of the key. */
   keyBytes(position: number): number;
   /** Copies the key to a place in an array. Returns where the key ends. */

@@ -64,3 +64,14 @@ export const ALL_RULES: Rules = {
   lateness: true,
   skipUnknown: true,
 };
+
+/**
+ * How a write is taken that is none of those that come in their turn: `known` is one that is taken all the same, since it left
+ * elsewhere before this node heard of it; `ahead` comes before what makes it known, and with that once more.
+ */
+export type How = "known" | "ahead";
+
+/** The rules by which a write is accepted or refused. */
+export function rulesFor(how: How | undefined, rules: Rules): Rules {
+  return how === undefined ? rules : { ...rules, cover: how === "ahead" && rules.cover, bury: false };
+}

@@ -13,7 +13,7 @@ import type { HashedPosition } from "./hash_index.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import { History, type HistoryOptions } from "./history.ts";
 import type { SlabPages } from "./slab.ts";
-import { ALL_RULES, type Rules } from "./rules.ts";
+import { ALL_RULES, type How, type Rules, rulesFor } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
@@ -357,10 +357,10 @@ export class Store {
    * if there is no room and all entries were used after it, it leaves at once.
    *
    * @param theirs What the sender of the write knows.
-   * @param isFill Whether this is a known write, which left elsewhere before this node heard of it.
+   * @param how What is special about it, if anything.
    * @returns Whether it was news.
    */
-  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, isFill = false): boolean {
+  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, how?: How): boolean {
     const entries = this.#entries;
     const { history, records } = entries;
     const nowMs = this.#now();
@@ -370,7 +370,7 @@ export class Store {
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
     const isLive = known !== 0 && records.kind(known) === ENTRY;
-    const rules = isFill ? { ...this.#rules, cover: false, bury: false } : this.#rules;
+    const rules = rulesFor(how, this.#rules);
     if (history.refuses(version, key, isLive, theirs, rules)) {
       if (isLive) this.distrust(known); // it is older than what is refused
       return false;
@@ -459,9 +459,9 @@ export class Store {
     return this.#entries.records.slab.pages;
   }
 
-  /** Position of the entry that was used before all others; 0 if there is none. */
-  get oldest(): number {
-    return this.#entries.order.oldest;
+  /** Positions of the entries that were used last and first; 0 if there are none. */
+  get order(): { readonly newest: number; readonly oldest: number } {
+    return this.#entries.order;
   }
 
   /** Counters and sizes. */

@@ -36,6 +36,7 @@ export function hearsOfStop(features: readonly string[]): boolean {
 export const PEER_FEATURES = [
   "skip-unknown",
   "peers",
+  "page-window",
 ] as const;
 
 /** Those without which this software cannot be a peer's peer. */

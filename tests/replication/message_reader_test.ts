@@ -98,6 +98,8 @@ class RandomMessages extends Choices {
       }
       case MESSAGE.want:
         return { type: MESSAGE.want, question: this.below(2 ** 40), places: this.#places() };
+      case MESSAGE.window:
+        return { type: MESSAGE.window, question: this.below(300), pages: this.below(300), recent: this.below(2 ** 21) };
       case MESSAGE.explain:
         return { type: MESSAGE.explain, base: this.#base() };
       case MESSAGE.explained: {
@@ -220,7 +222,7 @@ Deno.test("readMessage() passes over what follows every example, where that is a
 
 Deno.test("readMessage() passes over a message of a type that is none, where that is agreed, if it begins as all do", () => {
   const bytes = written(PEER_MESSAGES.sync);
-  for (const type of [0, 16, 255]) {
+  for (const type of [0, 17, 255]) {
     for (const length of [21, bytes.length]) {
       assertEquals(readMessage(bytes.with(0, type).slice(0, length), true), undefined);
     }
@@ -252,7 +254,7 @@ Deno.test("readMessage() refuses every example with a ProtocolError or reads it 
 
 Deno.test("readMessage() refuses a type that is none", () => {
   const bytes = written(PEER_MESSAGES.sync);
-  for (const type of [0, 16, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
+  for (const type of [0, 17, 255]) assertRefused(bytes.with(0, type), `unknown type ${type}`);
 });
 
 /** A count as messages hold it. */
@@ -426,8 +428,8 @@ Deno.test("readMessage() refuses a fingerprint of no origin, and of a version th
 
 Deno.test("readMessage() refuses a page that does not say what comes after it, or where fingerprints go on", () => {
   const none = [0, 0, 0];
-  for (const more of [0, 1, 2]) assertEquals(readMessage(pageEnding(more, ...none, 1, 0)).type, MESSAGE.page);
-  for (const more of [3, 4, 255]) assertRefused(pageEnding(more, ...none, 1, 0), `${more} comes after it`);
+  for (const more of [0, 1, 2, 3]) assertEquals(readMessage(pageEnding(more, ...none, 1, 0)).type, MESSAGE.page);
+  for (const more of [4, 5, 255]) assertRefused(pageEnding(more, ...none, 1, 0), `${more} comes after it`);
   assertRefused(pageEnding(0, ...none, 0), "where fingerprints go on");
   assertRefused(pageEnding(0, ...none, 1), "truncated");
 });

@@ -14,6 +14,7 @@ import {
   said,
   set,
   settle,
+  step,
   STRANGER,
   tell,
 } from "../support/gossip_nodes.ts";
@@ -84,6 +85,28 @@ Deno.test("Gossip asks for what a lost push held as soon as the next one comes",
   settle(all);
   assertEquals(said(all), ["push 0>1", "push 0>1", "pull 1>0", "page 0>1"]);
   assertEquals([get(all.stores[1], 1), get(all.stores[1], 2), all.gossips[1].stats.gaps], ["value 1", "value 2", 1]);
+});
+
+Deno.test("Gossip shows a pushed write at once when it is still catching up, and it is known with the last page", () => {
+  const all = join(LINE, { maxWrites: 10 });
+  const [a, b, c] = all.stores;
+  for (let i = 0; i < 100; i++) set(a, i, "old");
+  all.gossips[0].flush();
+  all.waiting.length = 0; // lost
+  all.gossips[1].ask(0);
+  while (b.stats().entries === 0) step(all);
+  set(a, 99, "new");
+  a.delete(key(98));
+  all.gossips[0].flush();
+  while (get(b, 99) !== "new") step(all);
+  assertEquals([get(b, 98), b.stats().entries < 50, b.history.orphaned.includes(100)], [undefined, true, true]);
+  assertEquals([get(c, 99), b.history.knownOf(100)], [undefined, 0]); // it is passed on by who knows all before it
+  settle(all);
+  rounds(all, 2);
+  for (const store of all.stores) {
+    assertEquals([store.stats().entries, get(store, 99), get(store, 98)], [99, "new", undefined]);
+    assertEquals(store.history.orphaned, []);
+  }
 });
 
 Deno.test("Gossip tells of a clear at once, also along a line", () => {

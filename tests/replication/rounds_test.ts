@@ -208,26 +208,34 @@ Deno.test("Gossip goes on between two nodes when a third has told one of writes 
   assertEquals([get(b, 1), get(b, 2)], ["value 1", "value 2"]);
 });
 
-Deno.test("Gossip makes no page or list for a peer that does not read", () => {
+Deno.test("Gossip makes no page or list for a peer that does not read, and the page when it does", () => {
   const sent: number[] = [];
   let hasRoom = true;
   const { store, gossip } = gossipNode({ nowMs: NOW_MS }, 100, {
-    gossip: { send: (_, bytes) => sent.push(readMessage(bytes).type), hasRoom: () => hasRoom },
+    gossip: { send: (_, bytes) => sent.push(readMessage(bytes).type), hasRoom: () => hasRoom, isReady: () => hasRoom },
   });
   for (let i = 0; i < 10; i++) set(store, i);
   gossip.connect(1);
-  const [writer, question] = [new MessageWriter(), 1];
-  const questions: MessageBody[] = [
+  const writer = new MessageWriter();
+  const questions = (question: number): MessageBody[] => [
     { type: MESSAGE.pull, question, known: new Map(), after: START },
     { type: MESSAGE.list, question, before: { h: Number.MAX_SAFE_INTEGER, id: 1 } },
     { type: MESSAGE.want, question, places: [{ h: 1, id: 1 }] },
   ];
+  let asked = 0;
   const ask = () => {
     sent.length = 0;
-    for (const body of questions) gossip.receive(1, writer.write({ ...body, from: 7, clock: 0, cleared: 0 }).slice());
+    for (const body of questions(++asked)) {
+      gossip.receive(1, writer.write({ ...body, from: 7, clock: 0, cleared: 0 }).slice());
+    }
     return sent;
   };
   assertEquals(ask(), [MESSAGE.page, MESSAGE.listed, MESSAGE.page]);
   hasRoom = false;
   assertEquals([ask(), gossip.peer(1)!.sent], [[], 10]);
+  gossip.resume(1);
+  assertEquals(sent, []);
+  hasRoom = true;
+  for (let i = 0; i < 2; i++) gossip.resume(1);
+  assertEquals([sent, gossip.peer(1)!.sent], [[MESSAGE.page], 20]);
 });

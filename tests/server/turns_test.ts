@@ -199,6 +199,7 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
   using _looking = whenOthersHaveTurns(() => looks++);
   const peer = new PeerConnection({
     hearsOfStop: false,
+    onIdle: () => {},
     stream,
     input: new FrameReader(),
     turns,

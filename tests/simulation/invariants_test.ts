@@ -151,7 +151,11 @@ Deno.test("Invariants.takes() finds a write that comes again after it has left",
   const joining = court({}, 60);
   for (const isFill of [false, true]) {
     const { store } = joining.nodes[0];
-    joining.invariants.takes(0, pageFor(100, one), () => void store.apply(one.key, one, new Map(), isFill));
+    joining.invariants.takes(
+      0,
+      pageFor(100, one),
+      () => void store.apply(one.key, one, new Map(), isFill ? "known" : undefined),
+    );
     assert(store.peek(key(1)) !== 0);
     store.history.know(one.version);
     store.distrust(store.peek(key(1)));

@@ -64,6 +64,7 @@ Deno.test("describe() puts every kind of message in words, with the writes of on
     [{ ...HEAD, type: MESSAGE.list, question: 3, before: { h: H, id: 101 } }, "list"],
     [{ ...HEAD, type: MESSAGE.listed, to: 7, question: 3, more: false, places: [{ h: H, id: 101 }] }, "listed for 7"],
     [{ ...HEAD, type: MESSAGE.want, question: 5, places: [{ h: H, id: 101 }] }, "want"],
+    [{ ...HEAD, type: MESSAGE.window, question: 2, pages: 4, recent: 0 }, "window"],
     [{ ...HEAD, type: MESSAGE.explain, base: { upTo: H, digest: 5 } }, "explain"],
     [{ ...HEAD, type: MESSAGE.explained, base: { upTo: H, digest: 5, told: known } }, "explained"],
   ];

@@ -151,9 +151,12 @@ Deno.test("Store.apply() accepts what is known already only as a fill, and remem
     history.know({ h: 100, origin: 7 });
     const entry = { flags: 0, value: key(2), ttlMs: Infinity, remainingMs: Infinity };
     const write = { version: { h: 60, origin: 7 }, kind: ENTRY, entry };
-    assertEquals([store.apply(key(2), write, knowsNothing(store), isFill), store.has(key(2))], [isFill, isFill]);
+    assertEquals([store.apply(key(2), write, knowsNothing(store), isFill ? "known" : undefined), store.has(key(2))], [
+      isFill,
+      isFill,
+    ]);
     const older = { ...write, version: { h: 40, origin: 9 } };
-    assertEquals(store.apply(key(1), older, knowsNothing(store), isFill), false);
+    assertEquals(store.apply(key(1), older, knowsNothing(store), isFill ? "known" : undefined), false);
     assertEquals(toldOf(history, new Map()).map(({ upTo, id }) => [upTo, id]), isFill ? [[50, 7]] : [[40, 9], [50, 7]]);
   }
 });

@@ -37,7 +37,7 @@ Deno.test("Losses counts what is evicted: that had a time to live, and that nobo
 Deno.test("Losses knows no time of use where hits renew nothing", () => {
   const { store } = fixture({ maxSize: 1, ttlMs: 5000, renewOnHit: false });
   set(store, "a");
-  assertEquals(store.losses.isUseNoted(store.reader, store.oldest), false);
+  assertEquals(store.losses.isUseNoted(store.reader, store.order.oldest), false);
   set(store, "b");
   assertEquals(counts(store, "evictions", "lastEvictedIdleMs"), [1, undefined]);
 });

@@ -7,6 +7,7 @@ import { MESSAGE, type Message, MessageWriter, MORE, type Page } from "../../lib
 import { readMessage } from "../../lib/replication/message_reader.ts";
 import type { Rules } from "../../lib/store/rules.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
+import type { PeerFeature } from "../../lib/wire/hello.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { gossipNode, knowsAll, NOW_MS, type TestClock } from "./stores.ts";
 
@@ -43,6 +44,8 @@ export interface JoinSettings {
   readonly ttlMs?: number;
   readonly rules?: Rules;
   readonly maxListed?: number;
+  /** What the two ends of each link have agreed on. */
+  readonly features?: readonly PeerFeature[];
   readonly sweepPlaces?: number;
 }
 
@@ -104,8 +107,8 @@ export function join(links: Links, settings: JoinSettings = {}): Joined {
     all.waitings.push(0);
   }
   for (const [one, other] of links) {
-    all.gossips[one].connect(other);
-    all.gossips[other].connect(one);
+    all.gossips[one].connect(other, settings.features);
+    all.gossips[other].connect(one, settings.features);
   }
   return all;
 }

@@ -226,6 +226,9 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
   "known, with a base": { ...HEAD, type: MESSAGE.known, turn: TURN.answer, known: BASED },
   "pull, with a base": { ...HEAD, type: MESSAGE.pull, ...PULL, known: BASED },
   "page, with a base": { ...HEAD, type: MESSAGE.page, ...PAGE, known: BASED },
+  "page, of entries that were used last": { ...HEAD, type: MESSAGE.page, ...PAGE, known: KNOWN, more: MORE.recent },
+  "window": { ...HEAD, type: MESSAGE.window, question: 130, pages: 64, recent: 0 },
+  "window, and entries that were used last": { ...HEAD, type: MESSAGE.window, question: 2, pages: 1, recent: 16_384 },
   "explain": { ...HEAD, type: MESSAGE.explain, base: BASE },
   "explained": { ...HEAD, type: MESSAGE.explained, base: { ...BASE, told: new Map([[YOU, 4096], [WRITER, 7]]) } },
 };

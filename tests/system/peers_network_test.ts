@@ -113,3 +113,25 @@ Deno.test("a server catches up over a way that is longer than three rounds, and 
   assert(sent <= 1.5 * 3000, `${sent} writes were sent for 3000`);
   assert(row.bytesReceived <= 1.5 * 3000 * 420, `${row.bytesReceived} bytes`);
 });
+
+Deno.test("a cold server over a long way is given first what is used, and what is written meanwhile at once", async () => {
+  await using node = await startedNode();
+  const keys = names(20_000);
+  for (const key of keys) await node.cache.store(key, "v".repeat(400));
+  const used = names(200).map((_, i) => keys[100 * i]);
+  for (const key of used) await node.cache.retrieve(key);
+  const line = { delayMs: 100, rateBytesPerSecond: 1_000_000, maxBytesInFlight: 16 * 1024 * 1024 };
+  await using proxy = new TcpProxy(portOf(node.address), line);
+  await using cold = await startedNode({ gossipIntervalMs: 1000, peers: [proxy.address] });
+  await until("it has what is used", async () => (await cold.cache.retrieveMany(used)).size === used.length);
+  const early = cold.server.stats().entries;
+  assert(early < keys.length / 2, `${early} entries are there with those that are used`);
+  await node.cache.store("new", 1);
+  await until("it has the new one", () => cold.cache.has("new"));
+  const { entries, gossip } = cold.server.stats();
+  assert(entries < keys.length && gossip.gaps > 0, "it has been given all before what was written meanwhile");
+  proxy.rateBytesPerSecond = Infinity;
+  await until("it has all", () => cold.server.stats().entries === keys.length + 1);
+  const [row] = cold.server.stats().peers;
+  assert(row.bytesReceived <= 1.5 * keys.length * 420, `${row.bytesReceived} bytes`);
+});
