@@ -339,8 +339,7 @@ export class CatchUp {
   #takeLast(run: CatchUpRun, page: Page & Head): boolean {
     run.cursor = page.cursor;
     const { history } = this.#options.store;
-    const dropped = history.origins.filter(({ known, forgotten }) => forgotten > known);
-    for (const [id, h] of [...history.unclaimed, ...dropped.map(({ id, forgotten }) => [id, forgotten] as const)]) {
+    for (const [id, h] of [...history.unclaimed, ...history.forgottenBeyondKnown]) {
       run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
     }
     history.unclaimed.clear();

@@ -187,7 +187,7 @@ export function livesAt(store: Store, key: ByteSpan, version: Version): number {
 
 /** Of each of a peer's living versions, whether it is the newest of its key that this node has known. */
 export function verifiedFor(store: Store, { from: to, question, known: theirs, writes }: Verify & Head): Verified {
-  const forgotten = Math.max(0, ...store.history.forgottenBeyond(theirs).values());
+  const forgotten = store.history.mostForgottenBeyond(theirs);
   const confirmed = writes.map(({ key, version }) => {
     if (livesAt(store, key, version) !== 0) return true;
     const held = store.versionOf(key);
