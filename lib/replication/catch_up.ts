@@ -18,7 +18,7 @@ import {
   type Write,
 } from "./message.ts";
 import type { Rules } from "../store/rules.ts";
-import { copyOf, exceeds, type Known, listed } from "../store/known.ts";
+import { copyOf, EVERY, exceeds, type Known, listed } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { Cursor } from "../store/fingerprints.ts";
@@ -417,7 +417,7 @@ export class CatchUp {
     history.rest();
     let upTo = 0;
     for (const [origin, h] of lossy) {
-      if (h <= history.knownOf(origin)) history.forget({ origin, h });
+      if (origin !== EVERY && h <= history.knownOf(origin)) history.forget({ origin, h });
       else upTo = Math.max(upTo, h);
     }
     if (upTo > 0) history.forgetUpTo(upTo);

@@ -37,6 +37,8 @@ const NOTHING: Known = new Map();
 const ASKS_FOR_MUCH: readonly number[] = [MESSAGE.pull, MESSAGE.list, MESSAGE.want];
 const MAX_WRITES = 256;
 const JOIN_ROUNDS = 60;
+/** Peers' origins that are listed where it is told what is known, at most: a receiver refuses a much longer list. */
+const MAX_PRESENT = 1024;
 /** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */
 const ALL_PEERS = 8;
 const SOME_PEERS = 3;
@@ -104,7 +106,7 @@ export class Gossip {
 
   /** Origins of peers. */
   get #present(): number[] {
-    return [...this.#peers.values()].flatMap(({ origin }) => origin ?? []);
+    return [...this.#peers.values()].flatMap(({ origin }) => origin ?? []).slice(0, MAX_PRESENT);
   }
 
   /** What is known here, as peers are told. */

@@ -10,7 +10,7 @@ import { type HashKey, publicHash } from "./keyed_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
 import type { Rules } from "./rules.ts";
-import type { Known } from "./known.ts";
+import { EVERY, type Known } from "./known.ts";
 import { Logs } from "./logs.ts";
 import { type Origin, Origins, type OriginSizes } from "./origins.ts";
 import type { WriteLog } from "./write_log.ts";
@@ -231,29 +231,32 @@ export class History {
     return h <= this.floor && h <= this.mostForgottenBeyond(theirs);
   }
 
-  /** How far writes have been forgotten of which `theirs` does not know, by origin. */
+  /**
+   * How far writes have been forgotten of which `theirs` does not know, by origin. Of very many origins it is told in common how
+   * far what is known of them may be forgotten.
+   */
   forgottenBeyond(theirs: Known): Known {
-    const beyond: Known = new Map();
-    this.#forEachForgotten((id, forgotten) => {
-      if (forgotten > (theirs.get(id) ?? 0)) beyond.set(id, forgotten);
-    });
+    const beyond = this.knowledge.forgottenBeyond(theirs);
+    const { maxListed } = this.knowledge;
+    const lacked = [...this.#forgetful].filter(({ id, forgotten }) => forgotten > (theirs.get(id) ?? 0));
+    let most = beyond.get(EVERY) ?? 0;
+    for (const { id, known, forgotten } of lacked) {
+      if (forgotten > known || lacked.length <= maxListed) beyond.set(id, forgotten);
+      else most = Math.max(most, forgotten);
+    }
+    if (most > 0) beyond.set(EVERY, most);
     return beyond;
   }
 
   /** The highest version of those; 0 if there is none. All writes of a message ask the same, so it is found out once. */
   mostForgottenBeyond(theirs: Known): number {
     if (this.#judged?.theirs === theirs) return this.#judged.most;
-    let most = 0;
-    this.#forEachForgotten((id, forgotten) => {
+    let most = this.knowledge.mostForgottenBeyond(theirs);
+    for (const { id, forgotten } of this.#forgetful) {
       if (forgotten > most && forgotten > (theirs.get(id) ?? 0)) most = forgotten;
-    });
+    }
     this.#judged = { theirs, most };
     return most;
-  }
-
-  #forEachForgotten(each: (id: number, forgotten: number) => void): void {
-    for (const { id, forgotten } of this.#forgetful) each(id, forgotten);
-    this.knowledge.forEachForgotten(each);
   }
 
   /** Origins of which more is forgotten than known, and how far. */

@@ -18,6 +18,8 @@ export class KnownTable {
   /** 0 where a place is free. */
   #known = new Float64Array(FIRST_PLACES);
   #forgotten = new Float64Array(FIRST_PLACES);
+  /** No less than any that is forgotten. */
+  #mostForgotten = 0;
 
   /** @param secret A random number of 32 bits. */
   constructor(secret: number) {
@@ -34,10 +36,12 @@ export class KnownTable {
     return this.#forgotten[this.#placeOf(id)];
   }
 
-  /** Takes note of how far an origin is known, which is more than 0. */
-  know(id: number, h: number): void {
+  /** Takes note that an origin is known up to `h`, if that is more than before. Returns how far it was known. */
+  know(id: number, h: number): number {
     let place = this.#placeOf(id);
-    if (this.#known[place] === 0) {
+    const known = this.#known[place];
+    if (h <= known) return known;
+    if (known === 0) {
       if (this.size >= MOST_TAKEN * this.#ids.length) {
         this.#grow();
         place = this.#placeOf(id);
@@ -46,12 +50,14 @@ export class KnownTable {
       this.#ids[place] = id;
     }
     this.#known[place] = h;
+    return known;
   }
 
   /** Takes note that an origin in the table is forgotten up to a version. */
   forget(id: number, h: number): void {
     const place = this.#placeOf(id);
     this.#forgotten[place] = Math.max(this.#forgotten[place], h);
+    this.#mostForgotten = Math.max(this.#mostForgotten, h);
   }
 
   /** Takes note that all that is known up to a version is forgotten. Returns the highest version of which that is so. */
@@ -61,6 +67,17 @@ export class KnownTable {
       const upTo = Math.min(h, this.#known[place]);
       if (upTo > this.#forgotten[place]) this.#forgotten[place] = upTo;
       if (upTo > most) most = upTo;
+    }
+    this.#mostForgotten = Math.max(this.#mostForgotten, most);
+    return most;
+  }
+
+  /** The highest version up to which one is forgotten beyond what `knownTo` says; 0 if there is none. */
+  mostForgottenBeyond(knownTo: (id: number) => number): number {
+    let most = 0;
+    for (let place = 0; this.#mostForgotten > most && place < this.#ids.length; place++) {
+      const forgotten = this.#forgotten[place];
+      if (forgotten > most && forgotten > knownTo(this.#ids[place])) most = forgotten;
     }
     return most;
   }

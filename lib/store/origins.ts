@@ -3,7 +3,7 @@
  * reads the form in which peers tell each other of it (known.ts). It knows numbers and versions, not records or hashes.
  */
 
-import { type Base, BasedKnown, type Known, listed, mixed, MODULUS, scramble } from "./known.ts";
+import { type Base, BasedKnown, EVERY, type Known, listed, mixed, MODULUS, scramble } from "./known.ts";
 import { KnownTable } from "./known_table.ts";
 import type { Owner, WriteLog } from "./write_log.ts";
 
@@ -40,6 +40,8 @@ export const MAX_ORIGINS = 131_072;
 const RETIRED = 1 / 32;
 /** Origins up to which each is listed to peers. */
 const MAX_LISTED = 512;
+/** Times `MAX_LISTED` that are listed at most, until peers are told of them. */
+const MOST_RECENT = 8;
 /** Part of `MAX_LISTED` origins that stays listed when the others are put into a base. */
 const LISTED = 1 / 4;
 /** Sums up to a version that are kept: of this node's base and of those of its peers. */
@@ -62,7 +64,8 @@ export class Origins {
   /** All others. */
   readonly #others: KnownTable;
   readonly #secret: number;
-  readonly #maxListed: number;
+  /** Origins up to which each is listed to peers. */
+  readonly maxListed: number;
   readonly #maxOrigins: number;
   /** The sum of the mixes of all but the own one. */
   #digest = 0;
@@ -71,14 +74,14 @@ export class Origins {
   /** Numbers of those whose last known write is above `#upTo`. */
   readonly #recent = new Set<number>();
   #upTo = 0;
-  /** By version, the sum of the mixes of all but the own one whose last known write is not above it. */
-  readonly #sums = new Map<number, number>();
+  /** The sums of the mixes of all but the own one whose last known write is not above a version; the newest sum is the last. */
+  readonly #sums: { readonly upTo: number; sum: number }[] = [];
 
   /** @param secret A random number of 32 bits. */
   constructor(ownId: number, secret: number, { maxListed = MAX_LISTED, maxOrigins = MAX_ORIGINS }: OriginSizes) {
     this.#secret = secret;
     this.#others = new KnownTable(secret);
-    this.#maxListed = maxListed;
+    this.maxListed = maxListed;
     this.#maxOrigins = maxOrigins;
     this.get(ownId);
     // V8 would convert each of all objects alike, at 10 µs each, when the first field of one of them gets a large number.
@@ -207,14 +210,15 @@ export class Origins {
   /** Takes note that an origin's writes up to `h` have been dealt with. */
   know(id: number, h: number): void {
     const origin = this.find(id);
-    const known = origin?.known ?? this.#others.known(id);
+    const known = origin === undefined ? h > 0 ? this.#others.know(id, h) : 0 : origin.known;
     if (h <= known) return;
-    if (origin === undefined) this.#others.know(id, h);
-    else origin.known = h;
+    if (origin !== undefined) origin.known = h;
     if (origin === this.own) return;
     this.#count += Number(known === 0);
     this.#moved(id, known, h);
-    if (h > this.#upTo) this.#recent.add(id);
+    if (h <= this.#upTo) return;
+    this.#recent.add(id);
+    if (this.#recent.size > MOST_RECENT * this.maxListed) this.#settle();
   }
 
   /** Takes note that known writes of an origin have been forgotten. Returns false if more has to be kept of it for that. */
@@ -233,11 +237,25 @@ export class Origins {
     return this.#others.forgetUpTo(h);
   }
 
-  /** Calls `each` for origins of which no more is kept, of which something is forgotten. */
-  forEachForgotten(each: (id: number, forgotten: number) => void): void {
+  /** The highest version up to which an origin of which no more is kept is forgotten beyond what a peer knows; 0 if none is. */
+  mostForgottenBeyond(theirs: Known): number {
+    return this.#others.mostForgottenBeyond((id) => theirs.get(id) ?? 0);
+  }
+
+  /**
+   * Of origins of which no more is kept, those that are forgotten beyond what a peer knows, and how far; of very many only the
+   * highest version, for all.
+   */
+  forgottenBeyond(theirs: Known): Known {
+    const beyond: Known = new Map();
+    if (this.#others.size > this.maxListed) {
+      const most = this.mostForgottenBeyond(theirs);
+      return most === 0 ? beyond : beyond.set(EVERY, most);
+    }
     this.#others.forEach((id, _, forgotten) => {
-      if (forgotten > 0) each(id, forgotten);
+      if (forgotten > (theirs.get(id) ?? 0)) beyond.set(id, forgotten);
     });
+    return beyond;
   }
 
   /** Puts the mix of an origin that is known up to `to` from now on, 0 for not at all, into all sums in place of its present one. */
@@ -245,9 +263,9 @@ export class Origins {
     const less = known === 0 ? 0 : mixed(id, known);
     const more = to === 0 ? 0 : mixed(id, to);
     this.#digest = modulo(this.#digest + more - less);
-    for (const [upTo, sum] of this.#sums) {
-      const change = (to <= upTo ? more : 0) - (known <= upTo ? less : 0);
-      if (change !== 0) this.#sums.set(upTo, modulo(sum + change));
+    for (const sum of this.#sums) {
+      const change = (to <= sum.upTo ? more : 0) - (known <= sum.upTo ? less : 0);
+      if (change !== 0) sum.sum = modulo(sum.sum + change);
     }
   }
 
@@ -271,10 +289,10 @@ export class Origins {
    * @param present Numbers of origins that are listed in any case: those of peers, of which new writes come.
    */
   knownFor(present: readonly number[]): Known {
-    if (this.#count <= this.#maxListed) {
+    if (this.#count <= this.maxListed) {
       return this.#upTo === 0 ? this.#listOf([this.own.id, ...this.#recent]) : this.known;
     }
-    if (this.#recent.size > this.#maxListed) this.#settle();
+    if (this.#recent.size > this.maxListed) this.#settle();
     const upTo = this.#upTo;
     const apart = this.#apart(present, upTo);
     const all = [this.own.id, ...this.#recent, ...apart];
@@ -298,9 +316,10 @@ export class Origins {
   /** Puts those that have been known longest into the base, so that few are listed. */
   #settle(): void {
     const recent = [...this.#recent];
-    const versions = Float64Array.from(recent, (id) => this.knownOf(id)).sort();
-    this.#upTo = versions[versions.length - 1 - Math.floor(this.#maxListed * LISTED)];
-    for (const id of recent) if (this.knownOf(id) <= this.#upTo) this.#recent.delete(id);
+    const known = recent.map((id) => this.knownOf(id));
+    this.#upTo = nth(Float64Array.from(known), known.length - 1 - Math.floor(this.maxListed * LISTED));
+    this.#recent.clear();
+    for (let i = 0; i < recent.length; i++) if (known[i] > this.#upTo) this.#recent.add(recent[i]);
   }
 
   /**
@@ -354,15 +373,15 @@ export class Origins {
 
   /** The sum of the mixes of all but the own one and some others whose last known write is not above a version. */
   #sumBut(others: readonly number[], upTo: number): number {
-    let sum = this.#sums.get(upTo);
+    let sum = this.#sums.find((sum) => sum.upTo === upTo)?.sum;
     if (sum === undefined) {
       let all = 0;
       this.#forEach((id, known) => {
         if (known > 0 && known <= upTo) all = modulo(all + mixed(id, known));
       });
       sum = all;
-      for (const [oldest] of this.#sums) if (this.#sums.size >= MAX_SUMS) this.#sums.delete(oldest);
-      this.#sums.set(upTo, sum);
+      if (this.#sums.length === MAX_SUMS) this.#sums.shift();
+      this.#sums.push({ upTo, sum });
     }
     for (const id of others) sum = modulo(sum - mixed(id, this.knownOf(id)));
     return sum;

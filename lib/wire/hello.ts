@@ -20,7 +20,7 @@ import { type FrameReader, type FrameWriter, PROTOCOL, REPLY, REQUEST } from "./
 /**
  * Version of the messages between peers, raised with each change of one. Peers whose versions differ do not connect.
  */
-export const GOSSIP_VERSION = 3;
+export const GOSSIP_VERSION = 4;
 
 /** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
 export const FEATURES: readonly string[] = [];

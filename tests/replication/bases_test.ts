@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE, type Message } from "../../lib/replication/message.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
-import { mixed } from "../../lib/store/known.ts";
+import { EVERY, mixed } from "../../lib/store/known.ts";
 import type { Store } from "../../lib/store/store.ts";
 import {
   get,
@@ -12,6 +12,7 @@ import {
   join,
   type Joined,
   key,
+  LINE,
   PAIR,
   round,
   rounds,
@@ -132,6 +133,26 @@ function roundWithoutExplanations(all: Joined): void {
     else step(all);
   }
 }
+
+Deno.test("Gossip tells of very many origins in common how far they may be forgotten, which who takes it over passes on", () => {
+  const all = join(LINE, { eager: false, maxListed: 8 });
+  const [a, b, c] = all.stores;
+  set(c, 500); // from before: it has to be verified, and nobody has a reason to drop it
+  fill(a, 50, 200);
+  a.history.forgetUpTo(90_000); // of all but those that have written since
+  const forgotten = a.history.forgottenBeyond(new Map());
+  assertEquals([...forgotten], [[EVERY, 90_000]]);
+  rounds(all, 4);
+  for (const page of all.sent.flatMap(({ message }) => message.type === MESSAGE.page ? [message] : [])) {
+    assert(page.lossy.size <= 8, `${page.lossy.size} of 200 origins are named in a page`);
+  }
+  assertEquals([b, c].map((store) => store.stats().entries), [51, 51]);
+  assertEquals([b, c].map(({ history }) => [...history.forgottenBeyond(new Map())]), [[[EVERY, 90_000]], [[
+    EVERY,
+    90_000,
+  ]]]);
+  assertEquals(b.history.mostForgottenBeyond(a.history.known), 0, "who knows as much lacks nothing of it");
+});
 
 Deno.test("Gossip asks for an explanation again after three rounds at most, however many have been lost", () => {
   const all = join(PAIR, { eager: false, maxListed: 8 });

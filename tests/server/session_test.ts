@@ -104,7 +104,7 @@ Deno.test("Session greets a client with its version and limits", () => {
     server: "test/1",
     features: [],
     peer: 1,
-    gossip: 3,
+    gossip: 4,
     maxKeyBytes: MAX_KEY_BYTES,
     maxValueBytes: MAX_VALUE_BYTES,
     maxKeysPerGet: 1024,

@@ -107,7 +107,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "DATA of a greeting": [readGreeting, {
     software: "test/1",
     features: [],
-    peer: { id: 1, port: undefined, gossip: 3 },
+    peer: { id: 1, port: undefined, gossip: 4 },
     wantsToken: false,
     proof: undefined,
   }],
@@ -122,7 +122,7 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "DATA after the last AUTH": [readGreeting, {
     software: "test/1",
     features: [],
-    peer: { id: 1, port: undefined, gossip: 3 },
+    peer: { id: 1, port: undefined, gossip: 4 },
     wantsToken: false,
     proof: RFC7677.serverFinal,
   }],
@@ -212,10 +212,10 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
     proves: true,
     peer: undefined,
   });
-  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 3 } });
+  assertEquals(hello("HELLO of a peer"), { ...about, peer: { id: 0x01020304, port: 11142, gossip: 4 } });
   assertEquals(hello("HELLO of a peer that does not listen"), {
     ...about,
-    peer: { id: 7, port: undefined, gossip: 3 },
+    peer: { id: 7, port: undefined, gossip: 4 },
   });
 });
 
