@@ -100,6 +100,15 @@ export class KnownTable {
     this.#ids[free] = this.#known[free] = this.#forgotten[free] = 0;
   }
 
+  /** Copies how far each is known. Returns how many there are. */
+  copyKnown(to: Float64Array): number {
+    let count = 0;
+    for (let place = 0; place < this.#known.length; place++) {
+      if (this.#known[place] !== 0) to[count++] = this.#known[place];
+    }
+    return count;
+  }
+
   /** Calls `each` for all; it must not change the table. */
   forEach(each: (id: number, known: number, forgotten: number) => void): void {
     for (let place = 0; place < this.#ids.length; place++) {

@@ -160,15 +160,20 @@ export class Origins {
     const versions = new Float64Array(sizes.length);
     let alike = 0;
     for (const origin of objects) if (origin.size === size) versions[alike++] = origin.known;
-    if (size === 0) this.#others.forEach((_, known) => versions[alike++] = known);
+    if (size === 0) alike += this.#others.copyKnown(versions.subarray(alike));
     const known = nth(versions.subarray(0, alike), left - 1);
-    let [ties, tie] = [0, 0];
+    let [ties, due] = [0, 0];
     for (let i = 0; i < alike; i++) {
       if (versions[i] < known) left--;
       else if (versions[i] === known) ties++;
     }
     // Of equals each nth goes: the first of them all would leave a table that is full behind them.
-    const isNext = () => Math.floor(++tie * left / ties) > Math.floor((tie - 1) * left / ties);
+    const isNext = () => {
+      due += left;
+      if (due < ties) return false;
+      due -= ties;
+      return true;
+    };
     const isOld = (version: number) => version < known || (version === known && isNext());
     const gone = objects.filter((origin) => origin.size < size || (origin.size === size && isOld(origin.known)));
     let upTo = 0;
