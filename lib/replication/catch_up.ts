@@ -10,7 +10,7 @@ import type { CatchUpOptions } from "./catch_up_options.ts";
 import { PageWindow } from "./page_window.ts";
 import { isAfter, livesAt, nameAt, placeOf } from "./pages.ts";
 import { type Head, MESSAGE, MORE, NAME, type Page, type Place, type Verified, type Write } from "./message.ts";
-import { copyOf, exceeds, type Known, listed } from "../store/known.ts";
+import { copyOf, EVERY, exceeds, type Known, listed } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { Cursor } from "../store/fingerprints.ts";
@@ -301,8 +301,7 @@ export class CatchUp {
   #takeLast(run: CatchUpRun, page: Page & Head): boolean {
     run.cursor = page.cursor;
     const { history } = this.#options.store;
-    const dropped = history.origins.filter(({ known, forgotten }) => forgotten > known);
-    for (const [id, h] of [...history.unclaimed, ...dropped.map(({ id, forgotten }) => [id, forgotten] as const)]) {
+    for (const [id, h] of [...history.unclaimed, ...history.forgottenBeyondKnown]) {
       run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
     }
     history.unclaimed.clear();
@@ -380,7 +379,7 @@ export class CatchUp {
     history.rest();
     let upTo = 0;
     for (const [origin, h] of lossy) {
-      if (h <= history.knownOf(origin)) history.forget({ origin, h });
+      if (origin !== EVERY && h <= history.knownOf(origin)) history.forget({ origin, h });
       else upTo = Math.max(upTo, h);
     }
     if (upTo > 0) history.forgetUpTo(upTo);

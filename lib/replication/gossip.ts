@@ -43,6 +43,8 @@ export type { Dropped, GossipOptions } from "./gossip_options.ts";
 const NOTHING: Known = new Map();
 const MAX_WRITES = 256;
 const JOIN_ROUNDS = 60;
+/** Peers' origins that are listed where it is told what is known, at most: a receiver refuses a much longer list. */
+const MAX_PRESENT = 1024;
 /** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */
 const ALL_PEERS = 8;
 const SOME_PEERS = 3;
@@ -122,7 +124,7 @@ export class Gossip {
 
   /** Origins of peers. */
   get #present(): number[] {
-    return [...this.#peers.values()].flatMap(({ origin }) => origin ?? []);
+    return [...this.#peers.values()].flatMap(({ origin }) => origin ?? []).slice(0, MAX_PRESENT);
   }
 
   /** What is known here, as peers are told. */

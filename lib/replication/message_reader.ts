@@ -30,6 +30,8 @@ import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Items in a list, at most: no peer has reason to send a longer list, which would only keep this node busy. */
 const MAX_ITEMS = 8192;
+/** Origins in a list of what is known, at most: peers list their newest, their own and those of their peers. */
+const MAX_KNOWN = 2048;
 /** Writes, or names of writes, in a message at most: each is looked up, and may change the store. */
 const MAX_WRITES = 1024;
 /** What finding numbers of origins may cost: more than random ones do, by the decoding budget. */
@@ -108,7 +110,7 @@ class MessageReader {
       case MESSAGE.explain:
         return { type, ...head, base: this.#someBase() };
       case MESSAGE.explained:
-        return { type, ...head, base: { ...this.#someBase(), told: this.#known() } };
+        return { type, ...head, base: { ...this.#someBase(), told: this.#known(MAX_ORIGINS) } };
       default:
         throw new ProtocolError(`a peer's message of unknown type ${type}`);
     }
@@ -122,7 +124,7 @@ class MessageReader {
   #page(): Page {
     const [to, question, more] = [this.#uint32(), this.#count(), this.#uint8()];
     if (more > MORE.recent) throw new ProtocolError(`a page that says that ${more} comes after it`);
-    const [known, lossy] = [this.#known(), this.#known()];
+    const [known, lossy] = [this.#known(), this.#known(MAX_ORIGINS)];
     const writes = this.#writes(WRITES);
     const departures = this.#departures();
     const cursor = this.#cursor();
@@ -191,8 +193,8 @@ class MessageReader {
     return push;
   }
 
-  #known(): Known {
-    const count = this.#length(12, MAX_ORIGINS);
+  #known(most = MAX_KNOWN): Known {
+    const count = this.#length(12, most);
     checkIds(Uint32Array.from({ length: count }, (_, i) => this.#view.getUint32(this.#at + 12 * i)));
     const known = new Map<number, number>();
     for (let left = count; left > 0; left--) known.set(this.#uint32(), this.#version());

@@ -4,7 +4,7 @@
  */
 
 import { type Head, MORE, type Page, type Place, type Pull, type Window } from "./message.ts";
-import { pageFor, pageOf, type PageSize, placeOf, recentPlaces } from "./pages.ts";
+import { type PageContext, pageFor, pageOf, placeOf, recentPlaces } from "./pages.ts";
 import type { Known } from "../store/known.ts";
 import type { Rules } from "../store/rules.ts";
 import type { Store } from "../store/store.ts";
@@ -62,7 +62,7 @@ export class PageStream {
   }
 
   /** The next page. */
-  next(part: PageSize & { rules: Rules; known: Known }): Omit<Page, "to"> {
+  next(part: PageContext): Omit<Page, "to"> {
     const question = this.#pull.question + 2 * this.#sent++;
     if (this.#recent.length > 0) {
       const page = pageOf(this.#store, question, this.#recent, part);

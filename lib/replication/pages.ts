@@ -27,6 +27,15 @@ export interface PageSize {
   readonly maxBytes: number;
 }
 
+/** What a page says beside what has been asked for. */
+export interface PageContext extends PageSize {
+  readonly rules: Rules;
+  /** What is known here. */
+  readonly known: Known;
+  /** Whether the peer understands if it is told of many origins in common how far they are forgotten. */
+  readonly inCommon: boolean;
+}
+
 /** Bytes of keys and values in a page, at most, where the way is not long. */
 export const MAX_PAGE_BYTES = 128 * 1024;
 
@@ -46,14 +55,14 @@ const MAX_DEPARTURES = 5000;
 export function pageFor(
   store: Store,
   pull: Pull,
-  { rules, known, ...size }: PageSize & { rules: Rules; known: Known },
+  { rules, known, inCommon, ...size }: PageContext,
   given: ReadonlyMap<number, number> = NOTHING,
 ): Omit<Page, "to"> {
   const { history } = store;
   const { question, known: theirs, after } = pull;
   const isAsked = pull.cursor !== undefined;
   const { writes, isCut } = isAsked ? { writes: [], isCut: false } : missingWrites(store, pull, given, size);
-  const lossy = history.forgottenBeyond(theirs);
+  const lossy = history.forgottenBeyond(theirs, inCommon);
   for (const [id, h] of lossy) if (h <= history.cleared) lossy.delete(id);
   const page = { question, known, lossy, writes };
   const cursor = pull.cursor ?? { cell: 0, moves: 0 };
@@ -237,7 +246,7 @@ export function livesAt(store: Store, key: ByteSpan, version: Version): number {
 
 /** Of each of a peer's living versions, whether it is the newest of its key that this node has known. */
 export function verifiedFor(store: Store, { from: to, question, known: theirs, writes }: Verify & Head): Verified {
-  const forgotten = Math.max(0, ...store.history.forgottenBeyond(theirs).values());
+  const forgotten = store.history.mostForgottenBeyond(theirs);
   const confirmed = writes.map(({ key, version }) => {
     if (livesAt(store, key, version) !== 0) return true;
     const held = store.versionOf(key);

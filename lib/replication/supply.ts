@@ -68,7 +68,8 @@ export class Supply {
     let left = isReady === undefined ? Infinity : PAGES_AT_ONCE;
     while (left-- > 0 && state.pages?.isDue(state.window) && isReady?.(peer) !== false) {
       if (!state.pages.isClear) return state.pages.end(); // the peer asks again
-      const page = state.pages.next({ ...this.#pageSize(state), rules, known: known() });
+      const inCommon = state.features.includes("forgotten-in-common");
+      const page = state.pages.next({ ...this.#pageSize(state), rules, known: known(), inCommon });
       this.#sent(state, page.writes.length);
       send(peer, { type: MESSAGE.page, to: state.pages.to, ...page });
     }

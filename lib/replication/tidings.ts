@@ -90,7 +90,7 @@ export class Tidings implements StoreListener {
   #tellWrites(): void {
     const { store, origin, eager } = this.#options;
     const before = this.#told;
-    const [{ known: last, log, left, forgotten }] = store.history.origins;
+    const { known: last, log, left, forgotten } = store.history.knowledge.own;
     this.#told = last;
     if (last === before || !eager || this.#options.peers.size === 0) return;
     const positions = [...log!.after(before)];

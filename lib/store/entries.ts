@@ -205,7 +205,7 @@ export class Entries {
     if (!this.#makeRoom(this.#bytesOf(key, entry.value), nowMs, arrivalMs)) return false;
     const position = this.#insert(hash, key, version, entry.value);
     this.fill(position, entry, nowMs);
-    this.#arrivals.add(position, arrivalMs, timeOf(this.history.origins[0].known));
+    this.#arrivals.add(position, arrivalMs, timeOf(this.history.knowledge.own.known));
     return true;
   }
 

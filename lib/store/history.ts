@@ -10,7 +10,7 @@ import { type HashKey, publicHash } from "./keyed_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
 import type { Rules } from "./rules.ts";
-import type { Known } from "./known.ts";
+import { EVERY, type Known } from "./known.ts";
 import { Logs } from "./logs.ts";
 import { type Origin, Origins, type OriginSizes } from "./origins.ts";
 import type { WriteLog } from "./write_log.ts";
@@ -70,6 +70,8 @@ export class History {
   /** Origins of which something has been forgotten; and all of which there may be orphans, here or gone. */
   readonly #forgetful = new Set<Origin>();
   readonly #suspects = new Set<Origin>();
+  /** How far has been forgotten what one peer does not know, who was asked about last. */
+  #judged: { readonly theirs: Known; most: number } | undefined;
 
   /**
    * @param maxForgotten Writes that have left of which fingerprints are kept in any case.
@@ -91,16 +93,16 @@ export class History {
   /** Continues with other records, still empty; what is known, forgotten and cleared stays. */
   attach(records: Records): void {
     this.#records = records;
-    for (const origin of this.origins) {
+    for (const origin of this.knowledge.all) {
       origin.log = undefined;
       origin.size = origin.newest = 0;
     }
     this.logs = new Logs(records, this.knowledge.own, this.#maxLogs);
   }
 
-  /** All origins; the first is this node's own. */
+  /** All origins, to look at: changes of those without writes change nothing. The first is this node's own. */
   get origins(): readonly Origin[] {
-    return this.knowledge.all;
+    return [...this.knowledge.listed()];
   }
 
   /** Memory of the order of writes and of fingerprints, in bytes. */
@@ -124,7 +126,9 @@ export class History {
   }
 
   #origin(id: number): Origin {
-    return this.knowledge.get(id);
+    const origin = this.knowledge.get(id);
+    if (origin.forgotten > 0) this.#forgetful.add(origin); // until now it may have been one of which no more was kept
+    return origin;
   }
 
   /**
@@ -134,8 +138,9 @@ export class History {
    * @returns Whether there were any.
    */
   limitOrigins(): boolean {
-    const gone = new Set(this.knowledge.excess());
-    if (gone.size === 0) return false;
+    const retired = this.knowledge.retire();
+    if (retired === undefined) return false;
+    const gone = new Set(retired.gone);
     const leaving: number[] = [];
     const logs = new Set<WriteLog>();
     for (const { log, size } of gone) if (log !== undefined && size > 0) logs.add(log);
@@ -143,7 +148,7 @@ export class History {
       for (const position of log.after(0)) if (gone.has(this.logs.originAt(position))) leaving.push(position);
     }
     for (const position of leaving) this.#evict(position);
-    let [upTo, isLabelled] = [0, false];
+    let [{ upTo }, isLabelled] = [retired, false];
     for (const origin of gone) {
       const { newest, known, left, lost, forgotten, label } = origin;
       upTo = Math.max(upTo, newest, known, left, lost, forgotten);
@@ -153,18 +158,19 @@ export class History {
     }
     if (isLabelled) this.#fingerprints.removeLabels((label) => this.#labelled[label] === undefined);
     this.knowledge.remove(gone);
+    this.#judged = undefined;
     this.forgetUpTo(upTo);
     return true;
   }
 
   /** How far an origin's writes are known; 0 for one not met. */
   knownOf(id: number): number {
-    return this.knowledge.find(id)?.known ?? 0;
+    return this.knowledge.knownOf(id);
   }
 
   /** Whether an origin has been met. */
   hasMet(id: number): boolean {
-    return this.knowledge.find(id) !== undefined;
+    return this.knowledge.has(id);
   }
 
   /**
@@ -222,17 +228,41 @@ export class History {
 
   /** Whether versions at or above `h` have been forgotten here that `theirs` does not hold. */
   #isForgotten(h: number, theirs: Known): boolean {
-    if (h > this.floor) return false;
-    for (const { id, forgotten } of this.#forgetful) {
-      if (forgotten >= h && forgotten > (theirs.get(id) ?? 0)) return true;
-    }
-    return false;
+    return h <= this.floor && h <= this.mostForgottenBeyond(theirs);
   }
 
-  /** How far writes have been forgotten of which `theirs` does not know, by origin. */
-  forgottenBeyond(theirs: Known): Known {
-    const beyond: Known = new Map();
-    for (const { id, forgotten } of this.#forgetful) if (forgotten > (theirs.get(id) ?? 0)) beyond.set(id, forgotten);
+  /**
+   * How far writes have been forgotten of which `theirs` does not know, by origin. Of very many origins it is told in common how
+   * far what is known of them may be forgotten, where a peer understands that.
+   */
+  forgottenBeyond(theirs: Known, inCommon = true): Known {
+    const maxListed = inCommon ? this.knowledge.maxListed : Infinity;
+    const beyond = this.knowledge.forgottenBeyond(theirs, maxListed);
+    const lacked = [...this.#forgetful].filter(({ id, forgotten }) => forgotten > (theirs.get(id) ?? 0));
+    let most = beyond.get(EVERY) ?? 0;
+    for (const { id, known, forgotten } of lacked) {
+      if (forgotten > known || lacked.length <= maxListed) beyond.set(id, forgotten);
+      else most = Math.max(most, forgotten);
+    }
+    if (most > 0) beyond.set(EVERY, most);
+    return beyond;
+  }
+
+  /** The highest version of those; 0 if there is none. All writes of a message ask the same, so it is found out once. */
+  mostForgottenBeyond(theirs: Known): number {
+    if (this.#judged?.theirs === theirs) return this.#judged.most;
+    let most = this.knowledge.mostForgottenBeyond(theirs);
+    for (const { id, forgotten } of this.#forgetful) {
+      if (forgotten > most && forgotten > (theirs.get(id) ?? 0)) most = forgotten;
+    }
+    this.#judged = { theirs, most };
+    return most;
+  }
+
+  /** Origins of which more is forgotten than known, and how far. */
+  get forgottenBeyondKnown(): (readonly [id: number, h: number])[] {
+    const beyond: (readonly [number, number])[] = [];
+    for (const { id, known, forgotten } of this.#forgetful) if (forgotten > known) beyond.push([id, forgotten]);
     return beyond;
   }
 
@@ -253,13 +283,13 @@ export class History {
     const origin = this.#originOf(version);
     this.#records.setH(position, version.h);
     this.logs.add(position, origin);
-    if (version.h > origin.known && origin !== this.origins[0]) this.#suspects.add(origin);
+    if (version.h > origin.known && origin !== this.knowledge.own) this.#suspects.add(origin);
   }
 
   /** The origin under which a write is counted. */
   #originOf(version: Version): Origin {
     const { origin, by = origin } = version;
-    if (origin === this.origins[0].id) return this.origins[0];
+    if (origin === this.knowledge.own.id) return this.knowledge.own;
     return by === origin ? this.#origin(origin) : this.#adopted(version, by);
   }
 
@@ -267,7 +297,7 @@ export class History {
   #adopted({ origin }: Version, by: number): Origin {
     const writer = this.#origin(origin);
     const adopted = this.#origin(by);
-    if (adopted !== this.origins[0] && adopted.size === 0) adopted.writer = origin;
+    if (adopted !== this.knowledge.own && adopted.size === 0) adopted.writer = origin;
     return adopted.writer === origin ? adopted : writer;
   }
 
@@ -308,6 +338,7 @@ export class History {
       if (adopted.size === 0) adopted.writer = writer;
       if (origin.forgotten > known) this.#forget(adopted, origin.forgotten);
       origin.forgotten = Math.min(origin.forgotten, known);
+      this.#judged = undefined;
       if (origin.lost > known) {
         adopted.lost = Math.max(adopted.lost, origin.lost);
         adopted.left = Math.max(adopted.left, origin.left);
@@ -315,7 +346,7 @@ export class History {
         origin.lost = known;
       }
     }
-    this.knowledge.know(adopted, Math.max(adopted.size === 0 ? 0 : adopted.newest, adopted.forgotten, adopted.lost));
+    this.#know(by, Math.max(adopted.size === 0 ? 0 : adopted.newest, adopted.forgotten, adopted.lost));
     return moving.length;
   }
 
@@ -370,7 +401,7 @@ export class History {
   /** Takes a peer's fingerprint over, which makes nothing known. */
   take({ hash, upTo, id, writer }: Departure): void {
     const origin = this.#origin(id);
-    if (origin !== this.origins[0] && origin.size === 0) origin.writer = writer;
+    if (origin !== this.knowledge.own && origin.size === 0) origin.writer = writer;
     this.isUnswept = true;
     if (!this.#fingerprints.add(hash, upTo, this.#labelOf(origin))) return this.#drop(origin, upTo);
     if (upTo > origin.left) origin.left = upTo;
@@ -460,7 +491,9 @@ export class History {
 
   /** Takes note that something has been forgotten that may have replaced any known write up to a version. */
   forgetUpTo(h: number): void {
-    for (const origin of this.origins) if (origin.known > 0) this.#forget(origin, Math.min(h, origin.known));
+    for (const origin of this.knowledge.all) if (origin.known > 0) this.#forget(origin, Math.min(h, origin.known));
+    this.floor = Math.max(this.floor, this.knowledge.forgetUpTo(h));
+    this.#judged = undefined;
   }
 
   /** Takes note that what is known rests, from now on, on the fingerprints that peers have given, too. */
@@ -470,18 +503,27 @@ export class History {
 
   /** Takes note that a version has been forgotten: nothing here tells of it any more. */
   forget({ h, origin, by = origin }: Version): void {
-    this.#forget(this.#origin(by), h);
+    if (!this.knowledge.forget(by, h)) return this.#forget(this.#origin(by), h);
+    this.floor = Math.max(this.floor, h);
+    this.#judged = undefined;
   }
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */
   know({ h, origin }: Version): void {
-    this.knowledge.know(this.#origin(origin), h);
+    this.#know(origin, h);
+  }
+
+  #know(id: number, h: number): void {
+    this.knowledge.know(id, h);
+    this.#judged = undefined; // what the base in a peer's message stands for may have changed
   }
 
   #forget(origin: Origin, h: number): void {
     if (h > origin.forgotten) {
       if (origin.forgotten === 0) this.#forgetful.add(origin);
       origin.forgotten = h;
+      const judged = this.#judged;
+      if (judged !== undefined && h > judged.most && h > (judged.theirs.get(origin.id) ?? 0)) judged.most = h;
     }
     if (h > origin.known) this.#suspects.add(origin);
     if (h > this.floor) this.floor = h;

@@ -21,6 +21,9 @@ export interface Base {
   readonly told?: ReadonlyMap<number, number>;
 }
 
+/** In place of an origin's number, where it is told what has been forgotten: all that is known up to a version may be. */
+export const EVERY = 0;
+
 /** What is known, with a base. */
 export class BasedKnown extends Map<number, number> implements Known {
   readonly base: Base;
@@ -51,9 +54,9 @@ export function* listed(known: Known): Generator<readonly [id: number, h: number
   for (const pair of known.base?.told ?? []) if (!known.has(pair[0])) yield pair;
 }
 
-/** Whether `one` knows any write that `other` does not. */
-export function exceeds(one: Known, other: Known): boolean {
-  for (const [id, h] of listed(one)) if (h > (other.get(id) ?? 0)) return true;
+/** Whether more is forgotten of any origin than is known of it. */
+export function exceeds(forgotten: Known, known: Known): boolean {
+  for (const [id, h] of forgotten) if (id !== EVERY && h > (known.get(id) ?? 0)) return true;
   return false;
 }
 

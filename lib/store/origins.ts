@@ -3,7 +3,8 @@
  * reads the form in which peers tell each other of it (known.ts). It knows numbers and versions, not records or hashes.
  */
 
-import { type Base, BasedKnown, type Known, listed, mixed, MODULUS, scramble } from "./known.ts";
+import { type Base, BasedKnown, EVERY, type Known, listed, mixed, MODULUS, scramble } from "./known.ts";
+import { KnownTable } from "./known_table.ts";
 import type { Owner, WriteLog } from "./write_log.ts";
 
 /** What is known of one origin's writes. */
@@ -39,6 +40,8 @@ export const MAX_ORIGINS = 131_072;
 const RETIRED = 1 / 32;
 /** Origins up to which each is listed to peers. */
 const MAX_LISTED = 512;
+/** Times `MAX_LISTED` that are listed at most, until peers are told of them. */
+const MOST_RECENT = 8;
 /** Part of `MAX_LISTED` origins that stays listed when the others are put into a base. */
 const LISTED = 1 / 4;
 /** Sums up to a version that are kept: of this node's base and of those of its peers. */
@@ -54,27 +57,31 @@ export interface OriginSizes {
 
 /** All origins that a node has met. The first is its own, whose `known` its store sets. */
 export class Origins {
-  /** In the order in which they were met. */
+  /** The own one, and those of which more is kept than how far they are known and forgotten, in the order in which that began. */
   readonly all: Origin[] = [];
   /** By a secret mix of the number: peers could choose numbers that collide in a table. */
   readonly #byId = new Map<number, Origin>();
+  /** All others. */
+  readonly #others: KnownTable;
   readonly #secret: number;
-  readonly #maxListed: number;
+  /** Origins up to which each is listed to peers. */
+  readonly maxListed: number;
   readonly #maxOrigins: number;
   /** The sum of the mixes of all but the own one. */
   #digest = 0;
   /** How many but the own one have known writes. */
   #count = 0;
-  /** Those whose last known write is above `#upTo`. */
-  readonly #recent = new Set<Origin>();
+  /** Numbers of those whose last known write is above `#upTo`. */
+  readonly #recent = new Set<number>();
   #upTo = 0;
-  /** By version, the sum of the mixes of all but the own one whose last known write is not above it. */
-  readonly #sums = new Map<number, number>();
+  /** The sums of the mixes of all but the own one whose last known write is not above a version; the newest sum is the last. */
+  readonly #sums: { readonly upTo: number; sum: number }[] = [];
 
   /** @param secret A random number of 32 bits. */
   constructor(ownId: number, secret: number, { maxListed = MAX_LISTED, maxOrigins = MAX_ORIGINS }: OriginSizes) {
     this.#secret = secret;
-    this.#maxListed = maxListed;
+    this.#others = new KnownTable(secret);
+    this.maxListed = maxListed;
     this.#maxOrigins = maxOrigins;
     this.get(ownId);
     // V8 would convert each of all objects alike, at 10 µs each, when the first field of one of them gets a large number.
@@ -87,62 +94,115 @@ export class Origins {
     return this.all[0];
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.all.length + this.#others.size;
+  }
+
   /** One of its own for each number: all steps can be undone. */
   #keyOf(id: number): number {
     return scramble(id ^ this.#secret);
   }
 
-  /** An origin that has been met. */
+  /** An origin of which more is kept than how far it is known and forgotten. */
   find(id: number): Origin | undefined {
     return this.#byId.get(this.#keyOf(id));
   }
 
-  /** An origin, which is met by this if it has not been before. */
+  /** An origin of which more is kept from now on. */
   get(id: number): Origin {
     const met = this.#byId.get(this.#keyOf(id));
     if (met !== undefined) return met;
     const origin = new Origin(id);
+    [origin.known, origin.forgotten] = [this.#others.known(id), this.#others.forgotten(id)];
+    this.#others.remove(id);
     this.all.push(origin);
     this.#byId.set(this.#keyOf(id), origin);
     return origin;
   }
 
+  /** All, a copy of each of which no more is kept than how far it is known and forgotten. */
+  *listed(): Generator<Origin, void, void> {
+    yield* this.all;
+    const others: Origin[] = [];
+    this.#others.forEach((id, known, forgotten) => others.push(Object.assign(new Origin(id), { known, forgotten })));
+    yield* others;
+  }
+
+  /** Whether an origin has been met. */
+  has(id: number): boolean {
+    return this.find(id) !== undefined || this.#others.known(id) > 0;
+  }
+
+  /** How far an origin's writes are known. */
+  knownOf(id: number): number {
+    return this.find(id)?.known ?? this.#others.known(id);
+  }
+
   /**
-   * Those that are too many, and some more: the ones with the fewest writes here, and of those with equally few the ones whose
-   * last known write is oldest.
+   * Gives up origins if they are too many, and some more: the ones with the fewest writes here, and of those with equally few
+   * the ones whose last known write is oldest.
+   *
+   * @returns Those of which more was kept, for which `remove` is to be called, and the highest version known of the others.
    */
-  excess(): Origin[] {
-    const excess = this.all.length - this.#maxOrigins;
-    if (excess <= 0) return [];
-    const count = Math.min(this.all.length - 1, excess + Math.ceil(this.#maxOrigins * RETIRED));
-    // Numbers are sorted ten times as fast as objects, and all that clients ask waits for it.
-    const numbers = new Float64Array(this.all.length - 1);
-    for (let i = 0; i < numbers.length; i++) numbers[i] = this.all[i + 1].size;
-    const size = numbers.sort()[count - 1];
-    let left = count - numbers.indexOf(size);
+  retire(): { gone: Origin[]; upTo: number } | undefined {
+    const excess = this.size - this.#maxOrigins;
+    if (excess <= 0) return undefined;
+    const count = Math.min(this.size - 1, excess + Math.ceil(this.#maxOrigins * RETIRED));
+    const objects = this.all.slice(1);
+    // Numbers are compared ten times as fast as objects, and all that clients ask waits for it.
+    const sizes = new Float64Array(this.size - 1);
+    objects.forEach(({ size }, i) => sizes[i] = size);
+    const idle = this.#others.size + objects.filter((origin) => origin.size === 0).length;
+    const size = idle >= count ? 0 : nth(sizes, count - 1);
+    let left = count;
+    for (const other of sizes) if (other < size) left--;
+    const versions = new Float64Array(sizes.length);
     let alike = 0;
-    for (let i = 1; i < this.all.length; i++) if (this.all[i].size === size) numbers[alike++] = this.all[i].known;
-    const versions = numbers.subarray(0, alike).sort();
-    const known = versions[left - 1];
-    left -= versions.indexOf(known);
-    const isLeast = (origin: Origin) =>
-      origin !== this.own &&
-      (origin.size < size ||
-        (origin.size === size && (origin.known < known || (origin.known === known && left-- > 0))));
-    return this.all.filter(isLeast);
+    for (const origin of objects) if (origin.size === size) versions[alike++] = origin.known;
+    if (size === 0) alike += this.#others.copyKnown(versions.subarray(alike));
+    const known = nth(versions.subarray(0, alike), left - 1);
+    let [ties, due] = [0, 0];
+    for (let i = 0; i < alike; i++) {
+      if (versions[i] < known) left--;
+      else if (versions[i] === known) ties++;
+    }
+    // Of equals each nth goes: the first of them all would leave a table that is full behind them.
+    const isNext = () => {
+      due += left;
+      if (due < ties) return false;
+      due -= ties;
+      return true;
+    };
+    const isOld = (version: number) => version < known || (version === known && isNext());
+    const gone = objects.filter((origin) => origin.size < size || (origin.size === size && isOld(origin.known)));
+    let upTo = 0;
+    const ids: number[] = [];
+    this.#others.forEach((id, version) => {
+      if (size === 0 && !isOld(version)) return;
+      ids.push(id);
+      upTo = Math.max(upTo, version);
+    });
+    for (const id of ids) this.#giveUp(id, this.#others.known(id));
+    for (const id of ids) this.#others.remove(id);
+    return { gone, upTo };
   }
 
   /** Gives up what is known of some. */
   remove(gone: ReadonlySet<Origin>): void {
-    for (const origin of gone) {
-      this.#byId.delete(this.#keyOf(origin.id));
-      this.#recent.delete(origin);
-      this.#count -= Number(origin.known > 0);
-      this.#moved(origin, 0);
+    for (const { id, known } of gone) {
+      this.#byId.delete(this.#keyOf(id));
+      this.#giveUp(id, known);
     }
     let kept = 0;
     for (const origin of this.all) if (!gone.has(origin)) this.all[kept++] = origin;
     this.all.length = kept;
+  }
+
+  #giveUp(id: number, known: number): void {
+    this.#recent.delete(id);
+    this.#count -= Number(known > 0);
+    this.#moved(id, known, 0);
   }
 
   /** Gives an origin of which nothing is known another number. */
@@ -153,26 +213,64 @@ export class Origins {
   }
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */
-  know(origin: Origin, h: number): void {
-    if (h <= origin.known) return;
-    if (origin === this.own) {
-      origin.known = h;
-      return;
+  know(id: number, h: number): void {
+    const origin = this.find(id);
+    const known = origin === undefined ? h > 0 ? this.#others.know(id, h) : 0 : origin.known;
+    if (h <= known) return;
+    if (origin !== undefined) origin.known = h;
+    if (origin === this.own) return;
+    this.#count += Number(known === 0);
+    this.#moved(id, known, h);
+    if (h <= this.#upTo) return;
+    this.#recent.add(id);
+    if (this.#recent.size > MOST_RECENT * this.maxListed) this.#settle();
+  }
+
+  /** Takes note that known writes of an origin have been forgotten. Returns false if more has to be kept of it for that. */
+  forget(id: number, h: number): boolean {
+    if (h > this.#others.known(id)) return false;
+    this.#others.forget(id, h);
+    return true;
+  }
+
+  /**
+   * Takes note that all that is known up to a version counts as forgotten, of origins of which no more is kept.
+   *
+   * @returns The highest version of which that is so.
+   */
+  forgetUpTo(h: number): number {
+    return this.#others.forgetUpTo(h);
+  }
+
+  /** The highest version up to which an origin of which no more is kept is forgotten beyond what a peer knows; 0 if none is. */
+  mostForgottenBeyond(theirs: Known): number {
+    return this.#others.mostForgottenBeyond((id) => theirs.get(id) ?? 0);
+  }
+
+  /**
+   * Of origins of which no more is kept, those that are forgotten beyond what a peer knows, and how far; of more than `most` only
+   * the highest version, for all.
+   */
+  forgottenBeyond(theirs: Known, most: number): Known {
+    const beyond: Known = new Map();
+    if (this.#others.size > most) {
+      const highest = this.mostForgottenBeyond(theirs);
+      return highest === 0 ? beyond : beyond.set(EVERY, highest);
     }
-    this.#count += Number(origin.known === 0);
-    this.#moved(origin, h);
-    origin.known = h;
-    if (h > this.#upTo) this.#recent.add(origin);
+    this.#others.forEach((id, _, forgotten) => {
+      if (forgotten > (theirs.get(id) ?? 0)) beyond.set(id, forgotten);
+    });
+    return beyond;
   }
 
   /** Puts the mix of an origin that is known up to `to` from now on, 0 for not at all, into all sums in place of its present one. */
-  #moved({ id, known }: Origin, to: number): void {
+  #moved(id: number, known: number, to: number): void {
     const less = known === 0 ? 0 : mixed(id, known);
     const more = to === 0 ? 0 : mixed(id, to);
     this.#digest = modulo(this.#digest + more - less);
-    for (const [upTo, sum] of this.#sums) {
-      const change = (to <= upTo ? more : 0) - (known <= upTo ? less : 0);
-      if (change !== 0) this.#sums.set(upTo, modulo(sum + change));
+    for (const sum of this.#sums) {
+      const change = (to <= sum.upTo ? more : 0) - (known <= sum.upTo ? less : 0);
+      if (change !== 0) sum.sum = modulo(sum.sum + change);
     }
   }
 
@@ -186,6 +284,7 @@ export class Origins {
   get known(): Known {
     const known: Known = new Map();
     for (const origin of this.all) if (origin.known > 0) known.set(origin.id, origin.known);
+    this.#others.forEach((id, h) => known.set(id, h));
     return known;
   }
 
@@ -195,27 +294,37 @@ export class Origins {
    * @param present Numbers of origins that are listed in any case: those of peers, of which new writes come.
    */
   knownFor(present: readonly number[]): Known {
-    if (this.#count <= this.#maxListed) {
-      return this.#upTo === 0 ? this.#listOf([this.own, ...this.#recent]) : this.known;
+    if (this.#count <= this.maxListed) {
+      return this.#upTo === 0 ? this.#listOf([this.own.id, ...this.#recent]) : this.known;
     }
-    if (this.#recent.size > this.#maxListed) this.#settle();
+    if (this.#recent.size > this.maxListed) this.#settle();
     const upTo = this.#upTo;
     const apart = this.#apart(present, upTo);
-    const all = [this.own, ...this.#recent, ...apart];
-    return new BasedKnown(this.#listOf(all), { upTo, digest: this.#sumBut(apart, upTo) }, (id) => this.find(id)?.known);
+    const all = [this.own.id, ...this.#recent, ...apart];
+    return new BasedKnown(this.#listOf(all), { upTo, digest: this.#sumBut(apart, upTo) }, (id) => this.#metUpTo(id));
   }
 
-  #listOf(origins: readonly Origin[]): Map<number, number> {
-    return new Map(origins.filter(({ known }) => known > 0).map(({ id, known }) => [id, known]));
+  /** How far an origin is known; `undefined` if it has not been met. */
+  #metUpTo(id: number): number | undefined {
+    return this.find(id)?.known ?? (this.#others.known(id) || undefined);
+  }
+
+  #listOf(ids: readonly number[]): Map<number, number> {
+    const list = new Map<number, number>();
+    for (const id of ids) {
+      const known = this.knownOf(id);
+      if (known > 0) list.set(id, known);
+    }
+    return list;
   }
 
   /** Puts those that have been known longest into the base, so that few are listed. */
   #settle(): void {
     const recent = [...this.#recent];
-    const versions = Float64Array.from(recent, ({ known }) => known).sort();
-    this.#upTo = versions[versions.length - 1 - Math.floor(this.#maxListed * LISTED)];
+    const known = recent.map((id) => this.knownOf(id));
+    this.#upTo = nth(Float64Array.from(known), known.length - 1 - Math.floor(this.maxListed * LISTED));
     this.#recent.clear();
-    for (const origin of recent) if (origin.known > this.#upTo) this.#recent.add(origin);
+    for (let i = 0; i < recent.length; i++) if (known[i] > this.#upTo) this.#recent.add(recent[i]);
   }
 
   /**
@@ -227,8 +336,8 @@ export class Origins {
     if (base === undefined) return known;
     if (this.#sumBut(this.#apart([...known.keys()], base.upTo), base.upTo) !== base.digest) return undefined;
     return new BasedKnown(known, base, (id) => {
-      const origin = this.find(id);
-      return origin === undefined || origin === this.own || origin.known > base.upTo ? undefined : origin.known;
+      const h = id === this.own.id ? undefined : this.#metUpTo(id);
+      return h === undefined || h > base.upTo ? undefined : h;
     });
   }
 
@@ -240,45 +349,62 @@ export class Origins {
       return other && this.explain(other, present);
     }
     const told = new Map<number, number>();
-    for (const { id, known } of this.all.slice(1)) if (known > 0 && known <= base.upTo) told.set(id, known);
-    for (const { id } of apart) told.delete(id);
+    this.#forEach((id, known) => {
+      if (known > 0 && known <= base.upTo) told.set(id, known);
+    });
+    for (const id of apart) told.delete(id);
     return { ...base, told };
+  }
+
+  /** Calls `each` for all but the own one. */
+  #forEach(each: (id: number, known: number) => void): void {
+    for (let i = 1; i < this.all.length; i++) each(this.all[i].id, this.all[i].known);
+    this.#others.forEach(each);
   }
 
   /** Whether a peer knows writes that are not known here. */
   lacks(theirs: Known): boolean {
-    for (const [id, h] of listed(theirs)) if (h > (this.find(id)?.known ?? 0)) return true;
+    for (const [id, h] of listed(theirs)) if (h > this.knownOf(id)) return true;
     return false;
   }
 
   /** Those of some numbers that belong to the sum up to a version. */
-  #apart(ids: readonly number[], upTo: number): Origin[] {
-    return [...new Set(ids)].flatMap((id) => {
-      const origin = this.find(id);
-      return origin !== undefined && origin !== this.own && origin.known > 0 && origin.known <= upTo ? [origin] : [];
+  #apart(ids: readonly number[], upTo: number): number[] {
+    return [...new Set(ids)].filter((id) => {
+      const known = this.knownOf(id);
+      return id !== this.own.id && known > 0 && known <= upTo;
     });
   }
 
   /** The sum of the mixes of all but the own one and some others whose last known write is not above a version. */
-  #sumBut(others: readonly Origin[], upTo: number): number {
-    let sum = this.#sums.get(upTo);
+  #sumBut(others: readonly number[], upTo: number): number {
+    let sum = this.#sums.find((sum) => sum.upTo === upTo)?.sum;
     if (sum === undefined) {
-      sum = 0;
-      for (const origin of this.all) {
-        if (origin === this.own || origin.known === 0 || origin.known > upTo) continue;
-        sum = modulo(sum + mixed(origin.id, origin.known));
-      }
-      for (const [oldest] of this.#sums) if (this.#sums.size >= MAX_SUMS) this.#sums.delete(oldest);
-      this.#sums.set(upTo, sum);
+      let all = 0;
+      this.#forEach((id, known) => {
+        if (known > 0 && known <= upTo) all = modulo(all + mixed(id, known));
+      });
+      sum = all;
+      if (this.#sums.length === MAX_SUMS) this.#sums.shift();
+      this.#sums.push({ upTo, sum });
     }
-    for (const { id, known } of others) sum = modulo(sum - mixed(id, known));
+    for (const id of others) sum = modulo(sum - mixed(id, this.knownOf(id)));
     return sum;
   }
 
   /** Whether more is known here of any origin than a peer knows. */
   isBeyond(theirs: Known): boolean {
-    for (const origin of this.#around(theirs)) if (origin.known > (theirs.get(origin.id) ?? 0)) return true;
-    return false;
+    const isMore = (id: number, known: number) => known > (theirs.get(id) ?? 0);
+    if (isMore(this.own.id, this.own.known)) return true;
+    const { base } = theirs;
+    if (base === undefined || base.told !== undefined) {
+      return this.all.some(({ id, known }) => isMore(id, known)) || this.#others.some(isMore);
+    }
+    // What the base says is known here as well, and not more.
+    for (const id of theirs.keys()) if (isMore(id, this.knownOf(id))) return true;
+    if (base.upTo >= this.#upTo) return [...this.#recent].some((id) => isMore(id, this.knownOf(id)));
+    const isAbove = (id: number, known: number) => known > base.upTo && isMore(id, known);
+    return this.all.some(({ id, known }) => isAbove(id, known)) || this.#others.some(isAbove);
   }
 
   /** Origins with writes here of which more is known here than a peer knows. */
@@ -290,19 +416,38 @@ export class Origins {
     return beyond;
   }
 
-  /** Origins, with all among them of which more may be known here than a peer knows. */
+  /** Origins, with all among them that have writes here and of which more may be known here than a peer knows. */
   #around(theirs: Known): Iterable<Origin> {
     const { base } = theirs;
-    if (base === undefined || base.told !== undefined) return this.all;
+    if (base === undefined || base.told !== undefined || base.upTo < this.#upTo) return this.all;
     // What the base says is known here as well, and not more.
-    const above = base.upTo >= this.#upTo ? this.#recent : this.all.filter(({ known }) => known > base.upTo);
-    const all = new Set(above).add(this.own);
-    for (const id of theirs.keys()) all.add(this.find(id) ?? this.own);
-    return all;
+    const around = new Set([this.own]);
+    for (const ids of [this.#recent, theirs.keys()]) for (const id of ids) around.add(this.find(id) ?? this.own);
+    return around;
   }
 }
 
 /** A sum or difference of up to three numbers below the modulus, the first of which is not taken away. */
 function modulo(sum: number): number {
   return sum < 0 ? sum + MODULUS : sum >= MODULUS ? sum - MODULUS : sum;
+}
+
+/** The number that would be at a place if numbers were sorted: it puts all that are lower before it, in linear time on average. */
+function nth(numbers: Float64Array, place: number): number {
+  for (let [from, to] = [0, numbers.length - 1]; from < to;) {
+    const middle = numbers[from + to >> 1];
+    let [low, high] = [from, to];
+    while (low <= high) {
+      while (numbers[low] < middle) low++;
+      while (numbers[high] > middle) high--;
+      if (low > high) break;
+      [numbers[low], numbers[high]] = [numbers[high], numbers[low]];
+      low++;
+      high--;
+    }
+    if (place <= high) to = high;
+    else if (place >= low) from = low;
+    else break;
+  }
+  return numbers[place];
 }

@@ -523,12 +523,12 @@ export class Store {
 
   #nextVersion(nowMs: number): Version {
     if (!this.#replicates) return NO_VERSION;
-    return { h: this.#clock.tick(nowMs + this.#wallAheadMs()), origin: this.history.origins[0].id };
+    return { h: this.#clock.tick(nowMs + this.#wallAheadMs()), origin: this.history.knowledge.own.id };
   }
 
   /** A write made here is known here. */
   #know({ h }: Version): void {
-    if (this.#replicates) this.history.origins[0].known = h;
+    if (this.#replicates) this.history.knowledge.own.known = h;
   }
 
   /** Counts an entry that is about to leave, and tells listeners of it unless a clear has doomed it: they know of the clear. */

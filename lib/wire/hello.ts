@@ -37,6 +37,7 @@ export const PEER_FEATURES = [
   "skip-unknown",
   "peers",
   "page-window",
+  "forgotten-in-common",
 ] as const;
 
 /** Those without which this software cannot be a peer's peer. */

@@ -4,14 +4,16 @@ import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE, type Message } from "../../lib/replication/message.ts";
 import { ENTRY } from "../../lib/store/entry.ts";
-import { mixed } from "../../lib/store/known.ts";
+import { EVERY, mixed } from "../../lib/store/known.ts";
 import type { Store } from "../../lib/store/store.ts";
+import type { PeerFeature } from "../../lib/wire/hello.ts";
 import {
   get,
   HUB,
   join,
   type Joined,
   key,
+  LINE,
   PAIR,
   round,
   rounds,
@@ -131,6 +133,30 @@ function roundWithoutExplanations(all: Joined): void {
     if (all.waiting[0].message.type === MESSAGE.explained) all.waiting.shift();
     else step(all);
   }
+}
+
+const COMMON: [features: readonly PeerFeature[], most: number, least: number][] = [
+  [["forgotten-in-common"], 8, 1],
+  [[], 200, 150],
+];
+for (const [features, most, least] of COMMON) {
+  const how = features.length > 0 ? "in common" : "one by one, to a peer that knows nothing else,";
+  Deno.test(`Gossip tells of very many origins ${how} how far they may be forgotten, which who takes it over passes on`, () => {
+    const all = join(LINE, { eager: false, maxListed: 8, features });
+    const [a, b, c] = all.stores;
+    set(c, 500); // from before: it has to be verified, and nobody has a reason to drop it
+    fill(a, 50, 200);
+    a.history.forgetUpTo(90_000); // of all but those that have written since
+    const every: [number, number][] = [[EVERY, 90_000]];
+    assertEquals([...a.history.forgottenBeyond(new Map())], every);
+    rounds(all, 4);
+    const pages = all.sent.flatMap(({ message }) => message.type === MESSAGE.page ? [message] : []);
+    const named = Math.max(...pages.map(({ lossy }) => lossy.size));
+    assert(least <= named && named <= most, `${named} of 200 origins are named in a page`);
+    assertEquals([b, c].map((store) => store.stats().entries), [51, 51]);
+    assertEquals([b, c].map(({ history }) => [...history.forgottenBeyond(new Map())]), [every, every]);
+    assertEquals(b.history.mostForgottenBeyond(a.history.known), 0, "who knows as much lacks nothing of it");
+  });
 }
 
 Deno.test("Gossip asks for an explanation again after three rounds at most, however many have been lost", () => {

@@ -28,6 +28,7 @@ import { collidingNumbers } from "../system/abuse/peers.ts";
 import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
 
 const MAX_ITEMS = 8192;
+const MAX_KNOWN = 2048;
 const MAX_WRITES = 1024;
 const HEAD = { from: 101, clock: 4096, cleared: 0 };
 
@@ -303,8 +304,10 @@ const BEFORE_LISTS: Readonly<Record<string, readonly [type: number, ...rest: num
 };
 
 for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
-  const most = /^what (is known|was forgotten)/.test(list)
+  const most = /^what was forgotten/.test(list)
     ? MAX_ORIGINS
+    : /^what is known/.test(list)
+    ? MAX_KNOWN
     : /^writes/.test(list)
     ? MAX_WRITES
     : MAX_ITEMS;
@@ -323,8 +326,11 @@ for (const [list, [type, ...before]] of Object.entries(BEFORE_LISTS)) {
 Deno.test("readMessage() reads as many items as there may be, and refuses one more", () => {
   const known = (size: number) => new Map(Array.from({ length: size }, (_, i): [number, number] => [i, 1]));
   const sentTo = (size: number) => Array.from({ length: size }, (_, i) => i);
-  const read = readMessage(written({ ...HEAD, type: MESSAGE.known, turn: 0, known: known(MAX_ORIGINS) }));
-  assertEquals(read.type === MESSAGE.known && read.known.size, MAX_ORIGINS);
+  const read = readMessage(written({ ...HEAD, type: MESSAGE.known, turn: 0, known: known(MAX_KNOWN) }));
+  assertEquals(read.type === MESSAGE.known && read.known.size, MAX_KNOWN);
+  const base = { upTo: 9, digest: 0, told: known(MAX_ORIGINS) };
+  const explained = readMessage(written({ ...HEAD, type: MESSAGE.explained, base }));
+  assertEquals(explained.type === MESSAGE.explained && explained.base.told.size, MAX_ORIGINS);
   const touch = (size: number) => written({ ...HEAD, type: MESSAGE.touch, sentTo: sentTo(size), writes: [] });
   assertEquals(readMessage(touch(MAX_ITEMS)).type, MESSAGE.touch);
   assertRefused(touch(MAX_ITEMS + 1), "8193 items");
@@ -338,7 +344,8 @@ Deno.test("readMessage() reads as many items as there may be, and refuses one mo
 
 Deno.test("readMessage() refuses numbers of origins that are chosen to collide in a table", () => {
   const known = new Map(collidingNumbers(8192).map((id): [number, number] => [id, 1]));
-  assertRefused(written({ ...HEAD, type: MESSAGE.known, turn: 0, known }), "keys that collide");
+  const base = { upTo: 1, digest: 0, told: known };
+  assertRefused(written({ ...HEAD, type: MESSAGE.explained, base }), "keys that collide");
   const told = { sentTo: [...known.keys()], writes: [] };
   assertRefused(written({ ...HEAD, type: MESSAGE.touch, ...told }), "keys that collide");
   assertRefused(written({ ...HEAD, type: MESSAGE.push, origin: 1, before: 0, last: 1, ...told }), "keys that collide");

@@ -51,7 +51,13 @@ function page(store: Store, known: [number, number][] = [], after: Place = START
 }
 
 function pageOf(store: Store, pull: Pull, maxWrites: number, rules: Rules = ALL_RULES): Out {
-  return pageFor(store, pull, { maxWrites, maxBytes: MAX_PAGE_BYTES, rules, known: store.history.known });
+  return pageFor(store, pull, {
+    maxWrites,
+    maxBytes: MAX_PAGE_BYTES,
+    rules,
+    known: store.history.known,
+    inCommon: true,
+  });
 }
 
 function placed(store: Store, question: number, places: Place[], maxWrites: number): Out {

@@ -298,7 +298,7 @@ Deno.test("Invariants finds a node that knows less than before, or no longer kno
   const [{ store }] = all.nodes;
   store.history.know({ h: 9, origin: 7 });
   use(all, 0, 1);
-  store.history.origins[1].known = 8;
+  store.history.knowledge.get(7).known = 8;
   all.invariants.used(0, 1);
   assertEquals(all.found.splice(0), ["bounds: node 0 knows less of 7 than before"]);
   const own = store.history.knownOf(100);

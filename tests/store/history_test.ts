@@ -100,7 +100,7 @@ Deno.test("History.know() raises what is known and never lowers it", () => {
   const { history } = fixture();
   for (const h of [5, 9, 7]) history.know({ h, origin: 7 });
   history.know({ h: 0, origin: 8 });
-  assertEquals([history.knownOf(7), sorted(history.known), history.hasMet(8)], [9, [[7, 9]], true]);
+  assertEquals([history.knownOf(7), sorted(history.known), history.hasMet(8)], [9, [[7, 9]], false]);
 });
 
 Deno.test("History.digest is the same when the same is known, in whatever order it came", () => {
@@ -207,12 +207,12 @@ Deno.test("History.refuses() what is covered, and what is as old as anything for
   const friend: Known = new Map([[8, 20]]);
   const refuses = (h: number, theirs = stranger, rules = ALL_RULES, isLive = false) =>
     history.refuses({ h, origin: 7 }, NOTHING, isLive, theirs, rules);
-  const seven = history.origins.find(({ id }) => id === 7)!;
+  const seven = () => history.origins.find(({ id }) => id === 7)!;
   assertEquals([refuses(5), refuses(5, friend), refuses(21)], [true, true, false]);
-  assertEquals([refuses(10, friend), refuses(10, stranger, ALL_RULES, true), seven.forgotten], [false, false, 0]);
+  assertEquals([refuses(10, friend), refuses(10, stranger, ALL_RULES, true), seven().forgotten], [false, false, 0]);
   const bury = { ...ALL_RULES, bury: false };
-  assertEquals([refuses(20, stranger, bury), seven.forgotten], [true, 0]);
-  assertEquals([refuses(20), seven.forgotten], [true, 20], "it is forgotten too");
+  assertEquals([refuses(20, stranger, bury), seven().forgotten], [true, 0]);
+  assertEquals([refuses(20), seven().forgotten], [true, 20], "it is forgotten too");
   friend.set(7, 20);
   const { cover, floor } = { cover: { ...ALL_RULES, cover: false }, floor: { ...ALL_RULES, floor: false } };
   assertEquals([refuses(5, friend, cover), refuses(20, stranger, floor)], [false, false]);

@@ -16,14 +16,22 @@ export interface ProbeTask {
   door: Door;
   /** How many questions were asked, how many are over, and how many of those were no hit. */
   counts: SharedArrayBuffer;
-  /** When each was asked, and how long its answer took, in milliseconds. */
+  /**
+   * When each was asked, and how long its answer took, in milliseconds; and of those how long the server's thread worked, and
+   * how long it waited for a processor.
+   */
   times: SharedArrayBuffer;
+  /** The server's process, where the system tells what it does. */
+  pid?: number;
 }
 
 /** How long answers took, in milliseconds, and how many were no hits. */
 export interface Waits {
   p999Ms: number;
   longestMs: number;
+  /** In the longest wait, how long the server's thread worked, and how long it waited for a processor; 0 if that is not told. */
+  workedMs: number;
+  queuedMs: number;
   failed: number;
 }
 
@@ -31,16 +39,16 @@ export interface Waits {
 export class Probe implements Disposable {
   readonly #worker = new Worker(new URL("probe_worker.ts", import.meta.url), { type: "module" });
   readonly #counts = new SharedArrayBuffer(3 * 4);
-  readonly #times = new SharedArrayBuffer(2 * 8 * SLOTS);
+  readonly #times = new SharedArrayBuffer(4 * 8 * SLOTS);
   readonly #count = new Int32Array(this.#counts);
   #from = 0;
   #failed = 0;
 
   /** Stores the entry, and begins to ask. */
-  static async of(door: Door): Promise<Probe> {
+  static async of(door: Door, pid?: number): Promise<Probe> {
     await exchange(door, "set probe 0 0 5\r\nknown\r\n", (reply) => reply.endsWith("\r\n"));
     const probe = new Probe();
-    const task: ProbeTask = { door, counts: probe.#counts, times: probe.#times };
+    const task: ProbeTask = { door, counts: probe.#counts, times: probe.#times, pid };
     probe.#worker.postMessage(task);
     await until("the probe asks", () => probe.#count[1] > 3);
     probe.lap();
@@ -54,16 +62,20 @@ export class Probe implements Disposable {
 
   /** Returns what it has waited since the last lap, answers that it still waits for included, and begins the next. */
   lap(): Waits {
-    const [asked, took] = [new Float64Array(this.#times, 0, SLOTS), new Float64Array(this.#times, 8 * SLOTS)];
+    const [asked, took, worked, queued] = [0, 1, 2, 3].map((i) => new Float64Array(this.#times, i * 8 * SLOTS, SLOTS));
     const [to, over, failed] = [this.asked, Atomics.load(this.#count, 1), Atomics.load(this.#count, 2)];
     const nowMs = performance.timeOrigin + performance.now();
     const waits = Array.from({ length: to - this.#from }, (_, i) => {
       const question = this.#from + i;
-      return question < over ? took[question] : nowMs - asked[question];
-    }).sort((a, b) => a - b);
+      return { question, ms: question < over ? took[question] : nowMs - asked[question] };
+    }).sort((a, b) => a.ms - b.ms);
+    const longest = waits.at(-1);
+    const isOver = longest !== undefined && longest.question < over;
     const result = {
-      p999Ms: waits[Math.ceil(0.999 * waits.length) - 1] ?? 0,
-      longestMs: waits.at(-1) ?? 0,
+      p999Ms: waits[Math.ceil(0.999 * waits.length) - 1]?.ms ?? 0,
+      longestMs: longest?.ms ?? 0,
+      workedMs: isOver ? worked[longest.question] : 0,
+      queuedMs: isOver ? queued[longest.question] : 0,
       failed: failed - this.#failed,
     };
     [this.#from, this.#failed] = [to, failed];

@@ -10,12 +10,19 @@ const thread = self as unknown as { onmessage: (event: MessageEvent<ProbeTask>) 
 
 const now = () => performance.timeOrigin + performance.now();
 
-thread.onmessage = ({ data: { door, counts, times } }) => {
-  const [asked, took, count] = [
-    new Float64Array(times, 0, SLOTS),
-    new Float64Array(times, 8 * SLOTS),
-    new Int32Array(counts),
-  ];
+/** Milliseconds for which a process's first thread has worked, and has waited for a processor; zeros where that is not told. */
+function timesOf(pid: number | undefined): [workedMs: number, queuedMs: number] {
+  try {
+    const [worked, queued] = Deno.readTextFileSync(`/proc/${pid}/schedstat`).split(" ");
+    return [Number(worked) / 1e6, Number(queued) / 1e6];
+  } catch {
+    return [0, 0];
+  }
+}
+
+thread.onmessage = ({ data: { door, counts, times, pid } }) => {
+  const [asked, took, worked, queued] = [0, 1, 2, 3].map((i) => new Float64Array(times, i * 8 * SLOTS, SLOTS));
+  const count = new Int32Array(counts);
   /** Whether there has been a connection: before that nothing is asked. */
   let hasBegun = false;
   let socket: DoorSocket | undefined;
@@ -25,6 +32,8 @@ thread.onmessage = ({ data: { door, counts, times } }) => {
   const answered = (isHit: boolean) => {
     const i = count[1];
     took[i] = now() - asked[i];
+    const [workedMs, queuedMs] = timesOf(pid);
+    [worked[i], queued[i]] = [workedMs - worked[i], queuedMs - queued[i]];
     if (!isHit) count[2]++;
     Atomics.store(count, 1, i + 1);
   };
@@ -70,6 +79,7 @@ thread.onmessage = ({ data: { door, counts, times } }) => {
     }
     if (!hasBegun) return;
     asked[count[0]] = now();
+    [worked[count[0]], queued[count[0]]] = timesOf(pid);
     Atomics.add(count, 0, 1);
     const to = socket;
     if (to === undefined) return count[1] === count[0] - 1 ? answered(false) : undefined;

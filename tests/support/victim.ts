@@ -115,6 +115,10 @@ export class Victim implements AsyncDisposable {
     return victim;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   get address(): string {
     return `127.0.0.1:${this.port}`;
   }

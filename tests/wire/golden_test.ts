@@ -37,7 +37,12 @@ import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
 /** What a peer says of itself beside its number and port. */
-const PEER = { gossip: 3, cluster: "", features: ["stopping", "skip-unknown", "peers", "page-window"], needs: [] };
+const PEER = {
+  gossip: 3,
+  cluster: "",
+  features: ["stopping", "skip-unknown", "peers", "page-window", "forgotten-in-common"],
+  needs: [],
+};
 
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 

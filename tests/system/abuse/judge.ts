@@ -36,7 +36,7 @@ const [MORE_MEMORY, WORK_BYTES] = [1.1, 96 * 1024 * 1024];
 const [LINES, LINES_A_SECOND] = [50, 10];
 /** How much longer than at an idle server the probe may wait in 999 of 1,000 cases, and at most, in milliseconds. */
 const [MOST_P999_MS, MOST_LONGER_MS] = [50, 150];
-const NO_WAITS: Waits = { p999Ms: 0, longestMs: 0, failed: 0 };
+const NO_WAITS: Waits = { p999Ms: 0, longestMs: 0, workedMs: 0, queuedMs: 0, failed: 0 };
 /** Milliseconds that an attack may take, in the tests and in the task: then it is cut off. */
 const [BOUNDED_MS, FULL_MS] = [120_000, 600_000];
 /** Seconds for which the probe asks the idle server, and how many times the server does some work before that. */
@@ -67,7 +67,7 @@ export async function judged(attack: Attack, options: JudgedOptions = {}): Promi
   await using victim = await Victim.start(kind, { ...attack.start, asksToken, isEncrypted, memoryMib: filledMib });
   if (filledMib !== undefined) await fill(victim, filledMib);
   await warm(victim, isFull ? WARMINGS_FULL : WARMINGS);
-  using probe = await Probe.of(victim.door);
+  using probe = await Probe.of(victim.door, victim.pid);
   await probe.seconds(isFull ? IDLE_SECONDS_FULL : IDLE_SECONDS);
   const idle = probe.lap();
   await using bystander = isFull ? await Victim.start(kind, { asksToken, isEncrypted }) : undefined;

@@ -13,8 +13,8 @@ import { frameOf, type PeerSocket } from "../../support/native_socket.ts";
 import { bareWrite } from "../../support/peer_messages.ts";
 import { type Attacks, inParallel, type Scene } from "./scene.ts";
 
-/** Items that a message may list, and writes. */
-const [MOST_ITEMS, MOST_WRITES] = [8192, 1024];
+/** Items that a message may list, origins of which it may say how far they are known, and writes. */
+const [MOST_ITEMS, MOST_KNOWN, MOST_WRITES] = [8192, 2048, 1024];
 const AN_HOUR_MS = 3_600_000;
 /** Items by which a table of the engine is at least as large as its items: numbers whose hashes end alike share a chain. */
 const SAME_BITS = 0x3fff;
@@ -124,7 +124,7 @@ export const PEERS: Attacks = {
   "8,190 new origins": {
     run: async (scene) => {
       const [random, h] = [generator(103), versionAt(Date.now())];
-      const known = () => newOrigins(random, MOST_ITEMS - 2, h);
+      const known = () => newOrigins(random, MOST_KNOWN - 2, h);
       const page = (question: number, to: number): MessageBody => {
         const all = known();
         return { type: MESSAGE.page, to, question, ...NO_PAGE, known: all };
@@ -147,8 +147,10 @@ export const PEERS: Attacks = {
     run: async (scene) => {
       const known = new Map(collidingNumbers(MOST_ITEMS).map((id) => [id, 1]));
       // Each is refused, and ends its connection: there is none that could be asked for a page.
-      await insist(scene, 105, { type: MESSAGE.known, turn: TURN.answer, known }, scene.of(3, 1000));
-      await insist(scene, 106, { type: MESSAGE.page, to: 1, question: 2, ...NO_PAGE, known }, scene.of(3, 1000));
+      const base = { upTo: 1, digest: 0, told: known };
+      await insist(scene, 105, { type: MESSAGE.explained, base }, scene.of(3, 1000));
+      const lossy = known;
+      await insist(scene, 106, { type: MESSAGE.page, to: 1, question: 2, ...NO_PAGE, lossy }, scene.of(3, 1000));
     },
   },
   "peers that do not read": {

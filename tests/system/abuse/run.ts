@@ -4,7 +4,8 @@
  * only: `open` (a server without credentials), `stranger` (it asks for a token, and the attackers have none), `member` (they have it),
  * `tls stranger`, `tls member`. `--bounded` makes them as small as the tests do, `--ours` leaves memcached out, `--filled=MIB` fills a server with so much memory for entries before
  * the attack, and judges its memory by the formula of the README and 30 MB more. "beside" is the longest wait at an idle server during the attack:
- * the machine's part.
+ * the machine's part. "worked" and "queued" are parts of the longest wait: how long the server's thread worked in it, and how long it
+ * waited for a processor, which others had.
  */
 
 import { hasMemcached, type Kind } from "../../support/victim.ts";
@@ -19,22 +20,25 @@ const COLUMNS = [
   "beside",
   "p99.9",
   "longest",
+  "worked",
+  "queued",
   "took",
   "before",
   "peak",
   "after",
   "verdict",
 ];
-const WIDTHS = [12, 47, 9, 12, 9, 10, 10, 7, 7, 7, 7, 0];
+const WIDTHS = [12, 47, 9, 12, 9, 10, 10, 8, 8, 7, 7, 7, 7, 0];
 
 function row(cells: string[]): string {
-  return cells.map((cell, i) => i < 3 || i === 11 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i])).join("  ");
+  return cells.map((cell, i) => i < 3 || i === WIDTHS.length - 1 ? cell.padEnd(WIDTHS[i]) : cell.padStart(WIDTHS[i]))
+    .join("  ");
 }
 
 function figures({ idle, beside, attacked, seconds, before, peak, after, note, faults }: Outcome): string[] {
-  const ms = [idle.longestMs, beside.longestMs, attacked.p999Ms, attacked.longestMs].map((wait) =>
-    `${wait.toFixed(1)} ms`
-  );
+  const { p999Ms, longestMs, workedMs, queuedMs } = attacked;
+  const ms = [idle.longestMs, beside.longestMs, p999Ms, longestMs].map((wait) => `${wait.toFixed(1)} ms`);
+  ms.push(`${workedMs.toFixed(0)} ms`, `${queuedMs.toFixed(0)} ms`);
   const mib = [before, peak, after].map((bytes) => `${Math.round(bytes / 2 ** 20)}`);
   const verdict = faults.length === 0 ? "holds" : `FAILS: ${faults.join("; ")}`;
   return [...ms, `${seconds.toFixed(1)} s`, ...mib, note === "" ? verdict : `${verdict} (${note})`];
