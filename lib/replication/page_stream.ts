@@ -5,8 +5,6 @@
 
 import { type Head, MORE, type Page, type Place, type Pull, type Window } from "./message.ts";
 import { type PageContext, pageFor, pageOf, placeOf, recentPlaces } from "./pages.ts";
-import type { Known } from "../store/known.ts";
-import type { Rules } from "../store/rules.ts";
 import type { Store } from "../store/store.ts";
 
 /**
