@@ -20,7 +20,6 @@ import {
   hearsOfStop,
   type Hello,
   type HelloRefusal,
-  PEER_FEATURES,
   type PeerHello,
   readHello,
   readScram,
@@ -206,7 +205,6 @@ export class NativeHandler implements ProtocolHandler {
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: MAX_KEYS_PER_GET,
-      ...(peer === undefined ? {} : { features: PEER_FEATURES }),
       ...more,
     });
   }

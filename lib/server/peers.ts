@@ -283,7 +283,7 @@ export class Peers implements Part {
     const isSpare = connection.bytesReceived === 0;
     if (this.#with(id).length > 0) return { isSpare };
     if (connection.isStopping) {
-      this.#say("stopped", address, `Peer ${address} has stopped`);
+      this.#say("stopped", address, `Peer ${address} has stopped`, "info");
       return { isSpare };
     }
     const reason = error === undefined || isDisconnection(error)

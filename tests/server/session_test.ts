@@ -51,6 +51,11 @@ function getMany(...keys: string[]): Uint8Array {
 }
 
 const HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test" }));
+const PEER_HELLO = frame(
+  REQUEST.hello,
+  "",
+  encode({ protocol: 1, client: "test", peer: 7, gossip: 3, features: [...FEATURES, ...PEER_FEATURES] }),
+);
 
 /** All that a session says, in as many writes as it asks for. */
 function outputOf(session: Session): { bytes: Uint8Array; closing: boolean } {
@@ -96,21 +101,23 @@ function errorOf({ body }: Reply): { code: string; message: string } {
   return decode(body) as { code: string; message: string };
 }
 
-Deno.test("Session greets a client with its version and limits", () => {
-  const session = sessionOf(sessionHost());
-  session.input.push(HELLO);
-  const [reply] = repliesIn(outputOf(session).bytes);
-  assertEquals(decode(reply.body), {
-    protocol: 1,
-    server: "test/1",
-    features: [...FEATURES, ...PEER_FEATURES],
-    peer: 1,
-    gossip: 3,
-    maxKeyBytes: MAX_KEY_BYTES,
-    maxValueBytes: MAX_VALUE_BYTES,
-    maxKeysPerGet: 1024,
+for (const [whom, hello] of [["client", HELLO], ["peer", PEER_HELLO]] as const) {
+  Deno.test(`Session greets a ${whom} with its version, its features and limits`, () => {
+    const session = sessionOf(sessionHost());
+    session.input.push(hello);
+    const [reply] = repliesIn(outputOf(session).bytes);
+    assertEquals(decode(reply.body), {
+      protocol: 1,
+      server: "test/1",
+      features: [...FEATURES, ...PEER_FEATURES],
+      peer: 1,
+      gossip: 3,
+      maxKeyBytes: MAX_KEY_BYTES,
+      maxValueBytes: MAX_VALUE_BYTES,
+      maxKeysPerGet: 1024,
+    });
   });
-});
+}
 
 Deno.test("Session answers the example of docs/protocol.md byte for byte", () => {
   const text = Deno.readTextFileSync(new URL("../../docs/protocol.md", import.meta.url));

@@ -116,9 +116,14 @@ export class PeerSocket extends NativeSocket {
   }
 
   static async #known(peer: PeerSocket): Promise<PeerSocket> {
-    const reply = await peer.next();
-    if (reply === undefined) throw new Error("The server hung up");
-    return peer.#isKnownBy(reply);
+    try {
+      const reply = await peer.next();
+      if (reply === undefined) throw new Error("The server hung up");
+      return peer.#isKnownBy(reply);
+    } catch (error) {
+      peer.close();
+      throw error;
+    }
   }
 
   #isKnownBy(reply: FrameReader): this {

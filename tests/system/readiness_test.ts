@@ -22,7 +22,7 @@ Deno.test("cli peers --wait ends when the server listens and is ready, and says 
   assertEquals([status, err], [0, ""]);
   assertMatch(out, new RegExp(`^peer .*\n${other.address} +connected .*\nReady\n$`));
   assertEquals(JSON.parse((await cli("peers", "--json", "--server", address)).out)[0].ready, true);
-  assertMatch((await cli("stats", "--server", address)).out, /^ready +true$/m);
+  assertMatch((await cli("stats", "--server", address)).out, /^ +ready +yes$/m);
 });
 
 Deno.test("cli peers --wait has status 1 if the server is not ready in time, and shows which peer it lacks and why", async () => {

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { OrmucoCacheClient, OrmucoCacheServer, type ServerOptions } from "../../mod.ts";
 import { writeKeyed } from "../../lib/wire/calls.ts";
-import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { REPLY, REQUEST, STOPPING } from "../../lib/wire/frame.ts";
 import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
 import { denoArguments } from "../support/processes.ts";
 import { clientOf, madeServer, startedServer } from "../support/servers.ts";
@@ -159,8 +159,8 @@ Deno.test("OrmucoCacheServer.stop() answers what has arrived, says that it stops
     for (let i = 0; i < 500; i++) writeKeyed(output, REQUEST.get, "missing");
   }));
   const [codes, idleCodes] = await Promise.all([busy.codesUntilClosed(), idle.codesUntilClosed(), server.stop()]);
-  assertEquals(codes, [REPLY.data, ...Array(500).fill(REPLY.miss), REPLY.closing]);
-  assertEquals(idleCodes, [REPLY.closing]);
+  assertEquals(codes, [REPLY.data, ...Array(500).fill(REPLY.miss), STOPPING, REPLY.closing]);
+  assertEquals(idleCodes, [STOPPING, REPLY.closing]);
 });
 
 Deno.test("OrmucoCacheServer closes the connection of a client that sends rubbish, and no other", async () => {
