@@ -21,6 +21,14 @@ interface Program extends AsyncDisposable {
   stop(): Promise<{ code: number; err: string }>;
 }
 
+/** What a request on a connection of its own is answered, so that any worker may get it. */
+async function pageOn(port: number): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
+  const answer = await new Response(connection.readable).text();
+  return answer.slice(answer.indexOf("\r\n\r\n") + 4);
+}
+
 /** Starts a program of the document with ports of its own, and waits until it answers. */
 async function started(block: string, words: string[], env: Record<string, string> = {}): Promise<Program> {
   const [port, cachePort] = [freePort(), freePort()];
@@ -37,7 +45,7 @@ async function started(block: string, words: string[], env: Record<string, strin
     stderr: "piped",
   }).spawn();
   const err = new Response(child.stderr).text();
-  const page = () => fetch(`http://127.0.0.1:${port}/`).then((found) => found.text(), () => undefined);
+  const page = () => pageOn(port).catch(() => undefined);
   const stop = async () => {
     try {
       child.kill("SIGTERM");
@@ -80,22 +88,23 @@ for (const [what, block, words] of [["Deno.serve", SHUTDOWN, ["run"]], ["deno se
   });
 }
 
-for (const [what, block, count] of [["clients", CLIENTS, 1], ["peers", PEERS, 3]] as const) {
+for (
+  const [what, block, count, connections] of [["clients", CLIENTS, 1, 3], ["peers", PEERS, 3, 3]] as const
+) {
   Deno.test({
     name: `workers of deno serve --parallel share a cache as ${what}, and end at SIGTERM`,
     ignore: Deno.build.os === "windows", // it has no SIGTERM
     fn: async () => {
       await using program = await started(block, ["serve", "--parallel"], { DENO_JOBS: "3" });
       await using client = clientOf(program.cache);
-      const servers = async () => 1 + ((await client.stats()).server?.peers?.length ?? NaN);
-      await until("all servers are there", async () => await servers() === count);
-      await client.store("page", "stored");
-      const answers = new Set<string | undefined>();
-      await until("every worker has it", async () => {
-        answers.clear();
-        for (let i = 0; i < 30; i++) answers.add(await program.page());
-        return answers.size === 1 && answers.has("stored");
+      const pages = () => Promise.all(Array.from({ length: 30 }, program.page));
+      await until("all workers are there", async () => { // one that starts after SIGTERM would not hear of it
+        await pages();
+        const { server } = await client.stats();
+        return 1 + server!.peers!.length === count && server!.connections === connections;
       });
+      await client.store("page", "stored");
+      await until("every worker has it", async () => (await pages()).every((page) => page === "stored"));
       assertEquals((await program.stop()).code, 0);
     },
   });
