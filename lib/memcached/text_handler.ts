@@ -83,12 +83,10 @@ export class TextHandler implements ProtocolHandler {
         continue;
       }
       if (input.from === input.to) return "needs-input";
-      if (mayGet && this.#getOne()) {
-        allowance.spend(1);
-        continue;
-      }
+      if (mayGet && this.#getOne()) continue;
       const state = this.#command();
-      allowance.spend(1 + memcached.takeWork());
+      const work = memcached.takeWork();
+      if (work > 0) allowance.spend(work);
       if (state !== undefined) return state;
     }
   }

@@ -153,7 +153,6 @@ export class NativeHandler implements ProtocolHandler {
     if (this.#closing) return "closing";
     if (this.peer !== undefined) return "peer";
     while (input.next()) {
-      allowance.spend(1);
       this.#host.counters.requests++;
       if (this.#greeted) this.#answer();
       else if (this.#hello === undefined) this.#greet();
@@ -289,10 +288,10 @@ export class NativeHandler implements ProtocolHandler {
     const output = this.#output;
     const position = store.get(this.#onlyKey());
     if (position === 0) return output.empty(REPLY.miss);
-    output.begin(REPLY.value);
-    output.uint32(store.reader.flags(position));
-    this.#writeValue(position, store.reader.valueBytes(position));
-    output.end();
+    const { reader } = store;
+    const valueBytes = reader.valueBytes(position);
+    const at = output.value(reader.flags(position), valueBytes);
+    reader.copyValue(position, output.buffer, at);
   }
 
   /** Copies a value from the store's memory straight into the output. */

@@ -104,7 +104,9 @@ export class Session implements NativeContext {
     const { requests } = counters;
     const state = this.#closing ? "closing" : this.#handler.run();
     const { isKnown } = this.access;
-    if (isKnown && (counters.requests !== requests || !this.#wasKnown)) this.answered++;
+    const answered = counters.requests - requests;
+    if (answered > 0) this.allowance.spend(answered);
+    if (isKnown && (answered > 0 || !this.#wasKnown)) this.answered++;
     this.#wasKnown = isKnown;
     this.#closing = state === "closing";
     return state;

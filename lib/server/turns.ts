@@ -12,8 +12,9 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 
 /** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
 const TURN_MS = 5;
-/** Units of work after which the clock is read. */
+/** Units of work after which the clock is read; and before which no turn begins, since its timer costs as much as some of them. */
 const UNITS_PER_READING = 1024;
+const UNITS_BEFORE_TURN = 4096;
 /** Later comers that go first if they have not worked yet. */
 const LATER_COMERS = 32;
 /** Microtasks in which somebody who may go on has begun to work, and has ended what needs no waiting. */
@@ -30,7 +31,7 @@ export class Turns implements Allowance {
   /** Times that somebody had to wait for a turn. */
   waits = 0;
   readonly #now: () => number;
-  #left = UNITS_PER_READING;
+  #left = UNITS_BEFORE_TURN;
   /** Whether a turn has begun, which the event loop's next look ends. */
   #hasBegun = false;
   #endMs = 0;
@@ -70,6 +71,7 @@ export class Turns implements Allowance {
 
   #begin(): void {
     this.#hasBegun = true;
+    this.#left = UNITS_PER_READING;
     this.#endMs = this.#now() + TURN_MS;
     this.#timer = setTimeout(() => this.#end(), 0);
   }
@@ -82,7 +84,7 @@ export class Turns implements Allowance {
 
   #end(): void {
     this.#hasBegun = this.isOver = false;
-    this.#left = UNITS_PER_READING;
+    this.#left = UNITS_BEFORE_TURN;
     if (this.#waiting.length === 0) return;
     this.#begin();
     this.#letGoOn();

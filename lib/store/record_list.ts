@@ -57,9 +57,18 @@ export class RecordList {
 
   /** Makes a record the newest. */
   toFront(position: number): void {
-    if (position === this.newest) return;
-    this.remove(position);
-    this.add(position);
+    const { newest } = this;
+    if (position === newest) return;
+    const records = this.#records;
+    const [newer, older] = [records.newer(position), records.older(position)];
+    records.setOlder(newer, older);
+    if (older === 0) this.oldest = newer;
+    else records.setNewer(older, newer);
+    if (position === this.cursor) this.cursor = older;
+    records.setNewer(position, 0);
+    records.setOlder(position, newest);
+    records.setNewer(newest, position);
+    this.newest = position;
   }
 
   /** Updates what leads to a record that has moved from one position to another. */

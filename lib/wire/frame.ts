@@ -136,6 +136,16 @@ export class FrameWriter extends OutputBuffer {
     this.begin(code);
   }
 
+  /** Writes a `VALUE`, whose value the caller then writes into `buffer`, from the returned index on. */
+  value(flags: number, valueBytes: number): number {
+    const at = this.room(HEADER_BYTES + 4 + valueBytes);
+    const { view } = this;
+    view.setUint32(at, 4 + valueBytes);
+    view.setUint32(at + 4, REPLY.value << 8);
+    view.setUint32(at + HEADER_BYTES, flags);
+    return at + HEADER_BYTES + 4;
+  }
+
   /** Bytes of the body written so far. */
   get bodyBytes(): number {
     return this.length - this.#frame - HEADER_BYTES;
