@@ -171,7 +171,7 @@ export class Fingerprints {
       if (this.#ends[this.#spanOf(held)] < upTo) this.#renew(held, hash, upTo, label);
       return true;
     }
-    if (this.#stash.renew(hash, upTo, label)) return true;
+    if (this.#stash.size > 0 && this.#stash.renew(hash, upTo, label)) return true;
     while (this.#held >= this.#mostCells && this.#bits < this.#lastBits) this.#grow();
     if (this.#held >= this.#most) this.#tidy(true);
     const span = this.#spanFor(upTo);
@@ -433,11 +433,12 @@ export class Fingerprints {
   #find(hash: number, label: number): number {
     const words = this.#words;
     const shift = this.#bits - 1;
-    for (let second = 0; second < 2; second++) {
-      const word = this.#wordOf(hash, second, 0);
-      for (let cell = this.#firstCell(hash, second), end = cell + CELLS; cell < end; cell++) {
-        if ((words[cell] ^ word) >>> shift === 0 && this.#labels[cell] === label) return cell;
-      }
+    const [first, second] = [this.#wordOf(hash, 0, 0), this.#wordOf(hash, 1, 0)];
+    for (let cell = this.#firstCell(hash, 0), end = cell + CELLS; cell < end; cell++) {
+      if ((words[cell] ^ first) >>> shift === 0 && this.#labels[cell] === label) return cell;
+    }
+    for (let cell = this.#firstCell(hash, 1), end = cell + CELLS; cell < end; cell++) {
+      if ((words[cell] ^ second) >>> shift === 0 && this.#labels[cell] === label) return cell;
     }
     return -1;
   }
