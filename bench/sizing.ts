@@ -101,7 +101,7 @@ async function limits(): Promise<void> {
   const bare = peakOfIdle();
   const rows: string[] = [];
   for (const mib of LIMITS_MIB) {
-    const formula = (PROCESS_BYTES + LOADERS * CONNECTION_BYTES + DEFAULT_MAX_BUFFERS) / MIB + 1.05 * mib;
+    const formula = (PROCESS_BYTES + LOADERS * CONNECTION_BYTES + DEFAULT_MAX_BUFFERS) / MIB + 1.1 * mib;
     const small = await peakOf(mib, (server) => load(server, 2 * mib * MIB, () => 100, true));
     const large = await peakOf(mib, (server) => load(server, 2 * mib * MIB, () => 10_000, true));
     const all = await peakOf(mib, (server) => load(server, 3 * mib * MIB, mixed(), true));
