@@ -20,7 +20,7 @@ export function chart(about: About, tables: Table[]): string {
   };
   for (const words of wrapped(`${about.date}, ${about.machine}; ${about.versions.join(", ")}`)) line(words);
   line(
-    "Bars: medians. Lines on them, and brackets: the least and the most of all repeats. After each title: by how many times.",
+    "Bars: medians. Lines on them, and brackets: the least and the most of all repeats. Under each title: by how many times.",
   );
   const apart = tables.filter((table) => table.isWithOurselves);
   for (const group of [tables.filter((table) => !table.isWithOurselves), apart]) {
