@@ -133,7 +133,7 @@ Deno.test("README's commands for several servers make peers of two, with a token
   const [first, second] = [0, 0].map(freePort).map((port) => `127.0.0.1:${port}`);
   const local = block.replaceAll("10.0.0.1:11142", first).replaceAll("10.0.0.2:11142", second)
     .replaceAll("10.0.0.1", first).replaceAll("10.0.0.2", second).replaceAll("cache-token", `${folder}/cache-token`);
-  const commands = [...local.matchAll(/^deno run -A cli\.ts (\w+) (.*)$/gm)].map((
+  const commands = [...local.matchAll(/^ormuco-cache (\w+) (.*)$/gm)].map((
     [, name, args],
   ) => [name, ...args.split(" ")]);
   const [token, one, other, peers] = commands;
