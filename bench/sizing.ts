@@ -18,7 +18,7 @@ const LIMITS_MIB = [64, 256, 1024];
 const ENTRY_BYTES = [10, 100, 1000, 10_000, 100_000];
 const CONNECTIONS = 1000;
 const LOADERS = 32;
-const BATCH_BYTES = 64 * 1024;
+const BATCHES_BYTES = 2 * MIB;
 /** The formula of docs/sizing.md. */
 const PROCESS_BYTES = 120e6;
 const CONNECTION_BYTES = 50e3;
@@ -57,13 +57,19 @@ class Loader {
 }
 
 /** Sets of new keys of `bytes` bytes in all, among them as many gets of random ones where that is asked for. */
-async function load(server: ServeProcess, bytes: number, size: Size, withGets: boolean): Promise<void> {
+async function load(
+  server: ServeProcess,
+  bytes: number,
+  size: Size,
+  withGets: boolean,
+  count = LOADERS,
+): Promise<void> {
   const random = seeded(1);
   let [next, sent] = [0, 0];
   const value = "v".repeat(1_000_000);
   const batch = () => {
     const parts: string[] = [];
-    for (let held = 0; held < BATCH_BYTES;) {
+    for (let held = 0; held < BATCHES_BYTES / count;) {
       const length = size();
       parts.push(`set key:${next} 0 0 ${length} noreply\r\n`, value.slice(0, length), "\r\n");
       if (withGets) parts.push(`get key:${Math.floor(random() * next)}\r\n`);
@@ -73,7 +79,7 @@ async function load(server: ServeProcess, bytes: number, size: Size, withGets: b
     }
     return parts.join("");
   };
-  const loaders = await Promise.all(Array.from({ length: LOADERS }, () => Loader.to(server)));
+  const loaders = await Promise.all(Array.from({ length: count }, () => Loader.to(server)));
   await Promise.all(loaders.map(async (loader) => {
     while (sent < bytes) await loader.run(batch());
   }));
@@ -156,6 +162,11 @@ async function connections(): Promise<void> {
     for (const close of closes) close();
   }
   print(["connection", "memory"], rows);
+  const busy = await peakOf(
+    LIMITS_MIB[0],
+    (server) => load(server, 8 * LIMITS_MIB[0] * MIB, () => 100, true, CONNECTIONS - 10),
+  );
+  console.log(`${CONNECTIONS - 10} busy ones, and ${LIMITS_MIB[0]} MiB of entries: ${Math.round(busy / MIB)} MiB\n`);
 }
 
 async function peers(): Promise<void> {
