@@ -64,7 +64,7 @@ console.log(
   `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}${
     filledMib === undefined
       ? ""
-      : `; by the formula and 30 MB more ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
+      : `; ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
   }\n\n${row(COLUMNS)}`,
 );
 let failed = 0;
