@@ -62,9 +62,7 @@ if (chosen.length === 0) {
 }
 console.log(
   `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}${
-    filledMib === undefined
-      ? ""
-      : `; ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
+    filledMib === undefined ? "" : `; ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
   }\n\n${row(COLUMNS)}`,
 );
 let failed = 0;
