@@ -7,7 +7,9 @@
 
 import { benchClients } from "./peers/clients.ts";
 import { benchInProcess } from "./peers/in_process.ts";
-import { chart, report } from "./peers/report.ts";
+import { chart } from "./peers/chart.ts";
+import { npmVersions } from "./peers/programs.ts";
+import { report } from "./peers/report.ts";
 import { benchGets, benchMemory, benchSizes, startAll } from "./peers/servers.ts";
 import type { Table } from "./peers/table.ts";
 
@@ -31,10 +33,25 @@ for (const program of programs) await program.stop();
 if (asked.includes("servers")) tables.push(await benchSizes(SERVER_SECONDS, SERVER_REPEATS));
 if (asked.includes("memory")) tables.push(...await benchMemory(missing));
 if (asked.includes("in-process")) tables.push(...await benchInProcess(100_000, REPEATS, missing));
-const text = report({ tables, missing: [...new Set(missing)], programs });
+const about = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: machine(),
+  versions: [
+    `Deno ${Deno.version.deno}`,
+    `V8 ${Deno.version.v8}`,
+    ...programs.map(({ name, version }) => `${name} ${version}`),
+    ...await npmVersions(["peers/clients.ts", "peers/in_process.ts"].map((file) => new URL(file, import.meta.url))),
+  ],
+};
+const text = report({ about, tables, missing: [...new Set(missing)] });
 console.log(text);
 if (asked.length === PARTS.length) {
   const here = new URL(".", import.meta.url);
   await Deno.writeTextFile(new URL("results.md", here), text);
-  await Deno.writeTextFile(new URL("results.svg", here), chart(tables));
+  await Deno.writeTextFile(new URL("results.svg", here), chart(about, tables));
+}
+
+function machine(): string {
+  const cpu = /model name\s*:\s*(.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
+  return `${navigator.hardwareConcurrency} cores of ${cpu}, Linux ${Deno.osRelease()}`;
 }

@@ -2,11 +2,12 @@
 
 import { LruCache } from "../../lib/lru.ts";
 import { seeded } from "../compare.ts";
-import { type Figures, measure, type Table } from "./table.ts";
+import { type Figures, measure, part, type Table } from "./table.ts";
 
 const OPERATIONS = 1 << 19;
 const HOUR_MS = 3_600_000;
 const OURS = "LruCache";
+const RENEWING = `${OURS}, ttl renewed on hit`;
 
 interface Cache {
   get(key: string): number | undefined;
@@ -15,7 +16,7 @@ interface Cache {
 
 const MAKE: Record<string, (size: number) => Cache | Promise<Cache>> = {
   [OURS]: (maxSize) => new LruCache<number>({ maxSize }),
-  [`${OURS}, ttl renewed on hit`]: (maxSize) => new LruCache<number>({ maxSize, ttlMs: HOUR_MS }),
+  [RENEWING]: (maxSize) => new LruCache<number>({ maxSize, ttlMs: HOUR_MS }),
   "lru-cache": async (max) => new (await import("lru-cache")).LRUCache<string, number>({ max }),
   "lru-cache, ttl and updateAgeOnGet": async (max) =>
     new (await import("lru-cache")).LRUCache<string, number>({ max, ttl: HOUR_MS, updateAgeOnGet: true }),
@@ -43,9 +44,20 @@ export async function benchInProcess(size: number, repeats: number, missing: str
   }
   const about = { main: "ns", lessIsBetter: true, ours: OURS, repeats };
   const note = `${size.toLocaleString("en")} entries, keys of text.`;
+  const hit = await measure({ ...about, title: "In process: get, a hit", note: `${note} Skewed.` }, hits);
+  const set = await measure({ ...about, title: "In process: set of a new key, which evicts", note }, sets);
+  return [hit, set].flatMap(comparisons);
+}
+
+/** What one run says: caches without expiration, caches with it, and what it costs ours. */
+function comparisons(table: Table): Table[] {
+  const { title, rows } = table;
+  const withTtl = Object.keys(rows).filter((name) => name.includes(", ttl"));
+  const plain = Object.keys(rows).filter((name) => !withTtl.includes(name));
   return [
-    await measure({ ...about, title: "In process: get, a hit", note: `${note} Skewed.` }, hits),
-    await measure({ ...about, title: "In process: set of a new key, which evicts", note }, sets),
+    part(table, title, plain),
+    ...withTtl.length > 1 ? [part(table, `${title}, with a time to live that it renews`, withTtl)] : [],
+    part(table, `${title}, without and with a time to live`, [OURS, RENEWING], true),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Servers to measure, as processes of their own, and what Linux tells about them. */
 
-import { denoArguments } from "../../tests/support/processes.ts";
+import { CONFIG, denoArguments } from "../../tests/support/processes.ts";
 
 /** A server that runs. */
 export interface Program {
@@ -29,6 +29,8 @@ const STARTS: Record<string, (port: number) => [command: string, args: string[]]
     ...["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
   ]],
 };
+/** Packages that are this project's own. */
+const OWN = ["@msgpack/msgpack", "acme-client", "dotenv"];
 const PACKAGES: Record<string, string> = { "memcached": "memcached", "Redis": "redis-server" };
 
 /** Starts one of the servers by its name here. */
@@ -57,6 +59,22 @@ async function versionOf(name: string, command: string): Promise<string> {
   if (command === Deno.execPath()) return `0.1.0 on Deno ${Deno.version.deno}`;
   const { stdout } = await new Deno.Command(command, { args: ["--version"] }).output();
   return /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0] ?? name;
+}
+
+/** The packages of npm that some modules import, with their versions. */
+export async function npmVersions(modules: URL[]): Promise<string[]> {
+  const config = new URL(`../../${CONFIG}`, import.meta.url).pathname;
+  const found = new Set<string>();
+  for (const module of modules) {
+    const args = ["info", "--json", "-c", config, module.pathname];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
+    const { modules: all }: { modules: { specifier: string }[] } = JSON.parse(new TextDecoder().decode(stdout));
+    for (const { specifier } of all) {
+      const [, name, version] = /^npm:\/?(.+)@([^@]+)$/.exec(specifier) ?? [];
+      if (name !== undefined && !OWN.includes(name)) found.add(`${name} ${version}`);
+    }
+  }
+  return [...found].sort();
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncIterator<string> {

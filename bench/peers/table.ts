@@ -15,16 +15,20 @@ export interface Table {
   main: string;
   /** Whether less of it is better. */
   lessIsBetter: boolean;
-  /** This project's row; the others are peers. */
+  /** This project's row. */
   ours: string;
+  /** Whether the other rows are this project's too. */
+  isWithOurselves?: boolean;
   /** Medians by contender, then by figure. */
   rows: Record<string, Figures>;
-  /** Least and most of the main figure by contender. */
-  spread: Record<string, [least: number, most: number]>;
+  /** The main figure of every repeat by contender; repeats of one number stood side by side. */
+  runs: Record<string, number[]>;
 }
 
 /** What a table is about. */
-export type TableOptions = Pick<Table, "title" | "note" | "main" | "lessIsBetter" | "ours"> & { repeats: number };
+export type TableOptions = Pick<Table, "title" | "note" | "main" | "lessIsBetter" | "ours" | "isWithOurselves"> & {
+  repeats: number;
+};
 
 /** Runs all contenders once to warm up, then several times in turn. */
 export async function measure(options: TableOptions, contenders: Record<string, Contender>): Promise<Table> {
@@ -38,12 +42,11 @@ export async function measure(options: TableOptions, contenders: Record<string, 
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const [name, contender] of Object.entries(contenders)) runs[name].push(await contender());
   }
-  const table: Table = { ...about, rows: {}, spread: {} };
+  const table: Table = { ...about, rows: {}, runs: {} };
   for (const [name, all] of Object.entries(runs)) {
     const names = Object.keys(all[0]);
     table.rows[name] = Object.fromEntries(names.map((figure) => [figure, at(all.map((run) => run[figure]), 0.5)]));
-    const main = all.map((run) => run[about.main]);
-    table.spread[name] = [Math.min(...main), Math.max(...main)];
+    table.runs[name] = all.map((run) => run[about.main]);
     console.error(`  ${name}: ${names.map((figure) => `${round(table.rows[name][figure])} ${figure}`).join(", ")}`);
   }
   return table;
@@ -61,14 +64,57 @@ export function round(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** The best of the peers in a table, by its main figure. */
-export function bestPeer({ rows, main, ours, lessIsBetter }: Table): string | undefined {
-  const peers = Object.keys(rows).filter((name) => name !== ours && !name.startsWith(`${ours},`));
-  return peers.sort((a, b) => (lessIsBetter ? 1 : -1) * (rows[a][main] - rows[b][main]))[0];
+/** The rows that are named, as a table of their own. */
+export function part(table: Table, title: string, names: string[], isWithOurselves = false): Table {
+  const picked = <Value>(of: Record<string, Value>) => Object.fromEntries(names.map((name) => [name, of[name]]));
+  return { ...table, title, ours: names[0], isWithOurselves, rows: picked(table.rows), runs: picked(table.runs) };
 }
 
-/** How many times better ours is than a peer: above 1 is better. */
-export function advantage({ rows, main, ours, lessIsBetter }: Table, peer: string): number {
-  const ratio = rows[peer][main] / rows[ours][main];
-  return lessIsBetter ? ratio : 1 / ratio;
+/** Least and most of a row's main figure. */
+export function spread({ runs }: Table, name: string): [least: number, most: number] {
+  return [Math.min(...runs[name]), Math.max(...runs[name])];
+}
+
+/** What a table says of ours beside the best of the others, in words that need no direction. */
+export function verdict(table: Table): string {
+  const { rows, runs, main, ours } = table;
+  const best = bestOther(table);
+  if (best === undefined) return "nothing to compare with";
+  const ratio = timesBetter(table, rows[ours][main], rows[best][main]);
+  const [times, word] = ratio >= 1 ? [ratio, "better"] : [1 / ratio, "worse"];
+  const words = `${round(times)} times ${word} than ${best}`;
+  if (runs[ours].length === 1) return `${words} (measured once)`;
+  const [least, most] = medianInterval(runs[ours].map((run, i) => timesBetter(table, run, runs[best][i])));
+  if (least <= 1 && most >= 1) {
+    return `no difference to ${best} within the spread (${round(least)} to ${round(most)} times)`;
+  }
+  return `${words} (${ratio >= 1 ? `${round(least)} to ${round(most)}` : `${round(1 / most)} to ${round(1 / least)}`})`;
+}
+
+/** The best of the other rows, by the main figure. */
+function bestOther({ rows, main, ours, lessIsBetter }: Table): string | undefined {
+  const others = Object.keys(rows).filter((name) => name !== ours);
+  return others.sort((a, b) => (lessIsBetter ? 1 : -1) * (rows[a][main] - rows[b][main]))[0];
+}
+
+/** How many times better ours is than another: above 1 is better. */
+function timesBetter({ lessIsBetter }: Pick<Table, "lessIsBetter">, ours: number, other: number): number {
+  return lessIsBetter ? other / ours : ours / other;
+}
+
+/**
+ * The interval in which the median of what was sampled lies with a certainty of 95 %, of six values and more; of fewer, all of
+ * them. As many values lie below a median as coins show heads: this leaves out as many at each end as it may.
+ */
+function medianInterval(values: number[]): [least: number, most: number] {
+  const sorted = values.toSorted((a, b) => a - b);
+  let [rank, ways, outside] = [0, 1, 0]; // in which `rank` of all values can lie below the median
+  while (true) {
+    outside += 2 * ways / 2 ** sorted.length;
+    if (outside > 0.05 || rank >= sorted.length / 2) break;
+    ways *= (sorted.length - rank) / (rank + 1);
+    rank++;
+  }
+  const left = Math.max(0, rank - 1);
+  return [sorted[left], sorted[sorted.length - 1 - left]];
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
-import { PREFIX, SETTING_NAMES } from "../../lib/base/settings.ts";
+import { SETTING_NAMES } from "../../lib/base/settings.ts";
 import { VERSION } from "../../lib/base/software.ts";
 import { COMMANDS } from "../../lib/cli/command_table.ts";
 import { denoArguments, type Ended, type ProcessOptions, run, serve } from "../support/processes.ts";
@@ -349,33 +349,18 @@ Deno.test("cli serve exits with an error when the port is taken", async () => {
   assertMatch(err, /^\S+Z ERROR Cannot listen on 127\.0\.0\.1:\d+: .*in use.*\n$/);
 });
 
-Deno.test("cli serve runs with the minimal permissions that README names", async () => {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  const command = /^deno run (--no-prompt --allow-net=\S+ .*) cli\.ts serve$/m.exec(readme);
-  assert(command !== null, "README names them");
-  const permissions = command[1].replace("127.0.0.1:11142", "127.0.0.1:0").split(" ");
-  assertEquals(
-    permissions.find((flag) => flag.startsWith("--allow-env"))!.split("=")[1].split(",").sort(),
-    [...SETTING_NAMES, `${PREFIX}*`].sort(),
-  );
-  await using server = await serve(["--listen", "127.0.0.1:0"], { permissions });
-  const client = ["--no-prompt", `--allow-net=${server.address}`, ...permissions.slice(2)];
-  assertEquals((await cli(["store", "k", "v", "--server", server.address], { permissions: client })).status, 0);
-  assertEquals((await cli(["retrieve", "k", "--server", server.address], { permissions: client })).out, "v");
-});
-
 Deno.test({
-  name: "cli serve and a client run on a unix socket with the minimal permissions that README names",
+  name: "cli serve and a client run on a unix socket with the least permissions that docs/security.md names",
   ignore: Deno.build.os === "windows", // it has no unix sockets
   fn: async () => {
-    const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-    const [, flags] = /`(--allow-net=unix:PATH[^`]*)`/.exec(readme.replaceAll("\n", " "))!;
+    const document = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
+    const [, flags] = /`(--allow-net=unix:PATH[^`]*)`/.exec(document.replaceAll("\n", " "))!;
     const folder = await Deno.makeTempDir();
     try {
       const path = `${folder}/cache.sock`;
       const all = ["--no-prompt", "--allow-env", ...flags.replaceAll("PATH", path).split(" ")];
       const { err } = await cli(["--version"], { permissions: all });
-      const isRefused = err.includes("invalid port"); // early versions of Deno 2: as README says
+      const isRefused = err.includes("invalid port"); // early versions of Deno 2: as it says
       const permissions = isRefused ? all.filter((flag) => !flag.startsWith("--allow-net")) : all;
       await using server = await serve(["--listen", `unix:${path}`], { permissions });
       assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { OrmucoCacheClient } from "../../mod.ts";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
+import { DEFAULT_MAX_BUFFERS } from "../../lib/server/options.ts";
 import { freePort } from "../support/ports.ts";
-import { CONFIG, denoArguments, run, serve } from "../support/processes.ts";
+import { CONFIG, denoArguments, type Ended, environment, run, runDeno, serve } from "../support/processes.ts";
 import { startedServer } from "../support/servers.ts";
 import { until } from "../support/waiting.ts";
 
@@ -10,42 +11,100 @@ const ROOT = new URL("../../", import.meta.url);
 const README = text("README.md");
 const NOT_YET = ["HTTP_ON"];
 const DOCUMENTS = [
-  "README.md",
-  "CHANGELOG.md",
-  "CONTRIBUTING.md",
-  "docs/embedded.md",
-  "docs/protocol.md",
-  "docs/replication.md",
-  "docs/security.md",
-  "docs/tls.md",
-  "docs/upgrading.md",
-  "SECURITY.md",
+  ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "bench/results.md"],
+  ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
 ];
 
 function text(file: string): string {
   return Deno.readTextFileSync(new URL(file, ROOT));
 }
 
-function blocks(language: string): string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block]) => block);
+function blocks(language: string, document = README): string[] {
+  return [...document.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block]) => block);
 }
 
-for (const [i, block] of blocks("ts").entries()) {
-  Deno.test(`README's TypeScript example ${i + 1} prints what it says`, async () => {
+/** A service in a folder of its own, whose deno.json has the lines that README shows; its configuration is no other. */
+async function inService(
+  use: (run: (args: string[]) => Promise<Ended>, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const copy = `${"../".repeat(folder.split("/").length - 1)}${ROOT.pathname.slice(1, -1)}`;
+  const config = JSON.parse(blocks("json")[0].replaceAll("../ormuco-cache", copy));
+  assertEquals(config.links.length, 3);
+  if (CONFIG === "deno.json") config.links.length = 1; // as README says where JSR is in reach
+  try {
+    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(config));
+    await use((args) => runDeno(args, { cwd: folder }), folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const EXAMPLES = [
+  ...blocks("ts").map((block, i) => ({ name: `README's TypeScript example ${i + 1}`, block })),
+  { name: "docs/embedded.md's example of peers", block: blocks("ts", text("docs/embedded.md")).at(-1)! },
+];
+
+for (const { name, block } of EXAMPLES) {
+  Deno.test(`${name}, in a service with a deno.json of its own, prints what it says`, async () => {
     await using server = await startedServer();
-    const file = new URL(`tests/.readme_example_${i}_${Deno.pid}.ts`, ROOT);
-    const program = block.replaceAll("jsr:@ormuco/cache", "../mod.ts").replaceAll("127.0.0.1:11142", server.address!);
-    await Deno.writeTextFile(file, program);
-    try {
-      const { status, out, err } = await run(file.pathname.slice(ROOT.pathname.length), []);
+    await inService(async (run, folder) => {
+      await Deno.writeTextFile(`${folder}/app.ts`, block.replaceAll("127.0.0.1:11142", server.address!));
+      const { status, out, err } = await run(["run", "--quiet", "-A", "app.ts"]);
       assertEquals([status, err], [0, ""]);
       const said = [...block.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, line]) => line);
       if (said.length > 0) assertEquals(out.trimEnd().split("\n"), said);
       else assertStringIncludes(out, "Server listens on port");
-    } finally {
-      await Deno.remove(file);
-    }
+    });
   });
+}
+
+Deno.test("README's first example passes the type check of a service", async () => {
+  await inService(async (run, folder) => {
+    await Deno.writeTextFile(`${folder}/app.ts`, blocks("ts")[0]);
+    const { status, err } = await run(["check", "app.ts"]);
+    assertEquals(status, 0, err);
+    await Deno.writeTextFile(`${folder}/app.ts`, blocks("ts")[0].replace("ttlMs: 60_000", "ttlMs: true"));
+    assertEquals((await run(["check", "app.ts"])).status, 1, "it has the types");
+  });
+});
+
+Deno.test("README says how many modules an import loads, to within a tenth", async () => {
+  const { exports } = JSON.parse(text("deno.json"));
+  const rows = [...README.matchAll(/^\| `@ormuco\/cache(\S*)` \|.*?\| (\d+) \|/gm)];
+  assertEquals(rows.map(([, path]) => `.${path}`).sort(), Object.keys(exports).sort());
+  for (const [, path, said] of rows) {
+    const { out } = await runDeno(["info", "--json", "-c", CONFIG, exports[`.${path}`]], { cwd: ROOT.pathname });
+    const files: { specifier: string }[] = JSON.parse(out).modules;
+    const own = files.filter(({ specifier }) => /^(?!npm\/)/.test(specifier.split(ROOT.href)[1] ?? "npm/")).length;
+    assert(Math.abs(own - Number(said)) <= own / 10, `${path}: ${own} for ${said}`);
+  }
+});
+
+Deno.test("README's command installs ormuco-cache out of a copy", async () => {
+  const [now, later] = blocks("sh").find((block) => block.includes("deno install"))!.trim().split("\n");
+  assertEquals(later, "deno install -g -A -n ormuco-cache jsr:@ormuco/cache/cli");
+  const folder = await Deno.makeTempDir();
+  try {
+    const [, ...args] = now.split(" ");
+    const { status, err } = await runDeno([...args.slice(0, 1), "--root", folder, ...args.slice(1)], {
+      cwd: ROOT.pathname,
+    });
+    assertEquals(status, 0, err);
+    const path = `${Deno.execPath().replace(/\/[^/]+$/, "")}:${Deno.env.get("PATH")}`;
+    const installed = new Deno.Command(`${folder}/bin/ormuco-cache`, {
+      args: ["--version"],
+      ...environment({ PATH: path }),
+      cwd: folder,
+    });
+    assertEquals(new TextDecoder().decode((await installed.output()).stdout), `ormuco-cache ${version()}\n`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+function version(): string {
+  return JSON.parse(text("deno.json")).version;
 }
 
 Deno.test("README's second terminal shows what it says", async () => {
@@ -74,7 +133,7 @@ Deno.test("README's commands for several servers make peers of two, with a token
   const [first, second] = [0, 0].map(freePort).map((port) => `127.0.0.1:${port}`);
   const local = block.replaceAll("10.0.0.1:11142", first).replaceAll("10.0.0.2:11142", second)
     .replaceAll("10.0.0.1", first).replaceAll("10.0.0.2", second).replaceAll("cache-token", `${folder}/cache-token`);
-  const commands = [...local.matchAll(/^deno run -A cli\.ts (\w+) (.*)$/gm)].map((
+  const commands = [...local.matchAll(/^ormuco-cache (\w+) (.*)$/gm)].map((
     [, name, args],
   ) => [name, ...args.split(" ")]);
   const [token, one, other, peers] = commands;
@@ -92,17 +151,55 @@ Deno.test("README's commands for several servers make peers of two, with a token
   }
 });
 
-Deno.test("README and .env.example name every setting, and .env.example leaves all at their defaults", () => {
+Deno.test("docs/settings.md and .env.example name every setting, and .env.example leaves all at their defaults", () => {
   const names = SETTING_NAMES.filter((name) => !NOT_YET.includes(name));
-  assertEquals([...README.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), [...names].sort());
+  assertEquals(
+    [...text("docs/settings.md").matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(),
+    [...names].sort(),
+  );
   const example = text(".env.example").split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   assertEquals(example.sort(), names.map((name) => `${name}=`).sort());
 });
 
-Deno.test("links in documents lead somewhere", async () => {
+/** What a heading is called in a link. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+}
+
+Deno.test("links in documents lead to files that are there, and to headings that they have", async () => {
   for (const document of DOCUMENTS) {
-    for (const [, path] of text(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-      await Deno.stat(new URL(path, new URL(document, ROOT)));
+    for (const [link, path, anchor] of text(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const file = path === "" ? new URL(document, ROOT) : new URL(path, new URL(document, ROOT));
+      await Deno.stat(file);
+      if (anchor === undefined) continue;
+      const headings = [...Deno.readTextFileSync(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading));
+      assert(headings.includes(anchor), `${document}: ${link}`);
+    }
+  }
+});
+
+Deno.test("README leads to every document, stays under 200 lines", () => {
+  for (const document of DOCUMENTS.filter((name) => name !== "README.md")) {
+    assertStringIncludes(README, `](${document})`);
+  }
+  assert(README.split("\n").length < 200);
+});
+
+Deno.test("docs/sizing.md's columns are what its formula gives, and no figure beside them is above", () => {
+  const document = text("docs/sizing.md");
+  const [, process, share, connection] =
+    / ([\d.]+) MB for the process\n.* ([\d.]+) × .*\n.*BUFFERS\n.* ([\d.]+) kB a connection/
+      .exec(document)!.map(Number);
+  const [loaded, attacked] = document.split(/^\| limit \| by the formula \|.*$/m).slice(1);
+  for (const [table, connections] of [[loaded, 32], [attacked, 1000]] as const) {
+    const rows = [...table.split("\n\n")[0].matchAll(/^\| (\d+) ([MG])iB \| (.*) \|$/gm)];
+    assert(rows.length >= 2);
+    for (const [, limit, unit, cells] of rows) {
+      const mib = Number(limit) * (unit === "G" ? 1024 : 1);
+      const [said, ...measured] = cells.split(" | ").map((cell) => Number(cell.replace(",", "")));
+      const bytes = process * 1e6 + share * mib * 1024 ** 2 + DEFAULT_MAX_BUFFERS + connections * connection * 1000;
+      assertEquals(said, Math.round(bytes / 1024 ** 2));
+      assert(Math.max(...measured) <= said, `${limit} ${unit}iB`);
     }
   }
 });

@@ -92,9 +92,9 @@ export async function judged(attack: Attack, options: JudgedOptions = {}): Promi
   return { idle, beside, attacked, seconds, before, peak, after, note, faults };
 }
 
-/** Bytes of a container in which a server survives: those that it takes by the formula of the README, and 30 MB more. */
+/** Bytes that a server takes at most while it is attacked: a little less than by the formula of docs/sizing.md. */
 export function mostBytes(memoryMib: number): number {
-  return 60e6 + DEFAULT_MAX_CONNECTIONS * 50e3 + memoryMib * MIB + DEFAULT_MAX_BUFFERS + 30e6;
+  return 90e6 + DEFAULT_MAX_CONNECTIONS * 50e3 + memoryMib * MIB + DEFAULT_MAX_BUFFERS;
 }
 
 /** Stores more than there is room for. */

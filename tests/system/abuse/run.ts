@@ -3,7 +3,7 @@
  * prints a table. Arguments name attacks, by a part of their names; without any all are made. `--door=NAME` makes those at one door
  * only: `open` (a server without credentials), `stranger` (it asks for a token, and the attackers have none), `member` (they have it),
  * `tls stranger`, `tls member`. `--bounded` makes them as small as the tests do, `--ours` leaves memcached out, `--filled=MIB` fills a server with so much memory for entries before
- * the attack, and judges its memory by the formula of the README and 30 MB more. "beside" is the longest wait at an idle server during the attack:
+ * the attack, and judges its memory by a little less than the formula of docs/sizing.md gives. "beside" is the longest wait at an idle server during the attack:
  * the machine's part. "worked" and "queued" are parts of the longest wait: how long the server's thread worked in it, and how long it
  * waited for a processor, which others had.
  */
@@ -62,9 +62,7 @@ if (chosen.length === 0) {
 }
 console.log(
   `Memory is in MiB; ${withMemcached ? "memcached stands beside it" : "without memcached"}${
-    filledMib === undefined
-      ? ""
-      : `; by the formula and 30 MB more ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
+    filledMib === undefined ? "" : `; ${Math.round(mostBytes(filledMib) / 2 ** 20)} at most`
   }\n\n${row(COLUMNS)}`,
 );
 let failed = 0;
