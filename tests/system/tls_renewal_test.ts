@@ -206,7 +206,15 @@ Deno.test({
     await Deno.writeTextFile(certFile, cert);
     await Deno.writeTextFile(keyFile, key);
     await using server = await startedServer({ tls: { certFile, keyFile } });
-    const outcome = await renewUnderLoad({ server, authority, certFile, keyFile, renewals: 3 });
+    const outcome = await renewUnderLoad({
+      address: server.address!,
+      reload: () => server.reload(),
+      takenUp: () => server.stats().certificateRenewals,
+      authority,
+      certFile,
+      keyFile,
+      renewals: 3,
+    });
     assertEquals([outcome.failedCalls, outcome.refusedConnects], [0, 0], outcome.errors.join("\n"));
     assert(outcome.calls > 100 && outcome.connects > 3, JSON.stringify(outcome));
     assertEquals(server.stats().tlsFailures, 0);
