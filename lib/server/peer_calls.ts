@@ -297,7 +297,7 @@ export class PeerCalls {
 
   /** Connects to an address and uses the connection until it ends. */
   async #visit(target: Target, signal: AbortSignal): Promise<CallEnd> {
-    target.state = "connecting";
+    if (!LASTING.includes(target.state)) target.state = "connecting";
     let socket: Socket | undefined;
     let held: HeldBuffers | undefined;
     let peer: PeerHello | undefined;
@@ -401,6 +401,7 @@ function spread(random: () => number = Math.random): number {
 
 /** Why a call has failed; sets the target's state. */
 function whyFailed(target: Target, error: Error, isLate: boolean): string {
+  target.state = "waiting";
   if (error instanceof ReflectedError) {
     target.state = "self";
     return SELF;

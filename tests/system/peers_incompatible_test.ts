@@ -86,6 +86,25 @@ Deno.test("a listed peer that refuses this server's version of gossip is incompa
   ]);
 });
 
+Deno.test("a listed peer that has refused this server is shown so until something else comes of a call", async () => {
+  let greetings = 0;
+  await using other = new FakeServer((_code, output, hangUp) => {
+    if (++greetings === 2) return; // this call is not answered
+    writeError(output, REPLY.closing, { code: "not-allowed", message: "not allowed for role client: to be a peer" });
+    hangUp();
+  }, { greets: false });
+  await using node = await startedNode({ peers: [other.address] });
+  await until("it is called again", () => greetings === 2);
+  const [{ state, error }] = node.server.stats().peers;
+  assertEquals([state, error], [
+    "refused",
+    "the server closed the connection (not-allowed): not allowed for role client: to be a peer",
+  ]);
+  await until("that call has failed for another reason", () => node.server.stats().peers[0].error !== error);
+  const { state: next, error: why } = node.server.stats().peers[0];
+  assertEquals([next, why], ["waiting", "no connection and greeting within 5000 ms"]);
+});
+
 Deno.test("a listed peer that was incompatible is shown once, as connected, when it comes back in another build", async () => {
   const listen = freeAddress();
   const greet = { protocol: 1, server: "other/2", features: [], peer: 9, gossip: OTHER };
