@@ -19,6 +19,7 @@ import { ReflectedError } from "../wire/control.ts";
 import type { FrameReader } from "../wire/frame.ts";
 import { type Disagreement, disagreement, DisagreementError, MAX_TOLD_PEERS, type PeerHello } from "../wire/hello.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
+import type { LimitedLog } from "./limited_log.ts";
 import { within } from "./part.ts";
 import { awake, pause, type Pausing } from "./pausing.ts";
 import { type Name, PeerNames } from "./peer_names.ts";
@@ -99,6 +100,8 @@ export interface PeerCallsOptions {
   readonly software: string;
   /** Called with each line to log; it does not throw. */
   readonly log: Log;
+  /** Logs what peers cause that are not in `addresses`, or who says that he is one of them. */
+  readonly limitedLog: LimitedLog;
   /** Returns the token with which this server greets others; without one, only those that ask for none are used. */
   readonly token?: () => Token | undefined;
   /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
@@ -239,7 +242,9 @@ export class PeerCalls {
   /** Logs a failure, unless the last call of this server, or the peer's, has failed for the same reason. */
   sayOnce(target: Target, error: string, caller: keyof Target["said"]): void {
     if (!Object.values(target.said).includes(error)) {
-      this.#options.log(`Peer ${target.text} cannot be used: ${error}`, "warn");
+      const line = `Peer ${target.text} cannot be used: ${error}`;
+      if (caller === "own" && !target.isTold) this.#options.log(line, "warn");
+      else this.#options.limitedLog.say("unused", target.text, line); // whoever has told of it, or calls from there, may be a stranger
     }
     target.said[caller] = target.error = error;
   }

@@ -18,7 +18,6 @@ import { BELIEVED, ClockDoubt } from "./clock_doubt.ts";
 import type { PeerArrival } from "./connection.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { handOver } from "./hand_over.ts";
-import type { LimitedLog } from "./limited_log.ts";
 import type { Forgetting, RefusedPeer } from "./native_handler.ts";
 import { type Part, within } from "./part.ts";
 import {
@@ -39,8 +38,6 @@ export interface PeersOptions extends Omit<PeerCallsOptions, "use" | "connectedT
   readonly store: Store;
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
-  /** Logs what peers cause that are not in `addresses`. */
-  readonly limitedLog: LimitedLog;
   /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
   /** The turns that all connections share. */

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { parseToken } from "../../lib/base/token.ts";
-import { FrameWriter, PEERS } from "../../lib/wire/frame.ts";
+import { writeError } from "../../lib/wire/control.ts";
+import { FrameWriter, PEERS, REPLY } from "../../lib/wire/frame.ts";
 import { MAX_TOLD_PEERS, readPeers, writePeers } from "../../lib/wire/hello.ts";
 import { connected, type Node, startedNode } from "../support/cluster.ts";
 import { connectTo } from "../support/door.ts";
@@ -83,6 +84,26 @@ Deno.test("addresses of which a peer tells in vain are called a few times, and n
   await until("it has been called", () => gone.connections >= 2);
   assertEquals(hub.server.stats().peers.map(({ id }) => id), [6]);
   assertEquals(hub.lines.filter((line) => line.includes("cannot be used")), []);
+});
+
+Deno.test("an address of which a peer has told, which refuses each time for another reason, fills no log", async () => {
+  let calls = 0;
+  await using fickle = new FakeServer((_code, output, hangUp) => {
+    writeError(output, REPLY.closing, { code: "not-allowed", message: `for the reason ${++calls}` });
+    hangUp();
+  }, { greets: false });
+  await using hub = await startedNode(secret);
+  await using proxy = new TcpProxy();
+  const natted = await startedNode({ ...secret, peers: [hub.address], advertise: proxy.address });
+  proxy.target = portOf(natted.address);
+  await until(
+    "it is reached there",
+    () => natted.server.stats().connectionsAccepted > 0 && connected(hub.server).length > 0,
+  );
+  await natted.server.stop();
+  proxy.target = portOf(fickle.address);
+  await until("it has been called several times", () => calls > 5);
+  assertEquals(hub.lines.filter((line) => line.includes("cannot be used")).length, 1);
 });
 
 for (
