@@ -115,13 +115,13 @@ export class Peers implements Part {
     for (const { connection } of this.#connected.values()) connection.tellStop();
   }
 
-  /** Ends all connections, once the peers have what was written here and their output is written. */
+  /** Ends all connections, once the peers have what is held here and their output is written. */
   async stop(limitMs: number): Promise<void> {
     this.#isRunning = false;
     this.#calls.stop();
     clearTimeout(this.#timer);
     this.#guard(() => this.gossip.flush());
-    await handOver(() => this.#connected.values(), this.gossip, limitMs);
+    await handOver(() => this.#connected.values(), this.gossip, this.#options.store.clock, limitMs);
     const connections = [...this.#connected.values()].map(({ connection }) => connection);
     await within(limitMs, Promise.all(connections.map((connection) => connection.finish())));
     for (const connection of connections) connection.close();
