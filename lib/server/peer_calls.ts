@@ -167,10 +167,13 @@ export class PeerCalls {
     for (const address of options.addresses) if (!isName(address)) this.#add(address);
   }
 
-  /** Names that lead to no address that may be called. */
+  /** Names that lead to no address that may be called, but for those that lead to forgotten ones only. */
   get lost(): readonly Name[] {
     const led = new Set(this.targets.map(({ name }) => name));
-    return this.#names.names.filter((name) => !led.has(name));
+    return this.#names.names.filter((name) => {
+      return !led.has(name) &&
+        (name.found === "" || !name.found.split(", ").every((text) => this.#forgotten.has(text)));
+    });
   }
 
   /** The addresses. */
@@ -223,15 +226,22 @@ export class PeerCalls {
     return [...found.values()];
   }
 
-  /** Calls an address no more, though a name may lead there, or a peer tell of it. Returns whether there was one. */
+  /** The target at an address, or those to which a name leads. */
+  under(text: string): Target[] {
+    return this.targets.filter((target) => target.text === text || target.name?.text === text);
+  }
+
+  /** Calls an address no more, though a name may lead there, or a peer tell of it; or a name. Returns whether there was one. */
   forget(text: string): boolean {
-    const target = this.at(text);
-    if (target === undefined) return false;
-    this.#forgotten.add(text);
-    this.#targets.delete(text);
-    target.isLeft = true;
-    target.wake();
-    return true;
+    const targets = this.under(text);
+    const name = this.#names.forget(text);
+    for (const target of targets) {
+      this.#forgotten.add(target.text);
+      this.#targets.delete(target.text);
+      target.isLeft = true;
+      target.wake();
+    }
+    return name !== undefined || targets.length > 0;
   }
 
   /** Takes note that a connection has ended: addresses for which it stood are called again. */
@@ -263,6 +273,7 @@ export class PeerCalls {
 
   /** Calls the addresses to which a name leads. A connection to one to which it leads no more stays until it ends. */
   #follow(name: Name, addresses: readonly Address[]): void {
+    if (!this.#names.names.includes(name)) return; // it has been forgotten meanwhile
     const now = new Map(addresses.map((address) => [formatAddress(address), address]));
     for (const target of this.#targets.values()) {
       if (target.name !== name) continue;

@@ -43,7 +43,7 @@ const MAX_ADDRESSES = 256;
 
 /** Looks up the names of peers. */
 export class PeerNames {
-  readonly names: readonly Name[];
+  names: readonly Name[];
   readonly #options: PeerNamesOptions;
 
   constructor(options: PeerNamesOptions) {
@@ -72,8 +72,16 @@ export class PeerNames {
     name.wake();
   }
 
+  /** Looks up a name no more. Returns it, if there was one. */
+  forget(text: string): Name | undefined {
+    const name = this.names.find((name) => name.text === text);
+    this.names = this.names.filter((other) => other !== name);
+    name?.wake();
+    return name;
+  }
+
   async #keep(name: Name, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && this.names.includes(name)) {
       name.isHurried = false;
       const againMs = await this.#look(name);
       await pause({ wake: awake }, LEAST_MS, signal);

@@ -166,11 +166,9 @@ export class Peers implements Part {
   forget(text: string): Forgetting {
     const parsed = parseAddress(text);
     const address = parsed === undefined ? text : formatAddress(parsed);
-    const target = this.#calls.at(address);
-    const standing = target && (target.connection ?? this.#standingFor(target));
-    if (standing !== undefined || [...this.#connected.values()].some((peer) => peer.address === address)) {
-      return "connected";
-    }
+    const isConnected = [...this.#connected.values()].some((peer) => peer.address === address) ||
+      this.#calls.under(address).some((target) => (target.connection ?? this.#standingFor(target)) !== undefined);
+    if (isConnected) return "connected";
     const isKnown = this.#calls.forget(address);
     if (!this.#refused.delete(address) && !isKnown) return "unknown";
     this.#options.log(`Peer ${address} is forgotten`);
