@@ -31,6 +31,7 @@ import {
   type ServerTlsOptions,
   whyNoTls,
 } from "../base/tls_options.ts";
+import { printable } from "../base/printable.ts";
 import { isName, NAME_RULE } from "../base/token.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
 import {
@@ -40,7 +41,6 @@ import {
   credentialSources,
 } from "./credential_sources.ts";
 import type { Log, LogLevel } from "../base/log.ts";
-import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */

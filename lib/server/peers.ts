@@ -6,6 +6,7 @@
 import type { LogLevel } from "../base/log.ts";
 import { formatAddress, parseAddress } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
+import { escaped } from "../base/printable.ts";
 import type { PeerStats } from "../base/stats.ts";
 import { unref } from "../platform/timer.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
@@ -181,7 +182,9 @@ export class Peers implements Part {
     for (const [address, { id, state, error, lastMs }] of this.#refused) {
       const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
       const { nowMs } = this.#options.store;
-      if (!isShown) rows.push({ ...peerRow(address, undefined, this.gossip, nowMs), state, id, error });
+      if (!isShown) {
+        rows.push({ ...peerRow(address, undefined, this.gossip, nowMs), state, id, error: shortened(error) });
+      }
     }
     return rows.slice(0, Math.max(MAX_ROWS, this.#calls.targets.length));
   }
@@ -413,6 +416,7 @@ function nameRow(row: PeerStats, { text, error, isDenied }: Name): PeerStats {
   return { ...row, name: text, state: isDenied ? "not-permitted" : "waiting", error: shortened(error) };
 }
 
+/** What went wrong, which the other side may have said, for whoever prints it. */
 function shortened(error: string): string {
-  return error.slice(0, MAX_ERROR_LETTERS);
+  return escaped(error.slice(0, MAX_ERROR_LETTERS));
 }

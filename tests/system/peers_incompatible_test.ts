@@ -1,6 +1,6 @@
 /** Builds that speak different messages: they part at the greeting, and say so. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encode } from "@std/msgpack";
 import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
 import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
@@ -9,6 +9,7 @@ import { type Node, startedNode } from "../support/cluster.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { frameOf, NativeSocket } from "../support/native_socket.ts";
 import { freeAddress } from "../support/ports.ts";
+import { run } from "../support/processes.ts";
 import { until } from "../support/waiting.ts";
 
 const OTHER = GOSSIP_VERSION + 1;
@@ -131,4 +132,25 @@ Deno.test("many incompatible peers are shown up to a limit", async () => {
   }
   const ids = node.server.stats().peers.map(({ id }) => id);
   assert(ids.length <= 16 && ids.includes(1040) && !ids.includes(1001), ids.join());
+});
+
+Deno.test("what a stranger says of himself cannot move the cursor of who looks at peers", async () => {
+  await using node = await startedNode();
+  const terms = [{ needs: ["\x1b[2J\r\nPeer"] }, { cluster: "\u202e\x1b]0;title\x07" }];
+  for (const [i, term] of terms.entries()) {
+    using stranger = await NativeSocket.to(node);
+    const hello = { protocol: 1, client: "x", features: [], peer: 7 + i, gossip: GOSSIP_VERSION, ...term };
+    await stranger.write(frameOf(REQUEST.hello, encode(hello)));
+    assertEquals((await stranger.next())?.code, REPLY.closing);
+  }
+  const { out } = await run("cli.ts", ["peers", "--server", node.address]);
+  assertStringIncludes(out, '"\\u001b[2J\\u000d\\u000aPeer"');
+  assertEquals(out.match(/[^\n\x20-\x7e]/g), null);
+  await using other = new FakeServer((_code, output, hangUp) => {
+    writeError(output, REPLY.closing, { code: "not-allowed", message: "\x1b[2J" });
+    hangUp();
+  }, { greets: false });
+  const { err } = await run("cli.ts", ["peers", "--server", other.address]);
+  assertStringIncludes(err, "\\u001b[2J");
+  assertEquals(err.match(/[^\n\x20-\x7e]/g), null);
 });
