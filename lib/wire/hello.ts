@@ -272,7 +272,7 @@ export function disagreement(peer: PeerHello, cluster: string): Disagreement | u
     const received = gossip === 0 ? "none" : gossip;
     return { code, message: `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; ${why}` };
   }
-  const known: readonly string[] = PEER_FEATURES;
+  const known: readonly string[] = [...FEATURES, ...PEER_FEATURES];
   const lacking = NEEDED.find((name) => !features.includes(name)) ?? needs.find((name) => !known.includes(name));
   return lacking === undefined
     ? undefined

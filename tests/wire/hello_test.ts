@@ -241,7 +241,7 @@ Deno.test("agreed() gives the features that both sides name, whatever else a pee
 });
 
 Deno.test("disagreement() is over a feature that a peer needs and this software has not, and over no other", () => {
-  for (const needs of [undefined, [], [...PEER_FEATURES], "later"]) {
+  for (const needs of [undefined, [], OWN.features, "later"]) {
     assertStrictEquals(disagreement(peerOf({ needs }), ""), undefined);
   }
   assertEquals(disagreement(peerOf({ needs: ["skip-unknown", "later", "latest"] }), ""), {
