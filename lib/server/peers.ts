@@ -131,9 +131,10 @@ export class Peers implements Part {
 
   /** Uses a connection that a peer has made, until it ends. */
   async accept({ stream, input, peer, held, isProven }: PeerArrival): Promise<void> {
-    const { id, features, port, advertise } = peer;
+    const { id, features, port } = peer;
     if (id === this.#options.id || !this.#isRunning) return;
     const from = addressOf(stream, peer);
+    const advertise = isProven ? peer.advertise : undefined; // a stranger could name the address of another
     const address = advertise ?? from;
     const isReachable = (advertise ?? port) !== undefined;
     if (isProven && isReachable && agreed(peer).includes("peers")) this.#calls.learn(address); // others are told once it answers

@@ -1,14 +1,15 @@
 /** Peers that tell each other of peers, and servers that say where they are to be reached. */
 
 import { assert, assertEquals } from "@std/assert";
+import { encode } from "@std/msgpack";
 import { parseToken } from "../../lib/base/token.ts";
 import { writeError } from "../../lib/wire/control.ts";
-import { FrameWriter, PEERS, REPLY } from "../../lib/wire/frame.ts";
-import { MAX_TOLD_PEERS, readPeers, writePeers } from "../../lib/wire/hello.ts";
+import { FrameWriter, PEERS, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { GOSSIP_VERSION, MAX_TOLD_PEERS, readPeers, writePeers } from "../../lib/wire/hello.ts";
 import { connected, type Node, startedNode } from "../support/cluster.ts";
 import { connectTo } from "../support/door.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { PeerSocket } from "../support/native_socket.ts";
+import { frameOf, NativeSocket, PeerSocket } from "../support/native_socket.ts";
 import { freeAddress, portOf } from "../support/ports.ts";
 import { TcpProxy } from "../support/proxy.ts";
 import { until } from "../support/waiting.ts";
@@ -141,4 +142,21 @@ Deno.test("a server is shown, called and told of where it says that it is to be 
   }
   await natted.cache.store("key", 1);
   await until("the entry is there", () => other.cache.has("key"));
+});
+
+Deno.test("a peer that has proven nothing is shown where it connects from, whatever it says", async () => {
+  await using node = await startedNode();
+  using stranger = await NativeSocket.to(node);
+  const hello = {
+    protocol: 1,
+    client: "x",
+    peer: 7,
+    port: 7,
+    gossip: GOSSIP_VERSION,
+    features: [],
+    advertise: "10.0.0.1:7",
+  };
+  await stranger.write(frameOf(REQUEST.hello, encode(hello)));
+  await until("it is connected", () => connected(node.server).length === 1);
+  assertEquals(connected(node.server)[0].address, "127.0.0.1:7");
 });
