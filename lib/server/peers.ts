@@ -306,10 +306,15 @@ export class Peers implements Part {
     return true;
   }
 
-  /** The connection that stands for one that this server would make to an address. */
+  /**
+   * The connection that stands for one that this server would make to an address. One that comes from there need not: a machine
+   * with several addresses may connect from another one than that at which it listens.
+   */
   #standingFor({ text, others }: Target): ConnectedPeer | undefined {
     const connected = [...this.#connected.values()];
-    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ from }) => from === text);
+    const elsewhere = this.#calls.targets.flatMap((target) => target.text === text ? [] : target.others);
+    return others.find((peer) => connected.includes(peer)) ??
+      connected.find((peer) => peer.from === text && !elsewhere.includes(peer));
   }
 
   /** The connections with a peer. */
