@@ -5,6 +5,7 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { MAX_TIMER_MS } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
 import { isDenied, permits } from "../platform/connect.ts";
 import type { LookUp } from "../platform/lookup.ts";
 import { awake, pause, type Pausing } from "./pausing.ts";
@@ -32,7 +33,7 @@ export interface PeerNamesOptions {
   /** Called with the addresses to which a name leads, after each look-up that has found some. */
   readonly onFound: (name: Name, addresses: readonly Address[]) => void;
   /** Called with each line to log; it does not throw. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }
 
 /** Milliseconds between two look-ups of a name at least, and after one that has failed. */
@@ -127,7 +128,7 @@ export class PeerNames {
 
   /** Logs why a name cannot be used, unless that was so before. */
   #fail(name: Name, error: string, isDenied: boolean): void {
-    if (name.error !== error) this.#options.log(`Peers ${name.text} cannot be found: ${error}`);
+    if (name.error !== error) this.#options.log(`Peers ${name.text} cannot be found: ${error}`, "warn");
     name.error = error;
     name.isDenied = isDenied;
   }
