@@ -3,7 +3,7 @@
  * and how to greet, not what peers say to each other then.
  */
 
-import { type Address, formatAddress, isLoopback, isName, parseAddress } from "../base/address.ts";
+import { type Address, formatAddress, isLoopback, isName, isUnspecified, parseAddress } from "../base/address.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { PeerStats } from "../base/stats.ts";
@@ -211,7 +211,7 @@ export class PeerCalls {
   /** Calls an address of which a peer has told, unless it is called already. */
   learn(told: string): void {
     const address = parseAddress(told);
-    if (address === undefined || this.#targets.has(formatAddress(address))) return;
+    if (address === undefined || isUnspecified(address) || this.#targets.has(formatAddress(address))) return;
     if (this.targets.filter(({ isTold }) => isTold).length < MAX_TOLD) this.#add(address, undefined, true);
   }
 
@@ -221,7 +221,7 @@ export class PeerCalls {
     for (const { address, text, isTold, connection, others, id } of this.#targets.values()) {
       const peer = connection ?? others.find((other) => this.#options.connectedTo(id).includes(other));
       if (peer?.isProven !== true || found.has(id) || (isName(address) && !isTold)) continue;
-      found.set(id, { text, id, isHere: isLoopback(address) });
+      found.set(id, { text, id, isHere: isLoopback(address) || isUnspecified(address) });
     }
     return [...found.values()];
   }

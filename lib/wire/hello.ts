@@ -3,7 +3,7 @@
  * answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
  */
 
-import { formatAddress, isReachable, parseAddress } from "../base/address.ts";
+import { formatAddress, isReachable, isUnspecified, parseAddress } from "../base/address.ts";
 import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -315,7 +315,9 @@ function peerOf(data: ControlData): PeerHello | undefined {
     gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
     features: featuresOf(data),
     needs: featuresOf(data, "needs"),
-    ...(isPeerAddress(advertise) ? { advertise: formatAddress(parseAddress(advertise)!) } : {}),
+    ...(isPeerAddress(advertise) && !isUnspecified(parseAddress(advertise)!)
+      ? { advertise: formatAddress(parseAddress(advertise)!) }
+      : {}),
   };
 }
 

@@ -123,6 +123,18 @@ for (
   });
 }
 
+Deno.test("an address that leads each machine to itself is not taken from a peer", async () => {
+  await using other = await startedNode(secret);
+  await using hub = await startedNode(secret);
+  using peer = await impostor(hub, 6);
+  await peer.write(telling([`0.0.0.0:${portOf(other.address)}`, other.address]));
+  await until("the other is called", () => connected(hub.server).some(({ address }) => address === other.address));
+  assertEquals(
+    hub.server.stats().peers.map(({ address }) => address).filter((address) => address.includes("0.0.0.0")),
+    [],
+  );
+});
+
 Deno.test("a peer that has proven nothing may tell of nobody", async () => {
   await using hub = await startedNode();
   using peer = await PeerSocket.greeted(hub, { id: 6 });

@@ -344,7 +344,7 @@ Deno.test("readHello() gives back where a peer says that it is to be reached, an
   };
   for (const place of ["10.0.0.1:7", "[fd00::1]:7", "cache.example:7"]) assertStrictEquals(of(place), place);
   assertStrictEquals(of("cache.example"), "cache.example:11142");
-  for (const place of ["", "unix:/x", "10.0.0.1:0", "a b", `${"a".repeat(260)}:11`]) {
+  for (const place of ["", "unix:/x", "10.0.0.1:0", "0.0.0.0:7", "[::]:7", "a b", `${"a".repeat(260)}:11`]) {
     assertStrictEquals(of(place), undefined, place);
   }
 });
