@@ -50,3 +50,8 @@ export function isName(address: Address): address is Address & { transport: "tcp
 export function isLoopback(address: Address): boolean {
   return address.transport === "unix" || /^(localhost|(::ffff:)?127(\.\d+){3}|::1)$/i.test(address.hostname);
 }
+
+/** Whether an address, at which a server may listen, leads each machine that connects there to itself. */
+export function isUnspecified(address: Address): boolean {
+  return address.transport === "tcp" && /^(0+(\.0+){0,3}|[0:]*:[0:]*)$/.test(address.hostname);
+}

@@ -3,7 +3,7 @@
  * text comes from: environment.ts and lib/cli read it.
  */
 
-import { DEFAULT_PORT, formatAddress, isReachable, parseAddress } from "./address.ts";
+import { DEFAULT_PORT, formatAddress, isReachable, isUnspecified, parseAddress } from "./address.ts";
 import type { LogLevel } from "./log.ts";
 import {
   MAX_ENTRIES,
@@ -153,8 +153,12 @@ const SETTINGS = {
   } as Setting<string>,
   advertise: {
     name: "ADVERTISE",
-    allowed: '"host", "host:port" or "[ipv6]:port"',
-    parse: (text) => text.includes(",") ? undefined : addressList(text, ["tcp"])?.[0],
+    allowed: 'where others reach it, as "host", "host:port" or "[ipv6]:port"',
+    parse: (text) => {
+      const address = parseAddress(text.trim());
+      const isOne = !text.includes(",") && address !== undefined && !isUnspecified(address);
+      return isOne ? addressList(text, ["tcp"])?.[0] : undefined;
+    },
   } as Setting<string>,
   peerLookupIntervalMs: {
     name: "PEER_LOOKUP_INTERVAL",

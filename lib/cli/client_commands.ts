@@ -4,6 +4,7 @@ import { OrmucoCacheClient } from "../../client.ts";
 import type { ServerStats } from "../base/stats.ts";
 import type { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { escaped } from "../base/printable.ts";
 import { encodeValue, FLAGS } from "../wire/values.ts";
 import { type Arguments, clientSettings, secondsFlag, UsageError } from "./arguments.ts";
 import { textOrBytes, toJson } from "./json.ts";
@@ -118,7 +119,7 @@ async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number
   const { server } = await client.stats();
   if (server === undefined) return EXIT.unreachable;
   if (args.json) return say(toJson(server));
-  for (const line of statsLines(server)) say(line);
+  for (const line of statsLines(server)) say(escaped(line)); // a server may say anything
   return EXIT.ok;
 }
 
@@ -167,8 +168,8 @@ function sayPeers({ ready, peers = [] }: Partial<ServerStats>, args: Arguments):
   if (args.json) return say(toJson(peers));
   const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0;
   const lines = peerLines(peers, width || Infinity); // what is piped is to be cut up by programs
-  for (const line of peers.length > 0 ? lines : ready === false ? [] : ["No peers"]) say(line);
-  if (ready !== undefined) say(readinessLine(ready, peers));
+  for (const line of peers.length > 0 ? lines : ready === false ? [] : ["No peers"]) say(escaped(line));
+  if (ready !== undefined) say(escaped(readinessLine(ready, peers)));
   return EXIT.ok;
 }
 

@@ -1,6 +1,7 @@
 /** Prints what commands have to say, and names their exit statuses. It runs no command. */
 
 import type { CacheError } from "../base/errors.ts";
+import { escaped } from "../base/printable.ts";
 
 /** Exit statuses. */
 export const EXIT = { ok: 0, miss: 1, usage: 2, unreachable: 3, refused: 4, cannotListen: 5, internal: 70 } as const;
@@ -16,7 +17,7 @@ export function logError(error: unknown): void {
 
 /** Prints why calls failed. Returns the exit status. */
 export function report(failure: CacheError): number {
-  logError(failure.message);
+  logError(escaped(failure.message)); // a server may say anything
   return failure.code === "refused" ? EXIT.refused : EXIT.unreachable;
 }
 

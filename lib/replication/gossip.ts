@@ -192,10 +192,11 @@ export class Gossip {
     return isCaughtUp(state, (theirs) => knowledge.lacks(theirs)) && this.#join.isOver(state.origin);
   }
 
-  /** Whether a peer has confirmed to know all writes that were made here. */
-  hasConfirmed(peer: number): boolean {
+  /** Whether a peer has confirmed to know all writes that were made here, and those of others held here up to a version. */
+  hasConfirmed(peer: number, upTo = 0): boolean {
     const { store: { history }, origin } = this.#options;
-    return (this.#peers.get(peer)?.confirmed.known.get(origin) ?? 0) >= history.knownOf(origin);
+    const known = this.#peers.get(peer)?.confirmed.known ?? NOTHING;
+    return (known.get(origin) ?? 0) >= history.knownOf(origin) && history.oldestBeyond(known) > upTo;
   }
 
   /** How many writes held here a peer has not confirmed to know, and the age of the oldest. */

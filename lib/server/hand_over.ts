@@ -1,5 +1,5 @@
 /**
- * What a server waits for before it leaves its peers: that they have what was written here. It knows what replication knows of
+ * What a server waits for before it leaves its peers: that they have what it has. It knows what replication knows of
  * peers, not how messages travel.
  */
 
@@ -16,12 +16,14 @@ const LOOKS_A_QUESTION = 20;
 const LIMITS = 5;
 
 /**
- * Waits until all peers that are believed have confirmed what was written here: not all of it is in pushes. A peer that has said
- * nothing for `limitMs` is not waited for.
+ * Waits until all peers that are believed have confirmed what was written here, since not all of it is in pushes, and what was
+ * written elsewhere up to the version `upTo`: whoever wrote that may have gone. A peer that has said nothing for `limitMs` is not
+ * waited for.
  */
 export async function handOver(
   peers: () => Iterable<ConnectedPeer>,
   gossip: Pick<Gossip, "peer" | "hasConfirmed" | "ask" | "writesAheadMs">,
+  upTo: number,
   limitMs: number,
 ): Promise<void> {
   const beganMs = performance.now();
@@ -31,7 +33,7 @@ export async function handOver(
       const state = gossip.peer(number);
       const isSilent = nowMs - Math.max(beganMs, connection.lastHeardMs) >= limitMs;
       return !isSilent && state !== undefined && clockDoubt(state, gossip.writesAheadMs) === undefined &&
-        !gossip.hasConfirmed(number);
+        !gossip.hasConfirmed(number, upTo);
     });
     if (lacking.length === 0 || nowMs - beganMs >= LIMITS * limitMs) return;
     if (looks % LOOKS_A_QUESTION === 0) { for (const { number } of lacking) gossip.ask(number); }

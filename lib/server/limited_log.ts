@@ -9,10 +9,6 @@ import type { Log, LogLevel } from "../base/log.ts";
 const MINUTE_MS = 60_000;
 /** Kinds and addresses that are remembered; further addresses share one line of each kind. */
 const MAX_REMEMBERED = 256;
-const MAX_LETTERS = 500;
-/** Characters that end a line, move the cursor of a terminal, or turn the direction of text. */
-// deno-lint-ignore no-control-regex -- control characters are what is looked for
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu;
 
 interface Said {
   readonly line: string;
@@ -55,12 +51,6 @@ export class LimitedLog {
       if (leftOut > 0) this.#log(`${leftOut.toLocaleString("en")} more in a minute like: ${line}`, level);
     }
   }
-}
-
-/** Text from elsewhere as one line that can be printed: control characters escaped, and not too long. */
-export function printable(text: string): string {
-  const part = text.length <= MAX_LETTERS ? text : `${text.slice(0, MAX_LETTERS)}…`;
-  return part.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** An address without its port. */

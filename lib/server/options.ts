@@ -1,6 +1,6 @@
 /** A server's options: their defaults and their checks. */
 
-import { type Address, DEFAULT_PORT, isReachable, parseAddress } from "../base/address.ts";
+import { type Address, DEFAULT_PORT, isReachable, isUnspecified, parseAddress } from "../base/address.ts";
 import {
   DEFAULT_MAX_SIZE,
   DEFAULT_TTL_MS,
@@ -31,6 +31,7 @@ import {
   type ServerTlsOptions,
   whyNoTls,
 } from "../base/tls_options.ts";
+import { printable } from "../base/printable.ts";
 import { isName, NAME_RULE } from "../base/token.ts";
 import { machineMemory } from "../platform/machine_memory.ts";
 import {
@@ -40,7 +41,6 @@ import {
   credentialSources,
 } from "./credential_sources.ts";
 import type { Log, LogLevel } from "../base/log.ts";
-import { printable } from "./limited_log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
 /** Options of {@linkcode OrmucoCacheServer}. */
@@ -243,7 +243,7 @@ const RULES: OptionRules<ServerOptions> = {
   maxForgotten: numberOption({ least: 0, most: MAX_FORGOTTEN, isWhole: true }),
   ttlMs: TTL_OPTION,
   renewOnHit: BOOLEAN_OPTION,
-  advertise: textOption('"host", "host:port" or "[ipv6]:port"', isPeer),
+  advertise: textOption('where others reach it, as "host", "host:port" or "[ipv6]:port"', isElsewhere),
   peerLookupIntervalMs: numberOption({ least: LEAST_LOOKUP_INTERVAL_MS, most: MAX_TIMER_MS }),
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
   readyAfterMs: numberOption({ least: 0 }),
@@ -328,6 +328,11 @@ function listenAddress(text: string): Address | undefined {
 function isPeer(text: string): boolean {
   const address = parseAddress(text);
   return isReachable(address) && address.transport === "tcp";
+}
+
+/** Whether an address may be one at which others reach this server. */
+function isElsewhere(text: string): boolean {
+  return isPeer(text) && !isUnspecified(parseAddress(text)!);
 }
 
 /** Returns options for TLS. */

@@ -3,7 +3,7 @@
  * and how to greet, not what peers say to each other then.
  */
 
-import { type Address, formatAddress, isLoopback, isName, parseAddress } from "../base/address.ts";
+import { type Address, formatAddress, isLoopback, isName, isUnspecified, parseAddress } from "../base/address.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { PeerStats } from "../base/stats.ts";
@@ -19,6 +19,7 @@ import { ReflectedError } from "../wire/control.ts";
 import type { FrameReader } from "../wire/frame.ts";
 import { type Disagreement, disagreement, DisagreementError, MAX_TOLD_PEERS, type PeerHello } from "../wire/hello.ts";
 import type { Buffers, HeldBuffers } from "./buffers.ts";
+import type { LimitedLog } from "./limited_log.ts";
 import { within } from "./part.ts";
 import { awake, pause, type Pausing } from "./pausing.ts";
 import { type Name, PeerNames } from "./peer_names.ts";
@@ -99,6 +100,8 @@ export interface PeerCallsOptions {
   readonly software: string;
   /** Called with each line to log; it does not throw. */
   readonly log: Log;
+  /** Logs what peers cause that are not in `addresses`, or who says that he is one of them. */
+  readonly limitedLog: LimitedLog;
   /** Returns the token with which this server greets others; without one, only those that ask for none are used. */
   readonly token?: () => Token | undefined;
   /** Returns the port at which this server listens, for the greeting; `undefined` if it has none. */
@@ -164,10 +167,13 @@ export class PeerCalls {
     for (const address of options.addresses) if (!isName(address)) this.#add(address);
   }
 
-  /** Names that lead to no address that may be called. */
+  /** Names that lead to no address that may be called, but for those that lead to forgotten ones only. */
   get lost(): readonly Name[] {
     const led = new Set(this.targets.map(({ name }) => name));
-    return this.#names.names.filter((name) => !led.has(name));
+    return this.#names.names.filter((name) => {
+      return !led.has(name) &&
+        (name.found === "" || !name.found.split(", ").every((text) => this.#forgotten.has(text)));
+    });
   }
 
   /** The addresses. */
@@ -205,7 +211,7 @@ export class PeerCalls {
   /** Calls an address of which a peer has told, unless it is called already. */
   learn(told: string): void {
     const address = parseAddress(told);
-    if (address === undefined || this.#targets.has(formatAddress(address))) return;
+    if (address === undefined || isUnspecified(address) || this.#targets.has(formatAddress(address))) return;
     if (this.targets.filter(({ isTold }) => isTold).length < MAX_TOLD) this.#add(address, undefined, true);
   }
 
@@ -215,20 +221,27 @@ export class PeerCalls {
     for (const { address, text, isTold, connection, others, id } of this.#targets.values()) {
       const peer = connection ?? others.find((other) => this.#options.connectedTo(id).includes(other));
       if (peer?.isProven !== true || found.has(id) || (isName(address) && !isTold)) continue;
-      found.set(id, { text, id, isHere: isLoopback(address) });
+      found.set(id, { text, id, isHere: isLoopback(address) || isUnspecified(address) });
     }
     return [...found.values()];
   }
 
-  /** Calls an address no more, though a name may lead there, or a peer tell of it. Returns whether there was one. */
+  /** The target at an address, or those to which a name leads. */
+  under(text: string): Target[] {
+    return this.targets.filter((target) => target.text === text || target.name?.text === text);
+  }
+
+  /** Calls an address no more, though a name may lead there, or a peer tell of it; or a name. Returns whether there was one. */
   forget(text: string): boolean {
-    const target = this.at(text);
-    if (target === undefined) return false;
-    this.#forgotten.add(text);
-    this.#targets.delete(text);
-    target.isLeft = true;
-    target.wake();
-    return true;
+    const targets = this.under(text);
+    const name = this.#names.forget(text);
+    for (const target of targets) {
+      this.#forgotten.add(target.text);
+      this.#targets.delete(target.text);
+      target.isLeft = true;
+      target.wake();
+    }
+    return name !== undefined || targets.length > 0;
   }
 
   /** Takes note that a connection has ended: addresses for which it stood are called again. */
@@ -239,7 +252,9 @@ export class PeerCalls {
   /** Logs a failure, unless the last call of this server, or the peer's, has failed for the same reason. */
   sayOnce(target: Target, error: string, caller: keyof Target["said"]): void {
     if (!Object.values(target.said).includes(error)) {
-      this.#options.log(`Peer ${target.text} cannot be used: ${error}`, "warn");
+      const line = `Peer ${target.text} cannot be used: ${error}`;
+      if (caller === "own" && !target.isTold) this.#options.log(line, "warn");
+      else this.#options.limitedLog.say("unused", target.text, line); // whoever has told of it, or calls from there, may be a stranger
     }
     target.said[caller] = target.error = error;
   }
@@ -258,6 +273,7 @@ export class PeerCalls {
 
   /** Calls the addresses to which a name leads. A connection to one to which it leads no more stays until it ends. */
   #follow(name: Name, addresses: readonly Address[]): void {
+    if (!this.#names.names.includes(name)) return; // it has been forgotten meanwhile
     const now = new Map(addresses.map((address) => [formatAddress(address), address]));
     for (const target of this.#targets.values()) {
       if (target.name !== name) continue;
@@ -297,7 +313,7 @@ export class PeerCalls {
 
   /** Connects to an address and uses the connection until it ends. */
   async #visit(target: Target, signal: AbortSignal): Promise<CallEnd> {
-    target.state = "connecting";
+    if (!LASTING.includes(target.state)) target.state = "connecting";
     let socket: Socket | undefined;
     let held: HeldBuffers | undefined;
     let peer: PeerHello | undefined;
@@ -401,6 +417,7 @@ function spread(random: () => number = Math.random): number {
 
 /** Why a call has failed; sets the target's state. */
 function whyFailed(target: Target, error: Error, isLate: boolean): string {
+  target.state = "waiting";
   if (error instanceof ReflectedError) {
     target.state = "self";
     return SELF;

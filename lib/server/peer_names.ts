@@ -5,6 +5,7 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { MAX_TIMER_MS } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
 import { isDenied, permits } from "../platform/connect.ts";
 import type { LookUp } from "../platform/lookup.ts";
 import { awake, pause, type Pausing } from "./pausing.ts";
@@ -32,7 +33,7 @@ export interface PeerNamesOptions {
   /** Called with the addresses to which a name leads, after each look-up that has found some. */
   readonly onFound: (name: Name, addresses: readonly Address[]) => void;
   /** Called with each line to log; it does not throw. */
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }
 
 /** Milliseconds between two look-ups of a name at least, and after one that has failed. */
@@ -43,7 +44,7 @@ const MAX_ADDRESSES = 256;
 
 /** Looks up the names of peers. */
 export class PeerNames {
-  readonly names: readonly Name[];
+  names: readonly Name[];
   readonly #options: PeerNamesOptions;
 
   constructor(options: PeerNamesOptions) {
@@ -72,8 +73,16 @@ export class PeerNames {
     name.wake();
   }
 
+  /** Looks up a name no more. Returns it, if there was one. */
+  forget(text: string): Name | undefined {
+    const name = this.names.find((name) => name.text === text);
+    this.names = this.names.filter((other) => other !== name);
+    name?.wake();
+    return name;
+  }
+
   async #keep(name: Name, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && this.names.includes(name)) {
       name.isHurried = false;
       const againMs = await this.#look(name);
       await pause({ wake: awake }, LEAST_MS, signal);
@@ -119,7 +128,7 @@ export class PeerNames {
 
   /** Logs why a name cannot be used, unless that was so before. */
   #fail(name: Name, error: string, isDenied: boolean): void {
-    if (name.error !== error) this.#options.log(`Peers ${name.text} cannot be found: ${error}`);
+    if (name.error !== error) this.#options.log(`Peers ${name.text} cannot be found: ${error}`, "warn");
     name.error = error;
     name.isDenied = isDenied;
   }

@@ -6,6 +6,7 @@
 import type { LogLevel } from "../base/log.ts";
 import { formatAddress, parseAddress } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
+import { escaped } from "../base/printable.ts";
 import type { PeerStats } from "../base/stats.ts";
 import { unref } from "../platform/timer.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
@@ -18,7 +19,6 @@ import { BELIEVED, ClockDoubt } from "./clock_doubt.ts";
 import type { PeerArrival } from "./connection.ts";
 import { droppedLine } from "./dropped_line.ts";
 import { handOver } from "./hand_over.ts";
-import type { LimitedLog } from "./limited_log.ts";
 import type { Forgetting, RefusedPeer } from "./native_handler.ts";
 import { type Part, within } from "./part.ts";
 import {
@@ -39,8 +39,6 @@ export interface PeersOptions extends Omit<PeerCallsOptions, "use" | "connectedT
   readonly store: Store;
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
-  /** Logs what peers cause that are not in `addresses`. */
-  readonly limitedLog: LimitedLog;
   /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
   /** The turns that all connections share. */
@@ -118,13 +116,13 @@ export class Peers implements Part {
     for (const { connection } of this.#connected.values()) connection.tellStop();
   }
 
-  /** Ends all connections, once the peers have what was written here and their output is written. */
+  /** Ends all connections, once the peers have what is held here and their output is written. */
   async stop(limitMs: number): Promise<void> {
     this.#isRunning = false;
     this.#calls.stop();
     clearTimeout(this.#timer);
     this.#guard(() => this.gossip.flush());
-    await handOver(() => this.#connected.values(), this.gossip, limitMs);
+    await handOver(() => this.#connected.values(), this.gossip, this.#options.store.clock, limitMs);
     const connections = [...this.#connected.values()].map(({ connection }) => connection);
     await within(limitMs, Promise.all(connections.map((connection) => connection.finish())));
     for (const connection of connections) connection.close();
@@ -133,9 +131,10 @@ export class Peers implements Part {
 
   /** Uses a connection that a peer has made, until it ends. */
   async accept({ stream, input, peer, held, isProven }: PeerArrival): Promise<void> {
-    const { id, features, port, advertise } = peer;
+    const { id, features, port } = peer;
     if (id === this.#options.id || !this.#isRunning) return;
     const from = addressOf(stream, peer);
+    const advertise = isProven ? peer.advertise : undefined; // a stranger could name the address of another
     const address = advertise ?? from;
     const isReachable = (advertise ?? port) !== undefined;
     if (isProven && isReachable && agreed(peer).includes("peers")) this.#calls.learn(address); // others are told once it answers
@@ -169,11 +168,9 @@ export class Peers implements Part {
   forget(text: string): Forgetting {
     const parsed = parseAddress(text);
     const address = parsed === undefined ? text : formatAddress(parsed);
-    const target = this.#calls.at(address);
-    const standing = target && (target.connection ?? this.#standingFor(target));
-    if (standing !== undefined || [...this.#connected.values()].some((peer) => peer.address === address)) {
-      return "connected";
-    }
+    const isConnected = [...this.#connected.values()].some((peer) => peer.address === address) ||
+      this.#calls.under(address).some((target) => (target.connection ?? this.#standingFor(target)) !== undefined);
+    if (isConnected) return "connected";
     const isKnown = this.#calls.forget(address);
     if (!this.#refused.delete(address) && !isKnown) return "unknown";
     this.#options.log(`Peer ${address} is forgotten`);
@@ -186,7 +183,9 @@ export class Peers implements Part {
     for (const [address, { id, state, error, lastMs }] of this.#refused) {
       const isShown = rows.some((row) => row.address === address) || performance.now() - lastMs > REFUSED_MS;
       const { nowMs } = this.#options.store;
-      if (!isShown) rows.push({ ...peerRow(address, undefined, this.gossip, nowMs), state, id, error });
+      if (!isShown) {
+        rows.push({ ...peerRow(address, undefined, this.gossip, nowMs), state, id, error: shortened(error) });
+      }
     }
     return rows.slice(0, Math.max(MAX_ROWS, this.#calls.targets.length));
   }
@@ -307,10 +306,15 @@ export class Peers implements Part {
     return true;
   }
 
-  /** The connection that stands for one that this server would make to an address. */
+  /**
+   * The connection that stands for one that this server would make to an address. One that comes from there need not: a machine
+   * with several addresses may connect from another one than that at which it listens.
+   */
   #standingFor({ text, others }: Target): ConnectedPeer | undefined {
     const connected = [...this.#connected.values()];
-    return others.find((peer) => connected.includes(peer)) ?? connected.find(({ from }) => from === text);
+    const elsewhere = this.#calls.targets.flatMap((target) => target.text === text ? [] : target.others);
+    return others.find((peer) => connected.includes(peer)) ??
+      connected.find((peer) => peer.from === text && !elsewhere.includes(peer));
   }
 
   /** The connections with a peer. */
@@ -418,6 +422,7 @@ function nameRow(row: PeerStats, { text, error, isDenied }: Name): PeerStats {
   return { ...row, name: text, state: isDenied ? "not-permitted" : "waiting", error: shortened(error) };
 }
 
+/** What went wrong, which the other side may have said, for whoever prints it. */
 function shortened(error: string): string {
-  return error.slice(0, MAX_ERROR_LETTERS);
+  return escaped(error.slice(0, MAX_ERROR_LETTERS));
 }

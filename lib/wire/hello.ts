@@ -3,7 +3,7 @@
  * answers. It knows the fields, not how bytes travel. The tables are in docs/protocol.md.
  */
 
-import { isReachable, parseAddress } from "../base/address.ts";
+import { formatAddress, isReachable, isUnspecified, parseAddress } from "../base/address.ts";
 import { MAX_ORIGIN_ID, MAX_PORT } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -272,7 +272,7 @@ export function disagreement(peer: PeerHello, cluster: string): Disagreement | u
     const received = gossip === 0 ? "none" : gossip;
     return { code, message: `gossip ${GOSSIP_VERSION} is spoken here: received ${received}; ${why}` };
   }
-  const known: readonly string[] = PEER_FEATURES;
+  const known: readonly string[] = [...FEATURES, ...PEER_FEATURES];
   const lacking = NEEDED.find((name) => !features.includes(name)) ?? needs.find((name) => !known.includes(name));
   return lacking === undefined
     ? undefined
@@ -315,7 +315,9 @@ function peerOf(data: ControlData): PeerHello | undefined {
     gossip: isWhole(gossip, Number.MAX_SAFE_INTEGER) ? gossip : 0,
     features: featuresOf(data),
     needs: featuresOf(data, "needs"),
-    ...(isPeerAddress(advertise) ? { advertise } : {}),
+    ...(isPeerAddress(advertise) && !isUnspecified(parseAddress(advertise)!)
+      ? { advertise: formatAddress(parseAddress(advertise)!) }
+      : {}),
   };
 }
 

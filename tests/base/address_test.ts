@@ -1,7 +1,15 @@
 /** Addresses: text to parts and back, and which of them only this machine reaches. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { type Address, DEFAULT_PORT, formatAddress, isLoopback, isName, parseAddress } from "../../lib/base/address.ts";
+import {
+  type Address,
+  DEFAULT_PORT,
+  formatAddress,
+  isLoopback,
+  isName,
+  isUnspecified,
+  parseAddress,
+} from "../../lib/base/address.ts";
 
 function tcp(hostname: string, port: number = DEFAULT_PORT): Address {
   return { transport: "tcp", hostname, port };
@@ -85,6 +93,15 @@ Deno.test("isLoopback() tells whether only this machine reaches the address when
   ];
   for (const text of [...open, "notlocalhost", "[::2]", "[::1:1]", "127.0.0", "a"]) {
     assertStrictEquals(isLoopback(parseAddress(text)!), false, text);
+  }
+});
+
+Deno.test("isUnspecified() tells whether an address leads each machine to itself", () => {
+  for (const text of ["0.0.0.0:5", "0", "000.0.0.0", "[::]:5", "[0:0:0:0:0:0:0:0]"]) {
+    assertStrictEquals(isUnspecified(parseAddress(text, { hostname: "0" })!), true, text);
+  }
+  for (const text of ["10.0.0.0", "0.0.0.1", "[::1]:5", "[fd00::]", "localhost", "0.example", "unix:/0"]) {
+    assertStrictEquals(isUnspecified(parseAddress(text)!), false, text);
   }
 });
 

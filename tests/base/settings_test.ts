@@ -329,9 +329,9 @@ const ROWS: Row[] = [
   },
   {
     name: "ADVERTISE",
-    allowed: '"host", "host:port" or "[ipv6]:port"',
+    allowed: 'where others reach it, as "host", "host:port" or "[ipv6]:port"',
     good: [["a", "a"], [" [::1]:2 ", "[::1]:2"], ["10.0.0.1:7", "10.0.0.1:7"]],
-    bad: [",", "a,", "a,b", "a:0", "unix:/run/cache.sock", "a:b", "11142", ":5"],
+    bad: [",", "a,", "a,b", "a:0", "unix:/run/cache.sock", "a:b", "11142", ":5", "0.0.0.0:7", "[::]"],
   },
   {
     name: "PEER_LOOKUP_INTERVAL",

@@ -89,3 +89,30 @@ Deno.test("Gossip.hasConfirmed() is true when the peer has said that it knows wh
     "the other's are another matter",
   );
 });
+
+Deno.test("Gossip.hasConfirmed() of a version is true when the peer knows others' writes up to it, too", () => {
+  const all = join([[0, 1], [1, 2]], { eager: false });
+  const [, middle] = all.gossips;
+  rounds(all);
+  set(all.stores[0], 1);
+  const upTo = all.stores[0].clock;
+  middle.ask(0);
+  settle(all);
+  assertEquals([middle.hasConfirmed(2), middle.hasConfirmed(2, upTo), middle.hasConfirmed(0, upTo)], [
+    true,
+    false,
+    true,
+  ]);
+  rounds(all);
+  middle.ask(2);
+  settle(all);
+  assertEquals([get(all.stores[2], 1), middle.hasConfirmed(2, upTo)], ["value 1", true]);
+  set(all.stores[0], 2);
+  middle.ask(0);
+  settle(all);
+  assertEquals(
+    [middle.hasConfirmed(2, upTo), middle.hasConfirmed(2, all.stores[0].clock)],
+    [true, false],
+    "later ones are another matter",
+  );
+});

@@ -13,6 +13,8 @@ class Fixture implements AsyncDisposable {
   lookUps = 0;
   found = "";
   readonly lines: string[] = [];
+  /** Of these lines, those that somebody should look at. */
+  readonly warnings: string[] = [];
   readonly names: PeerNames;
   readonly #end = new AbortController();
   readonly #running: Promise<void>;
@@ -27,7 +29,10 @@ class Fixture implements AsyncDisposable {
       },
       intervalMs,
       onFound: (_name, addresses: readonly Address[]) => this.found = addresses.map(formatAddress).join(),
-      log: (line) => this.lines.push(line),
+      log: (line, level) => {
+        this.lines.push(line);
+        if (level === "warn") this.warnings.push(line);
+      },
     });
     this.#running = this.names.run(this.#end.signal);
   }
@@ -73,6 +78,7 @@ Deno.test("PeerNames keeps what it knows when a look-up fails or finds nothing, 
   await until("it goes on", () => fixture.lookUps >= 4);
   assertEquals(fixture.found, "10.0.0.1:7");
   assertEquals(fixture.lines.length, 3, "each failure is told once");
+  assertEquals(fixture.warnings, fixture.lines.slice(1));
   assert(!fixture.names.names[0].isDenied);
 });
 

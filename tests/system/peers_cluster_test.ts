@@ -1,8 +1,12 @@
 /** Servers of different clusters: they are not joined by mistake, and both sides say why. */
 
 import { assert, assertEquals } from "@std/assert";
+import { encode } from "@std/msgpack";
 import type { ServerOptions } from "../../server.ts";
-import { type Node, startedNode } from "../support/cluster.ts";
+import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
+import { names, type Node, startedNode } from "../support/cluster.ts";
+import { frameOf, NativeSocket } from "../support/native_socket.ts";
 import { freePort } from "../support/ports.ts";
 import { until } from "../support/waiting.ts";
 
@@ -55,6 +59,18 @@ Deno.test("servers that list each other, and cannot be peers, say each reason on
       assert(refusals.length <= lines, refusals.join("\n"));
     }
   }
+});
+
+Deno.test("a stranger who says that he is a listed peer, each time for another reason, fills no log", async () => {
+  const listed = freePort();
+  await using node = await startedNode({ peers: [`127.0.0.1:${listed}`] });
+  for (const cluster of names(30)) {
+    const hello = { protocol: 1, client: "x", peer: 77, port: listed, gossip: GOSSIP_VERSION, features: [], cluster };
+    using stranger = await NativeSocket.to(node);
+    await stranger.write(frameOf(REQUEST.hello, encode(hello)));
+    assertEquals(await stranger.codesUntilClosed(), [REPLY.closing]);
+  }
+  assertEquals(refusalsOf(node).filter((line) => line.includes("CLUSTER")).length, 1);
 });
 
 Deno.test("servers of one cluster are peers, and one that gets the right name becomes one at its next attempt", async () => {

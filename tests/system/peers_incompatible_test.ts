@@ -1,6 +1,6 @@
 /** Builds that speak different messages: they part at the greeting, and say so. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encode } from "@std/msgpack";
 import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
 import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
@@ -9,6 +9,7 @@ import { type Node, startedNode } from "../support/cluster.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { frameOf, NativeSocket } from "../support/native_socket.ts";
 import { freeAddress } from "../support/ports.ts";
+import { run } from "../support/processes.ts";
 import { until } from "../support/waiting.ts";
 
 const OTHER = GOSSIP_VERSION + 1;
@@ -86,6 +87,25 @@ Deno.test("a listed peer that refuses this server's version of gossip is incompa
   ]);
 });
 
+Deno.test("a listed peer that has refused this server is shown so until something else comes of a call", async () => {
+  let greetings = 0;
+  await using other = new FakeServer((_code, output, hangUp) => {
+    if (++greetings === 2) return; // this call is not answered
+    writeError(output, REPLY.closing, { code: "not-allowed", message: "not allowed for role client: to be a peer" });
+    hangUp();
+  }, { greets: false });
+  await using node = await startedNode({ peers: [other.address] });
+  await until("it is called again", () => greetings === 2);
+  const [{ state, error }] = node.server.stats().peers;
+  assertEquals([state, error], [
+    "refused",
+    "the server closed the connection (not-allowed): not allowed for role client: to be a peer",
+  ]);
+  await until("that call has failed for another reason", () => node.server.stats().peers[0].error !== error);
+  const { state: next, error: why } = node.server.stats().peers[0];
+  assertEquals([next, why], ["waiting", "no connection and greeting within 5000 ms"]);
+});
+
 Deno.test("a listed peer that was incompatible is shown once, as connected, when it comes back in another build", async () => {
   const listen = freeAddress();
   const greet = { protocol: 1, server: "other/2", features: [], peer: 9, gossip: OTHER };
@@ -112,4 +132,25 @@ Deno.test("many incompatible peers are shown up to a limit", async () => {
   }
   const ids = node.server.stats().peers.map(({ id }) => id);
   assert(ids.length <= 16 && ids.includes(1040) && !ids.includes(1001), ids.join());
+});
+
+Deno.test("what a stranger says of himself cannot move the cursor of who looks at peers", async () => {
+  await using node = await startedNode();
+  const terms = [{ needs: ["\x1b[2J\r\nPeer"] }, { cluster: "\u202e\x1b]0;title\x07" }];
+  for (const [i, term] of terms.entries()) {
+    using stranger = await NativeSocket.to(node);
+    const hello = { protocol: 1, client: "x", features: [], peer: 7 + i, gossip: GOSSIP_VERSION, ...term };
+    await stranger.write(frameOf(REQUEST.hello, encode(hello)));
+    assertEquals((await stranger.next())?.code, REPLY.closing);
+  }
+  const { out } = await run("cli.ts", ["peers", "--server", node.address]);
+  assertStringIncludes(out, '"\\u001b[2J\\u000d\\u000aPeer"');
+  assertEquals(out.match(/[^\n\x20-\x7e]/g), null);
+  await using other = new FakeServer((_code, output, hangUp) => {
+    writeError(output, REPLY.closing, { code: "not-allowed", message: "\x1b[2J" });
+    hangUp();
+  }, { greets: false });
+  const { err } = await run("cli.ts", ["peers", "--server", other.address]);
+  assertStringIncludes(err, "\\u001b[2J");
+  assertEquals(err.match(/[^\n\x20-\x7e]/g), null);
 });

@@ -112,6 +112,30 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "what a name led to is forgotten by its address, and the name itself by the name",
+  ignore,
+  fn: async () => {
+    await using names = new Names();
+    names.lead("127.0.0.11");
+    const { server } = await names.start("127.0.0.11", { peers: [] });
+    const { client } = await names.start("127.0.0.13", { peerLookupIntervalMs: 1000 });
+    await until("it is connected", async () => await statesOf(client) === "127.0.0.11 connected");
+    assertEquals(await client.forgetPeer(names.name), false, "one that is connected has not left");
+    await server[Symbol.asyncDispose]();
+    await until("it is gone", async () => (await peersOf(client))[0].error !== "");
+    assertEquals(await client.forgetPeer(`127.0.0.11:${names.port}`), true);
+    assertEquals(await peersOf(client), []);
+    await names.start("127.0.0.12", { peers: [] });
+    names.lead("127.0.0.11", "127.0.0.12");
+    await until("the name is followed", async () => await statesOf(client) === "127.0.0.12 connected");
+    const { client: other } = await names.start("127.0.0.14", { peers: ["gone.test:7"], peerLookupIntervalMs: 1000 });
+    await until("it leads nowhere", async () => (await peersOf(other))[0].error !== "");
+    assertEquals([await other.forgetPeer("gone.test:7"), await other.forgetPeer("gone.test:7")], [true, false]);
+    assertEquals(await peersOf(other), []);
+  },
+});
+
 Deno.test("a permission that is missing is a state in `peers` that names the flag", async () => {
   const port = freePort();
   const permissions = ["--no-prompt", `--allow-net=127.0.0.1:${port}`, "--allow-env", "--allow-read"];

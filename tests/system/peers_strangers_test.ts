@@ -6,11 +6,13 @@ import type { PeerStats, ServerOptions } from "../../mod.ts";
 import { Authority, hasOpenssl } from "../support/certificates.ts";
 import { MESSAGE } from "../../lib/replication/message.ts";
 import { type Node, startedNode } from "../support/cluster.ts";
+import { FakeServer } from "../support/fake_server.ts";
 import { PeerSocket } from "../support/native_socket.ts";
 import { freePort, portOf } from "../support/ports.ts";
 import { TcpProxy } from "../support/proxy.ts";
 import { clientOf, reportingClient } from "../support/servers.ts";
 import { until } from "../support/waiting.ts";
+import { writeGreeting } from "../../lib/wire/hello.ts";
 
 /** What a node shows of an address. */
 function rowOf({ server }: Node, address: string): PeerStats {
@@ -93,6 +95,25 @@ Deno.test("one row and one connection stay where servers list each other, though
   }
   assert(isOne());
   assert(calls() <= 4, `${calls()}`);
+});
+
+Deno.test({
+  name: "a peer that connects from another address than that at which it listens has its own row, and no other",
+  ignore: Deno.build.os !== "linux", // only Linux has all addresses of 127.0.0.0/8
+  fn: async () => {
+    const port = freePort();
+    const [away, there] = [`127.0.0.1:${port}`, `127.0.0.22:${port}`];
+    await using _spare = new FakeServer((_code, output, hangUp) => {
+      writeGreeting(output, "fake/1", { id: 1 }, {});
+      hangUp(); // it has another connection
+    }, { greets: false, listen: there });
+    await using node = await startedNode({ peers: [away, there] });
+    using _peer = await PeerSocket.greeted(node, { id: 1, port });
+    const rows = () => node.server.stats().peers.map(({ address, state }) => `${address} ${state}`);
+    const isOwn = () =>
+      rows().length === 2 && rows().includes(`${there} connected`) && !rows().includes(`${away} connected`);
+    await until("it is connected there, and not where it connects from", isOwn);
+  },
 });
 
 const TOKEN = "correct-horse-battery";

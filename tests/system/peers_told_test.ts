@@ -1,13 +1,15 @@
 /** Peers that tell each other of peers, and servers that say where they are to be reached. */
 
 import { assert, assertEquals } from "@std/assert";
+import { encode } from "@std/msgpack";
 import { parseToken } from "../../lib/base/token.ts";
-import { FrameWriter, PEERS } from "../../lib/wire/frame.ts";
-import { MAX_TOLD_PEERS, readPeers, writePeers } from "../../lib/wire/hello.ts";
+import { writeError } from "../../lib/wire/control.ts";
+import { FrameWriter, PEERS, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { GOSSIP_VERSION, MAX_TOLD_PEERS, readPeers, writePeers } from "../../lib/wire/hello.ts";
 import { connected, type Node, startedNode } from "../support/cluster.ts";
 import { connectTo } from "../support/door.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { PeerSocket } from "../support/native_socket.ts";
+import { frameOf, NativeSocket, PeerSocket } from "../support/native_socket.ts";
 import { freeAddress, portOf } from "../support/ports.ts";
 import { TcpProxy } from "../support/proxy.ts";
 import { until } from "../support/waiting.ts";
@@ -39,10 +41,13 @@ Deno.test("servers with a token that all list one of them come to know each othe
   await using two = await startedNode({ ...secret, peers: [hub.address] });
   await using three = await startedNode({ ...secret, peers: [hub.address] });
   const nodes = [hub, one, two, three];
-  for (const node of nodes) await until("it knows all", () => connected(node.server).length === 3);
   for (const node of nodes) {
-    const others = nodes.filter((other) => other !== node).map(({ address }) => address);
-    assertEquals(node.server.stats().peers.map(({ address }) => address).sort(), others.sort());
+    const others = nodes.filter((other) => other !== node).map(({ address }) => address).sort().join();
+    // For a moment there may be two connections to a peer, one made by each side.
+    await until("it knows all, and each once", () => {
+      const all = node.server.stats().peers;
+      return connected(node.server).length === 3 && all.map(({ address }) => address).sort().join() === others;
+    });
   }
   await hub.server.stop();
   await one.cache.store("key", 1);
@@ -85,6 +90,26 @@ Deno.test("addresses of which a peer tells in vain are called a few times, and n
   assertEquals(hub.lines.filter((line) => line.includes("cannot be used")), []);
 });
 
+Deno.test("an address of which a peer has told, which refuses each time for another reason, fills no log", async () => {
+  let calls = 0;
+  await using fickle = new FakeServer((_code, output, hangUp) => {
+    writeError(output, REPLY.closing, { code: "not-allowed", message: `for the reason ${++calls}` });
+    hangUp();
+  }, { greets: false });
+  await using hub = await startedNode(secret);
+  await using proxy = new TcpProxy();
+  const natted = await startedNode({ ...secret, peers: [hub.address], advertise: proxy.address });
+  proxy.target = portOf(natted.address);
+  await until(
+    "it is reached there",
+    () => natted.server.stats().connectionsAccepted > 0 && connected(hub.server).length > 0,
+  );
+  await natted.server.stop();
+  proxy.target = portOf(fickle.address);
+  await until("it has been called several times", () => calls > 5);
+  assertEquals(hub.lines.filter((line) => line.includes("cannot be used")).length, 1);
+});
+
 for (
   const [what, frame] of [
     ["more than it may", telling(Array.from({ length: MAX_TOLD_PEERS + 1 }, (_, i) => `10.0.0.1:${i + 1}`))],
@@ -100,6 +125,18 @@ for (
     assertEquals(hub.server.stats().protocolErrors, 1);
   });
 }
+
+Deno.test("an address that leads each machine to itself is not taken from a peer", async () => {
+  await using other = await startedNode(secret);
+  await using hub = await startedNode(secret);
+  using peer = await impostor(hub, 6);
+  await peer.write(telling([`0.0.0.0:${portOf(other.address)}`, other.address]));
+  await until("the other is called", () => connected(hub.server).some(({ address }) => address === other.address));
+  assertEquals(
+    hub.server.stats().peers.map(({ address }) => address).filter((address) => address.includes("0.0.0.0")),
+    [],
+  );
+});
 
 Deno.test("a peer that has proven nothing may tell of nobody", async () => {
   await using hub = await startedNode();
@@ -120,4 +157,21 @@ Deno.test("a server is shown, called and told of where it says that it is to be 
   }
   await natted.cache.store("key", 1);
   await until("the entry is there", () => other.cache.has("key"));
+});
+
+Deno.test("a peer that has proven nothing is shown where it connects from, whatever it says", async () => {
+  await using node = await startedNode();
+  using stranger = await NativeSocket.to(node);
+  const hello = {
+    protocol: 1,
+    client: "x",
+    peer: 7,
+    port: 7,
+    gossip: GOSSIP_VERSION,
+    features: [],
+    advertise: "10.0.0.1:7",
+  };
+  await stranger.write(frameOf(REQUEST.hello, encode(hello)));
+  await until("it is connected", () => connected(node.server).length === 1);
+  assertEquals(connected(node.server)[0].address, "127.0.0.1:7");
 });

@@ -128,6 +128,15 @@ Deno.test("what was stored just before a stop reaches the peer, also where it is
   }
 });
 
+Deno.test("what was stored just before two stops, one after the other, is handed on along a chain", async () => {
+  const keys = names(60);
+  await using nodes = await cluster([[], [0], [1]], { gossipIntervalMs: NO_ROUNDS });
+  const [staying, ...leaving] = nodes;
+  for (const key of keys) await leaving[1].cache.store(key, new Uint8Array(100_000).fill(7));
+  for (const { server } of leaving.toReversed()) await server.stop();
+  assertEquals((await staying.cache.retrieveMany(keys)).size, keys.length);
+});
+
 Deno.test("peers hear that a server stops, say so, and find it again when it is back", async () => {
   const address = freeAddress();
   await using leaving = await startedNode({ listen: address });

@@ -241,7 +241,7 @@ Deno.test("agreed() gives the features that both sides name, whatever else a pee
 });
 
 Deno.test("disagreement() is over a feature that a peer needs and this software has not, and over no other", () => {
-  for (const needs of [undefined, [], [...PEER_FEATURES], "later"]) {
+  for (const needs of [undefined, [], OWN.features, "later"]) {
     assertStrictEquals(disagreement(peerOf({ needs }), ""), undefined);
   }
   assertEquals(disagreement(peerOf({ needs: ["skip-unknown", "later", "latest"] }), ""), {
@@ -342,8 +342,9 @@ Deno.test("readHello() gives back where a peer says that it is to be reached, an
     const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port: 1, advertise })));
     return (readHello(frame) as Hello).peer?.advertise;
   };
-  for (const place of ["10.0.0.1:7", "[fd00::1]:7", "cache.example"]) assertStrictEquals(of(place), place);
-  for (const place of ["", "unix:/x", "10.0.0.1:0", "a b", `${"a".repeat(260)}:11`]) {
+  for (const place of ["10.0.0.1:7", "[fd00::1]:7", "cache.example:7"]) assertStrictEquals(of(place), place);
+  assertStrictEquals(of("cache.example"), "cache.example:11142");
+  for (const place of ["", "unix:/x", "10.0.0.1:0", "0.0.0.0:7", "[::]:7", "a b", `${"a".repeat(260)}:11`]) {
     assertStrictEquals(of(place), undefined, place);
   }
 });
