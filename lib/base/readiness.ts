@@ -5,9 +5,9 @@ import type { PeerStats } from "./stats.ts";
 /** Peers that are named in a line; of more, only their number is said. */
 const MOST_NAMED = 3;
 
-/** Whether a peer cannot be reached: the last attempt to connect to it has failed. */
-export function isUnreachable({ state, error }: PeerStats): boolean {
-  return (state === "waiting" || state === "connecting") && error !== "";
+/** Whether a peer cannot be reached: the last attempt to connect to it has failed, or it stops before it has given all. */
+export function isUnreachable({ state, error, ready }: PeerStats): boolean {
+  return state === "stopping" ? !ready : (state === "waiting" || state === "connecting") && error !== "";
 }
 
 /**
@@ -16,7 +16,7 @@ export function isUnreachable({ state, error }: PeerStats): boolean {
  */
 export function isAwaited(peer: PeerStats): boolean {
   if (peer.ready || isUnreachable(peer)) return false;
-  return peer.state !== "self" && peer.state !== "duplicate" && peer.state !== "stopping";
+  return peer.state !== "self" && peer.state !== "duplicate";
 }
 
 /** Names the peers that are waited for, with the state of each; empty if there are none. */

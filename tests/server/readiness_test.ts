@@ -73,13 +73,19 @@ Deno.test("Readiness does not wait for a peer that cannot be reached, but for on
   assertEquals(server.lines, ["Ready after 2 s: caught up with 1 peer, and 1 cannot be reached"]);
 });
 
-Deno.test("Readiness does not wait for this server itself, a second address of a peer, and one that stops", () => {
+Deno.test("Readiness does not wait for this server itself, a second address of a peer, and one that stops and is caught up with", () => {
   using server = started();
-  server.set({}, { state: "self", ready: false }, { state: "duplicate", ready: false }, {
-    state: "stopping",
-    ready: false,
-  });
+  server.set({}, { state: "self", ready: false }, { state: "duplicate", ready: false }, { state: "stopping" });
   assertEquals(server.readiness.isReady, true);
+});
+
+Deno.test("Readiness waits a moment for another start of a peer that stops, where it has not caught up with it", () => {
+  using server = started();
+  server.set({ state: "stopping", ready: false });
+  assertEquals(server.readiness.isReady, false);
+  server.nowMs += 2000;
+  assertEquals(server.readiness.isReady, true);
+  assertEquals(server.lines, ["Ready after 2 s: caught up with 0 peers, and 1 cannot be reached"]);
 });
 
 Deno.test("Readiness comes when READY_AFTER has passed, and one line says what is lacking and why", () => {
