@@ -61,8 +61,8 @@ export class Maintenance implements Part {
     if (evictions <= before) return;
     this.#evictions = undefined;
     const limit = entries >= maxSize
-      ? `${maxSize.toLocaleString("en")} entries (CACHE_MAX_SIZE, --max-size)`
-      : `${maxBytes.toLocaleString("en")} bytes of memory (CACHE_MAX_BYTES, --max-bytes)`;
+      ? `${maxSize.toLocaleString("en")} entries (CACHE_MAX_SIZE, --max-size, option maxSize)`
+      : `${maxBytes.toLocaleString("en")} bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)`;
     this.#log(`Entries leave to make room for others from now on: the limit is ${limit}`);
   }
 }

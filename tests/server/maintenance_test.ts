@@ -8,9 +8,13 @@ import { until } from "../support/waiting.ts";
 
 for (
   const [limit, options, bytes] of [
-    ["5 entries (CACHE_MAX_SIZE, --max-size)", { maxSize: 5, maxBytes: 2 ** 20 }, 10],
-    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes)", { maxSize: 1000, maxBytes: 2 ** 16 }, 5000],
-    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes)", { maxBytes: 2 ** 16 }, 5000],
+    ["5 entries (CACHE_MAX_SIZE, --max-size, option maxSize)", { maxSize: 5, maxBytes: 2 ** 20 }, 10],
+    [
+      "65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)",
+      { maxSize: 1000, maxBytes: 2 ** 16 },
+      5000,
+    ],
+    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)", { maxBytes: 2 ** 16 }, 5000],
   ] as const
 ) {
   Deno.test(`Maintenance says once after each start that the limit is ${limit}`, async () => {
