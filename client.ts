@@ -81,8 +81,8 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @throws {CacheError} If no server can be used; the message says why, and what answers instead, as in "no greeting within
    * 1000 ms: is an Ormuco Cache server there?; what answers at 127.0.0.1:80 speaks HTTP".
    */
-  async ping(): Promise<void> {
-    await this.#remote?.ping();
+  ping(): Promise<void> {
+    return this.#cache.ping();
   }
 
   /**
@@ -124,6 +124,7 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
    * @returns The values found, by key; a key without an entry is absent.
    * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text.
+   * @throws {TypeError} If the keys are no list, but one text.
    */
   retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
     return this.#cache.retrieveMany(keys);

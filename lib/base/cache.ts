@@ -64,6 +64,7 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
    * @returns The values found, by key; a key without an entry is absent.
    * @throws {RangeError} If a key is out of range.
+   * @throws {TypeError} If the keys are no list, but one text.
    */
   retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>>;
   /**
@@ -94,6 +95,13 @@ export interface OrmucoCache extends AsyncDisposable {
    * @returns The statistics.
    */
   stats(): Promise<ClientStats>;
+  /**
+   * Resolves if the cache can be used: at the start of a program, so that a wrong address is not a miss for ever. Only a client with
+   * servers has anybody to ask.
+   *
+   * @throws {CacheError} If no server can be used; the message says why.
+   */
+  ping(): Promise<void>;
   /** Waits for the calls under way and ends the connection, if the cache has one. */
   close(): Promise<void>;
 }

@@ -33,6 +33,16 @@ export function keyError(key: unknown): RangeError {
 }
 
 /**
+ * Checks that keys are a list, and returns each of them once. It does not look at the keys.
+ *
+ * @throws {TypeError} If they are no list; a text is one key, though it can be taken character by character.
+ */
+export function uniqueKeys(keys: Iterable<string>): Set<string> {
+  if (typeof keys === "object" && typeof keys?.[Symbol.iterator] === "function") return new Set(keys);
+  throw new TypeError(`Cannot use keys: they must be a list of keys: received ${shown(keys)}`);
+}
+
+/**
  * Checks a time to live, and returns it.
  *
  * @throws {RangeError} If it is below 0 or above 2⁵³ − 1 ms, and not `Infinity`.

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { DEFAULT_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ClientStats } from "../base/stats.ts";
@@ -71,7 +71,7 @@ export class MemoryCache implements OrmucoCache {
   /** Returns the values of many keys. */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
     const values = new Map<string, T>();
-    const asked = [...new Set(keys)];
+    const asked = [...uniqueKeys(keys)];
     const names = asked.map(memoryKey);
     names.forEach((name, i) => {
       const value = this.#entries.get(name);
@@ -112,6 +112,9 @@ export class MemoryCache implements OrmucoCache {
     const { hits, misses, stores } = this.#calls;
     return { entries: this.#entries.size, maxSize: this.#entries.maxSize, hits, misses, stores };
   }
+
+  /** Resolves: there is nobody to ask. */
+  async ping(): Promise<void> {}
 
   /** Has no effect: there is no connection to end. */
   async close(): Promise<void> {}

@@ -3,7 +3,7 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -116,7 +116,7 @@ export class RemoteCache implements OrmucoCache {
 
   /** Returns copies of the values of many keys, in one request per 1,024 of them. */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const asked = [...new Set(keys)];
+    const asked = [...uniqueKeys(keys)];
     asked.forEach(checkKey);
     const found = await this.#find(asked);
     const values = new Map<string, T>();

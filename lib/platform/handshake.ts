@@ -25,7 +25,7 @@ export interface Greeted {
   readonly server: ServerHello;
 }
 
-const WANTS_TOKEN = "the server wants to know who connects, and no token is given";
+const WANTS_TOKEN = "the server wants to know who connects, and no token is given (AUTH_TOKEN)";
 const HAS_NO_TOKEN = "a token is given, and the server asks for none: it cannot show that it is the right one";
 const IS_FALSE = "the server does not know the token: it is not the right one";
 

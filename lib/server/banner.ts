@@ -34,7 +34,7 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
   if (facts.isGuess) {
     lines.push(
       `  memory      entries may take ${facts.limitBytes.toLocaleString("en")} bytes: nothing says how much there is ` +
-        "(set CACHE_MAX_BYTES, or allow --allow-read=/sys/fs/cgroup,/proc/self/cgroup --allow-sys=systemMemoryInfo)",
+        "(set CACHE_MAX_BYTES, or option maxBytes, or allow --allow-read=/sys/fs/cgroup,/proc/self/cgroup --allow-sys=systemMemoryInfo)",
     );
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);

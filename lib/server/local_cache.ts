@@ -11,7 +11,7 @@ import { MISS } from "../wire/calls.ts";
 import { SERVER_CACHE_UNITS } from "../wire/decoding_budget.ts";
 import { decodePart, decodingUnits, encodeValue } from "../wire/values.ts";
 import { ProtocolError } from "../base/errors.ts";
-import { checkData, checkEntryOptions, checkKey } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { INSPECT, inspected } from "../base/inspect.ts";
@@ -95,10 +95,11 @@ export class LocalCache implements OrmucoCache {
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
    * @returns The values found, by key; a key without an entry is absent.
    * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text.
+   * @throws {TypeError} If the keys are no list, but one text.
    */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
     const values = new Map<string, T>();
-    const asked = new Set(keys);
+    const asked = uniqueKeys(keys);
     for (const key of asked) checkKey(key);
     const { slices: makeSlices = () => new Slices() } = this.#options;
     const slices = makeSlices();
@@ -158,6 +159,9 @@ export class LocalCache implements OrmucoCache {
       server,
     };
   }
+
+  /** Resolves: the entries are in this process. */
+  async ping(): Promise<void> {}
 
   /** Has no effect: the entries belong to the server. */
   async close(): Promise<void> {}

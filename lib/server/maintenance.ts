@@ -27,7 +27,7 @@ export class Maintenance implements Part {
 
   /** Begins with the first slice. */
   start(): void {
-    this.#evictions = this.#store.stats().evictions;
+    this.#evictions = this.#store.losses.evictions;
     this.#run();
   }
 
@@ -56,13 +56,12 @@ export class Maintenance implements Part {
 
   /** Says once that there is not room for all entries, and what to set: a cache that is too small only looks slow. */
   #tellOfEvictions(before: number): void {
-    const { maxSize, maxBytes = 0 } = this.#store;
-    const { entries, evictions } = this.#store.stats();
-    if (evictions <= before) return;
+    const { maxSize, maxBytes = 0, losses } = this.#store;
+    if (losses.evictions <= before) return;
     this.#evictions = undefined;
-    const limit = entries >= maxSize
-      ? `${maxSize.toLocaleString("en")} entries (CACHE_MAX_SIZE, --max-size)`
-      : `${maxBytes.toLocaleString("en")} bytes of memory (CACHE_MAX_BYTES, --max-bytes)`;
+    const limit = losses.lastEvictedOf >= maxSize
+      ? `${maxSize.toLocaleString("en")} entries (CACHE_MAX_SIZE, --max-size, option maxSize)`
+      : `${maxBytes.toLocaleString("en")} bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)`;
     this.#log(`Entries leave to make room for others from now on: the limit is ${limit}`);
   }
 }

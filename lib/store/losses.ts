@@ -30,6 +30,8 @@ export class Losses implements SweepCounts {
   evictions = 0;
   evictedTimed = 0;
   evictedUnfetched = 0;
+  /** Entries that were held when the last was evicted, itself included. */
+  lastEvictedOf = 0;
   /** Milliseconds for which the entry last evicted had not been used; `undefined` if there is none, or its record did not tell. */
   lastEvictedIdleMs: number | undefined;
   /** Entries removed because their time was over: those in all, and those that nobody had retrieved. */
@@ -59,8 +61,14 @@ export class Losses implements SweepCounts {
     return isFixed || (this.#renewOnHit && reader.deadlineMs(position) !== Infinity);
   }
 
-  /** Counts an entry that is about to leave. */
-  count(cause: Cause, reader: EntryReader, position: number, nowMs: number): void {
+  /** Counts an entry that a peer sent, and for which there is no room among `held` that are newer. */
+  countArrival(held: number): void {
+    this.evictions++;
+    this.lastEvictedOf = held;
+  }
+
+  /** Counts an entry that is about to leave, one of `held`. */
+  count(cause: Cause, reader: EntryReader, position: number, nowMs: number, held: number): void {
     if (cause === CAUSE.cleared) {
       this.deletions++;
       this.cleared++;
@@ -73,6 +81,7 @@ export class Losses implements SweepCounts {
       return;
     }
     this.evictions++;
+    this.lastEvictedOf = held;
     if (isUnfetched) this.evictedUnfetched++;
     if (reader.deadlineMs(position) !== Infinity) this.evictedTimed++;
     this.lastEvictedIdleMs = this.isUseNoted(reader, position) ? idleMsOf(reader, position, nowMs) : undefined;

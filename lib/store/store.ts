@@ -387,7 +387,7 @@ export class Store {
       const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
       isHeld = entries.arrive(hash, key, version, living, isInUse, nowMs);
       if (!isHeld) {
-        this.losses.evictions++;
+        this.losses.countArrival(entries.order.size);
         this.#listeners.tell(CAUSE.evicted, key);
       }
     }
@@ -533,7 +533,7 @@ export class Store {
 
   /** Counts an entry that is about to leave, and tells listeners of it unless a clear has doomed it: they know of the clear. */
   #left(position: number, cause: Cause): void {
-    this.losses.count(cause, this.reader, position, this.#recent());
+    this.losses.count(cause, this.reader, position, this.#recent(), this.#entries.order.size);
     if (cause !== CAUSE.cleared) this.#listeners.tellOf(cause, this.#entries.records, position);
   }
 

@@ -58,6 +58,9 @@ export const PEERS = 0xc2;
 /** Code of a push without a body: the server that sends it stops, so the other side had better go elsewhere. */
 export const STOPPING = 0xc1;
 
+/** Bytes of a header that are text, as other protocols send it: `HTTP/1.1`. */
+const WORDS = /^[\r\n\x20-\x7e]+$/;
+
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
 
@@ -91,9 +94,9 @@ export class FrameReader extends InputBuffer {
     const body = (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>> 0;
     const keyBytes = bytes[at + 4] << 8 | bytes[at + 5];
     if (body > this.maxBodyBytes || keyBytes > body || bytes[at + 7] !== 0) {
-      throw new ProtocolError(
-        `bad header: body ${body} (at most ${this.maxBodyBytes}), key ${keyBytes}, last byte ${bytes[at + 7]}`,
-      );
+      const text = String.fromCharCode(...bytes.subarray(at, at + HEADER_BYTES));
+      const numbers = `body ${body} (at most ${this.maxBodyBytes}), key ${keyBytes}, last byte ${bytes[at + 7]}`;
+      throw new ProtocolError(`bad header: ${WORDS.test(text) ? JSON.stringify(text) : numbers}`);
     }
     if (available < HEADER_BYTES + body) {
       this.announced = HEADER_BYTES + body;

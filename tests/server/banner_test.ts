@@ -151,7 +151,9 @@ Deno.test("serverLines() says what entries may take where nothing says how much 
   assertEquals(said("memory", {}), undefined);
   const line = said("memory", { isGuess: true });
   assertEquals(
-    line?.startsWith("entries may take 17,179,869,184 bytes: nothing says how much there is (set CACHE_MAX_BYTES"),
+    line?.startsWith(
+      "entries may take 17,179,869,184 bytes: nothing says how much there is (set CACHE_MAX_BYTES, or option maxBytes, or allow",
+    ),
     true,
   );
 });

@@ -8,9 +8,13 @@ import { until } from "../support/waiting.ts";
 
 for (
   const [limit, options, bytes] of [
-    ["5 entries (CACHE_MAX_SIZE, --max-size)", { maxSize: 5, maxBytes: 2 ** 20 }, 10],
-    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes)", { maxSize: 1000, maxBytes: 2 ** 16 }, 5000],
-    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes)", { maxBytes: 2 ** 16 }, 5000],
+    ["5 entries (CACHE_MAX_SIZE, --max-size, option maxSize)", { maxSize: 5, maxBytes: 2 ** 20 }, 10],
+    [
+      "65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)",
+      { maxSize: 1000, maxBytes: 2 ** 16 },
+      5000,
+    ],
+    ["65,536 bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)", { maxBytes: 2 ** 16 }, 5000],
   ] as const
 ) {
   Deno.test(`Maintenance says once after each start that the limit is ${limit}`, async () => {
@@ -33,3 +37,20 @@ for (
     assertEquals(lines, [line, line]);
   });
 }
+
+Deno.test("Maintenance names the limit at which entries left, also where the others are gone by then", async () => {
+  const store = localStore({ nowMs: NOW_MS }, { maxSize: 5, maxBytes: 2 ** 20 });
+  const lines: string[] = [];
+  const maintenance = new Maintenance(store, (line) => lines.push(line));
+  maintenance.start();
+  try {
+    for (let i = 0; i < 6; i++) set(store, `${i}`, 10);
+    store.clear();
+    await until("it is said", () => lines.length > 0);
+  } finally {
+    maintenance.stop();
+  }
+  assertEquals(lines, [
+    "Entries leave to make room for others from now on: the limit is 5 entries (CACHE_MAX_SIZE, --max-size, option maxSize)",
+  ]);
+});

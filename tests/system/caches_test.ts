@@ -113,6 +113,18 @@ const CASES: Record<string, Case> = {
     const { hits, misses, stores } = await cache.stats();
     assertEquals([hits, misses, stores], [0, 0, 0]);
   },
+  "rejects keys that are no list: a text is one key, not many of one character": async (cache) => {
+    await cache.store("k", 1);
+    for (const keys of ["k", undefined, null, 7, {}] as unknown as string[][]) {
+      await assertRejects(
+        () => cache.retrieveMany(keys),
+        TypeError,
+        "Cannot use keys: they must be a list of keys: received",
+      );
+    }
+    assertEquals(await cache.retrieveMany(new Set(["k"])), new Map([["k", 1]]));
+  },
+  "answers a ping": async (cache) => assertEquals(await cache.ping(), undefined),
   "rejects a ttl out of range and a promise": async (cache) => {
     for (const ttlMs of [-1, NaN, 2 ** 53, "7" as unknown as number]) {
       await assertRejects(() => cache.store("k", 1, { ttlMs }), RangeError, "ttlMs");

@@ -83,6 +83,17 @@ Deno.test("OrmucoCacheClient.ping() says that HTTP is spoken where a web server 
   assertStringIncludes(await reasonOf(address, freeAddress()), `what answers at ${address} speaks HTTP`);
 });
 
+Deno.test("OrmucoCacheClient tells onError the words of what answers in another protocol", async () => {
+  await using web = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("hello"));
+  const address = `127.0.0.1:${web.addr.port}`;
+  const messages: string[] = [];
+  await using client = new OrmucoCacheClient({ servers: [address], onError: ({ message }) => messages.push(message) });
+  assertEquals(await client.retrieve("k"), undefined);
+  assertEquals(messages, [
+    `Cannot use server ${address}: what answers there is no Ormuco Cache server: bad header: "HTTP/1.1"`,
+  ]);
+});
+
 Deno.test({
   name: "OrmucoCacheClient.ping() says that TLS is spoken where a server of others encrypts",
   ignore: !hasOpenssl,

@@ -1,6 +1,6 @@
 /** A client by its public methods, stand-alone and with a server that does as it should. */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { type ClientOptions, OrmucoCacheClient } from "../../mod.ts";
 import { REPLY } from "../../lib/wire/frame.ts";
 import { FakeServer } from "../support/fake_server.ts";
@@ -292,6 +292,13 @@ Deno.test("OrmucoCacheClient without options looks at its own settings in a serv
     assertEquals((await client({})).out, "true [ 1, 2n ]\n");
     assertEquals(server.stats().stores, 2);
     await Deno.remove(`${folder}/.env`);
+    const refused = await client({});
+    assertMatch(
+      refused.err,
+      /ConfigError: Cannot use SERVER_PORT \(environment\): .+: received "http"; if it is the program's own, begin the names of this client's settings with ORMUCO_\n/,
+    );
+    const own = await client({ ORMUCO_SERVER_PORT: "http", ORMUCO_SERVER_HOST: server.address! });
+    assertMatch(own.err, /ConfigError: Cannot use ORMUCO_SERVER_PORT \(environment\): .+: received "http"\n/);
     const alone = await client({ SERVER_HOST: "" });
     assertEquals(alone, { status: 0, out: "true [ 1, 2n ]\n", err: "" });
   } finally {

@@ -54,7 +54,7 @@ Deno.test("who has no token, or a wrong one, is told so, and the exit status say
   assertEquals([none.status, none.out], [4, ""]);
   assertStrictEquals(
     none.err,
-    `Cannot use server ${server.address}: the server wants to know who connects, and no token is given\n`,
+    `Cannot use server ${server.address}: the server wants to know who connects, and no token is given (AUTH_TOKEN)\n`,
   );
   const wrong = await cli(["retrieve", "k", ...at], { env: { AUTH_TOKEN: WRONG } });
   assertEquals([wrong.status, wrong.out], [4, ""]);

@@ -36,7 +36,7 @@ Deno.test("a client without the token, or with a wrong one, is told so, and no s
   const at = `Cannot use server ${server.address}: `;
   const none = await outcomeOf(server.address!);
   assertEquals([none.stored, none.code], [false, "refused"]);
-  assertStrictEquals(none.message, `${at}the server wants to know who connects, and no token is given`);
+  assertStrictEquals(none.message, `${at}the server wants to know who connects, and no token is given (AUTH_TOKEN)`);
   const wrong = await outcomeOf(server.address!, { authToken: `me:${WRONG}` });
   assertEquals([wrong.stored, wrong.code], [false, "refused"]);
   assertStrictEquals(

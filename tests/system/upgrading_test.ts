@@ -86,7 +86,10 @@ Deno.test("docs/upgrading.md: tokens come to a running cluster in four steps, an
   await using old = reportingClient([first, second]).client;
   assertEquals(await old.retrieve("my-key"), "hello");
   await cluster.follow(STEPS, "**2. ", "**3. ");
-  await cluster.said(2, `Peer ${first} cannot be used: the server wants to know who connects, and no token is given`);
+  await cluster.said(
+    2,
+    `Peer ${first} cannot be used: the server wants to know who connects, and no token is given (AUTH_TOKEN)`,
+  );
   await until("who has no token is with the other server", async () => await old.retrieve("my-key") === "hello");
   await using fresh = reportingClient([second, first], { authTokenFile: cluster.tokenFile }).client;
   assertEquals(
