@@ -246,7 +246,11 @@ export const COMMANDS: readonly Command[] = [
     operands: [],
     summary: "print a server's peers, and whether it is ready",
     flags: [
-      { name: "wait", argument: "SECONDS", help: "until the server is ready, so many at most: status 1 if it is not" },
+      {
+        name: "wait",
+        argument: "SECONDS",
+        help: "wait until the server is ready, at most this long; status 1 if it is not",
+      },
       { name: "forget", argument: "HOST", help: "have the server forget a peer that has left for good" },
       JSON_FLAG,
       ...CLIENT_FLAGS,

@@ -325,7 +325,8 @@ export class CatchUp {
       return false;
     }
     const covered = store.covered(this.#sweep, this.#options.sweepPlaces ?? SWEEP_PLACES, maxWrites);
-    // Entries of one version are looked at together, and servers do not write so many of one: a peer has made these up.
+    // All entries of one version are looked at together. No server writes more of them than are asked for at once: a peer has made
+    // the others up.
     for (const position of covered.splice(MOST_ASKED)) store.distrust(position);
     const isLast = this.#sweep.h === Infinity;
     if (isLast) this.#sweep = undefined;

@@ -405,7 +405,7 @@ function isInVain({ id, failures, answeredMs }: Target): boolean {
   return id === 0 ? failures >= MAX_TOLD_FAILURES : performance.now() - answeredMs > TOLD_MS;
 }
 
-/** Milliseconds until an address is called again that has not answered so many times. */
+/** Milliseconds until an address is called again that has not answered for `failures` calls in a row. */
 export function backoffMs(failures: number, random: () => number = Math.random): number {
   return Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(failures, 20), LAST_BACKOFF_MS) * spread(random);
 }

@@ -12,8 +12,9 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 
 /** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
 const TURN_MS = 5;
-/** Units of work after which the clock is read; and before which no turn begins, since its timer costs as much as some of them. */
+/** Units of work after which the clock is read. */
 const UNITS_PER_READING = 1024;
+/** Units of work before which no turn begins: a turn's timer costs as much as a hundred of them. */
 const UNITS_BEFORE_TURN = 4096;
 /** Later comers that go first if they have not worked yet. */
 const LATER_COMERS = 32;

@@ -8,7 +8,7 @@
 
 /** Messages on their way through one link in one direction, at most; further ones are dropped, as a server does. */
 export const LINK_PACKETS = 12;
-/** A long way holds one more for each so many milliseconds. */
+/** Milliseconds of a way's delay for each of which the way holds one message more than `LINK_PACKETS`. */
 const PACKET_MS = 50;
 
 /** By what chance a message is lost, comes twice, or is long delayed. */
