@@ -37,7 +37,7 @@ export class Failures {
   tell(error: CacheError): void {
     const { onError, of } = this.#options;
     if (this.#told.has(error) || isDenied(error)) return;
-    this.isTold(error);
+    this.markTold(error);
     if (onError === undefined) {
       const kind = `${error.code} ${of}`;
       return warnOnce(`OrmucoCacheClient: ${error.message} (said once; option onError is told of every failure)`, kind);
@@ -51,7 +51,7 @@ export class Failures {
   }
 
   /** Takes note that the caller has been told of an error. */
-  isTold(error: CacheError): void {
+  markTold(error: CacheError): void {
     this.#told.add(error);
   }
 }

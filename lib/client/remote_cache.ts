@@ -164,7 +164,7 @@ export class RemoteCache implements OrmucoCache {
       });
     });
     if (error === undefined) return;
-    this.#failures.isTold(error);
+    this.#failures.markTold(error);
     if (error.code === "refused" || isDenied(error)) throw error;
     const others = await Promise.all(this.#servers.map((server) => whatAnswers(server, this.#timeoutMs)));
     const found = others.flatMap((what, i) =>

@@ -74,7 +74,7 @@ export function quickestMs(trips: RoundTrips | undefined): number {
   return trips?.quickestMs ?? 0;
 }
 
-/** Whether the quickest round trip to a peer is so long (20 ms) that a page for each has to be a large one. */
+/** Whether even the shortest of the last round trips to a peer is so long (20 ms) that few large messages reach it sooner than many. */
 export function isLong(trips: RoundTrips | undefined): boolean {
   return trips !== undefined && shortestMs(trips) >= LONG_MS;
 }

@@ -14,7 +14,7 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 const TURN_MS = 5;
 /** Units of work after which the clock is read. */
 const UNITS_PER_READING = 1024;
-/** Units of work before which no turn begins: a turn's timer costs as much as a hundred of them. */
+/** Units of work before which no turn begins, since the timer of a turn is not free. */
 const UNITS_BEFORE_TURN = 4096;
 /** Later comers that go first if they have not worked yet. */
 const LATER_COMERS = 32;
