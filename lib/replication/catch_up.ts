@@ -450,7 +450,7 @@ export class CatchUp {
     const { store, hasWindow, known } = this.#options;
     if (reached.h > 0 || cursor !== undefined || !hasWindow(peer)) return 0;
     const { base, size } = known();
-    const own = store.history.origins[0].known > 0 ? 1 : 0;
+    const own = store.history.knowledge.own.known > 0 ? 1 : 0;
     return base === undefined && size <= own ? Math.min(store.maxSize, MOST_RECENT) : 0;
   }
 
