@@ -3,7 +3,7 @@
  * explains it once, and messages wait for that. The rule is in docs/replication.md, "Origins".
  */
 
-import { type Base, BasedKnown, type Known, mixed, MODULUS } from "../store/known.ts";
+import { type Base, BasedKnown, type Known, type KnownList } from "../store/known.ts";
 import type { Origins } from "../store/origins.ts";
 import { MESSAGE, type Message, type MessageBody } from "./message.ts";
 
@@ -94,7 +94,7 @@ export function resolve(
 
 function explained(known: Known, base: Base, { told }: PeerBases): Known | undefined {
   if (told === undefined || !isSame(told, base)) return undefined;
-  return new BasedKnown(known, told, (id) => told.told.get(id));
+  return new BasedKnown(known, told, (id) => told.told.known(id) || undefined);
 }
 
 /**
@@ -104,15 +104,17 @@ function explained(known: Known, base: Base, { told }: PeerBases): Known | undef
  * others have to be asked for again: the base may have changed since they were sent, and large ones do not wait, nor does any
  * longer than a round.
  */
-export function takeExplained(bases: PeerBases, base: Required<Base>): { held: Uint8Array[]; isMissed: boolean } {
+export function takeExplained(
+  bases: PeerBases,
+  { base, told: list }: { base: Base; told: KnownList },
+  knowledge: Origins,
+): { held: Uint8Array[]; isMissed: boolean } {
   const { unclear } = bases;
-  if (unclear === undefined) return { held: [], isMissed: false };
-  let sum = 0;
-  for (const [id, h] of base.told) sum = h > base.upTo ? NaN : (sum + mixed(id, h)) % MODULUS;
-  if (sum !== base.digest) return { held: [], isMissed: false };
+  const told = unclear && knowledge.told(base, list);
+  if (unclear === undefined || told === undefined) return { held: [], isMissed: false };
   bases.unclear = undefined;
   bases.patience = 1;
-  bases.told = base;
+  bases.told = { ...base, told };
   const [{ held, hasDropped }, isAsked] = [bases, isSame(unclear, base)];
   [bases.held, bases.hasDropped] = [[], false];
   // If the peer has explained another base than it was asked to, that one is over, and so may be others.

@@ -10,7 +10,7 @@ import type { CatchUpOptions } from "./catch_up_options.ts";
 import { PageWindow } from "./page_window.ts";
 import { isAfter, livesAt, nameAt, placeOf } from "./pages.ts";
 import { type Head, MESSAGE, MORE, NAME, type Page, type Place, type Verified, type Write } from "./message.ts";
-import { copyOf, EVERY, exceeds, type Known, listed } from "../store/known.ts";
+import { copyOf, EVERY, exceeds, forEachListed, type Known } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { Cursor } from "../store/fingerprints.ts";
@@ -292,9 +292,10 @@ export class CatchUp {
 
   #know({ given, reached }: CatchUpRun): void {
     const { history } = this.#options.store;
-    for (const [id, h] of listed(given)) {
+    if (given.base !== undefined) history.knowledge.expect(given.base);
+    forEachListed(given, (id, h) => {
       history.know({ origin: id, h: Math.min(h, id <= reached.id ? reached.h : reached.h - 1) });
-    }
+    });
   }
 
   /** Takes a page after which no writes come. Returns whether the catch-up is complete. */

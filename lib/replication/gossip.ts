@@ -34,7 +34,7 @@ import { Tidings } from "./tidings.ts";
 import { isDue, isLong, LONG_WAY_PAGES, patienceMs, quickestMs, shortestMs, tookAnswer } from "./round_trips.ts";
 import type { PeerFeature } from "../wire/hello.ts";
 import { ALL_RULES, type How, type Rules } from "../store/rules.ts";
-import { type Base, type Known, listed } from "../store/known.ts";
+import { type Base, type Known, type KnownList, someListed } from "../store/known.ts";
 import type { GossipTotals } from "../base/stats.ts";
 import { aheadMs, MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, timeOf, versionAt } from "../store/version.ts";
 
@@ -320,15 +320,15 @@ export class Gossip {
 
   /** Tells a peer what a base stands for that it has been told; or the present one, and puts its own question again. */
   #explain(peer: number, asked: Base): void {
-    const base = this.#options.store.history.knowledge.explain(asked, this.#present);
-    if (base === undefined) return;
-    this.#send([peer], { type: MESSAGE.explained, base });
-    if (base.digest !== asked.digest) this.#catchUp.repeat(peer);
+    const explained = this.#options.store.history.knowledge.explain(asked, this.#present);
+    if (explained === undefined) return;
+    this.#send([peer], { type: MESSAGE.explained, ...explained });
+    if (explained.base.digest !== asked.digest) this.#catchUp.repeat(peer);
   }
 
   /** Takes the messages that have waited for what a base stands for; if that has changed since, asks for others. */
-  #takeExplained(peer: number, state: PeerState, base: Required<Base>): void {
-    const { held, isMissed } = takeExplained(state.bases, base);
+  #takeExplained(peer: number, state: PeerState, message: { base: Base; told: KnownList }): void {
+    const { held, isMissed } = takeExplained(state.bases, message, this.#options.store.history.knowledge);
     const { receive = (bytes: Uint8Array) => this.receive(peer, bytes) } = this.#options;
     for (const bytes of held) receive(bytes, peer);
     if (isMissed && !this.#catchUp.repeat(peer)) this.ask(peer);
@@ -371,7 +371,7 @@ export class Gossip {
       case MESSAGE.explain:
         return this.#explain(peer, message.base);
       case MESSAGE.explained:
-        return this.#takeExplained(peer, state, message.base);
+        return this.#takeExplained(peer, state, message);
     }
   }
 
@@ -415,8 +415,7 @@ export class Gossip {
     for (const other of this.#peers.values()) {
       if (other.origin !== undefined && other.origin !== state.origin && other.unanswered < 2) others.add(other.origin);
     }
-    for (const [id, h] of listed(theirs)) if (h > history.knownOf(id) && !others.has(id)) return true;
-    return false;
+    return someListed(theirs, (id, h) => h > history.knownOf(id) && !others.has(id));
   }
 
   #takePush(peer: number, push: Push): void {

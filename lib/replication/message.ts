@@ -5,7 +5,7 @@
 
 import { FLAGS } from "../wire/values.ts";
 import type { Departure } from "../store/history.ts";
-import type { Base, Known } from "../store/known.ts";
+import type { Base, Known, KnownList } from "../store/known.ts";
 import type { Cursor } from "../store/fingerprints.ts";
 import { MAX_TTL_MS } from "../base/limits.ts";
 import { ENTRY, type RemoteWrite } from "../store/entry.ts";
@@ -163,7 +163,7 @@ export type MessageBody =
   | { type: typeof MESSAGE.listed } & Listed
   | { type: typeof MESSAGE.want; question: number; places: Place[] }
   | { type: typeof MESSAGE.explain; base: Base }
-  | { type: typeof MESSAGE.explained; base: Required<Base> };
+  | { type: typeof MESSAGE.explained; base: Base; told: KnownList };
 
 /** A message. */
 export type Message = Head & MessageBody;
@@ -297,6 +297,15 @@ export class MessageWriter {
     this.#base(known.base);
   }
 
+  #knownList({ ids, versions }: KnownList): void {
+    this.#count(ids.length);
+    this.#ensure(12 * ids.length);
+    for (let i = 0; i < ids.length; i++) {
+      this.#uint32(ids[i]);
+      this.#float64(versions[i]);
+    }
+  }
+
   #base(base: Base | undefined): void {
     this.#count(base?.upTo ?? 0);
     if (base !== undefined) this.#float64(base.digest);
@@ -339,7 +348,8 @@ export class MessageWriter {
         break;
       case MESSAGE.explained:
         this.#base(message.base);
-        this.#known(message.base.told);
+        this.#knownList(message.told);
+        this.#base(undefined); // what a list of what is known ends with
     }
   }
 

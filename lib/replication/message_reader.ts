@@ -20,7 +20,7 @@ import {
 } from "./message.ts";
 import { type Cursor, MAX_LABEL } from "../store/fingerprints.ts";
 import type { Departure } from "../store/history.ts";
-import type { Base, Known } from "../store/known.ts";
+import type { Base, Known, KnownList } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { DecodingBudget } from "../wire/decoding_budget.ts";
 import { spendKeys } from "../wire/key_collisions.ts";
@@ -36,6 +36,8 @@ const MAX_KNOWN = 2048;
 const MAX_WRITES = 1024;
 /** What finding numbers of origins may cost: more than random ones do, by the decoding budget. */
 const COLLISION_UNITS = 20_000_000;
+/** So few numbers cannot cost that, though each collides with all others, at 20 units. */
+const FEW_IDS = Math.floor(Math.sqrt(COLLISION_UNITS / 10));
 /** Kinds of writes that change the store. */
 const WRITES = [ENTRY, TOMB, GHOST];
 
@@ -110,7 +112,7 @@ class MessageReader {
       case MESSAGE.explain:
         return { type, ...head, base: this.#someBase() };
       case MESSAGE.explained:
-        return { type, ...head, base: { ...this.#someBase(), told: this.#known(MAX_ORIGINS) } };
+        return { type, ...head, base: this.#someBase(), told: this.#knownList() };
       default:
         throw new ProtocolError(`a peer's message of unknown type ${type}`);
     }
@@ -195,17 +197,31 @@ class MessageReader {
 
   #known(most = MAX_KNOWN): Known {
     const count = this.#length(12, most);
-    checkIds(Uint32Array.from({ length: count }, (_, i) => this.#view.getUint32(this.#at + 12 * i)));
+    if (count > FEW_IDS) {
+      checkIds(Uint32Array.from({ length: count }, (_, i) => this.#view.getUint32(this.#at + 12 * i)));
+    }
     const known = new Map<number, number>();
     for (let left = count; left > 0; left--) known.set(this.#uint32(), this.#version());
     const base = this.#base();
     return base === undefined ? known : Object.assign(known, { base });
   }
 
+  /** Reads a list that goes into a table with a secret: numbers that collide there cannot be chosen. */
+  #knownList(): KnownList {
+    const count = this.#length(12, MAX_ORIGINS);
+    const [ids, versions] = [new Uint32Array(count), new Float64Array(count)];
+    for (let i = 0; i < count; i++) {
+      ids[i] = this.#uint32();
+      versions[i] = this.#version();
+    }
+    this.#base(); // what a list of what is known ends with
+    return { ids, versions };
+  }
+
   /** Reads who has been told. */
   #told(): number[] {
     const ids = this.#list(4, MAX_ITEMS, () => this.#uint32());
-    checkIds(ids);
+    if (ids.length > FEW_IDS) checkIds(ids);
     return ids;
   }
 
@@ -344,7 +360,9 @@ export function highest(message: Message): number {
     h = Math.max(h, highestOf(message.lossy), message.writes.at(-1)?.version.h ?? 0);
     h = Math.max(h, message.departures.at(-1)?.upTo ?? 0);
   }
-  if (message.type === MESSAGE.explained) h = Math.max(h, highestOf(message.base.told));
+  if (message.type === MESSAGE.explained) {
+    for (const version of message.told.versions) if (version > h) h = version;
+  }
   if (message.type === MESSAGE.listed) h = Math.max(h, message.places[0]?.h ?? 0);
   return "last" in message ? Math.max(h, message.last) : h;
 }

@@ -18,7 +18,25 @@ export interface Base {
   /** The sum of the mixes of all that it stands for. */
   readonly digest: number;
   /** What it stands for, where that is not what this node itself knows; `undefined` there, or while it has not been found out. */
-  readonly told?: ReadonlyMap<number, number>;
+  readonly told?: Told;
+}
+
+/** What a base stands for, as a peer has told it. */
+export interface Told {
+  /** How many there are. */
+  readonly size: number;
+  /** How far an origin is known; 0 if it is not among them. */
+  known(id: number): number;
+  /** Calls `each` for all. */
+  forEach(each: (id: number, known: number) => void): void;
+  /** Whether `is` is so for any. */
+  some(is: (id: number, known: number) => boolean): boolean;
+}
+
+/** How far many origins are known, as it travels: `versions` has a version for each of `ids`. */
+export interface KnownList {
+  readonly ids: Uint32Array;
+  readonly versions: Float64Array;
 }
 
 /** In place of an origin's number, where it is told what has been forgotten: all that is known up to a version may be. */
@@ -48,10 +66,18 @@ export function copyOf(known: Known): Known {
   return known.base === undefined ? new Map(known) : new BasedKnown(known, known.base, (id) => known.get(id));
 }
 
-/** All that is known, that of a base that a peer has told included; what a base says that is known here too is left out. */
-export function* listed(known: Known): Generator<readonly [id: number, h: number]> {
-  yield* known;
-  for (const pair of known.base?.told ?? []) if (!known.has(pair[0])) yield pair;
+/** Calls `each` for all that is known, but for what a base says that is known here too. */
+export function forEachListed(known: Known, each: (id: number, h: number) => void): void {
+  for (const [id, h] of known) each(id, h);
+  known.base?.told?.forEach((id, h) => {
+    if (!known.has(id)) each(id, h);
+  });
+}
+
+/** Whether `is` is so for any of what `forEachListed` tells. */
+export function someListed(known: Known, is: (id: number, h: number) => boolean): boolean {
+  for (const [id, h] of known) if (is(id, h)) return true;
+  return known.base?.told?.some((id, h) => !known.has(id) && is(id, h)) ?? false;
 }
 
 /** Whether more is forgotten of any origin than is known of it. */

@@ -3,27 +3,46 @@
  * nothing however many they are. It knows numbers and versions, not writes.
  */
 
-import { scramble } from "./known.ts";
+import { type KnownList, scramble, type Told } from "./known.ts";
 
 /** Places at first, a power of two; and the part of them that may be taken before there are twice as many. */
 const [FIRST_PLACES, MOST_TAKEN] = [64, 0.75];
 
 /** A table by numbers of origins, of which more than 0 is known. */
-export class KnownTable {
+export class KnownTable implements Told {
   /** How many there are. */
   size = 0;
   /** Mixed into the numbers: peers could choose numbers that collide in the table. */
   readonly #secret: number;
-  #ids = new Uint32Array(FIRST_PLACES);
+  #ids: Uint32Array;
   /** 0 where a place is free. */
-  #known = new Float64Array(FIRST_PLACES);
-  #forgotten = new Float64Array(FIRST_PLACES);
+  #known: Float64Array;
+  #forgotten: Float64Array;
   /** No less than any that is forgotten. */
   #mostForgotten = 0;
 
-  /** @param secret A random number of 32 bits. */
-  constructor(secret: number) {
+  /**
+   * @param secret A random number of 32 bits.
+   * @param count How many there will be, if that is known.
+   */
+  constructor(secret: number, count = 0) {
     this.#secret = secret;
+    const places = placesFor(count);
+    this.#ids = new Uint32Array(places);
+    this.#known = new Float64Array(places);
+    this.#forgotten = new Float64Array(places);
+  }
+
+  /** Takes all of a list. */
+  static of({ ids, versions }: KnownList, secret: number): KnownTable {
+    const table = new KnownTable(secret, ids.length);
+    for (let i = 0; i < ids.length; i++) table.know(ids[i], versions[i]);
+    return table;
+  }
+
+  /** Makes places for so many at once. */
+  reserve(count: number): void {
+    if (placesFor(count) > this.#ids.length) this.#grow(placesFor(count));
   }
 
   /** How far an origin is known; 0 if it is not in the table. */
@@ -43,7 +62,7 @@ export class KnownTable {
     if (h <= known) return known;
     if (known === 0) {
       if (this.size >= MOST_TAKEN * this.#ids.length) {
-        this.#grow();
+        this.#grow(2 * this.#ids.length);
         place = this.#placeOf(id);
       }
       this.size++;
@@ -136,11 +155,11 @@ export class KnownTable {
     return place;
   }
 
-  #grow(): void {
+  #grow(places: number): void {
     const [ids, known, forgotten] = [this.#ids, this.#known, this.#forgotten];
-    this.#ids = new Uint32Array(2 * ids.length);
-    this.#known = new Float64Array(2 * ids.length);
-    this.#forgotten = new Float64Array(2 * ids.length);
+    this.#ids = new Uint32Array(places);
+    this.#known = new Float64Array(places);
+    this.#forgotten = new Float64Array(places);
     for (let from = 0; from < ids.length; from++) {
       if (known[from] === 0) continue;
       const to = this.#placeOf(ids[from]);
@@ -149,4 +168,11 @@ export class KnownTable {
       this.#forgotten[to] = forgotten[from];
     }
   }
+}
+
+/** Places of a table of so many. */
+function placesFor(count: number): number {
+  let places = FIRST_PLACES;
+  while (count > MOST_TAKEN * places) places *= 2;
+  return places;
 }

@@ -3,7 +3,17 @@
  * reads the form in which peers tell each other of it (known.ts). It knows numbers and versions, not records or hashes.
  */
 
-import { type Base, BasedKnown, EVERY, type Known, listed, mixed, MODULUS, scramble } from "./known.ts";
+import {
+  type Base,
+  BasedKnown,
+  EVERY,
+  type Known,
+  type KnownList,
+  mixed,
+  MODULUS,
+  scramble,
+  type Told,
+} from "./known.ts";
 import { KnownTable } from "./known_table.ts";
 import type { Owner, WriteLog } from "./write_log.ts";
 
@@ -334,26 +344,46 @@ export class Origins {
   resolve(known: Known): Known | undefined {
     const { base } = known;
     if (base === undefined) return known;
-    if (this.#sumBut(this.#apart([...known.keys()], base.upTo), base.upTo) !== base.digest) return undefined;
+    if (!this.#isKnown(known, base)) return undefined;
     return new BasedKnown(known, base, (id) => {
       const h = id === this.own.id ? undefined : this.#metUpTo(id);
       return h === undefined || h > base.upTo ? undefined : h;
     });
   }
 
+  /** Whether all that a base stands for is known here as well, and not more. */
+  #isKnown(known: Known, { upTo, digest }: Base): boolean {
+    return this.#sumBut(this.#apart([...known.keys()], upTo), upTo) === digest;
+  }
+
   /** What a base of this node's stands for, or, if that has changed, its present one. `present` is as in `knownFor`. */
-  explain(base: Base, present: readonly number[]): Required<Base> | undefined {
+  explain(base: Base, present: readonly number[]): { base: Base; told: KnownList } | undefined {
     const apart = this.#apart(present, base.upTo);
     if (this.#sumBut(apart, base.upTo) !== base.digest) {
       const { base: other } = this.knownFor(present);
       return other && this.explain(other, present);
     }
-    const told = new Map<number, number>();
+    const others = new Set(apart);
+    const [ids, versions] = [new Uint32Array(this.size), new Float64Array(this.size)];
+    let count = 0;
     this.#forEach((id, known) => {
-      if (known > 0 && known <= base.upTo) told.set(id, known);
+      if (known === 0 || known > base.upTo || others.has(id)) return;
+      ids[count] = id;
+      versions[count++] = known;
     });
-    for (const id of apart) told.delete(id);
-    return { ...base, told };
+    return { base, told: { ids: ids.subarray(0, count), versions: versions.subarray(0, count) } };
+  }
+
+  /** What a peer says that its base stands for, to be looked up; `undefined` if that cannot be what it is. */
+  told({ upTo, digest }: Base, list: KnownList): Told | undefined {
+    const table = KnownTable.of(list, this.#secret);
+    if (table.size < list.ids.length) return undefined;
+    let sum = 0;
+    for (let i = 0; i < list.ids.length; i++) {
+      if (list.versions[i] > upTo) return undefined;
+      sum = modulo(sum + mixed(list.ids[i], list.versions[i]));
+    }
+    return sum === digest ? table : undefined;
   }
 
   /** Calls `each` for all but the own one. */
@@ -364,8 +394,19 @@ export class Origins {
 
   /** Whether a peer knows writes that are not known here. */
   lacks(theirs: Known): boolean {
-    for (const [id, h] of listed(theirs)) if (h > this.knownOf(id)) return true;
-    return false;
+    for (const [id, h] of theirs) if (h > this.knownOf(id)) return true;
+    const { base } = theirs;
+    if (base?.told === undefined || this.#isKnown(theirs, base)) return false;
+    return base.told.some((id, h) => h > this.knownOf(id) && !theirs.has(id));
+  }
+
+  /** Takes note that what a peer's base stands for will be known: it is to be in the base here, too. */
+  expect({ upTo, told }: Base): void {
+    this.#others.reserve(told?.size ?? 0);
+    this.#sumBut([], upTo); // from now on it is kept
+    if (upTo <= this.#upTo) return;
+    this.#upTo = upTo;
+    for (const id of this.#recent) if (this.knownOf(id) <= upTo) this.#recent.delete(id);
   }
 
   /** Those of some numbers that belong to the sum up to a version. */
@@ -397,7 +438,7 @@ export class Origins {
     const isMore = (id: number, known: number) => known > (theirs.get(id) ?? 0);
     if (isMore(this.own.id, this.own.known)) return true;
     const { base } = theirs;
-    if (base === undefined || base.told !== undefined) {
+    if (base === undefined || (base.told !== undefined && !this.#isKnown(theirs, base))) {
       return this.all.some(({ id, known }) => isMore(id, known)) || this.#others.some(isMore);
     }
     // What the base says is known here as well, and not more.

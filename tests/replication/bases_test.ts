@@ -23,6 +23,7 @@ import {
   step,
   tell,
 } from "../support/gossip_nodes.ts";
+import { listOf } from "../support/peer_messages.ts";
 import { knowsAll } from "../support/stores.ts";
 
 const NAME = /explain/;
@@ -86,12 +87,12 @@ Deno.test("Gossip takes no explanation that it has not asked for, or that is ano
   fill(a, 100);
   const head = { from: 100, clock: 1, cleared: 0 };
   const base = { upTo: 4096, digest: 12_345 };
-  const told: Message = { ...head, type: MESSAGE.explained, base: { ...base, told: new Map([[7, 4096]]) } };
+  const told: Message = { ...head, type: MESSAGE.explained, base, told: listOf(new Map([[7, 4096]])) };
   tell(all, 1, 0, told);
   tell(all, 1, 0, { ...head, type: MESSAGE.known, turn: 0, known: Object.assign(new Map([[9, 5]]), { base }) });
   assertEquals(said(all), ["explain 1>0"]);
   tell(all, 1, 0, told);
-  tell(all, 1, 0, { ...head, type: MESSAGE.explained, base: { ...base, digest: 0, told: new Map() } });
+  tell(all, 1, 0, { ...head, type: MESSAGE.explained, base: { ...base, digest: 0 }, told: listOf(new Map()) });
   assertEquals([all.gossips[1].catchingUpWith, b.history.known.size], [undefined, 0]);
   all.waiting.length = 0;
   rounds(all, 2);
@@ -194,8 +195,8 @@ Deno.test("Gossip asks at once for what has waited longer than a round for an ex
   assertEquals(explanations(all), ["explain 1>0", "explained 0>1"]);
   all.waiting.length = 0;
   const { knowledge } = a.history;
-  const base = knowledge.explain(knowledge.knownFor([101]).base!, [101])!;
-  tell(all, 1, 0, { from: 100, clock: 1, cleared: 0, type: MESSAGE.explained, base });
+  const explained = knowledge.explain(knowledge.knownFor([101]).base!, [101])!;
+  tell(all, 1, 0, { from: 100, clock: 1, cleared: 0, type: MESSAGE.explained, ...explained });
   assertEquals(said(all), ["sync 1>0"]);
   settle(all);
   assertEquals([b.stats().entries, b.history.digest], [200, a.history.digest]);
@@ -210,7 +211,7 @@ Deno.test("Gossip takes what has waited if its base is the one that is explained
       const known = Object.assign(new Map([[9, 5]]), { base });
       tell(all, 1, 0, { ...head, type: MESSAGE.known, turn: 0, known });
     }
-    tell(all, 1, 0, { ...head, type: MESSAGE.explained, base: { ...base, told: new Map([[7, 4096]]) } });
+    tell(all, 1, 0, { ...head, type: MESSAGE.explained, base, told: listOf(new Map([[7, 4096]])) });
     return said(all);
   };
   assertEquals(hear({ upTo: 4096, digest: 12_345 }), ["explain 1>0", "sync 1>0"]);
@@ -227,8 +228,8 @@ Deno.test("Gossip asks at once for the base of what has waited for another expla
   }
   assertEquals(said(all), ["explain 1>0"]);
   const answers = bases.map((base) => {
-    const told = new Map([[7, base.upTo]]);
-    tell(all, 1, 0, { ...head, type: MESSAGE.explained, base: { ...base, told } });
+    const told = listOf(new Map([[7, base.upTo]]));
+    tell(all, 1, 0, { ...head, type: MESSAGE.explained, base, told });
     return said(all);
   });
   assertEquals(answers, [["pull 1>0", "explain 1>0"], []]);

@@ -5,6 +5,7 @@ import { seeded } from "../../bench/compare.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { MESSAGE, type Message, type MessageBody, MORE } from "../../lib/replication/message.ts";
 import type { Known } from "../../lib/store/known.ts";
+import { listOf } from "../support/peer_messages.ts";
 import { TOMB } from "../../lib/store/entry.ts";
 import {
   get,
@@ -47,7 +48,7 @@ Deno.test("Gossip refuses a version from too far in the future wherever it stand
     { ...head, type: MESSAGE.push, origin: 101, before: 0, last: far, sentTo: [], writes: [write] },
     { ...head, type: MESSAGE.news, origin: 101, last: far },
     { ...head, type: MESSAGE.page, ...none, known: future },
-    { ...head, type: MESSAGE.explained, base: { upTo: 1, digest: 0, told: future } },
+    { ...head, type: MESSAGE.explained, base: { upTo: 1, digest: 0 }, told: listOf(future) },
     { ...head, type: MESSAGE.known, known: Object.assign(new Map(), { base: { upTo: far, digest: 0 } }), turn: 0 },
     { ...head, type: MESSAGE.page, ...none, known: new Map(), lossy: future },
     { ...head, type: MESSAGE.page, ...none, known: new Map(), writes: [write] },

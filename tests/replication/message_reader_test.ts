@@ -25,7 +25,7 @@ import type { Cursor } from "../../lib/store/fingerprints.ts";
 import { Choices } from "../support/choices.ts";
 import { NO_PAGE } from "../support/gossip_nodes.ts";
 import { collidingNumbers } from "../system/abuse/peers.ts";
-import { bareWrite, comparable, entryWrite, PEER_MESSAGES } from "../support/peer_messages.ts";
+import { bareWrite, comparable, entryWrite, listOf, PEER_MESSAGES } from "../support/peer_messages.ts";
 
 const MAX_ITEMS = 8192;
 const MAX_KNOWN = 2048;
@@ -105,7 +105,7 @@ class RandomMessages extends Choices {
         return { type: MESSAGE.explain, base: this.#base() };
       case MESSAGE.explained: {
         const told = new Map(this.#list(() => [this.#id(), this.#version()] as const));
-        return { type: MESSAGE.explained, base: { ...this.#base(), told } };
+        return { type: MESSAGE.explained, base: this.#base(), told: listOf(told) };
       }
     }
   }
@@ -328,9 +328,9 @@ Deno.test("readMessage() reads as many items as there may be, and refuses one mo
   const sentTo = (size: number) => Array.from({ length: size }, (_, i) => i);
   const read = readMessage(written({ ...HEAD, type: MESSAGE.known, turn: 0, known: known(MAX_KNOWN) }));
   assertEquals(read.type === MESSAGE.known && read.known.size, MAX_KNOWN);
-  const base = { upTo: 9, digest: 0, told: known(MAX_ORIGINS) };
-  const explained = readMessage(written({ ...HEAD, type: MESSAGE.explained, base }));
-  assertEquals(explained.type === MESSAGE.explained && explained.base.told.size, MAX_ORIGINS);
+  const [base, list] = [{ upTo: 9, digest: 0 }, listOf(known(MAX_ORIGINS))];
+  const explained = readMessage(written({ ...HEAD, type: MESSAGE.explained, base, told: list }));
+  assertEquals(explained.type === MESSAGE.explained && explained.told.ids.length, MAX_ORIGINS);
   const touch = (size: number) => written({ ...HEAD, type: MESSAGE.touch, sentTo: sentTo(size), writes: [] });
   assertEquals(readMessage(touch(MAX_ITEMS)).type, MESSAGE.touch);
   assertRefused(touch(MAX_ITEMS + 1), "8193 items");
@@ -344,8 +344,8 @@ Deno.test("readMessage() reads as many items as there may be, and refuses one mo
 
 Deno.test("readMessage() refuses numbers of origins that are chosen to collide in a table", () => {
   const known = new Map(collidingNumbers(8192).map((id): [number, number] => [id, 1]));
-  const base = { upTo: 1, digest: 0, told: known };
-  assertRefused(written({ ...HEAD, type: MESSAGE.explained, base }), "keys that collide");
+  const lossy = written({ ...HEAD, type: MESSAGE.page, to: 7, question: 2, ...NO_PAGE, lossy: known });
+  assertRefused(lossy, "keys that collide");
   const told = { sentTo: [...known.keys()], writes: [] };
   assertRefused(written({ ...HEAD, type: MESSAGE.touch, ...told }), "keys that collide");
   assertRefused(written({ ...HEAD, type: MESSAGE.push, origin: 1, before: 0, last: 1, ...told }), "keys that collide");

@@ -6,7 +6,7 @@ import { describe, keyName, keyOf, showVersion, START_MS, Trace } from "../../li
 import { TOMB } from "../../lib/store/entry.ts";
 import { versionAt } from "../../lib/store/version.ts";
 import { NO_PAGE } from "../support/gossip_nodes.ts";
-import { bareWrite } from "../support/peer_messages.ts";
+import { bareWrite, listOf } from "../support/peer_messages.ts";
 
 const H = versionAt(START_MS + 1200);
 const HEAD = { from: 101, clock: H, cleared: 0 };
@@ -66,7 +66,7 @@ Deno.test("describe() puts every kind of message in words, with the writes of on
     [{ ...HEAD, type: MESSAGE.want, question: 5, places: [{ h: H, id: 101 }] }, "want"],
     [{ ...HEAD, type: MESSAGE.window, question: 2, pages: 4, recent: 0 }, "window"],
     [{ ...HEAD, type: MESSAGE.explain, base: { upTo: H, digest: 5 } }, "explain"],
-    [{ ...HEAD, type: MESSAGE.explained, base: { upTo: H, digest: 5, told: known } }, "explained"],
+    [{ ...HEAD, type: MESSAGE.explained, base: { upTo: H, digest: 5 }, told: listOf(known) }, "explained"],
   ];
   for (const [message, words] of cases) assertEquals(describe(message, 3), words);
   assertEquals(new Set(cases.map(([{ type }]) => type)), new Set(Object.values(MESSAGE)));

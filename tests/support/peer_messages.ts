@@ -4,7 +4,7 @@ import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE, type Message, MORE, NAME, TOUCH, TURN, type Write } from "../../lib/replication/message.ts";
 import { ENTRY, GHOST, MARK, TOMB } from "../../lib/store/entry.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
-import type { Known } from "../../lib/store/known.ts";
+import type { Known, KnownList } from "../../lib/store/known.ts";
 import { NO_PAGE } from "./gossip_nodes.ts";
 
 const ME = 0x0a0b0c0d;
@@ -230,7 +230,7 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
   "window": { ...HEAD, type: MESSAGE.window, question: 130, pages: 64, recent: 0 },
   "window, and entries that were used last": { ...HEAD, type: MESSAGE.window, question: 2, pages: 1, recent: 16_384 },
   "explain": { ...HEAD, type: MESSAGE.explain, base: BASE },
-  "explained": { ...HEAD, type: MESSAGE.explained, base: { ...BASE, told: new Map([[YOU, 4096], [WRITER, 7]]) } },
+  "explained": { ...HEAD, type: MESSAGE.explained, base: BASE, told: listOf(new Map([[YOU, 4096], [WRITER, 7]])) },
 };
 
 /** A message without spans, to be compared: bytes in their place, and the base beside what is known. */
@@ -250,4 +250,14 @@ function comparableWrites(message: Message): object {
 
 function bytesOf({ bytes, from, to }: ByteSpan): number[] {
   return [...bytes.subarray(from, to)];
+}
+
+/** What is known, as it travels in an explanation. */
+export function listOf(known: ReadonlyMap<number, number>): KnownList {
+  return { ids: Uint32Array.from(known.keys()), versions: Float64Array.from(known.values()) };
+}
+
+/** What is known, by an explanation's list. */
+export function mapOf({ ids, versions }: KnownList): Map<number, number> {
+  return new Map(Array.from(ids, (id, i) => [id, versions[i]]));
 }

@@ -10,7 +10,7 @@ import { versionAt } from "../../../lib/store/version.ts";
 import { writeHello } from "../../../lib/wire/hello.ts";
 import { NO_PAGE } from "../../support/gossip_nodes.ts";
 import { frameOf, type PeerSocket } from "../../support/native_socket.ts";
-import { bareWrite } from "../../support/peer_messages.ts";
+import { bareWrite, listOf } from "../../support/peer_messages.ts";
 import { type Attacks, inParallel, type Scene } from "./scene.ts";
 
 /** Items that a message may list, origins of which it may say how far they are known, and writes. */
@@ -147,8 +147,8 @@ export const PEERS: Attacks = {
     run: async (scene) => {
       const known = new Map(collidingNumbers(MOST_ITEMS).map((id) => [id, 1]));
       // Each is refused, and ends its connection: there is none that could be asked for a page.
-      const base = { upTo: 1, digest: 0, told: known };
-      await insist(scene, 105, { type: MESSAGE.explained, base }, scene.of(3, 1000));
+      const [base, told] = [{ upTo: 1, digest: 0 }, listOf(known)];
+      await insist(scene, 105, { type: MESSAGE.explained, base, told }, scene.of(3, 1000));
       const lossy = known;
       await insist(scene, 106, { type: MESSAGE.page, to: 1, question: 2, ...NO_PAGE, lossy }, scene.of(3, 1000));
     },
