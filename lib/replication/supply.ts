@@ -13,7 +13,7 @@ import type { Known } from "../store/known.ts";
 import type { Rules } from "../store/rules.ts";
 
 /** Pages that are sent at once, at most; others follow when these are written, and clients are served in between. */
-const PAGES_AT_ONCE = 4;
+const PAGES_AT_ONCE = 1;
 
 /** What a supply needs. */
 export interface SupplyOptions extends Pick<GossipOptions, "store" | "hasRoom" | "isReady"> {
