@@ -211,6 +211,23 @@ export type StoreStats = Pick<
   | "expirations"
 >;
 
+/** Near copies of a client, in {@linkcode ClientStats.near}: counters since it was made, and what it holds now. */
+export interface NearStats {
+  /** Retrievals that a near copy has answered; they count among the client's `hits` too. */
+  hits: number;
+  /**
+   * Retrievals of which there was a near copy, but the client could not show that it is fresh enough, and asked the server: the
+   * server has not answered for `maxStaleMs`, or has not been asked for as long.
+   */
+  fenced: number;
+  /** Near copies dropped because the server said that their keys may have changed. */
+  invalidations: number;
+  /** Near copies held now. */
+  entries: number;
+  /** Whether near copies are kept now: the client is connected, and its server tells of changes. */
+  isOn: boolean;
+}
+
 /** What `stats()` of an `OrmucoCache` returns: counters of the calls made through it since it was made. */
 export interface ClientStats {
   /** Address of the server that a client is connected to; `undefined` while it is not, or if it has no servers. */
@@ -227,6 +244,8 @@ export interface ClientStats {
    * Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers.
    */
   entries: number | undefined;
+  /** Near copies; only of a client with servers that was given the option `near`. */
+  near?: NearStats;
   /** The server's own statistics; `undefined` in a stand-alone client, or if no server can be reached. */
   server: Partial<ServerStats> | undefined;
 }

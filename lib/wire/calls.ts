@@ -66,9 +66,9 @@ export function writeGetMany(output: FrameWriter, keys: readonly string[]): void
 
 /**
  * Hears of each value that the server has sent as a copy, once it has been read: what the server says of it, and which of the
- * keys it is of. The terms are valid during the call.
+ * keys it is of, and how many bytes the value has. The terms are valid during the call.
  */
-export type OnCopy = (value: unknown, terms: CopyTerms, i: number) => void;
+export type OnCopy = (value: unknown, terms: CopyTerms, i: number, bytes: number) => void;
 
 /** Reads a value, or `MISS`, out of the reply to a `GET`. */
 export function readFound(frame: FrameReader, allowance: Allowance = NO_LIMIT, onCopy?: OnCopy): unknown {
@@ -80,7 +80,7 @@ export function readFound(frame: FrameReader, allowance: Allowance = NO_LIMIT, o
   if (frame.code !== REPLY.copy || end - start < COPY_HEAD_BYTES) throw unexpectedReply(frame);
   const part = { flags: frame.uint32(start + 1), from: start + COPY_HEAD_BYTES, to: end };
   const value = readValue(frame, part, allowance);
-  onCopy?.(value, readTerms(frame, start), 0);
+  onCopy?.(value, readTerms(frame, start), 0, end - part.from);
   return value;
 }
 
@@ -122,7 +122,7 @@ export function manyReader(
         values.push(MISS);
         continue;
       }
-      if (part.state === STATE.copy) onCopy?.(value, readTerms(frame, begin + 1), values.length);
+      if (part.state === STATE.copy) onCopy?.(value, readTerms(frame, begin + 1), values.length, part.to - part.from);
       values.push(value);
     }
     return values;
