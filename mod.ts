@@ -66,6 +66,8 @@ export {
   type CacheErrorOptions,
   type ClientOptions,
   type ClientStats,
+  type NearOptions,
+  type NearStats,
   type OrmucoCache,
   OrmucoCacheClient,
   type StoreValueOptions,

@@ -11,11 +11,23 @@ import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
 import { AbandonedError, attemptInTurn } from "./connecting.ts";
 import { Parting } from "./parting.ts";
-import { type Call, Pipeline, type Turn } from "./pipeline.ts";
+import { type Call, type Hearer, Pipeline, type Turn } from "./pipeline.ts";
 import { Slices } from "../platform/slices.ts";
 import type { TokenSource } from "./token_source.ts";
 import { connect, isDenied } from "../platform/connect.ts";
 import { closeQuietly, type Socket } from "../platform/socket.ts";
+
+/** Hears of a connection: of the one in use, from the greeting to its end. */
+export interface ConnectionHearer extends Hearer {
+  /** Features to name in the greeting, beyond those of every client. */
+  readonly features: readonly string[];
+  /** Another connection is in use; these are the features that its server has named. */
+  connected(features: readonly string[]): void;
+  /** Requests have been sent. */
+  sent(nowMs: number): void;
+  /** The connection is not in use any more. */
+  lost(): void;
+}
 
 /** Options of {@linkcode ClientConnection}. */
 export interface ClientConnectionOptions {
@@ -33,6 +45,13 @@ export interface ClientConnectionOptions {
   readonly onQuiet: () => void;
   /** Called once for each failure of a connection. */
   readonly onError: (error: CacheError) => void;
+  readonly hearer?: ConnectionHearer;
+}
+
+/** A connection that has been made, and what its server can do. */
+interface Opened {
+  readonly socket: Socket;
+  readonly features: readonly string[];
 }
 
 const FIRST_BACKOFF_MS = 50;
@@ -55,7 +74,7 @@ export class ClientConnection {
   /** Failures since the last reply: once every server has failed, the next attempt waits. */
   #failures = 0;
   #retryAtMs = 0;
-  #turn: Turn = { sentAtMs: 0 };
+  #turn: Turn = { sentAtMs: 0, givenAtMs: 0 };
   #flushIsQueued = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #quietTimer: ReturnType<typeof setTimeout> | undefined;
@@ -92,11 +111,11 @@ export class ClientConnection {
    * never refused because too many wait.
    */
   call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, isLast = false): void {
-    // Calls of one turn go out together, so they share one reading of the clock: at the turn's end.
-    if (!this.#flushIsQueued) this.#turn = { sentAtMs: Infinity };
     const pipeline = this.#pipeline ?? this.#connectAgain();
-    if (pipeline === undefined) return call.settle(undefined, this.#lastError);
-    if (pipeline.isFull && !isLast) return call.settle(undefined, this.#error("busy", "too many calls wait for it"));
+    if (pipeline === undefined) return refuse(call, this.#lastError);
+    if (pipeline.isFull && !isLast) return refuse(call, this.#error("busy", "too many calls wait for it"));
+    // Calls of one turn go out together, so they share one reading of the clock: at the turn's end.
+    if (!this.#flushIsQueued) this.#turn = { sentAtMs: Infinity, givenAtMs: Infinity };
     pipeline.call(write, call, this.#turn);
     if (pipeline.pending === 1) this.#socket?.ref();
     if (this.#timer === undefined) this.#startTimer(this.#options.timeoutMs);
@@ -136,12 +155,16 @@ export class ClientConnection {
 
   /** Makes one connection and uses it until it ends. */
   async #run(pipeline: Pipeline): Promise<void> {
-    const socket = await this.#reach(pipeline);
+    const { socket, features } = await this.#reach(pipeline);
     try {
       if (this.#pipeline !== pipeline) return;
       this.#socket = socket;
       const onError = (error: unknown) => this.#fail(pipeline, this.#describe(error));
-      this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError });
+      const { hearer } = this.#options;
+      const onProgress = hearer && (() => this.#isGiven());
+      this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError, onProgress });
+      pipeline.hearer = hearer;
+      hearer?.connected(features);
       if (pipeline.pending === 0) socket.unref();
       this.#outbox.flushNow();
       this.#watch();
@@ -153,7 +176,7 @@ export class ClientConnection {
   }
 
   /** Connects to the current server, or else to the next ones: no call has been sent yet, so all can wait. */
-  async #reach(pipeline: Pipeline): Promise<Socket> {
+  async #reach(pipeline: Pipeline): Promise<Opened> {
     await undefined; // the time for it begins at the end of this turn
     for (let left = this.#options.servers.length - 1;; left--) {
       try {
@@ -169,15 +192,16 @@ export class ClientConnection {
   }
 
   /** Connects and greets, within this server's share of the time-out: every server has an equal one. */
-  async #open(pipeline: Pipeline): Promise<Socket> {
+  async #open(pipeline: Pipeline): Promise<Opened> {
     if (this.#pipeline !== pipeline || pipeline.isTooLate) throw new AbandonedError("nobody waits for it");
-    const { software, token, timeoutMs, servers } = this.#options;
+    const { software, token, timeoutMs, servers, hearer } = this.#options;
     const limitMs = timeoutMs / servers.length;
     let socket: Socket | undefined;
     const abort = new AbortController();
     const opening = (async () => {
       socket = await connect(this.#address, abort.signal, this.#options.tls);
-      return { socket, input: (await greet(socket, { software, token: await token?.() })).input };
+      const greeting = { software, features: hearer?.features, token: await token?.() };
+      return { socket, ...await greet(socket, greeting) };
     })();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -191,7 +215,7 @@ export class ClientConnection {
     try {
       const opened = await Promise.race([opening, late]);
       pipeline.attach(opened.input, performance.now());
-      return opened.socket;
+      return { socket: opened.socket, features: opened.server.features };
     } catch (error) {
       opening.then(({ socket }) => closeQuietly(socket), () => {});
       this.#abandon();
@@ -266,8 +290,17 @@ export class ClientConnection {
   /** Writes the calls of this turn. */
   #flush(): void {
     this.#flushIsQueued = false;
-    this.#turn.sentAtMs = performance.now();
-    this.#outbox?.flushNow();
+    const nowMs = performance.now();
+    this.#turn.sentAtMs = nowMs;
+    this.#turn.givenAtMs = Math.min(nowMs, this.#turn.givenAtMs);
+    if (this.#outbox === undefined) return;
+    this.#options.hearer?.sent(nowMs);
+    this.#outbox.flushNow();
+  }
+
+  /** Takes note that calls of this turn may leave before its end: with what a write that was under way had left. */
+  #isGiven(): void {
+    if (this.#turn.givenAtMs === Infinity) this.#turn.givenAtMs = performance.now();
   }
 
   /** Ends a connection that failed, unless it has ended already. */
@@ -285,15 +318,20 @@ export class ClientConnection {
     this.#options.onError(error);
   }
 
-  #end(error?: CacheError): void {
+  #end(error: CacheError = this.#error("unreachable", "the connection was given up")): void {
     const [pipeline, socket] = [this.#pipeline, this.#socket];
     this.#detach();
     if (socket !== undefined) closeQuietly(socket);
-    if (error !== undefined) pipeline?.fail(error);
+    pipeline?.fail(error);
   }
 
   /** Begins anew: the next call connects. */
   #detach(): void {
+    const hearer = this.#pipeline?.hearer;
+    if (hearer !== undefined) {
+      this.#pipeline!.hearer = undefined;
+      this.#options.hearer!.lost();
+    }
     this.#pipeline = undefined;
     this.#socket = undefined;
     this.#outbox = undefined;
@@ -341,6 +379,12 @@ export class ClientConnection {
     const deadlineMs = pipeline.deadlineMs(timeoutMs);
     if (deadlineMs !== undefined) this.#startTimer(deadlineMs - nowMs);
   }
+}
+
+/** Settles a call that is not made. */
+function refuse<Result>(call: Call<Result>, error: CacheError | undefined): void {
+  call.settle(undefined, error);
+  call.ended?.();
 }
 
 function noGreeting(ms: number): string {

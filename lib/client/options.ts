@@ -8,15 +8,50 @@ import {
   checkOptions,
   FILE_OPTION,
   FUNCTION_OPTION,
+  isObject,
   listOption,
   numberOption,
+  objectOption,
+  type OptionRule,
   type OptionRules,
   textOption,
   TTL_OPTION,
 } from "../base/options.ts";
+import type { NearLimits } from "../near/near_tier.ts";
 import { CLIENT_TLS_OPTION, type ClientTlsOptions, whyNoTls } from "../base/tls_options.ts";
 import { type TokenSource, tokenSource } from "./token_source.ts";
 import { warnOnce } from "./warnings.ts";
+
+/** Options of near copies, in {@linkcode ClientOptions.near}. */
+export interface NearOptions {
+  /**
+   * Copies held at most: a whole number from 1 to 16,777,215, or `Infinity`.
+   *
+   * @default {1000}
+   */
+  maxSize?: number;
+  /**
+   * Bytes held at most, more than 0: values as they come from the server, keys, and 128 for each copy. What is made of a value
+   * may take more memory than that: objects take several times as much as their JSON.
+   *
+   * @default {67108864}
+   */
+  maxTotalSize?: number;
+  /**
+   * Milliseconds for which this client may still see an entry that another has replaced, removed, or let expire: 20 to 60,000, or 0 to
+   * keep no copies. That long is only what a failure takes, such as a server that hangs: by itself a change is told at once.
+   *
+   * @default {1000}
+   */
+  maxStaleMs?: number;
+  /**
+   * Whether each call returns a value of its own. Without it **a value handed out twice is the same object**: code that changes it
+   * changes it for all in this process that retrieve it, until the entry changes.
+   *
+   * @default {false}
+   */
+  copies?: boolean;
+}
 
 /** Options of {@linkcode OrmucoCacheClient}. */
 export interface ClientOptions {
@@ -65,7 +100,7 @@ export interface ClientOptions {
    * Whether a stand-alone client checks and copies values as a client with servers does, so that code which works with the one
    * works with the other: it then refuses what a server cannot keep (class instances, functions, what has more than 16 MiB), and
    * gives a copy to whoever retrieves. Without it, values themselves are kept, of any kind, and all who retrieve one share it.
-   * A client with servers always copies.
+   * A client with servers always copies, but for what its option `near` keeps.
    *
    * @default {false}
    */
@@ -90,9 +125,41 @@ export interface ClientOptions {
    * @default {undefined}
    */
   tls?: true | ClientTlsOptions;
+  /**
+   * Whether the client keeps copies of values that it has retrieved, which answer `retrieve` and `retrieveMany` without a question to the
+   * server; `true` is all defaults. The server tells of each change, and a copy is used only while it is shown that it has; another
+   * client's change may be seen up to `maxStaleMs` late. **A value handed out twice is the same object**, unless `near.copies` is true. A server
+   * that does not know of this is used without copies, which `stats()` shows.
+   *
+   * @default {undefined}
+   */
+  near?: true | NearOptions;
 }
 
 const DEFAULT_TIMEOUT_MS = 1000;
+/** Limits of near copies where none are given. */
+const NEAR_DEFAULTS: NearLimits = { maxSize: 1000, maxTotalSize: 64 * 1024 * 1024, maxStaleMs: 1000, copies: false };
+
+const NEAR_RULES: OptionRules<NearOptions> = {
+  maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
+  maxTotalSize: {
+    allowed: "a number greater than 0",
+    isType: (value) => typeof value === "number",
+    accepts: (value: number) => value > 0,
+  },
+  maxStaleMs: {
+    allowed: "20 to 60000, or 0",
+    isType: (value) => typeof value === "number",
+    accepts: (value: number) => value === 0 || (value >= 20 && value <= 60_000),
+  },
+  copies: BOOLEAN_OPTION,
+};
+
+const NEAR_OPTION: OptionRule = {
+  ...objectOption(NEAR_RULES),
+  allowed: "true or an object",
+  isType: (value) => value === true || isObject(value),
+};
 
 const RULES: OptionRules<ClientOptions> = {
   servers: listOption(
@@ -115,11 +182,12 @@ const RULES: OptionRules<ClientOptions> = {
   authToken: textOption("text", () => true, true), // what a token is, `tokenSource` checks
   authTokenFile: FILE_OPTION,
   tls: CLIENT_TLS_OPTION,
+  near: NEAR_OPTION,
 };
 
 /** Options that have an effect only in a client without servers, and those that have one only with servers. */
 const ALONE = ["maxSize", "renewOnHit"] as const;
-const WITH_SERVERS = ["authToken", "authTokenFile", "tls"] as const;
+const WITH_SERVERS = ["authToken", "authTokenFile", "tls", "near"] as const;
 
 /** Options of a client, complete and checked. */
 export interface ResolvedClientOptions {
@@ -132,6 +200,7 @@ export interface ResolvedClientOptions {
   readonly copies: boolean | undefined;
   readonly token: TokenSource | undefined;
   readonly tls: ClientTlsOptions | undefined;
+  readonly near: NearLimits | undefined;
 }
 
 /**
@@ -163,6 +232,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     copies,
     token: tokenSource(checked),
     tls: tlsOf(checked.tls),
+    near: checked.near && { ...NEAR_DEFAULTS, ...(checked.near === true ? {} : checked.near) },
   };
 }
 

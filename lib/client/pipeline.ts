@@ -15,16 +15,44 @@ import { type Allowance, NO_LIMIT } from "../wire/protocol_handler.ts";
 export interface Call<Result> {
   /**
    * Reads the result out of the reply in `frame`; throws `ProtocolError` if the reply does not fit the call. Where the
-   * allowance is over it may return `LATER`, and is called again with the same reply.
+   * allowance is over it may return `LATER`, and is called again with the same reply. `givenAtMs` is a time before the request
+   * was given to the connection; `undefined` where nobody hears of the connection, or not any more.
    */
-  readonly read: (frame: FrameReader, allowance: Allowance) => Result | typeof LATER;
+  readonly read: (
+    frame: FrameReader,
+    allowance: Allowance,
+    givenAtMs: number | undefined,
+  ) => Result | typeof LATER;
   /** Receives the result, or the failure. */
   readonly settle: (result: Result | undefined, error: CacheError | undefined) => void;
+  /**
+   * Called once when nothing more is to come: the reply is there, or the call was not made, or the connection has ended. A call
+   * that was late has been settled long before.
+   */
+  readonly ended?: () => void;
 }
 
-/** When the calls of one turn were sent: at its end, since nothing leaves before that, however long the turn takes. */
+/** When the calls of one turn were sent. */
 export interface Turn {
+  /** For time-outs: at the turn's end, since nothing has to leave before that, however long the turn takes. */
   sentAtMs: number;
+  /**
+   * Before any of them left: not later than the end of the turn either, but a write that was under way may take some of them along
+   * before. What a reply says was so at this time, or after it.
+   */
+  givenAtMs: number;
+}
+
+/** Hears of what comes on a connection, in its order, while that is the one in use. */
+export interface Hearer {
+  /** A reply has come to a request that was given to the connection at a time or after it; it is read next, if anybody waits. */
+  replied(givenAtMs: number): void;
+  /**
+   * A push has come, other than `STOPPING`.
+   *
+   * @throws {ProtocolError} If it is malformed; the connection is of no use then.
+   */
+  pushed(frame: FrameReader): void;
 }
 
 interface PendingCall {
@@ -51,6 +79,8 @@ export class Pipeline {
   readonly output: FrameWriter = new FrameWriter(undefined, OWN_OUTPUT_BYTES);
   /** Whether the server has said that it stops: it answers these calls, and the next had better be made elsewhere. */
   isLast = false;
+  /** Who hears of what comes; nobody by default, nor when the connection is not the one in use any more. */
+  hearer: Hearer | undefined;
   #calls: PendingCall[] = [];
   #head = 0;
   #receivedAtMs = 0;
@@ -89,7 +119,7 @@ export class Pipeline {
 
   /**
    * Adds a call; `write` puts its request into the output. If `write` throws, what it wrote is dropped and the call is
-   * not made: half a request would shift every later reply to the wrong call.
+   * not made: half a request would shift every later reply to the wrong call. It has ended then, but is not settled.
    */
   call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, turn: Turn): void {
     const { length } = this.output;
@@ -97,6 +127,7 @@ export class Pipeline {
       write(this.output);
     } catch (error) {
       this.output.length = length;
+      call.ended?.();
       throw error;
     }
     this.#calls.push({ call: call as Call<unknown>, turn, settled: false });
@@ -116,16 +147,19 @@ export class Pipeline {
     while (this.#readingSinceMs !== undefined || input.next()) {
       if (input.code >= FIRST_PUSH) {
         if (input.code === STOPPING) this.isLast = true;
+        else this.hearer?.pushed(input);
         continue;
       }
       if (input.code === REPLY.closing) throw closingError(input);
       if (this.#head === this.#calls.length) throw new ProtocolError(`a reply (${input.code}) that nothing asked for`);
-      if (!this.#settle(this.#calls[this.#head])) {
+      const pending = this.#calls[this.#head];
+      if (!this.#settle(pending)) {
         this.#readingSinceMs ??= nowMs;
         return false;
       }
       this.#readingSinceMs = undefined;
       this.#head++; // only now: a reply that breaks the protocol leaves its call to be failed with the others
+      pending.call.ended?.();
       if (allowance.isOver) return false;
     }
     this.#isBehind = false;
@@ -177,13 +211,18 @@ export class Pipeline {
     this.#calls = [];
     this.#head = 0;
     this.#readingSinceMs = undefined;
-    for (const pending of calls) finish(pending, undefined, error);
+    for (const pending of calls) {
+      finish(pending, undefined, error);
+      pending.call.ended?.();
+    }
   }
 
   /** Settles a call with its reply. Returns false if that is to be read on. */
   #settle(pending: PendingCall): boolean {
+    const { input, hearer } = this;
+    const { givenAtMs } = pending.turn;
+    hearer?.replied(givenAtMs); // also to a call that is late
     if (pending.settled) return true;
-    const { input } = this;
     if (input.code === REPLY.refused) {
       const { code, message } = readError(input);
       finish(pending, undefined, new CacheError("refused", `the server refused (${code}): ${message}`));
@@ -191,7 +230,7 @@ export class Pipeline {
     }
     let result: unknown;
     try {
-      result = pending.call.read(input, this.#allowance);
+      result = pending.call.read(input, this.#allowance, hearer === undefined ? undefined : givenAtMs);
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
       finish(pending, undefined, new CacheError("protocol", error.message, { cause: error }));

@@ -8,25 +8,17 @@ import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
-import {
-  type LATER,
-  manyReader,
-  MISS,
-  OMITTED,
-  readFound,
-  readYesNo,
-  writeGetMany,
-  writeKeyed,
-  writeSet,
-} from "../wire/calls.ts";
+import { manyReader, MISS, OMITTED, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { readData } from "../wire/control.ts";
-import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
-import type { Allowance } from "../wire/protocol_handler.ts";
+import { type FrameWriter, REQUEST } from "../wire/frame.ts";
 import { encodeValue } from "../wire/values.ts";
+import { ASK, type NearLimits } from "../near/near_tier.ts";
 import { isDenied } from "../platform/connect.ts";
 import { ClientConnection } from "./connection.ts";
 import { Failures } from "./failures.ts";
+import { NearCache } from "./near_cache.ts";
+import type { Call } from "./pipeline.ts";
 import type { TokenSource } from "./token_source.ts";
 import { whatAnswers } from "./what_answers.ts";
 
@@ -42,7 +34,15 @@ export interface RemoteCacheOptions {
   readonly onError: ((error: CacheError) => void) | undefined;
   /** With which the client proves itself to servers, and they to it. */
   readonly token?: TokenSource;
+  /** Limits of near copies; `undefined` where none are kept. */
+  readonly near?: NearLimits;
 }
+
+/** Reads a reply, as a {@linkcode Call} does. */
+type Read<T> = Call<T>["read"];
+
+/** Reads the reply to a `GET` of which no copy is kept. */
+const readOnly: Read<unknown> = (frame, allowance) => readFound(frame, allowance);
 
 /** A cache on one of several servers. */
 export class RemoteCache implements OrmucoCache {
@@ -52,19 +52,22 @@ export class RemoteCache implements OrmucoCache {
   readonly #ttlMs: number | undefined;
   readonly #calls = new CallCounters();
   readonly #failures: Failures;
+  readonly #near: NearCache | undefined;
 
   /** Makes the cache; it connects with its first call. */
-  constructor({ servers, timeoutMs, ttlMs, tls, onError, token }: RemoteCacheOptions) {
+  constructor({ servers, timeoutMs, ttlMs, tls, onError, token, near }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
     this.#failures = new Failures({ counters: this.#calls, of: servers.map(formatAddress).join(), onError });
+    this.#near = near && new NearCache(near, (write, call) => this.#connection.call(write, call));
     this.#connection = new ClientConnection({
       servers,
       timeoutMs,
       tls,
       software: SOFTWARE,
       token,
+      hearer: this.#near,
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#failures.tell(error),
     });
@@ -79,7 +82,7 @@ export class RemoteCache implements OrmucoCache {
     try {
       const value = encodeValue(checkData(data));
       const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs, renewOnHit === false);
-      const isStored = await this.#ask(write, readYesNo, "store", key) ?? false;
+      const isStored = await this.#change(write, "store", key) ?? false;
       if (isStored) this.#calls.stores++;
       return isStored;
     } catch (error) {
@@ -93,15 +96,23 @@ export class RemoteCache implements OrmucoCache {
 
   /** Removes the entry of a key whose new value is refused here: a miss is better than a value that is no longer right. */
   async #removeOlder(key: string): Promise<void> {
-    await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove the older value of", key);
+    await this.#change((output) => writeKeyed(output, REQUEST.delete, key), "remove the older value of", key);
   }
 
   /** Returns a copy of the value of a key. */
   retrieve<T = unknown>(key: string): Promise<T | undefined> {
+    const near = this.#near;
+    if (near !== undefined) {
+      const value = near.retrieve(key);
+      if (value !== ASK) {
+        this.#calls.hits++;
+        return Promise.resolve(value as T);
+      }
+    }
     return new Promise((resolve, reject) => {
       checkKey(key);
       this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: readFound,
+        read: near === undefined ? readOnly : near.reader(key),
         settle: (value, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
@@ -116,12 +127,18 @@ export class RemoteCache implements OrmucoCache {
 
   /** Returns copies of the values of many keys, in one request per 1,024 of them. */
   async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const asked = [...uniqueKeys(keys)];
-    asked.forEach(checkKey);
-    const found = await this.#find(asked);
+    const wanted = uniqueKeys(keys);
+    wanted.forEach(checkKey);
+    const near = this.#near?.retrieveMany(wanted);
+    const asked = near === undefined ? [...wanted] : [...wanted].filter((key) => !near.has(key));
+    const found = asked.length === 0 ? [] : await this.#find(asked);
     const values = new Map<string, T>();
-    for (let i = 0; i < asked.length; i++) if (found[i] !== MISS) values.set(asked[i], found[i] as T);
-    this.#calls.found(values.size, asked.length);
+    let next = 0;
+    for (const key of wanted) {
+      const value = near?.has(key) ? near.get(key) : found[next++];
+      if (value !== MISS) values.set(key, value as T);
+    }
+    this.#calls.found(values.size, wanted.size);
     return values;
   }
 
@@ -134,11 +151,12 @@ export class RemoteCache implements OrmucoCache {
   /** Removes an entry. */
   async remove(key: string): Promise<boolean> {
     checkKey(key);
-    return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove", key) ?? false;
+    return await this.#change((output) => writeKeyed(output, REQUEST.delete, key), "remove", key) ?? false;
   }
 
   /** Removes every entry of the server. */
   async clear(): Promise<boolean> {
+    this.#near?.tier.clear();
     return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
   }
 
@@ -152,7 +170,8 @@ export class RemoteCache implements OrmucoCache {
   /** Returns counters of this client and of the server. */
   async stats(): Promise<ClientStats> {
     const server = await this.#ask((output) => output.empty(REQUEST.stats), readData);
-    return { connectedTo: this.#connection.connectedTo, ...this.#calls.stats(), entries: undefined, server };
+    const near = this.#near && { near: this.#near.tier.stats() };
+    return { connectedTo: this.#connection.connectedTo, ...this.#calls.stats(), entries: undefined, ...near, server };
   }
 
   /** Resolves if a server answers, and rejects with what is wrong if none does. */
@@ -187,7 +206,9 @@ export class RemoteCache implements OrmucoCache {
     const { hits, misses, stores, failures } = this.#calls;
     const { connectedTo } = this.#connection;
     const servers = this.#servers.map(formatAddress);
-    return { servers, connectedTo, timeoutMs: this.#timeoutMs, ttlMs: this.#ttlMs, hits, misses, stores, failures };
+    const near = this.#near && { near: this.#near.tier.stats() };
+    const limits = { timeoutMs: this.#timeoutMs, ttlMs: this.#ttlMs };
+    return { servers, connectedTo, ...limits, hits, misses, stores, failures, ...near };
   }
 
   /** Calls `close`. */
@@ -212,23 +233,36 @@ export class RemoteCache implements OrmucoCache {
   async #findPart(keys: string[]): Promise<unknown[]> {
     const onBadValue = (i: number, error: Error) =>
       this.#failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
-    const read = manyReader(keys.length, onBadValue);
+    const read = this.#near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue);
     const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
     return found ?? keys.map(() => MISS);
   }
 
   async #findOne(key: string): Promise<unknown> {
-    const read = (frame: FrameReader, allowance: Allowance) => ({ value: readFound(frame, allowance) });
-    const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), read, "retrieve", key);
+    const read = this.#near?.reader(key) ?? readOnly;
+    const asked: Read<{ value: unknown }> = (...reply) => ({ value: read(...reply) });
+    const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), asked, "retrieve", key);
     return found === undefined ? MISS : found.value;
   }
 
-  /** Makes a call. Resolves to `undefined` if it fails; rejects if this process lacks a permission. */
+  /** Makes a call that changes the entry of a key, and says whether it has; see `#ask`. */
+  #change(write: (output: FrameWriter) => void, verb: string, key: string): Promise<boolean | undefined> {
+    const tier = this.#near?.tier;
+    if (tier === undefined) return this.#ask(write, readYesNo, verb, key);
+    tier.began(key);
+    return this.#ask(write, readYesNo, verb, key, () => tier.ended(key));
+  }
+
+  /**
+   * Makes a call. Resolves to `undefined` if it fails; rejects if this process lacks a permission. `ended` is called when nothing
+   * more is to come of it, however late that is.
+   */
   #ask<T>(
     write: (output: FrameWriter) => void,
-    read: (frame: FrameReader, allowance: Allowance) => T | typeof LATER,
+    read: Read<T>,
     verb = "ask the server",
     key?: string,
+    ended?: () => void,
   ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       this.#connection.call(write, {
@@ -238,6 +272,7 @@ export class RemoteCache implements OrmucoCache {
           if (error !== undefined) this.#failures.failed(error, verb, key);
           resolve(result);
         },
+        ended,
       });
     });
   }

@@ -21,6 +21,16 @@ const WRONG: [unknown, string][] = [
   [{ ...SERVERS, tls: "yes" }, 'tls must be true or an object: received "yes"'],
   [{ ...SERVERS, tls: { ca: "x" } }, "unknown option tls.ca: did you mean tls.caCerts?"],
   [{ ...SERVERS, tls: { caCerts: "x" } }, "tls.caCerts must be an array of PEM texts"],
+  [{ ...SERVERS, near: false }, "near must be true or an object: received false"],
+  [{ ...SERVERS, near: { maxStale: 5 } }, "unknown option near.maxStale: did you mean near.maxStaleMs?"],
+  [{ ...SERVERS, near: { maxStaleMs: 19 } }, "near.maxStaleMs must be 20 to 60000, or 0: received 19"],
+  [{ ...SERVERS, near: { maxStaleMs: 60_001 } }, "near.maxStaleMs must be 20 to 60000, or 0: received 60001"],
+  [
+    { ...SERVERS, near: { maxSize: 0 } },
+    "near.maxSize must be a whole number from 1 to 16777215, or Infinity: received 0",
+  ],
+  [{ ...SERVERS, near: { maxTotalSize: 0 } }, "near.maxTotalSize must be a number greater than 0: received 0"],
+  [{ ...SERVERS, near: { copies: "no" } }, 'near.copies must be true or false: received "no"'],
   [{ ...SERVERS, authTokenFile: 5 }, "authTokenFile must be the name of a file: received 5"],
 ];
 
@@ -52,6 +62,8 @@ Deno.test("resolveClientOptions() warns once of options that have no effect besi
       resolveClientOptions({ maxSize: 5, renewOnHit: true });
       resolveClientOptions({ ...SERVERS, authToken: "a:12345678" });
       resolveClientOptions({ ...SERVERS, copies: true });
+      resolveClientOptions({ ...SERVERS, near: true });
+      resolveClientOptions({ near: true });
       resolveClientOptions({ ...SERVERS, copies: false });
       resolveClientOptions({ copies: false });
     }
@@ -59,6 +71,15 @@ Deno.test("resolveClientOptions() warns once of options that have no effect besi
   assertEquals(lines, [
     "OrmucoCacheClient: maxSize and renewOnHit have no effect in a client with servers, which have settings of their own",
     "OrmucoCacheClient: authToken has no effect in a client without servers",
+    "OrmucoCacheClient: near has no effect in a client without servers",
     "OrmucoCacheClient: copies: false has no effect in a client with servers, which have settings of their own",
   ]);
+});
+
+Deno.test("resolveClientOptions() completes the limits of near copies, which are off by default", () => {
+  const defaults = { maxSize: 1000, maxTotalSize: 64 * 1024 * 1024, maxStaleMs: 1000, copies: false };
+  assertEquals(resolveClientOptions(SERVERS).near, undefined);
+  assertEquals(resolveClientOptions({ ...SERVERS, near: true }).near, defaults);
+  assertEquals(resolveClientOptions({ ...SERVERS, near: { maxStaleMs: 20 } }).near, { ...defaults, maxStaleMs: 20 });
+  assertEquals(resolveClientOptions({ ...SERVERS, near: { maxStaleMs: 0 } }).near?.maxStaleMs, 0);
 });

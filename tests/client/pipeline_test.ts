@@ -14,6 +14,7 @@ import { sessionHost } from "../support/session_host.ts";
 import { joined, mutate } from "../support/mutate.ts";
 import { sessionOf } from "../support/access.ts";
 
+const readOne: Call<unknown>["read"] = (frame, allowance) => readFound(frame, allowance);
 const LATE = new CacheError("timeout", "late");
 
 type Outcome = { result: unknown; error: CacheError | undefined };
@@ -44,11 +45,12 @@ class Pair {
     this.outcomes.push({ result: "pending", error: undefined });
     this.pipeline.call(write, { read, settle: (result, error) => this.outcomes[at] = { result, error } }, {
       sentAtMs: nowMs,
+      givenAtMs: nowMs,
     });
   }
 
   get(key: string, nowMs = 0): void {
-    this.call((output) => writeKeyed(output, REQUEST.get, key), readFound, nowMs);
+    this.call((output) => writeKeyed(output, REQUEST.get, key), readOne, nowMs);
   }
 
   /** Carries all requests over and their replies back. */
@@ -224,8 +226,8 @@ Deno.test("Pipeline survives 100,000 replies, three in four damaged: every call 
     const calls = 1 + below(6);
     const settlements = new Array<number>(calls).fill(0);
     for (let i = 0; i < calls; i++) {
-      const read = [readFound, readYesNo, readData, (frame: FrameReader) => manyReader(2, () => {})(frame)][below(4)];
-      pipeline.call<unknown>(() => {}, { read, settle: () => settlements[i]++ }, { sentAtMs: 0 });
+      const read = [readOne, readYesNo, readData, (frame: FrameReader) => manyReader(2, () => {})(frame)][below(4)];
+      pipeline.call<unknown>(() => {}, { read, settle: () => settlements[i]++ }, { sentAtMs: 0, givenAtMs: 0 });
     }
     const batch = Array.from({ length: calls }, () => mutate(replies[below(replies.length)], below));
     mutated += calls;
@@ -302,7 +304,7 @@ function sampleReplies(): Uint8Array[] {
 Deno.test("Pipeline is full at 100,000 calls", () => {
   const pair = new Pair();
   for (let i = 0; i < 100_000; i++) {
-    pair.pipeline.call(() => {}, { read: readYesNo, settle: () => {} }, { sentAtMs: 0 });
+    pair.pipeline.call(() => {}, { read: readYesNo, settle: () => {} }, { sentAtMs: 0, givenAtMs: 0 });
   }
   assert(pair.pipeline.isFull);
 });
