@@ -18,15 +18,27 @@ type Read<T> = Call<T>["read"];
 /** Makes a call, as `ClientConnection.call` does. */
 type MakeCall = <Result>(write: (output: FrameWriter) => void, call: Call<Result>) => void;
 
+/** The two clocks that tell whether a machine has slept, in milliseconds. */
+export interface Clocks {
+  /** One that is never put back, and may stand still while the machine sleeps. */
+  steadyMs(): number;
+  /** One that goes on meanwhile. */
+  wallMs(): number;
+}
+
+const OF_THIS_PROCESS: Clocks = { steadyMs: () => performance.now(), wallMs: () => Date.now() };
+
 /** Near copies of a client with servers. */
 export class NearCache implements ConnectionHearer {
   /** The copies. */
   readonly tier: NearTier;
   readonly features: readonly string[];
   readonly #call: MakeCall;
+  readonly #clocks: Clocks;
 
   /** @param call Makes a call on the connection that this one hears of; used for what near reads want to be sent. */
-  constructor(limits: NearLimits, call: MakeCall) {
+  constructor(limits: NearLimits, call: MakeCall, clocks: Clocks = OF_THIS_PROCESS) {
+    this.#clocks = clocks;
     this.tier = new NearTier(limits);
     this.features = limits.maxStaleMs > 0 ? [NEAR] : [];
     this.#call = call;
@@ -35,14 +47,15 @@ export class NearCache implements ConnectionHearer {
   /** Returns the value of a key, or `ASK`. */
   retrieve(key: string): unknown {
     if (typeof key !== "string") return ASK; // it is refused where the server is asked
-    return this.#read(key, performance.now(), Date.now());
+    const nowMs = this.#clocks.steadyMs(); // first: a sleep between the two is noticed so
+    return this.#read(key, nowMs, this.#clocks.wallMs());
   }
 
   /** Finds the values of keys that need not be asked for. */
   retrieveMany(keys: Iterable<string>): Map<string, unknown> {
     const found = new Map<string, unknown>();
-    const nowMs = performance.now();
-    const wallMs = Date.now();
+    const nowMs = this.#clocks.steadyMs();
+    const wallMs = this.#clocks.wallMs();
     for (const key of keys) {
       const value = this.#read(key, nowMs, wallMs);
       if (value !== ASK) found.set(key, value);
