@@ -308,3 +308,29 @@ Deno.test("Pipeline is full at 100,000 calls", () => {
   }
   assert(pair.pipeline.isFull);
 });
+
+Deno.test("Pipeline tells each call once when nothing more is to come of it, also one that was late, and after its result", () => {
+  const pair = new Pair();
+  const told: string[] = [];
+  const call = (name: string, write: (output: FrameWriter) => void = (output) => output.empty(REQUEST.ping)) => {
+    const settle = (_: unknown, error?: CacheError) => told.push(`${name} ${error?.code ?? "settled"}`);
+    const ended = () => told.push(`${name} ended`);
+    pair.pipeline.call(write, { read: readYesNo, settle, ended }, { sentAtMs: 0, givenAtMs: 0 });
+  };
+  call("first");
+  call("late");
+  pair.pipeline.receive(50);
+  pair.pipeline.expire(100, 100, LATE);
+  assertEquals(told.splice(0), ["first timeout", "late timeout"]);
+  pair.exchange(110);
+  assertEquals(told.splice(0), ["first ended", "late ended"]);
+  call("answered");
+  pair.exchange();
+  call("late");
+  pair.pipeline.expire(100, 100, LATE);
+  call("lost");
+  pair.pipeline.fail({ code: "unreachable" } as CacheError);
+  assertThrows(() => call("bad", (output) => writeKeyed(output, REQUEST.get, "")));
+  const ends = ["answered settled", "answered ended", "late timeout", "late ended", "lost unreachable", "lost ended"];
+  assertEquals(told, [...ends, "bad ended"]);
+});
