@@ -5,7 +5,8 @@ import { processClock } from "../../lib/platform/clock.ts";
 import type { GossipTotals } from "../../lib/base/stats.ts";
 import { newCounters, serverStats } from "../../lib/server/statistics.ts";
 import type { SessionHost } from "../../lib/server/protocols.ts";
-import { Store, type StoreOptions } from "../../lib/store/store.ts";
+import { Store } from "../../lib/store/store.ts";
+import type { StoreOptions } from "../../lib/store/store_options.ts";
 
 const NO_GOSSIP: GossipTotals = {
   applied: 0,
