@@ -35,6 +35,8 @@ export interface Greeting {
   readonly software: string;
   /** What this server says of itself, if a peer greets. */
   readonly peer?: OwnHello;
+  /** Features that a client names beyond `FEATURES`; none by default. Those of the server stand in what it says of itself. */
+  readonly features?: readonly string[];
   /** With which it proves itself, and the server too; without one, only a server that asks for none is taken. */
   readonly token?: Token;
   /** The nonce for that; a new one by default. */
@@ -49,10 +51,13 @@ export interface Greeting {
  * @throws {ProtocolError} If what answers is no Ormuco Cache server.
  * @throws {CacheError} If the server refuses the connection, or only one of the two sides has a token.
  */
-export async function greet(socket: Socket, { software, peer, token, nonce, account }: Greeting): Promise<Greeted> {
+export async function greet(
+  socket: Socket,
+  { software, peer, features, token, nonce, account }: Greeting,
+): Promise<Greeted> {
   const [output, input] = [new FrameWriter(), new FrameReader(account)];
   const scram = token && new ScramClient(token, nonce);
-  writeHello(output, software, peer, scram !== undefined);
+  writeHello(output, software, peer, scram !== undefined, features);
   if (scram !== undefined) writeScram(output, REQUEST.auth, scram.first()); // at once: its answer comes with the greeting's
   try {
     await send(socket, output);

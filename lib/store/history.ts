@@ -6,7 +6,8 @@
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import { type Cursor, Fingerprints, type FingerprintSizes, MAX_LABEL } from "./fingerprints.ts";
-import { type HashKey, publicHash } from "./keyed_hash.ts";
+import type { HashKey } from "./keyed_hash.ts";
+import { publicHash } from "../base/public_hash.ts";
 import type { Records } from "./records.ts";
 import type { Version } from "./version.ts";
 import type { Rules } from "./rules.ts";

@@ -56,7 +56,7 @@ export const PERMISSIONS: readonly Permission[] = [
   {
     what: "read",
     roles: ["reader", "client"],
-    native: ["get", "getMany", "has"],
+    native: ["get", "getMany", "has", "use"],
     text: ["get", "bget", "gets", "mg", "me", "lru_crawler", "stats cachedump"],
     binary: ["get", "getk"],
   },

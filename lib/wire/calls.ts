@@ -7,6 +7,7 @@ import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { unexpectedReply } from "./control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "./frame.ts";
+import { COPY_HEAD_BYTES, type CopyTerms, readTerms } from "./near.ts";
 import { type Allowance, NO_LIMIT } from "./protocol_handler.ts";
 import { decodePart, decodingUnits, type EncodedValue } from "./values.ts";
 
@@ -63,11 +64,24 @@ export function writeGetMany(output: FrameWriter, keys: readonly string[]): void
   output.end();
 }
 
+/**
+ * Hears of each value that the server has sent as a copy, once it has been read: what the server says of it, and which of the
+ * keys it is of. The terms are valid during the call.
+ */
+export type OnCopy = (value: unknown, terms: CopyTerms, i: number) => void;
+
 /** Reads a value, or `MISS`, out of the reply to a `GET`. */
-export function readFound(frame: FrameReader, allowance: Allowance = NO_LIMIT): unknown {
+export function readFound(frame: FrameReader, allowance: Allowance = NO_LIMIT, onCopy?: OnCopy): unknown {
+  const { start, end } = frame;
+  if (frame.code === REPLY.value && end - start >= 4) {
+    return readValue(frame, { flags: frame.uint32(start), from: start + 4, to: end }, allowance);
+  }
   if (frame.code === REPLY.miss) return MISS;
-  if (frame.code !== REPLY.value || frame.end - frame.start < 4) throw unexpectedReply(frame);
-  return readValue(frame, { flags: frame.uint32(frame.start), from: frame.start + 4, to: frame.end }, allowance);
+  if (frame.code !== REPLY.copy || end - start < COPY_HEAD_BYTES) throw unexpectedReply(frame);
+  const part = { flags: frame.uint32(start + 1), from: start + COPY_HEAD_BYTES, to: end };
+  const value = readValue(frame, part, allowance);
+  onCopy?.(value, readTerms(frame, start), 0);
+  return value;
 }
 
 /** Reads the reply to a request that asks for a yes (`OK`) or a no (`MISS`). */
@@ -79,11 +93,13 @@ export function readYesNo(frame: FrameReader): boolean {
 
 /**
  * Returns a function that reads the reply to a `GET_MANY`: values, `MISS` or `OMITTED`. It returns `LATER` where the
- * allowance is over, and is then to be called again with the same frame. A bad value is a miss, reported to `onBadValue`.
+ * allowance is over, and is then to be called again with the same frame. A bad value is a miss, reported to `onBadValue`, and
+ * no copy.
  */
 export function manyReader(
   count: number,
   onBadValue: (i: number, error: Error) => void,
+  onCopy?: OnCopy,
 ): (frame: FrameReader, allowance?: Allowance) => unknown[] | typeof LATER {
   const values: unknown[] = [];
   let at = 0;
@@ -91,18 +107,23 @@ export function manyReader(
     if (at === 0) at = startOfMany(frame, count);
     while (values.length < count) {
       if (allowance.isOver) return LATER;
-      const value = valueIn(frame, at);
-      at = value.to;
-      if (value.state !== STATE.hit) {
-        values.push(value.state === STATE.omitted ? OMITTED : MISS);
+      const begin = at;
+      const part = valueIn(frame, at);
+      at = part.to;
+      if (part.state !== STATE.hit && part.state !== STATE.copy) {
+        values.push(part.state === STATE.omitted ? OMITTED : MISS);
         continue;
       }
+      let value: unknown;
       try {
-        values.push(readValue(frame, value, allowance));
+        value = readValue(frame, part, allowance);
       } catch (error) {
         onBadValue(values.length, error as Error);
         values.push(MISS);
+        continue;
       }
+      if (part.state === STATE.copy) onCopy?.(value, readTerms(frame, begin + 1), values.length);
+      values.push(value);
     }
     return values;
   };
@@ -126,11 +147,12 @@ function valueIn(frame: FrameReader, at: number): ValuePart & { state: number } 
   const { end } = frame;
   if (at + 1 > end) throw new ProtocolError("a truncated list of values");
   const state = frame.uint8(at);
-  if (state !== STATE.hit) return { state, flags: 0, from: at + 1, to: at + 1 };
-  const from = at + 9;
-  const to = from + (from <= end ? frame.uint32(at + 5) : Infinity);
+  const isCopy = state === STATE.copy;
+  if (state !== STATE.hit && !isCopy) return { state, flags: 0, from: at + 1, to: at + 1 };
+  const from = at + (isCopy ? 5 + COPY_HEAD_BYTES : 9);
+  const to = from + (from <= end ? frame.uint32(from - 4) : Infinity);
   if (to > end) throw new ProtocolError("a truncated list of values");
-  return { state, flags: frame.uint32(at + 1), from, to };
+  return { state, flags: frame.uint32(isCopy ? at + 2 : at + 1), from, to };
 }
 
 function readValue(frame: FrameReader, { flags, from, to }: ValuePart, allowance: Allowance): unknown {

@@ -33,6 +33,7 @@ export const REQUEST = {
   has: 0x0a,
   auth: 0x0b,
   forget: 0x0c,
+  use: 0x0d,
 } as const;
 
 /** Codes of replies. */
@@ -43,6 +44,8 @@ export const REPLY = {
   values: 0x83,
   data: 0x84,
   challenge: 0x85,
+  copy: 0x86,
+  left: 0x87,
   refused: 0x8e,
   closing: 0x8f,
 } as const;
@@ -58,11 +61,14 @@ export const PEERS = 0xc2;
 /** Code of a push without a body: the server that sends it stops, so the other side had better go elsewhere. */
 export const STOPPING = 0xc1;
 
+/** Code of a push of slots whose keys' near copies are not to be used any more; without a body it stands for all. */
+export const INVALID = 0xc3;
+
 /** Bytes of a header that are text, as other protocols send it: `HTTP/1.1`. */
 const WORDS = /^[\r\n\x20-\x7e]+$/;
 
 /** States of a key in a `VALUES` reply. */
-export const STATE = { miss: 0, hit: 1, omitted: 2 } as const;
+export const STATE = { miss: 0, hit: 1, omitted: 2, copy: 3 } as const;
 
 /** Reads received frames, one at a time. The bytes of a frame stay valid until `space` is called again. */
 export class FrameReader extends InputBuffer {

@@ -27,6 +27,12 @@ export const GOSSIP_VERSION = 3;
 /** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
 export const FEATURES: readonly string[] = ["stopping"];
 
+/** The feature of clients that keep near copies, and of servers that tell them of changes. */
+export const NEAR = "near";
+
+/** Features that a server names beside those, and a client where it is to use them. */
+export const SERVER_FEATURES: readonly string[] = [NEAR];
+
 /** Whether the side that named these features can be told that this one stops. */
 export function hearsOfStop(features: readonly string[]): boolean {
   return features.includes("stopping");
@@ -133,15 +139,28 @@ export class DisagreementError extends ProtocolError {
   }
 }
 
-/** Writes the greeting of the side that connects, perhaps as a peer; `proves` says that an `AUTH` comes next. */
-export function writeHello(output: FrameWriter, software: string, peer?: OwnHello, proves = false): void {
+/**
+ * Writes the greeting of the side that connects.
+ *
+ * @param peer What it says of itself as a peer, if it is one.
+ * @param proves Whether an `AUTH` comes next.
+ * @param more Features that it names beyond {@linkcode FEATURES}; of a client only.
+ */
+export function writeHello(
+  output: FrameWriter,
+  software: string,
+  peer?: OwnHello,
+  proves = false,
+  more: readonly string[] = [],
+): void {
   const asPeer = peer === undefined ? {} : {
     ...termsOf(peer),
     ...(peer.port === undefined ? {} : { port: peer.port }),
     ...(peer.advertise === undefined ? {} : { advertise: peer.advertise }),
   };
   const auth = proves ? { auth: true } : {};
-  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features: FEATURES, ...asPeer, ...auth });
+  const features = [...FEATURES, ...more];
+  writeControl(output, REQUEST.hello, { protocol: PROTOCOL, client: software, features, ...asPeer, ...auth });
 }
 
 /** What a peer says of itself, on either side. */
@@ -175,7 +194,8 @@ export function writeGreeting(
   own: Omit<OwnHello, "port">,
   more: ControlData,
 ): void {
-  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: software, ...termsOf(own), ...more });
+  const features = [...FEATURES, ...SERVER_FEATURES, ...PEER_FEATURES];
+  writeControl(output, REPLY.data, { protocol: PROTOCOL, server: software, ...termsOf(own), features, ...more });
 }
 
 /** Writes the answer to a greeting of a server that wants to know who connects: to a stranger it says no more of itself. */

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { MESSAGE, MORE } from "../../lib/replication/message.ts";
-import { publicHash } from "../../lib/store/keyed_hash.ts";
+import { publicHash } from "../../lib/base/public_hash.ts";
 import {
   get,
   HUB,

@@ -16,7 +16,7 @@ import {
   writesAt,
 } from "../../lib/replication/pages.ts";
 import { ALL_RULES, type Rules } from "../../lib/store/rules.ts";
-import { publicHash } from "../../lib/store/keyed_hash.ts";
+import { publicHash } from "../../lib/base/public_hash.ts";
 import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Version } from "../../lib/store/version.ts";

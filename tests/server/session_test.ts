@@ -4,7 +4,7 @@ import { seeded } from "../../bench/compare.ts";
 import { FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { manyReader, MISS, OMITTED } from "../../lib/wire/calls.ts";
-import { FEATURES, PEER_FEATURES } from "../../lib/wire/hello.ts";
+import { FEATURES, PEER_FEATURES, SERVER_FEATURES } from "../../lib/wire/hello.ts";
 import type { Session } from "../../lib/server/session.ts";
 import { joined, mutate } from "../support/mutate.ts";
 import { sessionHost } from "../support/session_host.ts";
@@ -109,7 +109,7 @@ for (const [whom, hello] of [["client", HELLO], ["peer", PEER_HELLO]] as const) 
     assertEquals(decode(reply.body), {
       protocol: 1,
       server: "test/1",
-      features: [...FEATURES, ...PEER_FEATURES],
+      features: [...FEATURES, ...SERVER_FEATURES, ...PEER_FEATURES],
       peer: 1,
       gossip: 3,
       maxKeyBytes: MAX_KEY_BYTES,

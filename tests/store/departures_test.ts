@@ -7,7 +7,7 @@ import { MAX_LABEL } from "../../lib/store/fingerprints.ts";
 import type { Departure, History } from "../../lib/store/history.ts";
 import { ALL_RULES, type Rules } from "../../lib/store/rules.ts";
 import type { Known } from "../../lib/store/known.ts";
-import { publicHash } from "../../lib/store/keyed_hash.ts";
+import { publicHash } from "../../lib/base/public_hash.ts";
 import type { SweepCursor } from "../../lib/store/entries.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { CAUSE, type Cause } from "../../lib/store/store_listener.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprint_size.ts";
 import { type Fingerprint, Fingerprints, MAX_LABEL } from "../../lib/store/fingerprints.ts";
-import { publicHash } from "../../lib/store/keyed_hash.ts";
+import { publicHash } from "../../lib/base/public_hash.ts";
 import { belowOf, MIB } from "../support/store_entries.ts";
 
 /** Every fingerprint counts. */

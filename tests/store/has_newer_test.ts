@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ENTRY, GHOST, TOMB } from "../../lib/store/entry.ts";
 import type { History } from "../../lib/store/history.ts";
 import type { Known } from "../../lib/store/known.ts";
-import { publicHash } from "../../lib/store/keyed_hash.ts";
+import { publicHash } from "../../lib/base/public_hash.ts";
 import type { Store } from "../../lib/store/store.ts";
 import type { Version } from "../../lib/store/version.ts";
 import { get, key, set } from "../support/gossip_nodes.ts";

@@ -9,6 +9,7 @@ import {
   manyReader,
   MISS,
   OMITTED,
+  type OnCopy,
   readFound,
   readYesNo,
   writeGetMany,
@@ -16,7 +17,16 @@ import {
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
-import { type FrameReader, type FrameWriter, GOSSIP, PEERS, REPLY, REQUEST, STOPPING } from "../../lib/wire/frame.ts";
+import {
+  type FrameReader,
+  type FrameWriter,
+  GOSSIP,
+  INVALID,
+  PEERS,
+  REPLY,
+  REQUEST,
+  STOPPING,
+} from "../../lib/wire/frame.ts";
 import {
   readChallenge,
   readGreeting,
@@ -29,6 +39,8 @@ import {
   writePeers,
   writeScram,
 } from "../../lib/wire/hello.ts";
+import { readInvalid, readLeft, writeCopy, writeInvalid, writeLeft, writeListedCopy } from "../../lib/wire/near.ts";
+import { NO_LIMIT } from "../../lib/wire/protocol_handler.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import { frameOf, written } from "../support/frames.ts";
 import { bytesOfHex, goldenLines, hexOf } from "../support/golden.ts";
@@ -36,6 +48,8 @@ import { RFC7677 } from "../support/rfc7677.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
+/** The features that a server names in its answer. */
+const SERVER_NAMES = ["stopping", "near", "skip-unknown", "peers", "page-window", "forgotten-in-common"];
 /** What a peer says of itself beside its number and port. */
 const PEER = {
   gossip: 3,
@@ -46,10 +60,18 @@ const PEER = {
 
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 
+const HI = new TextEncoder().encode("hi");
+
+/** Writes a value into the room for it. */
+function sayHi(output: FrameWriter, at: number): void {
+  output.buffer.set(HI, at);
+}
+
 /** Clients and peers write these. */
 const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a client": (output) => writeHello(output, "client/1"),
   "HELLO of a client with a token": (output) => writeHello(output, "client/1", undefined, true),
+  "HELLO of a client that keeps near copies": (output) => writeHello(output, "client/1", undefined, false, ["near"]),
   "HELLO of a peer": (output) => writeHello(output, "server/1", { id: 0x01020304, port: 11142 }),
   "HELLO of a peer that is reached elsewhere": (output) =>
     writeHello(output, "server/1", { id: 7, port: 11142, advertise: "cache.example:7" }),
@@ -72,6 +94,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "STATS": (output) => output.empty(REQUEST.stats),
   "PING": (output) => output.empty(REQUEST.ping),
   "HAS": (output) => writeKeyed(output, REQUEST.has, "k"),
+  "USE": (output) => writeKeyed(output, REQUEST.use, "k"),
   "FORGET": (output) => writeKeyed(output, REQUEST.forget, "10.0.0.9:11142"),
   "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
   "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
@@ -85,6 +108,20 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "REFUSED": (output) => writeError(output, REPLY.refused, { code: "bad-ttl", message: "why" }),
   "STOPPING": (output) => output.empty(STOPPING),
   "CLOSING": (output) => writeError(output, REPLY.closing, { code: "stopping", message: "why" }),
+  "COPY of text": (output) => {
+    sayHi(output, writeCopy(output, { marks: 3, freshMs: 2 ** 32 + 59_999, ttlMs: 60_000 }, 0x4f430001, 2));
+  },
+  "VALUES with a copy, a hit, a miss and another copy": (output) => {
+    output.begin(REPLY.values);
+    output.uint16(4);
+    sayHi(output, writeListedCopy(output, { marks: 3, freshMs: 59_999, ttlMs: 60_000 }, 0x4f430001, 2));
+    for (const byte of [1, 0x4f, 0x43, 0, 1, 0, 0, 0, 2, ...HI, 0]) output.uint8(byte);
+    writeListedCopy(output, { marks: 1, freshMs: Infinity, ttlMs: 0 }, 0x4f430001, 0);
+    output.end();
+  },
+  "LEFT": (output) => writeLeft(output, { freshMs: 60_000, ttlMs: Infinity }),
+  "INVALID of two slots": (output) => writeInvalid(output, new Set([1, 2 ** 18 - 1])),
+  "INVALID of all": (output) => writeInvalid(output, undefined),
   "PEERS": (output) => writePeers(output, ["10.0.0.1:11142", "[fd00::1]:7"]),
   "GOSSIP": (output) => {
     output.begin(GOSSIP);
@@ -130,8 +167,8 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "VALUES with a hit, a miss and one omitted": [manyReader(3, () => {}), ["hi", MISS, OMITTED]],
   "DATA of a greeting": [readGreeting, {
     software: "test/1",
-    features: PEER.features,
-    peer: { ...PEER, id: 1, port: undefined },
+    features: SERVER_NAMES,
+    peer: { ...PEER, features: SERVER_NAMES, id: 1, port: undefined },
     wantsToken: false,
     proof: undefined,
   }],
@@ -143,11 +180,23 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     proof: undefined,
   }],
   "PEERS": [readPeers, ["10.0.0.1:11142", "[fd00::1]:7"]],
+  "COPY of text": [copiesOf((frame, onCopy) => readFound(frame, NO_LIMIT, onCopy)), [
+    "hi",
+    "0: hi, marks 3, 4295027295 ms of 60000",
+  ]],
+  "VALUES with a copy, a hit, a miss and another copy": [
+    copiesOf((frame, onCopy) => manyReader(4, () => {}, onCopy)(frame)),
+    [["hi", "hi", MISS, ""], "0: hi, marks 3, 59999 ms of 60000", "3: , marks 1, Infinity ms of 0"],
+  ],
+  "LEFT": [readLeft, { freshMs: 60_000, ttlMs: Infinity }],
+  "INVALID of two slots": [slotsIn, [1, 262_143]],
+  "INVALID of all": [slotsIn, ["all"]],
+  "USE": [({ code, keyBytes }) => [code, keyBytes], [REQUEST.use, 1]],
   "CHALLENGE": [readChallenge, RFC7677.serverFirst],
   "DATA after the last AUTH": [readGreeting, {
     software: "test/1",
-    features: PEER.features,
-    peer: { ...PEER, id: 1, port: undefined },
+    features: SERVER_NAMES,
+    peer: { ...PEER, features: SERVER_NAMES, id: 1, port: undefined },
     wantsToken: false,
     proof: RFC7677.serverFinal,
   }],
@@ -164,6 +213,23 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     { type: MESSAGE.same, from: 2, clock: 3, cleared: 0, to: 4 },
   ],
 };
+
+/** Reads a reply: what is read, and then what is told of copies. */
+function copiesOf(read: (frame: FrameReader, onCopy: OnCopy) => unknown): (frame: FrameReader) => unknown[] {
+  return (frame) => {
+    const told: string[] = [];
+    const value = read(frame, (value, { marks, freshMs, ttlMs }, i) => {
+      told.push(`${i}: ${value}, marks ${marks}, ${freshMs} ms of ${ttlMs}`);
+    });
+    return [value, ...told];
+  };
+}
+
+function slotsIn(frame: FrameReader): unknown[] {
+  const slots: unknown[] = [];
+  readInvalid(frame, (slot) => slots.push(slot), () => slots.push("all"));
+  return slots;
+}
 
 function touch(output: FrameWriter, ttlMs: number | undefined): void {
   output.begin(REQUEST.touch);
@@ -243,6 +309,12 @@ Deno.test("readHello() knows the peers of golden/frames.txt", () => {
     proves: true,
     peer: undefined,
   });
+  assertEquals(hello("HELLO of a client that keeps near copies"), {
+    software: "client/1",
+    features: ["stopping", "near"],
+    proves: false,
+    peer: undefined,
+  });
   assertEquals(hello("HELLO of a peer"), { ...about, peer: { ...PEER, id: 0x01020304, port: 11142 } });
   assertEquals(hello("HELLO of a peer that does not listen"), {
     ...about,
@@ -266,7 +338,14 @@ for (const [name, [read, result]] of Object.entries(READ)) {
 
 Deno.test("golden/frames.txt has a line for every code", () => {
   const codes = new Set([...FRAMES.keys()].map((name) => frameOf(golden(name)).code));
-  const known = Object.entries({ ...REQUEST, ...REPLY, gossip: GOSSIP, peers: PEERS, stopping: STOPPING });
+  const known = Object.entries({
+    ...REQUEST,
+    ...REPLY,
+    gossip: GOSSIP,
+    peers: PEERS,
+    stopping: STOPPING,
+    invalid: INVALID,
+  });
   assertEquals(known.filter(([, code]) => !codes.has(code)), []);
   assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
 });

@@ -15,6 +15,7 @@ import {
   type Hello,
   type HelloRefusal,
   MAX_TOLD_PEERS,
+  NEAR,
   PEER_FEATURES,
   type PeerHello,
   readChallenge,
@@ -22,6 +23,7 @@ import {
   readHello,
   readPeers,
   readScram,
+  SERVER_FEATURES,
   type ServerHello,
   writeGreeting,
   writeHello,
@@ -52,6 +54,8 @@ function closing(code: string): FrameReader {
   return frameOf(written((output) => writeError(output, REPLY.closing, { code, message: "why" })));
 }
 
+/** The features that a server names in its answer. */
+const SERVER_NAMES = [...FEATURES, ...SERVER_FEATURES, ...PEER_FEATURES];
 /** What this software says of itself as a peer. */
 const OWN = { cluster: "", gossip: GOSSIP_VERSION, features: [...FEATURES, ...PEER_FEATURES], needs: [] };
 
@@ -68,6 +72,13 @@ Deno.test("readHello() gives back what writeHello() says of a client", () => {
   assertEquals(readHello(frame), { software: "client/1", features: [...FEATURES], proves: false, peer: undefined });
 });
 
+Deno.test("a client names the features that it is to use, and a server all that it has", () => {
+  const hello = frameOf(written((output) => writeHello(output, "client/1", undefined, false, [NEAR])));
+  assertEquals((readHello(hello) as Hello).features, [...FEATURES, NEAR]);
+  const greeting = frameOf(written((output) => writeGreeting(output, "server/1", { id: 7 }, {})));
+  assert(readGreeting(greeting).features.includes(NEAR));
+});
+
 Deno.test("readHello() gives back what writeHello() says of a peer, be there a port or not", () => {
   for (const port of [11142, undefined]) {
     const frame = frameOf(written((output) => writeHello(output, "server/1", { id: 7, port })));
@@ -82,8 +93,8 @@ Deno.test("readGreeting() gives back what writeGreeting() says of a server, what
   assertStrictEquals(readControl(frame).maxKeyBytes, 4096);
   assertEquals(readGreeting(frame), {
     software: "server/1",
-    features: OWN.features,
-    peer: { ...OWN, id: 7, port: undefined },
+    features: SERVER_NAMES,
+    peer: { ...OWN, features: SERVER_NAMES, id: 7, port: undefined },
     wantsToken: false,
     proof: undefined,
   });
