@@ -24,9 +24,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
   simulation: pure("base", "wire", "lru", "store", "replication"),
   platform: impure("base", "wire"),
   client: impure("base", "wire", "lru", "near", "platform"),
-  server: impure("base", "wire", "lru", "store", "memcached", "replication", "platform"),
+  server: impure("base", "wire", "lru", "store", "near", "memcached", "replication", "platform"),
   cli: impure("base", "wire", "simulation", "platform", "entry"),
-  entry: impure("base", "wire", "lru", "platform", "client", "server", "cli"),
+  entry: impure("base", "wire", "lru", "near", "platform", "client", "server", "cli"),
 };
 
 /** Names that a pure file does not mention outside comments and strings. */

@@ -238,9 +238,9 @@ export function nameOf(store: Store, { bytes, from, to }: ByteSpan): { key: Byte
   return { key, version: store.versionOf(key)! };
 }
 
-/** Position of a key's living entry if it has this very version, or 0. */
+/** Position of a key's living entry, fresh or only kept, if it has this very version, or 0. */
 export function livesAt(store: Store, key: ByteSpan, version: Version): number {
-  const position = store.peek(key);
+  const position = store.kept(key);
   return position !== 0 && compareVersions(store.history.version(position), version) === 0 ? position : 0;
 }
 

@@ -9,7 +9,7 @@ import { hashBytes, type HashKey } from "./keyed_hash.ts";
 import type { History } from "./history.ts";
 import { CAUSE, type Cause } from "./store_listener.ts";
 import { type HashedPosition, HashIndex } from "./hash_index.ts";
-import { ENTRY, type NewEntry, TOMB } from "./entry.ts";
+import { ENTRY, MARK, type NewEntry, TOMB } from "./entry.ts";
 import { Records } from "./records.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
@@ -63,6 +63,8 @@ export class Entries {
   readonly #arrivals: Arrivals;
   /** Whether any entry has had a deadline. */
   isTimed = false;
+  /** Whether any entry has been aging. */
+  isAging = false;
   /** Entries with versions up to this have been cleared and only wait to be erased; 0 if there are none. */
   doomed = 0;
   readonly #options: EntriesOptions;
@@ -158,17 +160,22 @@ export class Entries {
     return false;
   }
 
+  /** Whether the living entry at a position is fresh, not only kept. */
+  isFresh(position: number, nowMs: number): boolean {
+    return !this.isAging || this.records.freshUntilMs(position) > nowMs;
+  }
+
   /** Whether the entry at a position has been cleared. */
   isDoomed(position: number): boolean {
     return this.doomed !== 0 && this.records.h(position) <= this.doomed;
   }
 
-  /** Goes through the living entries by hash, as `HashIndex.walk` does; removes none. */
+  /** Goes through the fresh entries by hash, as `HashIndex.walk` does; removes none. */
   walk(from: number, nowMs: number): { found: HashedPosition[]; next: number } {
     const { records } = this;
     const { found, next } = this.#table.walk(from);
     const isHere = ({ position }: HashedPosition) =>
-      records.kind(position) === ENTRY && !this.isDoomed(position) && records.deadlineMs(position) > nowMs;
+      records.kind(position) === ENTRY && !this.isDoomed(position) && records.freshUntilMs(position) > nowMs;
     return { found: found.filter(isHere), next };
   }
 
@@ -225,6 +232,7 @@ export class Entries {
   fill(position: number, { flags, marks, deadlineMs, ttlMs }: NewEntry, nowMs: number): void {
     this.records.setFlags(position, flags);
     this.records.setMarks(position, marks);
+    if ((marks & MARK.aging) !== 0) this.isAging = this.isTimed = true;
     this.setTimes(position, deadlineMs, ttlMs, nowMs);
   }
 

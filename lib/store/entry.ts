@@ -15,11 +15,15 @@ export const GHOST = 4;
  *
  * `fixed`: a hit does not renew the entry. `stale`: the entry is to be replaced, and may be used meanwhile. `stamped`: the
  * last 8 bytes stored are not part of the value but its stamp, a number that stands for its state. `binaryKey`: the key
- * came as base64. `promised`: a client has been told to replace the entry. `fetched`: the entry has been used.
+ * came as base64. `promised`: a client has been told to replace the entry. `fetched`: the entry has been used. `aging`: the
+ * entry is kept for a span after its time, in which only who asks for what is stale finds it. That span stands in place of its
+ * time to live, and it is fresh until that long before its deadline; it is `fixed` too.
  */
-export const MARK = { fixed: 1, stale: 2, stamped: 4, binaryKey: 8, promised: 16, fetched: 32 } as const;
+export const MARK = { fixed: 1, stale: 2, stamped: 4, binaryKey: 8, promised: 16, fetched: 32, aging: 64 } as const;
 /** Marks that go with a write. */
-export const TRAVELS = 15;
+export const TRAVELS: number = MARK.fixed | MARK.stale | MARK.stamped | MARK.binaryKey | MARK.aging;
+/** Milliseconds for which an entry is kept after its time, at most: with more, the sums of its times would not be exact. */
+export const MAX_STALE_MS: number = 2 ** 52;
 /** Bytes of a stamp. */
 export const STAMP_BYTES = 8;
 
@@ -34,6 +38,20 @@ export interface EntryInput {
   ttlMs: number | undefined;
   /** When the entry expires, in milliseconds since 1970, if that is not one time to live from now. */
   deadlineMs?: number;
+}
+
+/**
+ * Makes of what is to be stored an entry that is fresh for `ttlMs` and kept for `staleMs` more. One that is fresh for ever, or
+ * is not kept for longer than that, does not age.
+ */
+export function age(entry: EntryInput, ttlMs: number, staleMs: number, nowMs: number): void {
+  entry.ttlMs = ttlMs;
+  entry.deadlineMs = undefined;
+  if (staleMs === 0 || ttlMs === 0 || ttlMs === Infinity) return;
+  const spanMs = Math.fround(Math.min(staleMs, MAX_STALE_MS)); // as a record holds it
+  entry.marks = (entry.marks ?? 0) | MARK.fixed | MARK.aging;
+  entry.ttlMs = spanMs;
+  entry.deadlineMs = nowMs + ttlMs + spanMs;
 }
 
 /** What an entry holds beside its key. */
@@ -68,7 +86,9 @@ export interface EntryReader {
   flags(position: number): number;
   /** When the entry expires, in milliseconds; `Infinity` is never. */
   deadlineMs(position: number): number;
-  /** The entry's time to live, in milliseconds. */
+  /** Until when the entry is fresh, in milliseconds: until it expires, unless it is aging. */
+  freshUntilMs(position: number): number;
+  /** The entry's time to live, in milliseconds; of an aging one, the span for which it is kept after its time. */
   ttlMs(position: number): number;
   /** Milliseconds since peers were told of the entry's use or, for a fixed entry, since its last use; up to 49 days. */
   toldMs(position: number, nowMs: number): number;

@@ -15,7 +15,7 @@
  * | 40 | version, as a double |
  * | 48 | place in a log of writes, which leads to the origin of its version |
  * | 52 | when peers were last told of its use, or, of a fixed entry, when it was last used: milliseconds, the lower 32 bits |
- * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms |
+ * | 56 | time to live that set the deadline, as a float: to a ten-millionth, and a day's to 4 ms; of an aging entry, the span for which it is kept |
  * | 60 | key, then value |
  *
  * A grave is a record without a value. A value too long for one record goes on in pieces: size and kind, position
@@ -313,6 +313,12 @@ export class Records implements EntryReader {
   /** When an entry expires, in milliseconds. */
   deadlineMs(position: number): number {
     return this.slab.doubles[position >>> this.#shift][(position & this.#mask) + DEADLINE];
+  }
+
+  /** Until when an entry is fresh, in milliseconds. */
+  freshUntilMs(position: number): number {
+    const deadlineMs = this.deadlineMs(position);
+    return (this.marks(position) & MARK.aging) === 0 ? deadlineMs : deadlineMs - this.ttlMs(position);
   }
 
   /** Sets what `deadlineMs` returns. */

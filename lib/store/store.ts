@@ -3,50 +3,23 @@
  * and counters. It knows nothing of what the bytes mean, of frames or of sockets.
  */
 
-import type { TurnClock } from "../base/turn_clock.ts";
 import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import { Losses } from "./losses.ts";
 import type { HashedPosition } from "./hash_index.ts";
-import type { HashKey } from "./keyed_hash.ts";
-import { History, type HistoryOptions } from "./history.ts";
+import { type Departure, History } from "./history.ts";
 import type { SlabPages } from "./slab.ts";
 import { ALL_RULES, type How, type Rules, rulesFor } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
-import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
+import { MAX_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { StoreStats } from "../base/stats.ts";
+import { checkStoreOptions, type StoreOptions } from "./store_options.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
-
-/** Options of {@linkcode Store}; the names are those of the server's options. */
-export interface StoreOptions extends HistoryOptions {
-  /** Entries held at most; `Infinity` leaves the limit to `maxBytes`. */
-  maxSize: number;
-  /** Memory held at most, in bytes: 64 KiB to 16 GiB (16 GiB). */
-  maxBytes?: number;
-  /** Milliseconds until an entry stored without a time to live expires; 0 or `Infinity` is never. */
-  ttlMs: number;
-  /** Whether a hit restarts the entry's time to live. */
-  renewOnHit: boolean;
-  /** Two random numbers that protect against keys chosen to collide. */
-  hashKey: HashKey;
-  /** The origin of writes made here: a random 32-bit number, new for each start. */
-  origin?: number;
-  /** Whether writes have versions, and entries that leave become graves, as replication needs it (false). */
-  replicates?: boolean;
-  /** Graves kept at most (65,536). */
-  maxGraves?: number;
-  /** Writes that have left of which fingerprints are kept in any case; by default as many as `maxBytes` allows. */
-  maxForgotten?: number;
-  /** Rules of replication; for the simulator. */
-  rules?: Rules;
-  /** The time by which entries age, in milliseconds since 1970, and how far the wall clock is from it (0). */
-  clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
-}
 
 /** Places where a `set` looks for expired entries: more than one, or such entries could come faster than they are found. */
 const SWEEP_STEPS = 4;
@@ -75,8 +48,10 @@ export class Store {
   /** Writes that have left of which fingerprints are kept in any case. */
   readonly maxForgotten: number;
 
-  readonly #ttlMs: number;
-  readonly #renewOnHit: boolean;
+  /** Milliseconds until an entry stored without a time to live expires; `Infinity` is never. */
+  readonly ttlMs: number;
+  /** Whether a hit restarts an entry's time to live, unless it is fixed. */
+  readonly renewOnHit: boolean;
   readonly #now: () => number;
   readonly #recent: () => number;
   readonly #wallAheadMs: () => number;
@@ -99,13 +74,11 @@ export class Store {
   /** @throws {RangeError} If a limit is out of range. */
   constructor(options: StoreOptions) {
     const { maxSize, maxBytes, ttlMs, renewOnHit, hashKey, clock } = options;
-    checkLimit("maxSize", maxSize, 1);
-    checkLimit("maxBytes", maxBytes ?? MAX_STORE_BYTES, MIN_STORE_BYTES, MAX_STORE_BYTES);
-    checkLimit("ttlMs", ttlMs, 0);
+    checkStoreOptions(options);
     this.maxSize = maxSize;
     this.maxBytes = maxBytes;
-    this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
-    this.#renewOnHit = renewOnHit;
+    this.ttlMs = ttlMs === 0 ? Infinity : ttlMs;
+    this.renewOnHit = renewOnHit;
     this.losses = new Losses(renewOnHit);
     this.#now = clock.now;
     this.#recent = clock.recent ?? clock.now;
@@ -134,9 +107,9 @@ export class Store {
     return this.#entries.records;
   }
 
-  /** Tells a listener of changes from now on. */
-  listen(listener: StoreListener): void {
-    this.#listeners.add(listener);
+  /** Tells a listener of changes from now on. Returns what ends that. */
+  listen(listener: StoreListener): () => void {
+    return this.#listeners.add(listener);
   }
 
   /** The last version given or seen. */
@@ -216,8 +189,15 @@ export class Store {
     this.#entries.records.setMarks(position, this.#entries.records.marks(position) | MARK.promised);
   }
 
-  /** Position of the entry of a key, or 0, without using it. */
+  /** Position of the entry of a key, or 0, without using it. One that is no longer fresh is none. */
   peek(key: ByteSpan): number {
+    const position = this.kept(key);
+    if (position === 0 || !this.#entries.isAging) return position;
+    return this.#entries.isFresh(position, this.#now()) ? position : 0;
+  }
+
+  /** Position of the entry of a key, fresh or not, or 0, without using it. */
+  kept(key: ByteSpan): number {
     const entries = this.#entries;
     const position = entries.lookup(entries.hash(key), key);
     if (position === 0) return 0;
@@ -234,7 +214,7 @@ export class Store {
   }
 
   /**
-   * Positions of some living entries with the hashes of their keys, in the order of the hashes, from a hash on; `next` is the
+   * Positions of some fresh entries with the hashes of their keys, in the order of the hashes, from a hash on; `next` is the
    * first hash behind them, at the end `HASHES_END`. Who goes on there, whatever has changed meanwhile, meets each entry once
    * that is there all the time. This is no use of them.
    */
@@ -249,7 +229,7 @@ export class Store {
   }
 
   /** Stores an entry as the most recently used. Returns false if the entry alone is over the limit: then the key is deleted. */
-  set(key: ByteSpan, { flags, marks = 0, value, ttlMs = this.#ttlMs, deadlineMs }: EntryInput): boolean {
+  set(key: ByteSpan, { flags, marks = 0, value, ttlMs = this.ttlMs, deadlineMs }: EntryInput): boolean {
     const entries = this.#entries;
     const nowMs = this.#now();
     const hash = entries.hash(key);
@@ -280,28 +260,34 @@ export class Store {
     return true;
   }
 
-  /** Restarts an entry's time to live, or gives it another, and makes it the most recently used: a write like others. */
+  /**
+   * Restarts an entry's time to live, or gives it another, and makes it the most recently used: a write like others. An aging
+   * entry, whose time to live is not known any more, keeps its times if it is given none.
+   */
   touch(key: ByteSpan, ttlMs: number | undefined): boolean {
     const position = this.peek(key);
     if (position === 0) return false;
-    this.revise(position, { ttlMs: ttlMs ?? this.#entries.records.ttlMs(position) });
+    const ownMs = this.#isAging(position) ? undefined : this.#entries.records.ttlMs(position);
+    this.revise(position, { ttlMs: ttlMs ?? ownMs });
     this.use(position);
     this.fetched(position);
     return true;
   }
 
-  /** Gives the entry at a position another time to live, marks or both: a write like others. */
+  /** Gives the entry at a position another time to live, after which it does not age, marks or both: a write like others. */
   revise(position: number, { ttlMs, marks }: { ttlMs?: number; marks?: number }): void {
     const nowMs = this.#now();
-    if (marks !== undefined) this.#entries.records.setMarks(position, marks);
+    const { records } = this.#entries;
+    if (marks !== undefined) records.setMarks(position, marks);
     if (ttlMs !== undefined) {
+      records.setMarks(position, records.marks(position) & ~MARK.aging);
       const ttl = ttlMs === 0 ? Infinity : ttlMs;
       this.#entries.setTimes(position, nowMs + ttl, ttl, nowMs);
     }
     const version = this.#nextVersion(nowMs);
     this.#entries.setVersion(position, version);
     this.#know(version);
-    this.#listeners.tellOf(CAUSE.written, this.#entries.records, position);
+    this.#listeners.tellOf(CAUSE.written, records, position);
   }
 
   /**
@@ -311,9 +297,9 @@ export class Store {
    * @returns Whether that was news: the deadline moved by more than an eighth of the time to live.
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
-    const position = this.peek(key);
+    const position = this.kept(key);
     const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
-    if (!isThat && (this.#rules.touch || position === 0)) return false;
+    if (position === 0 || (!isThat && this.#rules.touch) || this.#isAging(position)) return false;
     const nowMs = this.#now();
     const ttlMs = this.#entries.records.ttlMs(position);
     const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
@@ -325,13 +311,14 @@ export class Store {
     return isNews;
   }
 
-  /** Removes an entry. Returns whether there was one. */
+  /** Removes an entry. Returns whether there was one; one that is no longer fresh is none, and is removed all the same. */
   delete(key: ByteSpan): boolean {
     const entries = this.#entries;
     const nowMs = this.#now();
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     const isLive = known !== 0 && entries.records.kind(known) === ENTRY;
+    const isFound = isLive && entries.isFresh(known, nowMs);
     if (isLive) {
       this.#entomb(known, nowMs);
     } else if (this.#replicates) {
@@ -342,7 +329,7 @@ export class Store {
       this.#know(version);
     }
     this.#listeners.tell(CAUSE.deleted, key);
-    return isLive;
+    return isFound;
   }
 
   /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
@@ -373,6 +360,7 @@ export class Store {
     const rules = rulesFor(how, this.#rules);
     if (history.refuses(version, key, isLive, theirs, rules)) {
       if (isLive) this.distrust(known); // it is older than what is refused
+      else this.#listeners.tell(CAUSE.overtaken, key); // what was here of it, before it was evicted
       return false;
     }
     const isInUse = isLive && entries.isUsedSince(known, version);
@@ -408,6 +396,16 @@ export class Store {
     return true;
   }
 
+  /**
+   * Takes a peer's fingerprints over: writes have left there that may be newer than what is here, or was before it was evicted.
+   * Lets entries leave whose room they take.
+   */
+  takeDepartures(departures: readonly Departure[]): void {
+    for (const departure of departures) this.history.take(departure);
+    this.#listeners.tellOvertaken(departures, this.history.hasWholeHashes);
+    this.#entries.makeRoom(this.#now());
+  }
+
   /** Takes note of another node's clock; returns false if that is too far in the future. */
   seeClock(h: number): boolean {
     return this.#clock.see(h, this.wallMs);
@@ -422,11 +420,6 @@ export class Store {
   /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
   hasLeft(key: ByteSpan, version: Version): boolean {
     return this.history.hasNewer(key, version) && !this.history.leftLast(key, version);
-  }
-
-  /** Lets entries leave whose room fingerprints have taken. */
-  makeRoom(): void {
-    this.#entries.makeRoom(this.#now());
   }
 
   /** Positions of up to `most` entries that fingerprints cover, among about `places` from a cursor on, which moves. */
@@ -479,7 +472,7 @@ export class Store {
   }
 
   /**
-   * Whether an entry that is being used has neither expired nor been cleared; if it has, it is removed. A deadline that is
+   * Whether an entry that is being used is fresh, and has not been cleared; if its deadline is over or it has, it is removed. A deadline that is
    * renewed only moves away, so its segment's earliest stays as it is: a bound, made exact by the next sweep.
    */
   #isCurrent(position: number): boolean {
@@ -497,8 +490,13 @@ export class Store {
       this.#entries.expire(position);
       return false;
     }
-    if (this.#renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
+    if (!this.#entries.isFresh(position, nowMs)) return false;
+    if (this.renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
     return true;
+  }
+
+  #isAging(position: number): boolean {
+    return (this.#entries.records.marks(position) & MARK.aging) !== 0;
   }
 
   #renew(position: number, nowMs: number): void {

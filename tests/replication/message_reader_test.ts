@@ -167,7 +167,7 @@ class RandomMessages extends Choices {
       const flags = this.chance(0.8) ? this.pick(FLAG_CODES) : this.below(2 ** 32);
       const remainingMs = this.below(1000);
       const times = this.chance(0.5) ? {} : { ttlMs: remainingMs + this.below(2 ** 40), remainingMs };
-      const marks = this.chance(0.5) ? 0 : this.below(TRAVELS + 1);
+      const marks = this.chance(0.5) ? 0 : this.below(TRAVELS + 1) & TRAVELS;
       const span = { bytes: value, from: 0, to: value.length };
       return entryWrite("k".repeat(this.below(300)), write.version, { flags, marks, value: span, ...times });
     });

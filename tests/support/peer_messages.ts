@@ -99,6 +99,9 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
   ),
   "page, marks": pageOf(entryWrite("key", AT, { marks: MARK.fixed | MARK.stale | MARK.binaryKey })),
   "page, a stamped value": pageOf(entryWrite("key", AT, { marks: MARK.stamped, value: spanOf(stamped) })),
+  "page, an entry that ages": pageOf(
+    entryWrite("key", AT, { marks: MARK.fixed | MARK.aging, ttlMs: 60_000, remainingMs: 61_000 }),
+  ),
   "page, marks, other flags and a time to live": pageOf(
     entryWrite("key", AT, { marks: MARK.fixed, flags: 5, ttlMs: 1000, remainingMs: 900 }),
   ),

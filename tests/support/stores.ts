@@ -5,7 +5,8 @@
 
 import { Gossip, type GossipOptions } from "../../lib/replication/gossip.ts";
 import { BasedKnown, type Known } from "../../lib/store/known.ts";
-import { Store, type StoreOptions } from "../../lib/store/store.ts";
+import { Store } from "../../lib/store/store.ts";
+import type { StoreOptions } from "../../lib/store/store_options.ts";
 
 /** Time as a test sets it. */
 export interface TestClock {
