@@ -23,7 +23,7 @@ import { RemoteCache } from "./lib/client/remote_cache.ts";
 
 export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
-export type { ClientStats, GossipTotals, NearStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
+export type { ClientStats, GossipTotals, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
 export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
 

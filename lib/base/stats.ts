@@ -221,7 +221,7 @@ export type StoreStats = Pick<
 >;
 
 /** Near copies of a client, in {@linkcode ClientStats.near}: counters since it was made, and what it holds now. */
-export interface NearStats {
+export interface NearCopyStats {
   /** Retrievals that a near copy has answered; they count among the client's `hits` too. */
   hits: number;
   /**
@@ -254,7 +254,7 @@ export interface ClientStats {
    */
   entries: number | undefined;
   /** Near copies; only of a client with servers that was given the option `near`. */
-  near?: NearStats;
+  near?: NearCopyStats;
   /** The server's own statistics; `undefined` in a stand-alone client, or if no server can be reached. */
   server: Partial<ServerStats> | undefined;
 }

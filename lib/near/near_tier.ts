@@ -3,7 +3,7 @@
  * neither connections nor frames: what comes on a connection it is told, in its order. The rules are in docs/near.md.
  */
 
-import type { NearStats } from "../base/stats.ts";
+import type { NearCopyStats } from "../base/stats.ts";
 import { LruCache } from "../lru.ts";
 import { COPY_MARK, type CopyTerms, type Remaining, slotOfText } from "../wire/near.ts";
 import { copied } from "./copied.ts";
@@ -99,7 +99,7 @@ export class NearTier {
   }
 
   /** The counters, as statistics show them. */
-  stats(): NearStats {
+  stats(): NearCopyStats {
     const { hits, fenced, invalidations, isOn } = this;
     return { hits, fenced, invalidations, entries: this.#copies.size, isOn };
   }
