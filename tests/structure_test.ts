@@ -21,7 +21,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   near: pure("base", "wire", "lru", "store"),
   memcached: pure("base", "wire", "store"),
   replication: pure("base", "wire", "store"),
-  simulation: pure("base", "wire", "lru", "store", "replication"),
+  simulation: pure("base", "wire", "lru", "store", "replication", "near"),
   platform: impure("base", "wire"),
   client: impure("base", "wire", "lru", "near", "platform"),
   server: impure("base", "wire", "lru", "store", "near", "memcached", "replication", "platform"),
