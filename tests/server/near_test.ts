@@ -180,10 +180,11 @@ Deno.test("what others write is told at the end of the turn, all of it in one fr
 
 Deno.test("what has been told before a reply is not told again at the end of the turn", async () => {
   const { host } = hostAt();
-  const near = new NearTalk(host);
+  let pushes = 0;
+  const near = new NearTalk(host, { onPush: () => pushes++ });
   near.say(ask.get("k"), ask.set("k", "v"));
   await settled();
-  assertEquals(near.heard(), []);
+  assertEquals([near.heard(), pushes], [[], 0]);
 });
 
 Deno.test("where the client does not read, what is marked waits for the next mark or the next reply", async () => {
@@ -221,6 +222,7 @@ Deno.test("a connection that ends is told nothing more, and what it has read is 
     near.say(ask.get("k"));
     assertStrictEquals(host.near.stats.nearConnections, 2);
     near.session[end]();
+    assertStrictEquals(host.near.stats.nearConnections, 1);
     near.session.release();
     assertStrictEquals(host.near.stats.nearConnections, 1);
     host.store.clear();
