@@ -33,7 +33,8 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  *
  * A stand-alone client keeps the values themselves, of any kind but promises, unless its option `copies` is true. A client with
  * servers sends copies: of primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs,
- * errors, array buffers and their views. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
+ * errors, array buffers and their views. With the option `near` it keeps copies of what it has retrieved, and hands out the same object
+ * each time. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
  * time-out. No call waits longer, and a call rejects only on misuse (a bad key, ttl or value) and if Deno's permissions do not
  * allow this process to reach a server (a `CacheError`).
  *
@@ -106,7 +107,8 @@ export class OrmucoCacheClient implements OrmucoCache {
 
   /**
    * Retrieves the value of a key. A hit makes the entry the most recently used and, by default, restarts its time to
-   * live.
+   * live. With the option `near` a value that is kept in this process is returned without a question to the server: the same object as
+   * before, unless `near.copies` is true.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.

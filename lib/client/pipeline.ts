@@ -220,8 +220,11 @@ export class Pipeline {
   /** Settles a call with its reply. Returns false if that is to be read on. */
   #settle(pending: PendingCall): boolean {
     const { input, hearer } = this;
-    const { givenAtMs } = pending.turn;
-    hearer?.replied(givenAtMs); // also to a call that is late
+    let givenAtMs: number | undefined;
+    if (hearer !== undefined) {
+      givenAtMs = pending.turn.givenAtMs;
+      hearer.replied(givenAtMs); // also to a call that is late
+    }
     if (pending.settled) return true;
     if (input.code === REPLY.refused) {
       const { code, message } = readError(input);
@@ -230,7 +233,7 @@ export class Pipeline {
     }
     let result: unknown;
     try {
-      result = pending.call.read(input, this.#allowance, hearer === undefined ? undefined : givenAtMs);
+      result = pending.call.read(input, this.#allowance, givenAtMs);
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
       finish(pending, undefined, new CacheError("protocol", error.message, { cause: error }));
