@@ -13,6 +13,56 @@ export interface StoreValueOptions {
   renewOnHit?: boolean;
 }
 
+/** What {@linkcode OrmucoCache.retrieveOrStore} gives to the function that computes a value. */
+export interface ComputeContext {
+  /** Is aborted when nobody waits for the value any more; `fetch` and others take it, and give up. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode OrmucoCache.retrieveOrStore}. */
+export interface RetrieveOrStoreOptions {
+  /**
+   * Milliseconds for which a computed value is fresh: a hit that is answered without a computation. 0 or `Infinity` means for ever.
+   *
+   * @default {the cache's own setting}
+   */
+  ttlMs?: number;
+  /**
+   * Whether a hit restarts that time, unless the cache's own `renewOnHit` is false: a value that is asked for often enough is
+   * then never computed anew.
+   *
+   * @default {false}
+   */
+  renewOnHit?: boolean;
+  /**
+   * Milliseconds after `ttlMs` for which a value is still given, at once, while one caller's computation replaces it behind the
+   * answer; 0 or more, or `Infinity`. An error of such a computation is counted in `stats()` and passed to `onError`, and the next one begins a second later at the earliest.
+   *
+   * @default {0}
+   */
+  staleWhileRevalidateMs?: number;
+  /**
+   * Milliseconds after `ttlMs` for which a value is given where the computation fails; 0 or more, or `Infinity`.
+   *
+   * @default {0}
+   */
+  staleIfErrorMs?: number;
+  /**
+   * Milliseconds for which this caller waits for a computation, more than 0 and below 2³⁰; then the call rejects with a
+   * {@linkcode CacheError} `timeout`. Where another process computes, it is waited for as long, and then the value is computed here,
+   * for which there is that time again.
+   *
+   * @default {no limit}
+   */
+  timeoutMs?: number;
+  /**
+   * Ends this caller's wait when it is aborted: the call rejects with its reason.
+   *
+   * @default {none}
+   */
+  signal?: AbortSignal;
+}
+
 /**
  * A cache of JavaScript values by key. A client with servers, a stand-alone client and a server's own `cache` implement
  * it, so a function that takes an `OrmucoCache` works with each of the three.

@@ -12,6 +12,7 @@ import {
   numberOption,
   type OptionRules,
   textOption,
+  TIMEOUT_OPTION,
   TTL_OPTION,
 } from "../base/options.ts";
 import { CLIENT_TLS_OPTION, type ClientTlsOptions, whyNoTls } from "../base/tls_options.ts";
@@ -102,11 +103,7 @@ const RULES: OptionRules<ClientOptions> = {
       (text) => isReachable(parseAddress(text)),
     ),
   ),
-  timeoutMs: {
-    allowed: "more than 0 and below 2³⁰",
-    isType: (value) => typeof value === "number",
-    accepts: (value: number) => value > 0 && value < 2 ** 31 / 2, // timers of twice the time must fit
-  },
+  timeoutMs: TIMEOUT_OPTION,
   onError: FUNCTION_OPTION,
   ttlMs: TTL_OPTION,
   maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
