@@ -66,8 +66,10 @@ export {
   type CacheErrorOptions,
   type ClientOptions,
   type ClientStats,
+  type ComputeContext,
   type OrmucoCache,
   OrmucoCacheClient,
+  type RetrieveOrStoreOptions,
   type StoreValueOptions,
 } from "./client.ts";
 export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";

@@ -108,6 +108,40 @@ export interface OrmucoCache extends AsyncDisposable {
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined>;
   /**
+   * Returns the value of a key or, if there is none that is fresh, what `compute` returns, which it stores.
+   *
+   * Callers of one key in this process share one computation, and are given the same value: what one of them changes in an object,
+   * the others see. It is stored before they are given it, unless a `store`, `remove` or `clear` of this cache has come since
+   * the computation began: then they are given it, and it is not stored. An error reaches all of them and is not kept: the
+   * next caller computes. `undefined` is a value like any other, and a hit the next time. A computation must not wait for its own key.
+   *
+   * @typeParam T Type of the value; that of one that was stored is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param compute Returns the value, or a promise of it. Its signal is aborted when the last caller has gone.
+   * @param options For how long the value is fresh, whether an older one will do, and for how long this caller waits.
+   * @returns The value.
+   * @throws {RangeError} If the key or an option is out of range, or `store` would throw this for the value.
+   * @throws {TypeError} If there is no option of that name, `compute` is no function, or `store` would throw this for the value.
+   * @throws {CacheError} `timeout` if `timeoutMs` are over. A `compute` that fails rejects with its own error, and a `signal` that
+   * is aborted with its reason.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export function page(cache: OrmucoCache, path: string): Promise<string> {
+   *   return cache.retrieveOrStore(path, async ({ signal }) => {
+   *     return await (await fetch(`https://example.com${path}`, { signal })).text();
+   *   }, { ttlMs: 60_000, staleIfErrorMs: 600_000, timeoutMs: 5_000 });
+   * }
+   * ```
+   */
+  retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T>;
+  /**
    * Retrieves the values of many keys, each as `retrieve` does.
    *
    * @typeParam T Type of the value that was stored; it is not checked.

@@ -1,9 +1,9 @@
 /** A cache on a server: each call is a request, and a failed call is a miss. It does not know how bytes travel. */
 
 import { type Address, formatAddress } from "../base/address.ts";
-import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey, checkRetrieveOrStore, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -24,6 +24,9 @@ import { readData } from "../wire/control.ts";
 import { type FrameReader, type FrameWriter, REQUEST } from "../wire/frame.ts";
 import type { Allowance } from "../wire/protocol_handler.ts";
 import { encodeValue } from "../wire/values.ts";
+import type { Asked } from "../compute/backend.ts";
+import { Computations } from "../compute/computations.ts";
+import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
 import { ClientConnection } from "./connection.ts";
 import { Failures } from "./failures.ts";
@@ -52,6 +55,7 @@ export class RemoteCache implements OrmucoCache {
   readonly #ttlMs: number | undefined;
   readonly #calls = new CallCounters();
   readonly #failures: Failures;
+  readonly #computations: Computations;
 
   /** Makes the cache; it connects with its first call. */
   constructor({ servers, timeoutMs, ttlMs, tls, onError, token }: RemoteCacheOptions) {
@@ -68,6 +72,12 @@ export class RemoteCache implements OrmucoCache {
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#failures.tell(error),
     });
+    this.#computations = new Computations({
+      ask: (key) => this.#look(key),
+      fill: (key, value, _token, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
+      give: () => {},
+      failed: (key, error) => this.#failures.computing(error, key),
+    }, processClock.now);
   }
 
   /** Stores a copy of a value. */
@@ -75,6 +85,7 @@ export class RemoteCache implements OrmucoCache {
     checkEntryOptions(options);
     const { ttlMs = this.#ttlMs, renewOnHit } = options ?? {};
     checkKey(key);
+    this.#computations.overtaken(key);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {
       const value = encodeValue(checkData(data));
@@ -94,6 +105,17 @@ export class RemoteCache implements OrmucoCache {
   /** Removes the entry of a key whose new value is refused here: a miss is better than a value that is no longer right. */
   async #removeOlder(key: string): Promise<void> {
     await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove the older value of", key);
+  }
+
+  /** Returns a copy of the value of a key, or what `compute` returns, of which a copy is stored. */
+  async retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T> {
+    const checked = checkRetrieveOrStore(compute, options);
+    checkKey(key);
+    return await this.#computations.retrieveOrStore(key, compute, checked) as T;
   }
 
   /** Returns a copy of the value of a key. */
@@ -134,11 +156,13 @@ export class RemoteCache implements OrmucoCache {
   /** Removes an entry. */
   async remove(key: string): Promise<boolean> {
     checkKey(key);
+    this.#computations.overtaken(key);
     return await this.#ask((output) => writeKeyed(output, REQUEST.delete, key), readYesNo, "remove", key) ?? false;
   }
 
   /** Removes every entry of the server. */
   async clear(): Promise<boolean> {
+    this.#computations.overtaken();
     return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
   }
 
@@ -215,6 +239,13 @@ export class RemoteCache implements OrmucoCache {
     const read = manyReader(keys.length, onBadValue);
     const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
     return found ?? keys.map(() => MISS);
+  }
+
+  /** Returns the value of a key, or else leave to compute it. */
+  async #look(key: string): Promise<Asked> {
+    const value = await this.#findOne(key);
+    this.#calls.found(value === MISS ? 0 : 1, 1);
+    return value === MISS ? { state: "compute" } : { state: "fresh", value };
   }
 
   async #findOne(key: string): Promise<unknown> {
