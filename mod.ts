@@ -72,6 +72,7 @@ export {
   type RetrieveOrStoreOptions,
   type StoreValueOptions,
 } from "./client.ts";
+export { memoize, type MemoizeOptions } from "./lib/compute/memoize.ts";
 export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";
 export {
   type GossipTotals,

@@ -329,6 +329,14 @@ export class LruCache<V, K = string> {
    * ```
    */
   getOrSet(key: K, compute: (key: K) => V, options?: LruSetOptions): V;
+  /**
+   * The same for a function that returns a promise, or may.
+   *
+   * @param key The key, which `compute` is given too.
+   * @param compute Returns the value, or a promise of it.
+   * @param options The entry's own time to live, and whether a hit restarts it.
+   * @returns The value, or a promise of it.
+   */
   getOrSet(key: K, compute: (key: K) => V | Promise<V>, options?: LruSetOptions): V | Promise<V>;
   getOrSet(key: K, compute: (key: K) => V | Promise<V>, options?: LruSetOptions): V | Promise<V> {
     const held = this.get(key);

@@ -64,7 +64,7 @@ Deno.test("LruCache.getOrSet() keeps nothing of an error: the next caller comput
   const { promise, reject } = Promise.withResolvers<number>();
   const answers = [1, 2].map(() => Promise.resolve(cache.getOrSet("a", () => promise)));
   reject(new Error("later"));
-  for (const answer of answers) await assertRejects(() => answer, Error, "later");
+  await Promise.all(answers.map((answer) => assertRejects(() => answer, Error, "later")));
   assertEquals(cache.has("a"), false);
   assertStrictEquals(cache.getOrSet("a", () => 1), 1);
 });
