@@ -4,9 +4,10 @@ import { Buffer } from "node:buffer";
 
 import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey, checkRetrieveOrStore, uniqueKeys } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
 import type { Asked } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";

@@ -3,9 +3,10 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey, checkRetrieveOrStore, uniqueKeys } from "../base/checks.ts";
+import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
+import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
 import {

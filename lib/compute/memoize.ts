@@ -1,8 +1,8 @@
 /** Functions that remember in a cache what they have returned. It makes their keys; what is computed, the cache decides. */
 
 import type { OrmucoCache, RetrieveOrStoreOptions } from "../base/cache.ts";
-import { RETRIEVE_OR_STORE_OPTIONS } from "../base/checks.ts";
 import { checkOptions, FUNCTION_OPTION, isObject, type OptionRules, shown, textOption } from "../base/options.ts";
+import { RETRIEVE_OR_STORE_OPTIONS } from "../base/retrieve_or_store.ts";
 
 /**
  * Options of {@linkcode memoize}: those of `retrieveOrStore` that concern all callers, the cache, and how keys are made.
