@@ -4,7 +4,7 @@ import { type Address, formatAddress } from "../base/address.ts";
 import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
-import { CacheError } from "../base/errors.ts";
+import { CacheError, type CacheErrorCode } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -47,6 +47,9 @@ export interface RemoteCacheOptions {
   /** With which the client proves itself to servers, and they to it. */
   readonly token?: TokenSource;
 }
+
+/** Failures after which the next call would only wait for the same. */
+const NO_ANSWER: readonly CacheErrorCode[] = ["unreachable", "timeout", "busy"];
 
 /** A cache on one of several servers. */
 export class RemoteCache implements OrmucoCache {
@@ -242,11 +245,21 @@ export class RemoteCache implements OrmucoCache {
     return found ?? keys.map(() => MISS);
   }
 
-  /** Returns the value of a key, or else leave to compute it. */
-  async #look(key: string): Promise<Asked> {
-    const value = await this.#findOne(key);
-    this.#calls.found(value === MISS ? 0 : 1, 1);
-    return value === MISS ? { state: "compute" } : { state: "fresh", value };
+  /** Returns the value of a key, or else leave to compute it; where no server answers, what is computed is not stored. */
+  #look(key: string): Promise<Asked> {
+    return new Promise((resolve, reject) => {
+      this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
+        read: readFound,
+        settle: (value, error) => {
+          if (error !== undefined && isDenied(error)) return reject(error);
+          if (error !== undefined) this.#failures.failed(error, "retrieve", key);
+          const isHit = error === undefined && value !== MISS;
+          this.#calls.found(isHit ? 1 : 0, 1);
+          if (isHit) return resolve({ state: "fresh", value });
+          resolve({ state: error !== undefined && NO_ANSWER.includes(error.code) ? "failed" : "compute" });
+        },
+      });
+    });
   }
 
   async #findOne(key: string): Promise<unknown> {

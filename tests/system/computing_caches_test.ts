@@ -1,10 +1,14 @@
 /** One list of cases of `retrieveOrStore` for every `OrmucoCache`: what stands behind a cache makes no difference to who uses it. */
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { CacheError, type RetrieveOrStoreOptions } from "../../mod.ts";
+import { FLAGS } from "../../lib/wire/values.ts";
+import { CacheError, OrmucoCacheClient, type RetrieveOrStoreOptions } from "../../mod.ts";
 import { type Case, KINDS } from "../support/caches.ts";
 import { held } from "../support/compute_backend.ts";
+import { freeAddress, portOf } from "../support/ports.ts";
+import { startedServer } from "../support/servers.ts";
 import { stillTime } from "../support/still_time.ts";
+import { exchange } from "../support/text_socket.ts";
 import { turn, until } from "../support/waiting.ts";
 
 const VALUES = ["text", 7, -0, 12n, true, null, undefined, [1, [2]], { a: { b: "c" } }, new Date(5), new Map([[1, 2]])];
@@ -155,3 +159,22 @@ for (const kind of ["RemoteCache", "LocalCache", "OrmucoCacheClient without a se
       assertEquals(await cache.has("k"), false);
     }));
 }
+
+Deno.test("a client whose server is gone computes for all callers at once, and tries to store nothing", async () => {
+  const errors: CacheError[] = [];
+  const servers = [freeAddress()];
+  await using cache = new OrmucoCacheClient({ servers, onError: (error) => errors.push(error) });
+  let calls = 0;
+  const answers = await Promise.all([1, 2, 3].map(() => cache.retrieveOrStore("k", () => ++calls)));
+  assertEquals([answers, errors.map(({ code }) => code)], [[1, 1, 1], ["unreachable"]]);
+  assertEquals((await cache.stats()).misses, 1);
+});
+
+Deno.test("a client replaces a value that it cannot read", async () => {
+  await using server = await startedServer();
+  await using cache = new OrmucoCacheClient({ servers: [server.address!], onError: () => {} });
+  const set = `set k ${FLAGS.json} 0 9\r\n{not JSON\r\n`;
+  assertEquals(await exchange(portOf(server.address!), set, (reply) => reply.endsWith("\n")), "STORED\r\n");
+  assertEquals(await cache.retrieveOrStore<unknown>("k", () => "computed"), "computed");
+  assertEquals([await cache.retrieve("k"), (await cache.stats()).failures.protocol], ["computed", 1]);
+});
