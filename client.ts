@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
+import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "./lib/base/cache.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
 import { environmentOptions } from "./lib/client/environment_options.ts";
@@ -21,15 +21,15 @@ import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { type ClientOptions, resolveClientOptions } from "./lib/client/options.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
 
-export type { OrmucoCache, StoreValueOptions } from "./lib/base/cache.ts";
+export type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "./lib/base/cache.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
 export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
 
 /**
- * A cache on one or several servers, or stand-alone in this process's memory. `store` and `retrieve` are the two
- * methods that matter.
+ * A cache on one or several servers, or stand-alone in this process's memory. `store`, `retrieve` and
+ * `retrieveOrStore` are the methods that matter.
  *
  * A stand-alone client keeps the values themselves, of any kind but promises, unless its option `copies` is true. A client with
  * servers sends copies: of primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs,
@@ -46,12 +46,9 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  *
  * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"], onError: console.error });
  *
- * export async function page(path: string): Promise<string> {
- *   const known = await cache.retrieve<string>(path);
- *   if (known !== undefined) return known;
- *   const html = await (await fetch(`https://example.com${path}`)).text();
- *   await cache.store(path, html, { ttlMs: 60_000, renewOnHit: false }); // a minute old at most
- *   return html;
+ * export function page(path: string): Promise<string> {
+ *   const load = async () => await (await fetch(`https://example.com${path}`)).text();
+ *   return cache.retrieveOrStore(path, load, { ttlMs: 60_000 }); // a minute old at most
  * }
  * ```
  */
@@ -117,6 +114,40 @@ export class OrmucoCacheClient implements OrmucoCache {
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined> {
     return this.#cache.retrieve(key);
+  }
+
+  /**
+   * Returns the value of a key or, if there is none that is fresh, what `compute` returns, which it stores.
+   *
+   * Callers of one key in this process share one computation, and are given the same value: what one of them changes in an object,
+   * the others see. An error reaches all of them and is not kept. With servers that fail the value is computed, and given without
+   * being stored; `staleWhileRevalidateMs` and `staleIfErrorMs` have an effect in a stand-alone client.
+   *
+   * @typeParam T Type of the value; that of one that was stored is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param compute Returns the value, or a promise of it. Its signal is aborted when the last caller has gone.
+   * @param options For how long the value is fresh, whether an older one will do, and for how long this caller waits.
+   * @returns The value.
+   * @throws {RangeError} If the key or an option is out of range, or `store` would throw this for the value.
+   * @throws {TypeError} If there is no option of that name, `compute` is no function, or `store` would throw this for the value.
+   * @throws {CacheError} `timeout` if `timeoutMs` are over. A `compute` that fails rejects with its own error, and a `signal` that
+   * is aborted with its reason.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * const slow = () => Promise.resolve(42); // your slow work
+   * await Promise.all([cache.retrieveOrStore("k", slow), cache.retrieveOrStore("k", slow)]); // [42, 42], computed once
+   * ```
+   */
+  retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T> {
+    return this.#cache.retrieveOrStore(key, compute, options);
   }
 
   /**

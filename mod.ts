@@ -66,12 +66,15 @@ export {
   type CacheErrorOptions,
   type ClientOptions,
   type ClientStats,
+  type ComputeContext,
   type NearCopyStats,
   type NearOptions,
   type OrmucoCache,
   OrmucoCacheClient,
+  type RetrieveOrStoreOptions,
   type StoreValueOptions,
 } from "./client.ts";
+export { memoize, type MemoizeOptions } from "./lib/compute/memoize.ts";
 export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";
 export {
   type GossipTotals,

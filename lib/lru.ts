@@ -26,6 +26,7 @@ import {
   FUNCTION_OPTION,
   numberOption,
   type OptionRules,
+  shown,
   TTL_OPTION,
 } from "./base/options.ts";
 import { turnClock } from "./base/turn_clock.ts";
@@ -162,6 +163,8 @@ export class LruCache<V, K = string> {
   #totalSize = 0;
   /** Whether any entry has had a deadline since the last `clear`: until then the clock is not read. */
   #timed = false;
+  /** What `getOrSet` waits for, by key; `undefined` until there has been anything. */
+  #computing: Map<K, Promise<V>> | undefined;
   /** Entries that have left and that `onEvict` has not been called for. */
   #left: [key: K, value: V, reason: EvictReason][] = [];
 
@@ -280,6 +283,7 @@ export class LruCache<V, K = string> {
       this.delete(key);
       return false;
     }
+    if (this.#computing !== undefined) this.#computing.delete(key);
     if (ttlMs !== Infinity) this.#timed = true;
     const now = this.#timed ? this.#now() : 0;
     const known = this.#slots.get(key);
@@ -296,6 +300,57 @@ export class LruCache<V, K = string> {
     }
     this.#tell();
     return true;
+  }
+
+  /**
+   * Returns the value of a key as `get` does or, on a miss, what `compute` returns, and stores that.
+   *
+   * Where `compute` returns a promise, all callers of the key are given one promise until it settles; then its value is stored, and
+   * given without a promise. An error is kept no more than what a promise rejects with: the next caller computes. If the key is set or
+   * deleted, or the cache cleared, while a promise is waited for, its value goes to those who wait for it and is not stored.
+   *
+   * @param key The key, which `compute` is given too.
+   * @param compute Returns the value, or a promise of it. It must not use this key itself.
+   * @param options The entry's own time to live, and whether a hit restarts it.
+   * @returns The value, or a promise of it.
+   * @throws {TypeError} If `compute` is no function. What it throws is thrown too.
+   * @throws {RangeError} If an option or the result of `sizeOf` is out of range.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const squares = new LruCache<number, number>();
+   * squares.getOrSet(7, (n) => n * n); // 49
+   *
+   * const pages = new LruCache<string>({ ttlMs: 60_000 });
+   * const load = async (path: string) => await (await fetch(`https://example.com${path}`)).text();
+   * export const page = async (path: string): Promise<string> => await pages.getOrSet(path, load);
+   * ```
+   */
+  getOrSet(key: K, compute: (key: K) => V, options?: LruSetOptions): V;
+  /**
+   * The same for a function that returns a promise, or may.
+   *
+   * @param key The key, which `compute` is given too.
+   * @param compute Returns the value, or a promise of it.
+   * @param options The entry's own time to live, and whether a hit restarts it.
+   * @returns The value, or a promise of it.
+   */
+  getOrSet(key: K, compute: (key: K) => V | Promise<V>, options?: LruSetOptions): V | Promise<V>;
+  getOrSet(key: K, compute: (key: K) => V | Promise<V>, options?: LruSetOptions): V | Promise<V> {
+    const held = this.get(key);
+    if (held !== undefined || this.has(key)) return held as V;
+    const shared = this.#computing?.get(key);
+    if (shared !== undefined) return shared;
+    if (typeof compute !== "function") {
+      throw new TypeError(`Cannot get or set: compute must be a function: received ${shown(compute)}`);
+    }
+    checkEntryOptions(options);
+    const computed = compute(key);
+    if (computed instanceof Promise) return this.#share(key, computed, options);
+    this.set(key, computed, options);
+    return computed;
   }
 
   /**
@@ -326,6 +381,7 @@ export class LruCache<V, K = string> {
    * @returns Whether there was an entry that had not expired.
    */
   delete(key: K): boolean {
+    if (this.#computing !== undefined) this.#computing.delete(key);
     const slot = this.#find(key);
     if (slot === undefined) return false;
     this.#remove(slot, "deleted");
@@ -335,6 +391,7 @@ export class LruCache<V, K = string> {
 
   /** Removes every entry and frees the cache's arrays. */
   clear(): void {
+    this.#computing = undefined;
     if (this.#onEvict !== undefined) this.#leaveAll();
     this.#slots.clear();
     this.#keys = [undefined];
@@ -373,6 +430,21 @@ export class LruCache<V, K = string> {
     const sizes = this.#sizeOf === undefined ? {} : { totalSize, maxTotalSize };
     const facts = { size, maxSize, ...sizes, ttlMs: this.#ttlMs, renewOnHit: this.#renewOnHit };
     return inspected("LruCache", facts, inspect, options);
+  }
+
+  /** Has all callers of a key wait for one promise, and stores its value, unless the key is set or deleted meanwhile. */
+  #share(key: K, computed: Promise<V>, options: LruSetOptions | undefined): Promise<V> {
+    const isLast = () => this.#computing?.get(key) === shared && this.#computing.delete(key);
+    const shared: Promise<V> = computed.then((value) => {
+      if (isLast()) this.set(key, value, options);
+      return value;
+    }, (error) => {
+      isLast();
+      throw error;
+    });
+    this.#computing ??= new Map();
+    this.#computing.set(key, shared);
+    return shared;
   }
 
   /** Returns the slot of a key whose entry has not expired; removes an expired entry. */

@@ -22,11 +22,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   memcached: pure("base", "wire", "store"),
   replication: pure("base", "wire", "store"),
   simulation: pure("base", "wire", "lru", "store", "replication", "near"),
+  compute: impure("base"),
   platform: impure("base", "wire"),
-  client: impure("base", "wire", "lru", "near", "platform"),
-  server: impure("base", "wire", "lru", "store", "near", "memcached", "replication", "platform"),
+  client: impure("base", "wire", "lru", "near", "compute", "platform"),
+  server: impure("base", "wire", "lru", "store", "near", "memcached", "replication", "compute", "platform"),
   cli: impure("base", "wire", "simulation", "platform", "entry"),
-  entry: impure("base", "wire", "lru", "near", "platform", "client", "server", "cli"),
+  entry: impure("base", "wire", "lru", "near", "compute", "platform", "client", "server", "cli"),
 };
 
 /** Names that a pure file does not mention outside comments and strings. */

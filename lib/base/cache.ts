@@ -13,6 +13,56 @@ export interface StoreValueOptions {
   renewOnHit?: boolean;
 }
 
+/** What {@linkcode OrmucoCache.retrieveOrStore} gives to the function that computes a value. */
+export interface ComputeContext {
+  /** Is aborted when nobody waits for the value any more; `fetch` and others take it, and give up. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode OrmucoCache.retrieveOrStore}. */
+export interface RetrieveOrStoreOptions {
+  /**
+   * Milliseconds for which a computed value is fresh: a hit that is answered without a computation. 0 or `Infinity` means for ever.
+   *
+   * @default {the cache's own setting}
+   */
+  ttlMs?: number;
+  /**
+   * Whether a hit restarts that time, unless the cache's own `renewOnHit` is false: a value that is asked for often enough is
+   * then never computed anew.
+   *
+   * @default {false}
+   */
+  renewOnHit?: boolean;
+  /**
+   * Milliseconds after `ttlMs` for which a value is still given, at once, while one caller's computation replaces it behind the
+   * answer; 0 or more, or `Infinity`. An error of such a computation is counted in `stats()` and passed to `onError`, and the next one begins a second later at the earliest.
+   *
+   * @default {0}
+   */
+  staleWhileRevalidateMs?: number;
+  /**
+   * Milliseconds after `ttlMs` for which a value is given where the computation fails; 0 or more, or `Infinity`.
+   *
+   * @default {0}
+   */
+  staleIfErrorMs?: number;
+  /**
+   * Milliseconds for which this caller waits for a computation, more than 0 and below 2³⁰; then the call rejects with a
+   * {@linkcode CacheError} `timeout`. Where another process computes, it is waited for as long, and then the value is computed here,
+   * for which there is that time again.
+   *
+   * @default {no limit}
+   */
+  timeoutMs?: number;
+  /**
+   * Ends this caller's wait when it is aborted: the call rejects with its reason.
+   *
+   * @default {none}
+   */
+  signal?: AbortSignal;
+}
+
 /**
  * A cache of JavaScript values by key. A client with servers, a stand-alone client and a server's own `cache` implement
  * it, so a function that takes an `OrmucoCache` works with each of the three.
@@ -57,6 +107,40 @@ export interface OrmucoCache extends AsyncDisposable {
    * @throws {RangeError} If the key is out of range.
    */
   retrieve<T = unknown>(key: string): Promise<T | undefined>;
+  /**
+   * Returns the value of a key or, if there is none that is fresh, what `compute` returns, which it stores.
+   *
+   * Callers of one key in this process share one computation, and are given the same value: what one of them changes in an object,
+   * the others see. It is stored before they are given it, unless a `store`, `remove` or `clear` of this cache has come since
+   * the computation began: then they are given it, and it is not stored. An error reaches all of them and is not kept: the
+   * next caller computes. `undefined` is a value like any other, and a hit the next time. A computation must not wait for its own key.
+   *
+   * @typeParam T Type of the value; that of one that was stored is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param compute Returns the value, or a promise of it. Its signal is aborted when the last caller has gone.
+   * @param options For how long the value is fresh, whether an older one will do, and for how long this caller waits.
+   * @returns The value.
+   * @throws {RangeError} If the key or an option is out of range, or `store` would throw this for the value.
+   * @throws {TypeError} If there is no option of that name, `compute` is no function, or `store` would throw this for the value.
+   * @throws {CacheError} `timeout` if `timeoutMs` are over. A `compute` that fails rejects with its own error, and a `signal` that
+   * is aborted with its reason.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export function page(cache: OrmucoCache, path: string): Promise<string> {
+   *   return cache.retrieveOrStore(path, async ({ signal }) => {
+   *     return await (await fetch(`https://example.com${path}`, { signal })).text();
+   *   }, { ttlMs: 60_000, staleIfErrorMs: 600_000, timeoutMs: 5_000 });
+   * }
+   * ```
+   */
+  retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T>;
   /**
    * Retrieves the values of many keys, each as `retrieve` does.
    *

@@ -12,7 +12,14 @@ export class CallCounters {
   /** Values stored. */
   stores = 0;
   /** Calls that failed, by reason. */
-  readonly failures: Record<CacheErrorCode, number> = { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 };
+  readonly failures: Record<CacheErrorCode, number> = {
+    unreachable: 0,
+    timeout: 0,
+    refused: 0,
+    protocol: 0,
+    busy: 0,
+    compute: 0,
+  };
 
   /** Counts `values` hits for `keys` keys; the other keys are misses. */
   found(values: number, keys: number): void {

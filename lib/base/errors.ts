@@ -13,15 +13,16 @@ export class ProtocolError extends Error {
 }
 
 /**
- * Why a call to a server failed:
+ * Why a call failed:
  *
  * - `unreachable`: no server could be reached, the connection was lost, or the client is closed.
- * - `timeout`: no connection or no reply came within the client's `timeoutMs`.
+ * - `timeout`: no connection or no reply came within the client's `timeoutMs`, or no value within that of a `retrieveOrStore`.
  * - `refused`: the server refused the request, or the value is larger than a server takes.
  * - `protocol`: the reply, or the value in it, could not be understood.
  * - `busy`: too many calls of this client wait for the server already.
+ * - `compute`: a computation of `retrieveOrStore` failed of which a caller was given an older value.
  */
-export type CacheErrorCode = "unreachable" | "timeout" | "refused" | "protocol" | "busy";
+export type CacheErrorCode = "unreachable" | "timeout" | "refused" | "protocol" | "busy" | "compute";
 
 /** Options of {@linkcode CacheError}; `cause` is the underlying error. */
 export interface CacheErrorOptions extends ErrorOptions {
@@ -34,8 +35,8 @@ export interface CacheErrorOptions extends ErrorOptions {
 }
 
 /**
- * A call to a server failed. The client passes this error to its option `onError` and does not throw it: the call
- * itself resolves to a miss or to `false`.
+ * A call failed. The client passes this error to its option `onError` and does not throw it: the call itself resolves to a miss
+ * or to `false`. A `retrieveOrStore` whose time is over rejects with it.
  */
 export class CacheError extends Error {
   /** The class's name. */

@@ -49,6 +49,13 @@ export function numberOption(
 /** A rule for a time to live. */
 export const TTL_OPTION: OptionRule = numberOption({ least: 0, most: MAX_TTL_MS, orInfinity: true });
 
+/** A rule for the time that a caller waits. */
+export const TIMEOUT_OPTION: OptionRule = {
+  allowed: "more than 0 and below 2³⁰",
+  isType: (value) => typeof value === "number",
+  accepts: (value: number) => value > 0 && value < 2 ** 31 / 2, // timers of twice the time must fit
+};
+
 /** A rule for true or false. */
 export const BOOLEAN_OPTION: OptionRule = { allowed: "true or false", isType: (value) => typeof value === "boolean" };
 

@@ -2,6 +2,7 @@
 
 import type { CallCounters } from "../base/call_counters.ts";
 import { CacheError } from "../base/errors.ts";
+import { shown } from "../base/options.ts";
 import { isDenied } from "../platform/connect.ts";
 import { warnOnce } from "./warnings.ts";
 
@@ -28,6 +29,12 @@ export class Failures {
     if (error.concerns === "connection") return this.tell(error);
     const what = key === undefined ? verb : `${verb} ${JSON.stringify(key)}`;
     this.tell(new CacheError(error.code, `Cannot ${what}: ${error.message}`, { cause: error }));
+  }
+
+  /** Counts a computation that failed behind an older value, and tells of it. */
+  computing(error: unknown, key: string): void {
+    const reason = error instanceof Error ? error.message : shown(error);
+    this.failed(new CacheError("compute", reason, { cause: error }), "compute", key);
   }
 
   /**

@@ -2,15 +2,19 @@
 
 import { Buffer } from "node:buffer";
 
-import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
-import { DEFAULT_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
+import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
-import { LruCache } from "../lru.ts";
+import type { Asked } from "../compute/backend.ts";
+import { Computations } from "../compute/computations.ts";
+import { processClock } from "../platform/clock.ts";
 import { decodePart, encodeValue } from "../wire/values.ts";
 import { Failures } from "./failures.ts";
+import { MemoryEntries, NONE } from "./memory_entries.ts";
 
 const utf8 = new TextEncoder();
 
@@ -32,40 +36,51 @@ interface Copy {
 
 /** A cache in memory. */
 export class MemoryCache implements OrmucoCache {
-  readonly #entries: LruCache<unknown>;
+  readonly #entries: MemoryEntries;
   readonly #calls = new CallCounters();
   readonly #copies: boolean;
   readonly #failures: Failures;
+  readonly #computations: Computations;
 
   /** @throws {RangeError} If an option is out of range. */
-  constructor({ maxSize, renewOnHit, ttlMs = DEFAULT_TTL_MS, copies = false, onError }: MemoryCacheOptions) {
-    this.#entries = new LruCache({ maxSize, renewOnHit, ttlMs });
+  constructor({ maxSize, renewOnHit, ttlMs, copies = false, onError }: MemoryCacheOptions) {
+    const { now } = processClock;
+    this.#entries = new MemoryEntries({ maxSize, renewOnHit, ttlMs, now });
     this.#copies = copies;
     this.#failures = new Failures({ counters: this.#calls, of: "this process", onError });
+    this.#computations = new Computations({
+      ask: (key) => this.#look(memoryKey(key)),
+      fill: (key, value, _token, lifetime) =>
+        this.#put(key, value, (name, held) => this.#entries.keep(name, held, lifetime)),
+      give: () => {},
+      failed: (key, error) => this.#failures.computing(error, key),
+    }, now);
   }
 
   /** Stores a value. One that is refused leaves no older one: a miss is better than a value that is no longer right. */
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     checkEntryOptions(options);
-    const name = memoryKey(key);
-    let isStored = false;
-    try {
-      isStored = this.#entries.set(name, this.#copies ? copyOf(checkData(data)) : checkData(data), options);
-      this.#calls.stores++;
-    } catch (error) {
-      this.#entries.delete(name);
-      if (!(error instanceof CacheError)) throw error;
-      this.#failures.failed(error, "store", key);
-    }
-    return await isStored;
+    checkKey(key);
+    this.#computations.overtaken(key);
+    return await this.#put(key, data, (name, held) => this.#entries.set(name, held, options));
+  }
+
+  /** Returns the value of a key, or what `compute` returns, which is stored. */
+  async retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T> {
+    const checked = checkRetrieveOrStore(compute, options);
+    checkKey(key);
+    return await this.#computations.retrieveOrStore(key, compute, checked) as T;
   }
 
   /** Returns the value of a key. */
   async retrieve<T = unknown>(key: string): Promise<T | undefined> {
-    const name = memoryKey(key);
-    const value = this.#entries.get(name);
-    this.#calls.found(value !== undefined || this.#entries.has(name) ? 1 : 0, 1);
-    return await this.#given(value) as T | undefined;
+    const held = this.#entries.find(memoryKey(key));
+    this.#calls.found(held === NONE ? 0 : 1, 1);
+    return await (held === NONE ? undefined : this.#given(held)) as T | undefined;
   }
 
   /** Returns the values of many keys. */
@@ -74,8 +89,8 @@ export class MemoryCache implements OrmucoCache {
     const asked = [...uniqueKeys(keys)];
     const names = asked.map(memoryKey);
     names.forEach((name, i) => {
-      const value = this.#entries.get(name);
-      if (value !== undefined || this.#entries.has(name)) values.set(asked[i], this.#given(value) as T);
+      const held = this.#entries.find(name);
+      if (held !== NONE) values.set(asked[i], this.#given(held) as T);
     });
     this.#calls.found(values.size, asked.length);
     return await values;
@@ -88,11 +103,14 @@ export class MemoryCache implements OrmucoCache {
 
   /** Removes an entry. */
   async remove(key: string): Promise<boolean> {
-    return await this.#entries.delete(memoryKey(key));
+    const name = memoryKey(key);
+    this.#computations.overtaken(key);
+    return await this.#entries.delete(name);
   }
 
   /** Removes every entry. */
   async clear(): Promise<boolean> {
+    this.#computations.overtaken();
     this.#entries.clear();
     return await true;
   }
@@ -121,6 +139,30 @@ export class MemoryCache implements OrmucoCache {
 
   /** Has no effect, like `close`. */
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Returns what there is of a key: a fresh value, or else leave to compute one. */
+  #look(name: string): Asked {
+    const held = this.#entries.find(name);
+    this.#calls.found(held === NONE ? 0 : 1, 1);
+    if (held !== NONE) return { state: "fresh", value: this.#given(held) };
+    const stale = this.#entries.stale(name);
+    return { state: "compute", stale: stale && { value: this.#given(stale.value), forMs: stale.forMs } };
+  }
+
+  /** Has `set` store a value, or a copy. One that is refused leaves no older one. */
+  #put(key: string, data: unknown, set: (name: string, held: unknown) => boolean): boolean {
+    const name = memoryKey(key);
+    try {
+      const isStored = set(name, this.#copies ? copyOf(checkData(data)) : checkData(data));
+      this.#calls.stores++;
+      return isStored;
+    } catch (error) {
+      this.#entries.delete(name);
+      if (!(error instanceof CacheError)) throw error;
+      this.#failures.failed(error, "store", key);
+      return false;
+    }
+  }
 
   /** What is given for what is held: the same, or what is read from a copy. */
   #given(held: unknown): unknown {

@@ -15,6 +15,7 @@ import {
   type OptionRule,
   type OptionRules,
   textOption,
+  TIMEOUT_OPTION,
   TTL_OPTION,
 } from "../base/options.ts";
 import type { NearLimits } from "../near/near_tier.ts";
@@ -169,11 +170,7 @@ const RULES: OptionRules<ClientOptions> = {
       (text) => isReachable(parseAddress(text)),
     ),
   ),
-  timeoutMs: {
-    allowed: "more than 0 and below 2³⁰",
-    isType: (value) => typeof value === "number",
-    accepts: (value: number) => value > 0 && value < 2 ** 31 / 2, // timers of twice the time must fit
-  },
+  timeoutMs: TIMEOUT_OPTION,
   onError: FUNCTION_OPTION,
   ttlMs: TTL_OPTION,
   maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),

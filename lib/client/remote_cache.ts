@@ -1,11 +1,12 @@
 /** A cache on a server: each call is a request, and a failed call is a miss. It does not know how bytes travel. */
 
 import { type Address, formatAddress } from "../base/address.ts";
-import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
-import { CacheError } from "../base/errors.ts";
+import { CacheError, type CacheErrorCode } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
+import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
 import { manyReader, MISS, OMITTED, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
@@ -14,6 +15,9 @@ import { readData } from "../wire/control.ts";
 import { type FrameWriter, REQUEST } from "../wire/frame.ts";
 import { encodeValue } from "../wire/values.ts";
 import { ASK, type NearLimits } from "../near/near_tier.ts";
+import type { Asked } from "../compute/backend.ts";
+import { Computations } from "../compute/computations.ts";
+import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
 import { ClientConnection } from "./connection.ts";
 import { Failures } from "./failures.ts";
@@ -43,6 +47,8 @@ type Read<T> = Call<T>["read"];
 
 /** Reads the reply to a `GET` of which no copy is kept. */
 const readOnly: Read<unknown> = (frame, allowance) => readFound(frame, allowance);
+/** Failures after which the next call would only wait for the same. */
+const NO_ANSWER: readonly CacheErrorCode[] = ["unreachable", "timeout", "busy"];
 
 /** A cache on one of several servers. */
 export class RemoteCache implements OrmucoCache {
@@ -53,6 +59,7 @@ export class RemoteCache implements OrmucoCache {
   readonly #calls = new CallCounters();
   readonly #failures: Failures;
   readonly #near: NearCache | undefined;
+  readonly #computations: Computations;
 
   /** Makes the cache; it connects with its first call. */
   constructor({ servers, timeoutMs, ttlMs, tls, onError, token, near }: RemoteCacheOptions) {
@@ -71,6 +78,12 @@ export class RemoteCache implements OrmucoCache {
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#failures.tell(error),
     });
+    this.#computations = new Computations({
+      ask: (key) => this.#look(key),
+      fill: (key, value, _token, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
+      give: () => {},
+      failed: (key, error) => this.#failures.computing(error, key),
+    }, processClock.now);
   }
 
   /** Stores a copy of a value. */
@@ -78,6 +91,7 @@ export class RemoteCache implements OrmucoCache {
     checkEntryOptions(options);
     const { ttlMs = this.#ttlMs, renewOnHit } = options ?? {};
     checkKey(key);
+    this.#computations.overtaken(key);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
     try {
       const value = encodeValue(checkData(data));
@@ -97,6 +111,17 @@ export class RemoteCache implements OrmucoCache {
   /** Removes the entry of a key whose new value is refused here: a miss is better than a value that is no longer right. */
   async #removeOlder(key: string): Promise<void> {
     await this.#change((output) => writeKeyed(output, REQUEST.delete, key), "remove the older value of", key);
+  }
+
+  /** Returns a copy of the value of a key, or what `compute` returns, of which a copy is stored. */
+  async retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T> {
+    const checked = checkRetrieveOrStore(compute, options);
+    checkKey(key);
+    return await this.#computations.retrieveOrStore(key, compute, checked) as T;
   }
 
   /** Returns a copy of the value of a key. */
@@ -151,12 +176,14 @@ export class RemoteCache implements OrmucoCache {
   /** Removes an entry. */
   async remove(key: string): Promise<boolean> {
     checkKey(key);
+    this.#computations.overtaken(key);
     return await this.#change((output) => writeKeyed(output, REQUEST.delete, key), "remove", key) ?? false;
   }
 
   /** Removes every entry of the server. */
   async clear(): Promise<boolean> {
     this.#near?.tier.clear();
+    this.#computations.overtaken();
     return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
   }
 
@@ -236,6 +263,23 @@ export class RemoteCache implements OrmucoCache {
     const read = this.#near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue);
     const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
     return found ?? keys.map(() => MISS);
+  }
+
+  /** Returns the value of a key, or else leave to compute it; where no server answers, what is computed is not stored. */
+  #look(key: string): Promise<Asked> {
+    return new Promise((resolve, reject) => {
+      this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
+        read: readFound,
+        settle: (value, error) => {
+          if (error !== undefined && isDenied(error)) return reject(error);
+          if (error !== undefined) this.#failures.failed(error, "retrieve", key);
+          const isHit = error === undefined && value !== MISS;
+          this.#calls.found(isHit ? 1 : 0, 1);
+          if (isHit) return resolve({ state: "fresh", value });
+          resolve({ state: error !== undefined && NO_ANSWER.includes(error.code) ? "failed" : "compute" });
+        },
+      });
+    });
   }
 
   async #findOne(key: string): Promise<unknown> {

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { OrmucoCache, StoreValueOptions } from "../base/cache.ts";
+import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { MISS } from "../wire/calls.ts";
 import { SERVER_CACHE_UNITS } from "../wire/decoding_budget.ts";
@@ -13,9 +13,13 @@ import { decodePart, decodingUnits, encodeValue } from "../wire/values.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
+import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { INSPECT, inspected } from "../base/inspect.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
+import type { Asked } from "../compute/backend.ts";
+import { Computations } from "../compute/computations.ts";
+import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
 import { MARK } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
@@ -42,6 +46,7 @@ export class LocalCache implements OrmucoCache {
   readonly #key: ByteSpan = { bytes: new Uint8Array(MAX_KEY_BYTES), from: 0, to: 0 };
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
   readonly #calls = new CallCounters();
+  readonly #computations: Computations;
 
   /**
    * Makes a cache on a server's store; only a server calls this.
@@ -50,6 +55,12 @@ export class LocalCache implements OrmucoCache {
    */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
+    this.#computations = new Computations({
+      ask: (key) => this.#look(key),
+      fill: (key, value, _token, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
+      give: () => {},
+      failed: () => void this.#calls.failures.compute++,
+    }, processClock.now);
   }
 
   /**
@@ -67,6 +78,7 @@ export class LocalCache implements OrmucoCache {
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     checkEntryOptions(options);
     checkKey(key);
+    this.#computations.overtaken(key);
     const isStored = await this.#set(key, data, options ?? {});
     if (isStored) this.#calls.stores++;
     return isStored;
@@ -86,6 +98,29 @@ export class LocalCache implements OrmucoCache {
     const value = this.#find(key);
     this.#calls.found(value === MISS ? 0 : 1, 1);
     return await (value === MISS ? undefined : value as T);
+  }
+
+  /**
+   * Returns the value of a key or, if there is none, what `compute` returns, which is stored, on this server and on every peer.
+   * Callers of one key in this process share one computation: see {@linkcode OrmucoCache.retrieveOrStore}.
+   *
+   * @typeParam T Type of the value; that of one that was stored is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param compute Returns the value, or a promise of it.
+   * @param options For how long the value is fresh, and for how long this caller waits.
+   * @returns The value: a copy of what is held, or what `compute` returned.
+   * @throws {RangeError} If the key, an option or the value is out of range.
+   * @throws {TypeError} If there is no option of that name, or the value cannot be copied.
+   * @throws {CacheError} `timeout` if `timeoutMs` are over, else what `compute` throws, or the signal's reason.
+   */
+  async retrieveOrStore<T>(
+    key: string,
+    compute: (context: ComputeContext) => T | Promise<T>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T> {
+    const checked = checkRetrieveOrStore(compute, options);
+    checkKey(key);
+    return await this.#computations.retrieveOrStore(key, compute, checked) as T;
   }
 
   /**
@@ -132,7 +167,9 @@ export class LocalCache implements OrmucoCache {
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
   async remove(key: string): Promise<boolean> {
-    return await this.#options.store.delete(this.#keyOf(key));
+    checkKey(key);
+    this.#computations.overtaken(key);
+    return await this.#options.store.delete(this.#spanOf(key));
   }
 
   /**
@@ -141,6 +178,7 @@ export class LocalCache implements OrmucoCache {
    * @returns Always `true`.
    */
   async clear(): Promise<boolean> {
+    this.#computations.overtaken();
     this.#options.store.clear();
     return await true;
   }
@@ -203,6 +241,13 @@ export class LocalCache implements OrmucoCache {
   #spanOf(key: string): ByteSpan {
     this.#key.to = utf8.encodeInto(key, this.#key.bytes).written;
     return this.#key;
+  }
+
+  /** Returns the value of a key, or else leave to compute it. */
+  #look(key: string): Asked {
+    const value = this.#find(key);
+    this.#calls.found(value === MISS ? 0 : 1, 1);
+    return value === MISS ? { state: "compute" } : { state: "fresh", value };
   }
 
   /** Returns the value of a key, or `MISS`, also if a client has stored bytes that are not what their flags say. */

@@ -142,7 +142,7 @@ Deno.test("server.cache counts hits, misses and stores of its own, and tells the
   await client.store("c", 3);
   await client.retrieve("c");
   const { server: whole, ...own } = await cache.stats();
-  const failures = { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 };
+  const failures = { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0, compute: 0 };
   assertEquals(own, { connectedTo: undefined, hits: 3, misses: 2, stores: 2, failures, entries: 3 });
   assertEquals([whole!.hits, whole!.misses, whole!.stores, whole!.entries], [4, 2, 3, 3]);
   assertEquals(Object.keys(whole!).sort(), Object.keys(server.stats()).sort());

@@ -2,44 +2,9 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
-import { MemoryCache } from "../../lib/client/memory_cache.ts";
-import { RemoteCache } from "../../lib/client/remote_cache.ts";
+import { type Case, KINDS, MAX_SIZE } from "../support/caches.ts";
 import { until } from "../support/waiting.ts";
-import { parseAddress } from "../../lib/base/address.ts";
-import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer, type StoreValueOptions } from "../../mod.ts";
-
-/** What a case is given: a cache without entries, that holds 100. */
-type Case = (cache: OrmucoCache) => Promise<void>;
-
-/** Makes a cache, has it used, and gives up what stands behind it. */
-type Kind = (use: Case) => Promise<void>;
-
-const MAX_SIZE = 100;
-
-async function withServer(use: (server: OrmucoCacheServer) => Promise<void>): Promise<void> {
-  await using server = new OrmucoCacheServer({ listen: 0, maxSize: MAX_SIZE, log: () => {} });
-  await server.startServer();
-  await use(server);
-}
-
-const KINDS: Record<string, Kind> = {
-  MemoryCache: (use) => use(new MemoryCache({ maxSize: MAX_SIZE })),
-  RemoteCache: (use) =>
-    withServer(async (server) => {
-      const servers = [parseAddress(server.address!)!];
-      await using cache = new RemoteCache({ servers, timeoutMs: 5000, ttlMs: undefined, onError: undefined });
-      await use(cache);
-    }),
-  LocalCache: (use) => withServer((server) => use(server.cache)),
-  "OrmucoCacheClient without a server": (use) => use(new OrmucoCacheClient({ maxSize: MAX_SIZE })),
-  "OrmucoCacheClient without a server, with copies": (use) =>
-    use(new OrmucoCacheClient({ maxSize: MAX_SIZE, copies: true })),
-  "OrmucoCacheClient with a server": (use) =>
-    withServer(async (server) => {
-      await using cache = new OrmucoCacheClient({ servers: [server.address!], timeoutMs: 5000 });
-      await use(cache);
-    }),
-};
+import type { StoreValueOptions } from "../../mod.ts";
 
 const BAD_KEYS: unknown[] = ["", "\udc00", "x".repeat(4097), "é".repeat(2049), 7, null, undefined];
 

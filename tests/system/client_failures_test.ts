@@ -24,7 +24,14 @@ Deno.test("OrmucoCacheClient's first call reaches the next server when the first
     await using cache = client;
     assertEquals([await cache.store("k", 1), await cache.retrieve("k")], [true, 1]);
     assertEquals(errors.length, 1, "the failure of the first is told");
-    assertEquals((await cache.stats()).failures, { unreachable: 0, timeout: 0, refused: 0, protocol: 0, busy: 0 });
+    assertEquals((await cache.stats()).failures, {
+      unreachable: 0,
+      timeout: 0,
+      refused: 0,
+      protocol: 0,
+      busy: 0,
+      compute: 0,
+    });
   }
 });
 
