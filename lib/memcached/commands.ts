@@ -85,6 +85,8 @@ const MAX_NUMBER_BYTES = 512 * 1024;
 const SPACE = 0x20;
 /** Marks of a new entry: it expires when its client has asked, and no hit renews it. */
 const NEW = MARK.fixed;
+/** Marks that say what an entry's times mean: they stay where the times stay. */
+const OF_TIMES: number = MARK.fixed | MARK.aging;
 
 /** memcached's commands on a store. */
 export class MemcachedCommands {
@@ -154,8 +156,8 @@ export class MemcachedCommands {
 
   /** Whole seconds that an entry has to live, or -1 if it does not expire. */
   ttlSeconds(position: number): number {
-    const deadlineMs = this.store.reader.deadlineMs(position);
-    return deadlineMs === Infinity ? -1 : Math.ceil((deadlineMs - this.store.nowMs) / 1000);
+    const endMs = this.store.reader.freshUntilMs(position);
+    return endMs === Infinity ? -1 : Math.ceil((endMs - this.store.nowMs) / 1000);
   }
 
   /** Whole seconds since an entry was last used. */
@@ -234,7 +236,7 @@ export class MemcachedCommands {
     this.counters.cas_hits++;
     if (request.cas === here) return this.#put(key, request, NEW);
     // The value is replaced, but neither its deadline nor the promise of its replacement.
-    const marks = reader.marks(position) & (MARK.promised | MARK.fixed) | MARK.stale;
+    const marks = reader.marks(position) & (MARK.promised | OF_TIMES) | MARK.stale;
     return this.#put(key, request, marks, position);
   }
 
@@ -250,7 +252,7 @@ export class MemcachedCommands {
     const whole = this.#newBytes(before + added);
     reader.copyValue(position, whole, mode === "append" ? 0 : added);
     whole.set(value.bytes.subarray(value.from, value.to), mode === "append" ? before : 0);
-    const marks = reader.marks(position) & MARK.fixed;
+    const marks = reader.marks(position) & OF_TIMES;
     const written = { ...request, flags, value: spanOf(whole), hasBinaryKey: false };
     return this.#put(key, written, marks, position);
   }
@@ -330,7 +332,7 @@ export class MemcachedCommands {
     const { bytes } = this.#scratchOf(Math.max(length, digits.length));
     for (let i = 0; i < digits.length; i++) bytes[i] = digits.charCodeAt(i);
     if (isInPlace) bytes.fill(SPACE, digits.length, length);
-    const kept = isInPlace ? ~MARK.stamped : MARK.fixed;
+    const kept = isInPlace ? ~MARK.stamped : OF_TIMES;
     const request: StoreRequest = {
       mode: "set",
       flags: store.reader.flags(position),
@@ -363,7 +365,8 @@ export class MemcachedCommands {
     // Every write changes the version, which is the CAS unless a stamp beside the value keeps the old one.
     const length = reader.valueBytes(position);
     const value = this.#stamp(length, reader.h(position), (bytes) => reader.copyValue(position, bytes, 0));
-    store.set(key, { flags: reader.flags(position), marks: marks | MARK.stamped, value, ttlMs });
+    const kept = marks & ~MARK.aging | MARK.stamped; // with a time to live it does not age
+    store.set(key, { flags: reader.flags(position), marks: kept, value, ttlMs });
     return store.peek(key);
   }
 
@@ -384,7 +387,7 @@ export class MemcachedCommands {
     reader.copyValue(position, value, 0);
     const request = { mode: "set", flags: reader.flags(position), value: spanOf(value), cas: 0, newCas } as const;
     if (ttlMs === undefined) this.#put(key, { ...request, ttlMs: 0 }, marks, position);
-    else this.#put(key, { ...request, ttlMs }, marks);
+    else this.#put(key, { ...request, ttlMs }, marks & ~MARK.aging);
   }
 
   /** Replaces an entry by one without value and flags, which keeps the CAS unless another is given. */
