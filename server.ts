@@ -18,6 +18,7 @@ import { serverOptions } from "./lib/base/settings.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
+import { Slots } from "./lib/near/slots.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
 import { lookUp } from "./lib/platform/lookup.ts";
 import { Acme } from "./lib/server/acme.ts";
@@ -79,6 +80,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #options: ResolvedServerOptions;
   readonly #store: ReturnType<typeof newStore>;
   readonly #counters = newCounters();
+  /** Who keeps near copies of what. */
+  readonly #near: Slots;
   readonly #turns = new Turns();
   readonly #buffers: Buffers;
   readonly #credentials = new Credentials();
@@ -117,6 +120,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [newStore(resolved, id), this.#counters];
     this.#store = store;
+    this.#near = new Slots(store);
     this.#listener = new Listener(resolved.listen, resolved.unref);
     const maintenance = new Maintenance(store, log);
     this.#watch = this.#newWatch();
@@ -147,6 +151,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#readiness = new Readiness({ peers: () => this.#peers.rows(), readyAfterMs, log });
     const session = newSessionHost(resolved, {
       store,
+      near: this.#near,
       id,
       counters,
       stats: () => this.stats(),
@@ -243,6 +248,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       certificateOrderMs: this.#acme?.dueMs ?? 0,
       buffers: this.#buffers,
       turns: this.#turns,
+      near: this.#near.stats,
       gossip: this.#peers.gossip.totals,
       peers: this.#peers.stats(),
     });

@@ -18,14 +18,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   lru: pure("base"),
   wire: pure("base"),
   store: pure("base"),
+  near: pure("base", "wire", "lru", "store"),
   memcached: pure("base", "wire", "store"),
   replication: pure("base", "wire", "store"),
   simulation: pure("base", "wire", "lru", "store", "replication"),
   platform: impure("base", "wire"),
   client: impure("base", "wire", "lru", "platform"),
-  server: impure("base", "wire", "lru", "store", "memcached", "replication", "platform"),
+  server: impure("base", "wire", "lru", "store", "near", "memcached", "replication", "platform"),
   cli: impure("base", "wire", "simulation", "platform", "entry"),
-  entry: impure("base", "wire", "lru", "platform", "client", "server", "cli"),
+  entry: impure("base", "wire", "lru", "near", "platform", "client", "server", "cli"),
 };
 
 /** Names that a pure file does not mention outside comments and strings. */

@@ -186,6 +186,12 @@ export interface ServerStats {
   refusals: number;
   /** Breaches of a protocol: bytes that were no request or message of it. */
   protocolErrors: number;
+  /** Connections open now of clients that keep near copies. */
+  nearConnections: number;
+  /** Slots of keys of which such clients were told that something has changed, counted once for each client. */
+  nearInvalidations: number;
+  /** Times that such a client was told to drop all of its near copies: after a clear, and where too many slots had changed. */
+  nearResets: number;
   /** Bytes received from clients. */
   bytesReceived: number;
   /** Bytes sent to clients. */
@@ -195,6 +201,9 @@ export interface ServerStats {
   /** The peers: those in the option `peers`, and others that have connected. */
   peers: PeerStats[];
 }
+
+/** The part of a server's statistics that is about near copies. */
+export type NearStats = Pick<ServerStats, "nearConnections" | "nearInvalidations" | "nearResets">;
 
 /** The part of a server's statistics that its store knows. */
 export type StoreStats = Pick<

@@ -109,6 +109,16 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "bufferBytes",
       "maxBuffers",
     ),
+    row(
+      "near copies",
+      ({ nearConnections, nearInvalidations, nearResets }) =>
+        `${count(nearConnections)} connections keep them; told of ${count(nearInvalidations)} changed slots, and ${
+          count(nearResets)
+        } times of all`,
+      "nearConnections",
+      "nearInvalidations",
+      "nearResets",
+    ),
   ]],
   ["TLS", [
     row(

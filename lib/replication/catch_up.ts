@@ -353,10 +353,9 @@ export class CatchUp {
    * they were compared with entries: `#takeLast` has those verified.
    */
   #takeDepartures({ departures }: Page): void {
-    const { store: { history }, rules } = this.#options;
+    const { store, rules } = this.#options;
     if (departures.length === 0) return;
-    for (const departure of departures) history.take(departure);
-    this.#options.store.makeRoom();
+    store.takeDepartures(departures);
     if (rules.sweep) this.#sweep = { h: 0 };
   }
 

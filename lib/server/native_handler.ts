@@ -14,12 +14,13 @@ import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { rolesText } from "../base/roles.ts";
 import { ANY_ROLE, needsOf } from "../wire/access.ts";
-import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE, TTL_DEFAULT, TTL_FIXED } from "../wire/frame.ts";
+import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "../wire/frame.ts";
 import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import {
   hearsOfStop,
   type Hello,
   type HelloRefusal,
+  NEAR,
   type PeerHello,
   readHello,
   readScram,
@@ -27,10 +28,12 @@ import {
   writeLockedGreeting,
   writeScram,
 } from "../wire/hello.ts";
-import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
+import { LISTED_COPY_BYTES } from "../wire/near.ts";
+import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ConnectionAccess } from "./access.ts";
 import { type LoginAnswer, NativeLogin } from "./native_login.ts";
-import type { Store } from "../store/store.ts";
+import { checkKeys, checkNoBody, isTurned, keyOf, onlyKeyOf, RequestRefusal, ttlOf } from "./native_request.ts";
+import { NativeNear, type NearHost } from "./native_near.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** What has come of the wish that a peer be forgotten. */
@@ -51,9 +54,7 @@ export interface NativeContext extends ConnectionContext {
 }
 
 /** The part of a server that the native protocol needs. */
-export interface NativeHost {
-  /** The entries. */
-  readonly store: Store;
+export interface NativeHost extends NearHost {
   /** Name and version for the greeting. */
   readonly software: string;
   /** This server's number among peers. */
@@ -75,22 +76,14 @@ const NEEDS_BY_NAME = needsOf("native");
 const NEEDS: Uint8Array = new Uint8Array(256).fill(ANY_ROLE);
 for (const [name, code] of Object.entries(REQUEST)) NEEDS[code] = NEEDS_BY_NAME.get(name) ?? ANY_ROLE;
 
+/** Bytes before a value in a list, its state included. */
+const LISTED_BYTES = 9;
 const NO_BYTES = new Uint8Array(0);
 /** What a stranger is told that asks for something. */
 const AUTH_REQUIRED = [
   "auth-required",
   "this server wants to know who connects, and the client has shown no token",
 ] as const;
-
-/** The refusal of one request; the connection goes on. */
-class RequestRefusal extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /** Answers one client in the native protocol. */
 export class NativeHandler implements ProtocolHandler {
@@ -106,6 +99,9 @@ export class NativeHandler implements ProtocolHandler {
   readonly #access: ConnectionAccess;
   readonly #allowance: Allowance;
   readonly #onlyPeers: (() => string) | undefined;
+  readonly #context: NativeContext;
+  /** Set once the client has turned out to keep near copies. */
+  #near: NativeNear | undefined;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, marks: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
@@ -116,7 +112,9 @@ export class NativeHandler implements ProtocolHandler {
   #greeted = false;
   #closing = false;
 
-  constructor(host: NativeHost, { input, output, allowance, access, onlyPeers }: NativeContext) {
+  constructor(host: NativeHost, context: NativeContext) {
+    const { input, output, allowance, access, onlyPeers } = context;
+    this.#context = context;
     this.#host = host;
     this.#onlyPeers = onlyPeers;
     this.#access = access;
@@ -144,6 +142,11 @@ export class NativeHandler implements ProtocolHandler {
   close(code: string, message: string): void {
     this.#closing = true;
     writeError(this.#output, REPLY.closing, { code, message });
+  }
+
+  /** Takes note that the connection has ended. */
+  end(): void {
+    this.#near?.end();
   }
 
   #answerAll(): HandlerState {
@@ -199,6 +202,9 @@ export class NativeHandler implements ProtocolHandler {
     this.#greeted = true;
     this.peer = peer;
     this.hearsOfStop = peer === undefined && hearsOfStop(hello.features);
+    if (peer === undefined && hello.features.includes(NEAR)) {
+      this.#near = new NativeNear(this.#host, this.#context);
+    }
     this.#input.maxBodyBytes = MAX_BODY_BYTES;
     writeGreeting(this.#output, this.#host.software, this.#host, {
       maxKeyBytes: MAX_KEY_BYTES,
@@ -229,20 +235,33 @@ export class NativeHandler implements ProtocolHandler {
       this.#dispatch();
     } catch (error) {
       if (!(error instanceof RequestRefusal)) throw error;
-      this.#host.counters.refusals++;
-      writeError(this.#output, REPLY.refused, error);
+      this.#sayRefused(error);
     }
   }
 
   /** Refuses a request that the client's roles do not allow. */
   #refuseRole(): void {
+    this.#sayRefused({ code: "not-allowed", message: `not allowed for ${rolesText(this.#access.roles)}` });
+  }
+
+  #sayRefused(why: { code: string; message: string }): void {
     this.#host.counters.refusals++;
-    const message = `not allowed for ${rolesText(this.#access.roles)}`;
-    writeError(this.#output, REPLY.refused, { code: "not-allowed", message });
+    this.#begin();
+    writeError(this.#output, REPLY.refused, why);
+  }
+
+  /** Begins a reply: what has changed is told before it. */
+  #begin(): void {
+    if (this.#near !== undefined) this.#near.say();
+  }
+
+  /** Replies without a body, once what was asked for has been done. */
+  #say(code: number): void {
+    this.#begin();
+    this.#output.empty(code);
   }
 
   #dispatch(): void {
-    const output = this.#output;
     const { store } = this.#host;
     switch (this.#input.code) {
       case REQUEST.get:
@@ -252,24 +271,25 @@ export class NativeHandler implements ProtocolHandler {
       case REQUEST.getMany:
         return this.#getMany();
       case REQUEST.delete:
-        return output.empty(store.delete(this.#onlyKey()) ? REPLY.ok : REPLY.miss);
+        return this.#say(store.delete(onlyKeyOf(this.#input)) ? REPLY.ok : REPLY.miss);
       case REQUEST.has:
-        return output.empty(store.has(this.#onlyKey()) ? REPLY.ok : REPLY.miss);
+        return this.#say(store.has(onlyKeyOf(this.#input)) ? REPLY.ok : REPLY.miss);
       case REQUEST.touch:
-        return output.empty(store.touch(this.#key(8), this.#ttl()) ? REPLY.ok : REPLY.miss);
+        return this.#say(store.touch(keyOf(this.#input, 8), ttlOf(this.#input)) ? REPLY.ok : REPLY.miss);
       case REQUEST.clear:
-        this.#noBody();
+        checkNoBody(this.#input);
         store.clear();
-        return output.empty(REPLY.ok);
+        return this.#say(REPLY.ok);
       case REQUEST.stats:
-        this.#noBody();
-        this.#allowance.spend(STATS_UNITS);
-        return writeControl(output, REPLY.data, this.#stats());
+        return this.#sayStats();
       case REQUEST.forget:
-        return output.empty(this.#forget() ? REPLY.ok : REPLY.miss);
+        return this.#say(this.#forget() ? REPLY.ok : REPLY.miss);
       case REQUEST.ping:
-        this.#noBody();
-        return output.empty(REPLY.ok);
+        checkNoBody(this.#input);
+        return this.#say(REPLY.ok);
+      case REQUEST.use:
+        if (this.#near !== undefined) return this.#near.use(onlyKeyOf(this.#input));
+        throw new RequestRefusal("bad-request", `USE is for clients that have named the feature ${NEAR}`);
       case REQUEST.auth:
         throw new RequestRefusal("bad-request", "this server asks for no token, or knows the client already");
       default:
@@ -277,16 +297,20 @@ export class NativeHandler implements ProtocolHandler {
     }
   }
 
-  /** The statistics, with the peers for those only who may see them. */
-  #stats(): ControlData {
+  /** Replies with the statistics, with the peers for those only who may see them. */
+  #sayStats(): void {
+    checkNoBody(this.#input);
+    this.#allowance.spend(STATS_UNITS);
     const stats = this.#host.stats();
-    return this.#access.has("admin") ? { ...stats } : { ...stats, peers: [] };
+    this.#begin();
+    writeControl(this.#output, REPLY.data, this.#access.has("admin") ? { ...stats } : { ...stats, peers: [] });
   }
 
   #get(): void {
     const { store } = this.#host;
     const output = this.#output;
-    const position = store.get(this.#onlyKey());
+    if (this.#near !== undefined) return this.#near.get(onlyKeyOf(this.#input));
+    const position = store.get(onlyKeyOf(this.#input));
     if (position === 0) return output.empty(REPLY.miss);
     const { reader } = store;
     const valueBytes = reader.valueBytes(position);
@@ -294,16 +318,21 @@ export class NativeHandler implements ProtocolHandler {
     reader.copyValue(position, output.buffer, at);
   }
 
-  /** Copies a value from the store's memory straight into the output. */
-  #writeValue(position: number, valueBytes: number): void {
+  /** Writes an entry into a list: the value goes from the store's memory straight into the output. */
+  #list(position: number, valueBytes: number): void {
+    if (this.#near !== undefined) return this.#near.list(position, valueBytes);
     const output = this.#output;
+    const { reader } = this.#host.store;
+    output.uint8(STATE.hit);
+    output.uint32(reader.flags(position));
+    output.uint32(valueBytes);
     const at = output.room(valueBytes);
-    this.#host.store.reader.copyValue(position, output.buffer, at);
+    reader.copyValue(position, output.buffer, at);
   }
 
   /** Forgets a peer. Returns whether there was one. */
   #forget(): boolean {
-    const { from, to } = this.#onlyKey();
+    const { from, to } = onlyKeyOf(this.#input);
     const address = this.#input.buffer.toString("utf8", from, to);
     const outcome = this.#host.forgetPeer(address);
     if (outcome === "connected") {
@@ -313,18 +342,18 @@ export class NativeHandler implements ProtocolHandler {
   }
 
   #set(): void {
-    const [input, output] = [this.#input, this.#output];
+    const input = this.#input;
     const { store } = this.#host;
     const valueBytes = input.end - input.start - input.keyBytes - 12;
     if (valueBytes < 0) throw new RequestRefusal("bad-request", "a SET has 12 bytes or more after its key");
     if (valueBytes > MAX_VALUE_BYTES) {
-      store.delete(this.#key(12 + valueBytes));
+      store.delete(keyOf(input, 12 + valueBytes));
       throw new RequestRefusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
     }
-    const key = this.#key(12 + valueBytes);
+    const key = keyOf(input, 12 + valueBytes);
     const entry = this.#entry;
     const isFixed = isTurned(input.uint32(key.to + 4));
-    entry.ttlMs = this.#ttl(key.to + 4, isFixed);
+    entry.ttlMs = ttlOf(input, key.to + 4, isFixed);
     entry.marks = isFixed ? MARK.fixed : 0;
     entry.flags = input.uint32(key.to);
     entry.value.bytes = key.bytes;
@@ -337,16 +366,17 @@ export class NativeHandler implements ProtocolHandler {
         `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`,
       );
     }
-    output.empty(REPLY.ok);
+    this.#say(REPLY.ok);
   }
 
   /** Checks the whole list before the first lookup, so that a bad list has no effect. */
   #getMany(): void {
     const [input, output] = [this.#input, this.#output];
     const { store } = this.#host;
-    const count = this.#checkKeys();
+    const count = checkKeys(input);
     this.#allowance.spend(count);
     const { bytes } = input.key;
+    const headBytes = this.#near === undefined ? LISTED_BYTES : this.#register(count);
     output.begin(REPLY.values);
     output.uint16(count);
     const keys = this.#keys;
@@ -360,17 +390,27 @@ export class NativeHandler implements ProtocolHandler {
       const valueBytes = position === 0 ? 0 : store.reader.valueBytes(position);
       if (position === 0) {
         output.uint8(STATE.miss);
-      } else if (output.bodyBytes + valueBytes + 9 + count > input.maxBodyBytes) {
+      } else if (output.bodyBytes + valueBytes + headBytes + count > input.maxBodyBytes) {
         output.uint8(STATE.omitted);
       } else {
-        if (output.growth(valueBytes + 9) > 0) this.#makeRoom(valueBytes + 9, i, count);
-        output.uint8(STATE.hit);
-        output.uint32(store.reader.flags(position));
-        output.uint32(valueBytes);
-        this.#writeValue(position, valueBytes);
+        if (output.growth(valueBytes + headBytes) > 0) this.#makeRoom(valueBytes + headBytes, i, count);
+        this.#list(position, valueBytes);
       }
     }
     output.end();
+  }
+
+  /** Registers all keys of a list before the reply is begun. Returns the bytes before a value in it. */
+  #register(count: number): number {
+    const key = this.#listed;
+    key.bytes = this.#input.key.bytes;
+    for (let i = 0, at = this.#input.start + 2; i < count; i++) {
+      key.from = at + 3;
+      key.to = at = key.from + this.#input.uint16(at);
+      this.#near!.register(key);
+    }
+    this.#begin();
+    return LISTED_COPY_BYTES;
   }
 
   /**
@@ -396,68 +436,4 @@ export class NativeHandler implements ProtocolHandler {
     keys.prefetch();
     return 0;
   }
-
-  /** Checks the list of keys, and returns their number. */
-  #checkKeys(): number {
-    const input = this.#input;
-    const bad = (why: string) => new RequestRefusal("bad-request", `a GET_MANY must list its keys: ${why}`);
-    if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
-    const count = input.uint16(input.start);
-    if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
-    let at = input.start + 2;
-    for (let i = 0; i < count; i++) {
-      if (at + 3 > input.end) throw bad("truncated");
-      const keyBytes = input.uint16(at);
-      if (input.uint8(at + 2) !== 0) throw bad("no zero before a key");
-      at += 3;
-      if (at + keyBytes > input.end) throw bad("truncated");
-      checkKeyBytes(keyBytes);
-      at += keyBytes;
-    }
-    if (at !== input.end) throw bad("bytes after the last key");
-    return count;
-  }
-
-  #onlyKey(): ByteSpan {
-    return this.#key(0);
-  }
-
-  /** Returns the frame's key, if exactly `bytesAfter` bytes come after it. */
-  #key(bytesAfter: number): ByteSpan {
-    const input = this.#input;
-    checkKeyBytes(input.keyBytes);
-    if (input.end - input.key.to !== bytesAfter) {
-      throw new RequestRefusal(
-        "bad-request",
-        `expected ${bytesAfter} bytes after the key: received ${input.end - input.key.to}`,
-      );
-    }
-    return input.key;
-  }
-
-  /** Returns a time to live; `undefined` is the default. */
-  #ttl(at: number = this.#input.key.to, isFixed = false): number | undefined {
-    const first = this.#input.uint32(at);
-    const high = isFixed ? (first ^ TTL_FIXED) >>> 0 : first;
-    const low = this.#input.uint32(at + 4);
-    if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;
-    const ttlMs = high * 2 ** 32 + low;
-    if (ttlMs > MAX_TTL_MS) throw new RequestRefusal("bad-ttl", `a ttl is at most ${MAX_TTL_MS} ms: received ${ttlMs}`);
-    return ttlMs;
-  }
-
-  #noBody(): void {
-    const input = this.#input;
-    if (input.start !== input.end) throw new RequestRefusal("bad-request", "expected no body");
-  }
-}
-
-/** Whether the flag is turned over in the upper half of a ttl; "the default", which alone has the upper bit, has it set. */
-function isTurned(high: number): boolean {
-  return ((high & TTL_FIXED) !== 0) !== (high > 0x7fffffff);
-}
-
-function checkKeyBytes(keyBytes: number): void {
-  if (keyBytes >= 1 && keyBytes <= MAX_KEY_BYTES) return;
-  throw new RequestRefusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
 }

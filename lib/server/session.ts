@@ -129,16 +129,21 @@ export class Session implements NativeContext {
 
   /** Frees the buffers, though a read or a write may be under way; the session answers nothing more. */
   abandon(): void {
-    this.#closing = true;
+    this.#end();
     this.input.drop();
     this.output.release();
   }
 
   /** Gives the buffers back; the session cannot be used any more. */
   release(): void {
-    this.#closing = true;
+    this.#end();
     this.input.release();
     this.output.release();
+  }
+
+  #end(): void {
+    this.#closing = true;
+    this.#handler?.end?.();
   }
 
   #begin(): ProtocolHandler | undefined {

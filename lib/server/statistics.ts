@@ -1,7 +1,7 @@
 /** A server's counters, and its statistics made from them. It counts nothing itself. */
 
 import { SOFTWARE } from "../base/software.ts";
-import type { GossipTotals, PeerStats, ServerStats } from "../base/stats.ts";
+import type { GossipTotals, NearStats, PeerStats, ServerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import type { Buffers } from "./buffers.ts";
 import type { Turns } from "./turns.ts";
@@ -71,6 +71,7 @@ export interface StatisticsSource {
   /** When the next one is ordered; 0 if none is. */
   readonly certificateOrderMs: number;
   readonly turns: Pick<Turns, "waits">;
+  readonly near: NearStats;
   readonly gossip: GossipTotals;
   readonly peers: PeerStats[];
 }
@@ -94,6 +95,7 @@ export function serverStats(source: StatisticsSource): ServerStats {
     turnsWaited: turns.waits,
     bufferBytes: buffers.bytes,
     maxBuffers: buffers.maxBytes,
+    ...source.near,
     gossip,
     peers,
   };

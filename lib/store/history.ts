@@ -65,6 +65,8 @@ export class History {
   readonly #labelled: (Origin | undefined)[] = [];
   #records!: Records;
   readonly #hashMask: number;
+  /** Whether fingerprints have all bits of the public hashes of keys; the simulator has them have fewer. */
+  readonly hasWholeHashes: boolean;
   readonly #evict: (position: number) => void;
   readonly #maxLogs: number | undefined;
   readonly #pageCells: number;
@@ -83,6 +85,7 @@ export class History {
     this.#maxLogs = options.maxLogs;
     this.#pageCells = options.pageCells ?? PAGE_CELLS;
     this.#evict = evict;
+    this.hasWholeHashes = (options.hashBits ?? 32) === 32;
     this.#hashMask = -1 << 32 - (options.hashBits ?? 32);
     const dropped = (label: number, upTo: number) => {
       const origin = this.#labelled[label]!;

@@ -9,16 +9,16 @@ import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB 
 import { mostFingerprints } from "./fingerprint_size.ts";
 import { Losses } from "./losses.ts";
 import type { HashedPosition } from "./hash_index.ts";
-import { History } from "./history.ts";
+import { type Departure, History } from "./history.ts";
 import type { SlabPages } from "./slab.ts";
 import { ALL_RULES, type How, type Rules, rulesFor } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
-import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
+import { MAX_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { StoreStats } from "../base/stats.ts";
-import type { StoreOptions } from "./store_options.ts";
+import { checkStoreOptions, type StoreOptions } from "./store_options.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
 
 /** Places where a `set` looks for expired entries: more than one, or such entries could come faster than they are found. */
@@ -50,7 +50,8 @@ export class Store {
 
   /** Milliseconds until an entry stored without a time to live expires; `Infinity` is never. */
   readonly ttlMs: number;
-  readonly #renewOnHit: boolean;
+  /** Whether a hit restarts an entry's time to live, unless it is fixed. */
+  readonly renewOnHit: boolean;
   readonly #now: () => number;
   readonly #recent: () => number;
   readonly #wallAheadMs: () => number;
@@ -73,13 +74,11 @@ export class Store {
   /** @throws {RangeError} If a limit is out of range. */
   constructor(options: StoreOptions) {
     const { maxSize, maxBytes, ttlMs, renewOnHit, hashKey, clock } = options;
-    checkLimit("maxSize", maxSize, 1);
-    checkLimit("maxBytes", maxBytes ?? MAX_STORE_BYTES, MIN_STORE_BYTES, MAX_STORE_BYTES);
-    checkLimit("ttlMs", ttlMs, 0);
+    checkStoreOptions(options);
     this.maxSize = maxSize;
     this.maxBytes = maxBytes;
     this.ttlMs = ttlMs === 0 ? Infinity : ttlMs;
-    this.#renewOnHit = renewOnHit;
+    this.renewOnHit = renewOnHit;
     this.losses = new Losses(renewOnHit);
     this.#now = clock.now;
     this.#recent = clock.recent ?? clock.now;
@@ -108,9 +107,9 @@ export class Store {
     return this.#entries.records;
   }
 
-  /** Tells a listener of changes from now on. */
-  listen(listener: StoreListener): void {
-    this.#listeners.add(listener);
+  /** Tells a listener of changes from now on. Returns what ends that. */
+  listen(listener: StoreListener): () => void {
+    return this.#listeners.add(listener);
   }
 
   /** The last version given or seen. */
@@ -361,6 +360,7 @@ export class Store {
     const rules = rulesFor(how, this.#rules);
     if (history.refuses(version, key, isLive, theirs, rules)) {
       if (isLive) this.distrust(known); // it is older than what is refused
+      else this.#listeners.tell(CAUSE.overtaken, key); // what was here of it, before it was evicted
       return false;
     }
     const isInUse = isLive && entries.isUsedSince(known, version);
@@ -396,6 +396,16 @@ export class Store {
     return true;
   }
 
+  /**
+   * Takes a peer's fingerprints over: writes have left there that may be newer than what is here, or was before it was evicted.
+   * Lets entries leave whose room they take.
+   */
+  takeDepartures(departures: readonly Departure[]): void {
+    for (const departure of departures) this.history.take(departure);
+    this.#listeners.tellOvertaken(departures, this.history.hasWholeHashes);
+    this.#entries.makeRoom(this.#now());
+  }
+
   /** Takes note of another node's clock; returns false if that is too far in the future. */
   seeClock(h: number): boolean {
     return this.#clock.see(h, this.wallMs);
@@ -410,11 +420,6 @@ export class Store {
   /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
   hasLeft(key: ByteSpan, version: Version): boolean {
     return this.history.hasNewer(key, version) && !this.history.leftLast(key, version);
-  }
-
-  /** Lets entries leave whose room fingerprints have taken. */
-  makeRoom(): void {
-    this.#entries.makeRoom(this.#now());
   }
 
   /** Positions of up to `most` entries that fingerprints cover, among about `places` from a cursor on, which moves. */
@@ -486,7 +491,7 @@ export class Store {
       return false;
     }
     if (!this.#entries.isFresh(position, nowMs)) return false;
-    if (this.#renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
+    if (this.renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
     return true;
   }
 

@@ -18,6 +18,11 @@ export const CAUSE = {
   cleared: 32,
   /** Renewed by a hit, after peers have not been told of its use for half its time to live. */
   renewed: 64,
+  /**
+   * Nothing has changed here: a peer has said that there is or was a write that is not taken, of a key that has no entry. What
+   * readers have kept of one that was here is older.
+   */
+  overtaken: 128,
 } as const;
 
 /** One of {@linkcode CAUSE}. */
@@ -29,4 +34,6 @@ export interface StoreListener {
   readonly causes: number;
   /** Takes note of a change. The key is valid during the call; `undefined` stands for all keys. */
   changed(cause: Cause, key: ByteSpan | undefined): void;
+  /** Takes note of `overtaken` where only the key's `publicHash` is known. */
+  overtaken?(hash: number): void;
 }

@@ -1,6 +1,7 @@
-/** What a store is told when it is made. It checks nothing. */
+/** What a store is told when it is made, and the bounds of that. */
 
 import type { TurnClock } from "../base/turn_clock.ts";
+import { checkLimit, MAX_STORE_BYTES, MIN_STORE_BYTES } from "../base/limits.ts";
 import type { HistoryOptions } from "./history.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import type { Rules } from "./rules.ts";
@@ -29,4 +30,11 @@ export interface StoreOptions extends HistoryOptions {
   rules?: Rules;
   /** The time by which entries age, in milliseconds since 1970, and how far the wall clock is from it (0). */
   clock: Pick<TurnClock, "now"> & Partial<TurnClock>;
+}
+
+/** Throws a `RangeError` if a limit is out of range. */
+export function checkStoreOptions({ maxSize, maxBytes = MAX_STORE_BYTES, ttlMs }: StoreOptions): void {
+  checkLimit("maxSize", maxSize, 1);
+  checkLimit("maxBytes", maxBytes, MIN_STORE_BYTES, MAX_STORE_BYTES);
+  checkLimit("ttlMs", ttlMs, 0);
 }

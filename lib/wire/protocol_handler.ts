@@ -17,6 +17,8 @@ export interface ProtocolHandler {
   run(): HandlerState;
   /** Sends the reason why the connection is about to end, if the protocol has a message for it. */
   close(code: string, message: string): void;
+  /** Takes note that the connection has ended, if the protocol has something to do then. It may be called more than once. */
+  end?(): void;
 }
 
 /** The work that a connection may do before others have their turn. Handlers look at it between requests and keys. */

@@ -19,6 +19,7 @@ function statsOf(store: Store) {
     connections: 6,
     buffers: { bytes: 7, maxBytes: 8, cuts: 9 },
     turns: { waits: 10 },
+    near: { nearConnections: 11, nearInvalidations: 12, nearResets: 13 },
     gossip,
     peers,
   });

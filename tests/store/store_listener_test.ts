@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
+import { publicHash } from "../../lib/base/public_hash.ts";
 import { ENTRY, TOMB } from "../../lib/store/entry.ts";
 import { CAUSE, type Cause, type StoreListener } from "../../lib/store/store_listener.ts";
 import type { Store } from "../../lib/store/store.ts";
@@ -31,6 +32,10 @@ class Witness implements StoreListener {
     this.#heard.push(`${text} ${NAMES.get(cause)}`);
   }
 
+  overtaken(hash: number): void {
+    this.#heard.push(`${hash} overtaken`);
+  }
+
   /** What has been heard since the last call. */
   heard(): string[] {
     return this.#heard.splice(0);
@@ -44,8 +49,8 @@ function fixture(settings: StoreSettings = {}, make: typeof localStore = localSt
   const clock: TestClock = { nowMs: NOW_MS };
   const store: Store = make(clock, settings);
   const witness = new Witness();
-  store.listen(witness);
-  return { clock, store, witness };
+  const unlisten = store.listen(witness);
+  return { clock, store, witness, unlisten };
 }
 
 for (const make of [localStore, replicatingStore]) {
@@ -132,4 +137,45 @@ Deno.test("StoreListener hears only of the causes that it names, beside others w
   store.delete(keyOf("b"));
   assertEquals(other.heard(), ["a evicted"]);
   assertEquals(witness.heard(), ["a written", "a evicted", "b written", "b deleted"]);
+});
+
+Deno.test("StoreListener hears that a peer's write is refused that is newer than what was here before it left", () => {
+  const { store, witness } = fixture({ maxSize: 1 }, replicatingStore);
+  const h = store.clock + 5000;
+  const entry = { flags: 0, value: keyOf("theirs"), ttlMs: Infinity, remainingMs: Infinity };
+  const applied = (key: string, h: number) =>
+    store.apply(keyOf(key), { version: { h, origin: 7 }, kind: ENTRY, entry }, knowsAll(store));
+  store.set(keyOf("a"), VALUE);
+  store.set(keyOf("b"), VALUE);
+  store.history.know({ h: h + 9, origin: 7 });
+  witness.heard();
+  assertEquals([applied("a", h), witness.heard()], [false, ["a overtaken"]], "evicted here, and known");
+  const [ours] = [store.versionOf(keyOf("b"))!.h];
+  assertEquals([applied("b", ours - 1), witness.heard()], [false, []], "older than what is here");
+});
+
+Deno.test("StoreListener hears of each fingerprint that a peer gives, by the hash of its key where that is whole", () => {
+  for (const hashBits of [undefined, 6]) {
+    const { store, witness } = fixture({ hashBits }, replicatingStore);
+    const departures = [1, 2].map((i) => ({ hash: publicHash(keyOf(`${i}`)), upTo: i, id: 7, writer: 7 }));
+    store.takeDepartures(departures);
+    const told = hashBits === undefined ? departures.map(({ hash }) => `${hash} overtaken`) : ["all overtaken"];
+    assertEquals(witness.heard(), told);
+    assertEquals(store.stats().fingerprints, 2);
+  }
+});
+
+Deno.test("StoreListener hears nothing once it has ended that, and others hear on", () => {
+  const { store, witness, unlisten } = fixture();
+  const other = new Witness(CAUSE.deleted);
+  const end = store.listen(other);
+  unlisten();
+  store.set(keyOf("a"), VALUE);
+  store.delete(keyOf("a"));
+  assertEquals([witness.heard(), other.heard()], [[], ["a deleted"]]);
+  end();
+  end();
+  store.listen(witness);
+  store.set(keyOf("a"), VALUE);
+  assertEquals([witness.heard(), other.heard()], [["a written"], []]);
 });

@@ -43,6 +43,9 @@ export function distinctStats(): ServerStats {
     requests: 116,
     refusals: 117,
     protocolErrors: 118,
+    nearConnections: 163,
+    nearInvalidations: 164,
+    nearResets: 165,
     bytesReceived: 119,
     bytesSent: 120,
     gossip: {

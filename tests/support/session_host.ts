@@ -5,6 +5,7 @@ import { processClock } from "../../lib/platform/clock.ts";
 import type { GossipTotals } from "../../lib/base/stats.ts";
 import { newCounters, serverStats } from "../../lib/server/statistics.ts";
 import type { SessionHost } from "../../lib/server/protocols.ts";
+import { Slots } from "../../lib/near/slots.ts";
 import { Store } from "../../lib/store/store.ts";
 import type { StoreOptions } from "../../lib/store/store_options.ts";
 
@@ -45,8 +46,10 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     ...options,
   });
   const counters = { requests: 0, refusals: 0, protocolErrors: 0 };
+  const near = new Slots(store);
   const host: TestHost = {
     store,
+    near,
     memcached: new MemcachedCommands({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
     later: undefined,
     software: "test/1",
@@ -72,6 +75,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
         connections: 1,
         buffers: { bytes: 0, maxBytes: 0, cuts: 0 },
         turns: { waits: 0 },
+        near: near.stats,
         gossip: NO_GOSSIP,
         peers: [],
       }),

@@ -1,0 +1,107 @@
+/**
+ * The native protocol's feature `near` on one connection: what its client reads is sent as copies, and what changes then is
+ * told before any later reply. It knows the store and the slots, not the other requests.
+ */
+
+import { MARK } from "../store/entry.ts";
+import type { Store } from "../store/store.ts";
+import type { SlotReader, Slots } from "../near/slots.ts";
+import type { ByteSpan } from "../base/byte_span.ts";
+import { type FrameWriter, REPLY } from "../wire/frame.ts";
+import { COPY_MARK, type CopyTerms, writeCopy, writeLeft, writeListedCopy } from "../wire/near.ts";
+import type { ConnectionContext } from "../wire/protocol_handler.ts";
+
+/** The part of a server that near copies need. */
+export interface NearHost {
+  readonly store: Store;
+  readonly near: Slots;
+}
+
+/** One connection whose client keeps near copies. */
+export class NativeNear {
+  readonly #store: Store;
+  readonly #output: FrameWriter;
+  readonly #context: Pick<ConnectionContext, "output" | "push">;
+  readonly #reader: SlotReader;
+  /** What is said of an entry; one object for all. */
+  readonly #terms: CopyTerms = { marks: 0, freshMs: 0, ttlMs: 0 };
+  readonly #write = (output: FrameWriter) => this.#reader.write(output);
+  #isQueued = false;
+
+  constructor({ store, near }: NearHost, context: Pick<ConnectionContext, "output" | "push">) {
+    this.#store = store;
+    this.#output = context.output;
+    this.#context = context;
+    this.#reader = near.newReader(() => this.#queue());
+  }
+
+  /** Writes what has been marked. This comes before each reply is begun, and after what it answers has been done. */
+  say(): void {
+    if (this.#reader.hasMarks) this.#reader.write(this.#output);
+  }
+
+  /** Takes note that the client reads a key. This comes before the key is looked up. */
+  register(key: ByteSpan): void {
+    this.#reader.register(key);
+  }
+
+  /** Answers a `GET`. */
+  get(key: ByteSpan): void {
+    const position = this.#lookUp(key);
+    if (position === 0) return this.#output.empty(REPLY.miss);
+    const { reader } = this.#store;
+    const valueBytes = reader.valueBytes(position);
+    const at = writeCopy(this.#output, this.#termsOf(position), reader.flags(position), valueBytes);
+    reader.copyValue(position, this.#output.buffer, at);
+  }
+
+  /** Answers a `USE`: to the entry it is a hit like others. */
+  use(key: ByteSpan): void {
+    const position = this.#lookUp(key);
+    if (position === 0) this.#output.empty(REPLY.miss);
+    else writeLeft(this.#output, this.#termsOf(position));
+  }
+
+  /** Writes an entry that has been found into a list. */
+  list(position: number, valueBytes: number): void {
+    const { reader } = this.#store;
+    const at = writeListedCopy(this.#output, this.#termsOf(position), reader.flags(position), valueBytes);
+    reader.copyValue(position, this.#output.buffer, at);
+  }
+
+  /** The connection has ended. */
+  end(): void {
+    this.#reader.end();
+  }
+
+  #lookUp(key: ByteSpan): number {
+    this.#reader.register(key);
+    const position = this.#store.get(key);
+    this.say();
+    return position;
+  }
+
+  /** What remains of the entry at a position: an aging one is fresh for less than it is kept. */
+  #termsOf(position: number): CopyTerms {
+    const { reader, renewOnHit, nowMs } = this.#store;
+    const isRenewed = renewOnHit && (reader.marks(position) & MARK.fixed) === 0;
+    const terms = this.#terms;
+    terms.marks = isRenewed ? COPY_MARK.kept | COPY_MARK.renews : COPY_MARK.kept;
+    terms.freshMs = Math.max(0, reader.freshUntilMs(position) - nowMs);
+    terms.ttlMs = isRenewed ? reader.ttlMs(position) : 0;
+    return terms;
+  }
+
+  /**
+   * Has what is marked told at the end of this turn, if no reply tells it before. Where the client does not read it waits, for
+   * the next reply or the next mark.
+   */
+  #queue(): void {
+    if (this.#isQueued) return;
+    this.#isQueued = true;
+    queueMicrotask(() => {
+      this.#isQueued = false;
+      if (this.#reader.hasMarks) this.#context.push(this.#write);
+    });
+  }
+}

@@ -1,0 +1,74 @@
+/** The fields of the native protocol's requests, read and checked. It knows bodies and bounds, not what is asked for. */
+
+import type { ByteSpan } from "../base/byte_span.ts";
+import { MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS } from "../base/limits.ts";
+import { type FrameReader, TTL_DEFAULT, TTL_FIXED } from "../wire/frame.ts";
+
+/** The refusal of one request; the connection goes on. */
+export class RequestRefusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Returns a frame's key, after which nothing may come. */
+export function onlyKeyOf(input: FrameReader): ByteSpan {
+  return keyOf(input, 0);
+}
+
+/** Returns a frame's key, if exactly `bytesAfter` bytes come after it. */
+export function keyOf(input: FrameReader, bytesAfter: number): ByteSpan {
+  checkKeyBytes(input.keyBytes);
+  if (input.end - input.key.to === bytesAfter) return input.key;
+  const received = input.end - input.key.to;
+  throw new RequestRefusal("bad-request", `expected ${bytesAfter} bytes after the key: received ${received}`);
+}
+
+/** Returns a time to live; `undefined` is the default. */
+export function ttlOf(input: FrameReader, at: number = input.key.to, isFixed = false): number | undefined {
+  const first = input.uint32(at);
+  const high = isFixed ? (first ^ TTL_FIXED) >>> 0 : first;
+  const low = input.uint32(at + 4);
+  if (high === TTL_DEFAULT && low === TTL_DEFAULT) return undefined;
+  const ttlMs = high * 2 ** 32 + low;
+  if (ttlMs > MAX_TTL_MS) throw new RequestRefusal("bad-ttl", `a ttl is at most ${MAX_TTL_MS} ms: received ${ttlMs}`);
+  return ttlMs;
+}
+
+/** Whether the flag is turned over in the upper half of a ttl; "the default", which alone has the upper bit, has it set. */
+export function isTurned(high: number): boolean {
+  return ((high & TTL_FIXED) !== 0) !== (high > 0x7fffffff);
+}
+
+/** Checks the list of keys of a `GET_MANY`, and returns their number. */
+export function checkKeys(input: FrameReader): number {
+  const bad = (why: string) => new RequestRefusal("bad-request", `a GET_MANY must list its keys: ${why}`);
+  if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
+  const count = input.uint16(input.start);
+  if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
+  let at = input.start + 2;
+  for (let i = 0; i < count; i++) {
+    if (at + 3 > input.end) throw bad("truncated");
+    const keyBytes = input.uint16(at);
+    if (input.uint8(at + 2) !== 0) throw bad("no zero before a key");
+    at += 3;
+    if (at + keyBytes > input.end) throw bad("truncated");
+    checkKeyBytes(keyBytes);
+    at += keyBytes;
+  }
+  if (at !== input.end) throw bad("bytes after the last key");
+  return count;
+}
+
+/** Checks that a request has no body. */
+export function checkNoBody(input: FrameReader): void {
+  if (input.start !== input.end) throw new RequestRefusal("bad-request", "expected no body");
+}
+
+function checkKeyBytes(keyBytes: number): void {
+  if (keyBytes >= 1 && keyBytes <= MAX_KEY_BYTES) return;
+  throw new RequestRefusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
+}
