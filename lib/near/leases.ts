@@ -68,7 +68,7 @@ export interface LeaseStats {
 }
 
 /** What leases need of a store. */
-export type LeaseStore = Pick<Store, "hash" | "listen" | "nowMs">;
+export type LeaseStore = Pick<Store, "hash" | "listen">;
 
 /** The leases of one server. */
 export class Leases implements StoreListener {
