@@ -4,6 +4,7 @@
  */
 
 import type { ByteSpan } from "../base/byte_span.ts";
+import type { LeaseStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
 import type { LeaseToken } from "../wire/leases.ts";
@@ -60,12 +61,7 @@ export interface LeaseQuestion extends LeaseToken {
 }
 
 /** Counters of leases. */
-export interface LeaseStats {
-  /** Leases given, fills and returns that came too late, and leases that others waited for when they ended without a value. */
-  leasesGiven: number;
-  leasesLost: number;
-  leasesHandedOver: number;
-}
+export type LeaseCounters = Omit<LeaseStats, "leaseWaits">;
 
 /** What leases need of a store. */
 export type LeaseStore = Pick<Store, "hash" | "listen">;
@@ -73,7 +69,7 @@ export type LeaseStore = Pick<Store, "hash" | "listen">;
 /** The leases of one server. */
 export class Leases implements StoreListener {
   readonly causes: number = CAUSE.written | CAUSE.deleted | CAUSE.applied | CAUSE.cleared;
-  readonly stats: LeaseStats = { leasesGiven: 0, leasesLost: 0, leasesHandedOver: 0 };
+  readonly stats: LeaseCounters = { leasesGiven: 0, leasesLost: 0, leasesHandedOver: 0 };
   readonly #store: LeaseStore;
   readonly #onDue: (dueMs: number) => void;
   readonly #byHash = new Map<number, Lease>();
@@ -92,7 +88,7 @@ export class Leases implements StoreListener {
   #dueMs = Infinity;
   #isListening = false;
 
-  /** @param onDue Told when `tick` is to be called, which may become earlier. */
+  /** @param onDue Told when `tick` is to be called, in place of what was said before; `Infinity` is never. */
   constructor(store: LeaseStore, onDue: (dueMs: number) => void) {
     this.#store = store;
     this.#onDue = onDue;
@@ -167,8 +163,9 @@ export class Leases implements StoreListener {
   leave(asker: Asker): void {
     for (const lease of asker.waits) this.#unwait(lease, asker);
     asker.waits.clear();
-    this.#forAny.delete(asker);
+    if (this.#forAny.delete(asker) && this.#forAny.size === 0) this.#anyDueMs = Infinity;
     for (const lease of asker.held) this.#end(lease, true);
+    this.#rest();
   }
 
   /** Tells those who wait for a lease that has run out to ask again. To be called at the time that `onDue` was told. */
@@ -291,6 +288,7 @@ export class Leases implements StoreListener {
       asker.waitsForAny = false;
       asker.again(undefined);
     }
+    this.#rest();
   }
 
   /** Tells those who wait for a lease to ask again, and those who wait for any. */
@@ -305,6 +303,14 @@ export class Leases implements StoreListener {
     }
     waiters.clear();
     if (this.#forAny.size > 0) this.#wakeForAny();
+    else this.#rest();
+  }
+
+  /** Has `tick` not be called where nobody waits. */
+  #rest(): void {
+    if (this.waiting > 0 || this.#dueMs === Infinity) return;
+    this.#dueMs = Infinity;
+    this.#onDue(Infinity);
   }
 
   #wakeForAny(): void {
@@ -315,6 +321,7 @@ export class Leases implements StoreListener {
       asker.waitsForAny = false;
       asker.again(undefined);
     }
+    this.#rest();
   }
 
   #due(dueMs: number): void {

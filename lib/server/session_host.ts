@@ -30,7 +30,10 @@ export function newStore(
 export function newSessionHost(
   { maxItemBytes, maxConnections, idleTimeoutMs, credentials, cluster }: ResolvedServerOptions,
   parts:
-    & Pick<SessionHost, "store" | "near" | "id" | "isOwnNonce" | "forgetPeer" | "counters" | "stats" | "connected">
+    & Pick<
+      SessionHost,
+      "store" | "near" | "leases" | "newToken" | "id" | "isOwnNonce" | "forgetPeer" | "counters" | "stats" | "connected"
+    >
     & Pick<MemcachedOptions, "later">,
 ): SessionHost {
   const { store, later } = parts;
