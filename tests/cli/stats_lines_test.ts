@@ -26,6 +26,13 @@ Deno.test("statsLines() says what is held, of how much at most", () => {
   );
 });
 
+Deno.test("statsLines() says how many connections keep near copies, and what they were told", () => {
+  assertStrictEquals(
+    said("near copies", { nearConnections: 2, nearInvalidations: 12_345, nearResets: 6 }),
+    "2 connections keep them; told of 12,345 changed slots, and 6 times of all",
+  );
+});
+
 Deno.test("statsLines() gives the hit ratio, once there is one", () => {
   assertStrictEquals(said("hits", { hits: 900, misses: 100 }), "900 of 1,000 retrievals: 90.0 % hit ratio");
   assertStrictEquals(said("hits", { hits: 0, misses: 3 }), "0 of 3 retrievals: 0.0 % hit ratio");
