@@ -11,6 +11,7 @@ import { idleMsOf } from "../store/losses.ts";
 import type { Store } from "../store/store.ts";
 import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
 import { PrefixCounters } from "./prefixes.ts";
+import type { Asker, Leases } from "../near/leases.ts";
 import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
@@ -67,6 +68,8 @@ export interface MemcachedOptions {
   readonly store: Store;
   /** Bytes of an item at most, counted as memcached does. */
   readonly maxItemBytes: number;
+  /** Keys without an entry that are promised to a client. */
+  readonly leases: Leases;
   /** Runs a function after `ms` milliseconds; a function that still waits is dropped. */
   readonly later: (ms: number, run: () => void) => void;
 }
@@ -101,7 +104,6 @@ export class MemcachedCommands {
   readonly promises: Promises;
   /** Counts by the keys' prefixes; whoever serves a command looks whether they are wanted. */
   readonly prefixes: PrefixCounters = new PrefixCounters();
-  #isListening = false;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
   /** Reused bytes in which values are put together; the store keeps a copy. */
@@ -109,12 +111,12 @@ export class MemcachedCommands {
   /** Units of work done since `takeWork` was last called: short commands can have long values copied. */
   #work = 0;
 
-  constructor({ store, maxItemBytes, later }: MemcachedOptions) {
+  constructor({ store, maxItemBytes, leases, later }: MemcachedOptions) {
     this.store = store;
     this.maxItemBytes = maxItemBytes;
     this.listedKeys = new KeyBatch(store);
     this.nextKeys = new KeyBatch(store);
-    this.promises = new Promises(store);
+    this.promises = new Promises(store, leases);
     this.#later = later;
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
   }
@@ -289,21 +291,20 @@ export class MemcachedCommands {
   /** Removes the entry that a storage command has failed to replace, or ends the promise of one. */
   drop(key: ByteSpan): void {
     this.store.delete(key); // also where this server has no entry: a peer may have one
-    this.promises.end(key);
   }
 
   /**
    * Promises a key that has no entry to who asks first, for as long as that client said, or until the key is written or
-   * removed. This is no write.
+   * removed, or that client's connection ends. This is no write.
    */
-  vivify(key: ByteSpan, { ttlMs, newCas = 0 }: { ttlMs: number; newCas?: Unsigned }): Vivified {
+  vivify(key: ByteSpan, { ttlMs, newCas = 0 }: { ttlMs: number; newCas?: Unsigned }, asker: Asker): Vivified {
     const { store, promises } = this;
     const known = promises.find(key);
     if (known !== undefined) return { promised: known, isWon: false };
-    if (ttlMs < 0) return { promised: { cas: 0, deadlineMs: 0, usedMs: store.nowMs, isUsed: false }, isWon: true };
-    if (!this.#isListening) store.listen(promises); // only now: where nobody asks for promises, no write tells of itself
-    this.#isListening = true;
-    return { promised: promises.make(key, ttlMs, newCas === 0 ? store.newStamp() : newCas), isWon: true };
+    if (ttlMs < 0) {
+      return { promised: { cas: 0, lease: { deadlineMs: 0, usedMs: store.nowMs, isUsed: false } }, isWon: true };
+    }
+    return { promised: promises.make(key, ttlMs, newCas === 0 ? store.newStamp() : newCas, asker), isWon: true };
   }
 
   /** Ends the promise of a key that has no entry; if a state is given, only a promise that has it. */

@@ -17,6 +17,8 @@ export const MAX_WAITS = 1024;
 export const MAX_ALL_WAITS = 65_536;
 /** Milliseconds for which a key whose old value will do is not leased again after it was given back, at most. */
 export const MAX_REST_MS = 1000;
+/** Milliseconds for which leases are kept that have run out and that nobody has asked for since: every write looks for them. */
+export const KEPT_MS = 60_000;
 
 /** A key that somebody may compute. */
 export interface Lease {
@@ -29,8 +31,11 @@ export interface Lease {
   high: number;
   low: number;
   leaseMs: number;
-  /** When it runs out or, if it was given back, when it has rested. */
+  /** When it runs out or, if it was given back, when it has rested. `Infinity` is never. */
   deadlineMs: number;
+  /** When the key was last asked for by memcached's clients, and whether it was since the lease was given. */
+  usedMs: number;
+  isUsed: boolean;
   /** Those who wait for its end. */
   readonly waiters: Set<Asker>;
 }
@@ -51,11 +56,15 @@ export class Asker {
   }
 }
 
-/** A question for a key that has no fresh entry. */
-export interface LeaseQuestion extends LeaseToken {
+/** A lease that is given. */
+export interface Granted extends LeaseToken {
   readonly nowMs: number;
   /** Milliseconds for which the lease is to last. */
   readonly leaseMs: number;
+}
+
+/** A question for a key that has no fresh entry. */
+export interface LeaseQuestion extends Granted {
   /** Whether there is a value that is not fresh any more and will do. */
   readonly hasStale: boolean;
 }
@@ -64,7 +73,7 @@ export interface LeaseQuestion extends LeaseToken {
 export type LeaseCounters = Omit<LeaseStats, "leaseWaits">;
 
 /** What leases need of a store. */
-export type LeaseStore = Pick<Store, "hash" | "listen">;
+export type LeaseStore = Pick<Store, "hash" | "listen" | "recentMs">;
 
 /** The leases of one server. */
 export class Leases implements StoreListener {
@@ -78,6 +87,8 @@ export class Leases implements StoreListener {
   /** Goes on where it stopped: what it has visited has been dropped or given again, and a new one would pass all that again. */
   #oldest = this.#all.values();
   #bytes = 0;
+  /** When all have run out. */
+  #lastDeadlineMs = 0;
   /** Those that somebody waits for. */
   readonly #waited = new Set<Lease>();
   #waits = 0;
@@ -123,6 +134,28 @@ export class Leases implements StoreListener {
     return "given";
   }
 
+  /** The lease of a key that somebody has, if it has not run out. */
+  held(key: ByteSpan, nowMs: number): Lease | undefined {
+    if (this.#all.size === 0) return undefined;
+    const lease = this.#find(key, this.#store.hash(key));
+    return lease?.holder === undefined || lease.deadlineMs <= nowMs ? undefined : lease;
+  }
+
+  /** Gives the lease of a key, which nobody may have (`held`), to a connection. */
+  grant(key: ByteSpan, asker: Asker, granted: Granted): Lease {
+    const hash = this.#store.hash(key);
+    const lease = this.#find(key, hash) ?? this.#newLease(key, hash);
+    this.#give(lease, asker, granted);
+    return lease;
+  }
+
+  /** Ends the lease of a key, if there is one, as a removal does. */
+  end(key: ByteSpan): void {
+    if (this.#all.size === 0) return;
+    const lease = this.#find(key, this.#store.hash(key));
+    if (lease !== undefined) this.#end(lease, false);
+  }
+
   /** Whether a token is that of a key's lease, which may have run out if it has not been handed on; counts one that is not. */
   isValid(key: ByteSpan, { high, low }: LeaseToken): boolean {
     const lease = this.#find(key, this.#store.hash(key));
@@ -154,9 +187,8 @@ export class Leases implements StoreListener {
   /** Ends the lease of a key that has changed in the store, or all. */
   changed(_cause: Cause, key: ByteSpan | undefined): void {
     if (this.#all.size === 0) return;
-    if (key === undefined) return this.#endAll();
-    const lease = this.#find(key, this.#store.hash(key));
-    if (lease !== undefined) this.#end(lease, false);
+    if (key === undefined || this.#store.recentMs >= this.#lastDeadlineMs + KEPT_MS) this.#endAll();
+    else this.end(key);
   }
 
   /** Hands over what a connection had that has ended, and forgets what it waited for. */
@@ -202,6 +234,8 @@ export class Leases implements StoreListener {
       low: 0,
       leaseMs: 0,
       deadlineMs: 0,
+      usedMs: 0,
+      isUsed: false,
       waiters: new Set(),
     };
     this.#byHash.set(hash, lease);
@@ -209,7 +243,7 @@ export class Leases implements StoreListener {
     return lease;
   }
 
-  #give(lease: Lease, asker: Asker, { high, low, nowMs, leaseMs }: LeaseQuestion): void {
+  #give(lease: Lease, asker: Asker, { high, low, nowMs, leaseMs }: Granted): void {
     lease.holder?.held.delete(lease);
     lease.holder = asker;
     asker.held.add(lease);
@@ -217,6 +251,9 @@ export class Leases implements StoreListener {
     lease.low = low;
     lease.leaseMs = leaseMs;
     lease.deadlineMs = nowMs + leaseMs;
+    lease.usedMs = nowMs;
+    lease.isUsed = false;
+    this.#lastDeadlineMs = Math.max(this.#lastDeadlineMs, lease.deadlineMs);
     this.#all.delete(lease);
     this.#all.add(lease);
     this.stats.leasesGiven++;
@@ -250,6 +287,7 @@ export class Leases implements StoreListener {
   /** Ends a lease; `isUnused` says that no value has come of it. */
   #end(lease: Lease, isUnused: boolean): void {
     this.#all.delete(lease);
+    if (this.#all.size === 0) this.#lastDeadlineMs = 0;
     this.#bytes -= lease.key.length;
     this.#unlink(lease);
     lease.holder?.held.delete(lease);
@@ -281,7 +319,7 @@ export class Leases implements StoreListener {
     this.#oldest = this.#all.values();
     this.#waited.clear();
     this.#forAny.clear();
-    this.#bytes = this.#waits = 0;
+    this.#bytes = this.#waits = this.#lastDeadlineMs = 0;
     this.#anyDueMs = Infinity;
     for (const asker of waiters) {
       asker.waits.clear();

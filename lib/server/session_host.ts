@@ -36,8 +36,8 @@ export function newSessionHost(
     >
     & Pick<MemcachedOptions, "later">,
 ): SessionHost {
-  const { store, later } = parts;
-  const memcached = new MemcachedCommands({ store, maxItemBytes, later });
+  const { store, leases, later } = parts;
+  const memcached = new MemcachedCommands({ store, maxItemBytes, leases, later });
   const idleTimeoutSeconds = idleTimeoutMs === Infinity ? 0 : Math.round(idleTimeoutMs / 1000);
   const asksForCredentials = credentials.length > 0;
   return {

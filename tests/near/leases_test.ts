@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import {
   Asker,
+  KEPT_MS,
   Leases,
   MAX_ALL_WAITS,
   MAX_LEASED_BYTES,
@@ -115,6 +116,27 @@ Deno.test("a lease that has run out is valid until it is handed on", () => {
   assertEquals([a.held.size, b.held.size], [0, 1]);
   fixture.leases.leave(a);
   assertEquals(fixture.isValid(3), true, "what was handed on is not the former's any more");
+});
+
+Deno.test("leases that have all run out a minute ago are forgotten with the next write, of whatever key", () => {
+  const fixture = new Fixture();
+  const a = fixture.client("a");
+  fixture.ask(a);
+  fixture.ask(a, "l", { leaseMs: 2 * LEASE_MS });
+  fixture.clock.nowMs += 2 * LEASE_MS + KEPT_MS - 1;
+  set(fixture.store, "other");
+  assertEquals([fixture.leases.size, fixture.isValid(1)], [2, true]);
+  fixture.clock.nowMs += 1;
+  set(fixture.store, "other");
+  assertEquals([fixture.leases.size, fixture.isValid(1), a.held.size], [0, false, 0]);
+  for (let times = 0; times < 2; times++) {
+    fixture.ask(a, "k", { leaseMs: 1e9 });
+    fixture.store.delete(span("k"));
+  }
+  fixture.ask(a);
+  fixture.clock.nowMs += LEASE_MS + KEPT_MS;
+  set(fixture.store, "other");
+  assertEquals(fixture.leases.size, 0, "none that has ended keeps others");
 });
 
 Deno.test("those who wait are told at the time of the lease, and whoever still waits then waits for the next", () => {
@@ -262,7 +284,7 @@ Deno.test("beyond the bound of all that is waited for, who asks waits for any", 
 });
 
 Deno.test("keys of one hash have leases of their own", () => {
-  const store = { hash: () => 5, listen: () => () => {} };
+  const store = { hash: () => 5, listen: () => () => {}, recentMs: 0 };
   const leases = new Leases(store, () => {});
   const a = new Asker(() => {});
   const ask = (key: string) =>
@@ -283,7 +305,7 @@ Deno.test("keys of one hash have leases of their own", () => {
 
 Deno.test("a store tells leases nothing until the first is given", () => {
   let listening = 0;
-  const store = { hash: () => 5, listen: () => (listening++, () => {}) };
+  const store = { hash: () => 5, listen: () => (listening++, () => {}), recentMs: 0 };
   const leases = new Leases(store, () => {});
   assertEquals(listening, 0);
   const question = { high: 0, low: 1, nowMs: 0, leaseMs: LEASE_MS, hasStale: false };

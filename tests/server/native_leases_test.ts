@@ -22,6 +22,7 @@ import { NO_LIMIT } from "../../lib/wire/protocol_handler.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import { sessionOf } from "../support/access.ts";
 import { frameOf, framesOf, written } from "../support/frames.ts";
+import { say } from "../support/memcached_talk.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { span } from "../support/store_entries.ts";
 import { NOW_MS } from "../support/stores.ts";
@@ -350,4 +351,37 @@ Deno.test("with near copies in force too, what LEASE answers may be kept, and wh
   assertEquals(lease(other), { codes: [REPLY.copy], told: { marks: 0, freshMs: 500, ttlMs: 0 } });
   host.store.delete(span("k"));
   assertEquals(lease(both), { codes: [INVALID, REPLY.token], told: undefined });
+});
+
+Deno.test("what memcached's clients are promised and what ours compute is one lease", async () => {
+  for (const isWonByOurs of [false, true]) {
+    const { host } = served();
+    const ours = new Client(host);
+    const theirs = sessionOf(host);
+    if (isWonByOurs) {
+      const token = tokenOf(ours.lease());
+      const { text } = say(theirs, "mg k N30 t c\r\n");
+      assertEquals(text, `HD t1 c${token.low} Z\r\n`);
+      assertEquals(say(theirs, `ms k 1 C${token.low + 1}\r\nx\r\n`).text, "EX\r\n");
+      assertEquals(ours.fill(token), true);
+      assertEquals(say(theirs, "mg k v N30\r\n").text, "VA 6\r\nfilled\r\n");
+      continue;
+    }
+    const [, cas] = /c(\d+) W/.exec(say(theirs, "mg k N30 c\r\n").text)!;
+    assertEquals(ours.lease(), { state: "wait" });
+    assertEquals(say(theirs, `ms k 2 C${cas}\r\nhi\r\n`).text, "HD\r\n");
+    assertEquals(await ours.told(), ["k"]);
+    assertEquals(ours.lease(), { state: "fresh", value: new TextEncoder().encode("hi") });
+  }
+});
+
+Deno.test("a client of ours that waits for one of memcached's is told when that one's connection ends", async () => {
+  const { host } = served();
+  const ours = new Client(host);
+  const theirs = sessionOf(host);
+  assertEquals(say(theirs, "mg k N0\r\n").text, "HD W\r\n");
+  assertEquals(ours.lease(), { state: "wait" });
+  theirs.release();
+  assertEquals(await ours.told(), ["k"]);
+  assert(ours.lease().state === "compute");
 });

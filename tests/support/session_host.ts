@@ -58,7 +58,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     leases,
     newToken: () => ({ high: 0, low: ++tokens }),
     dueMs: Infinity,
-    memcached: new MemcachedCommands({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
+    memcached: new MemcachedCommands({ store, maxItemBytes, leases, later: (ms, run) => host.later = { ms, run } }),
     later: undefined,
     software: "test/1",
     id: 1,
