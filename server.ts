@@ -30,6 +30,7 @@ import { Connections } from "./lib/server/connections.ts";
 import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
 import { Encryption } from "./lib/server/encryption.ts";
+import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
 import { LocalCache } from "./lib/server/local_cache.ts";
@@ -82,6 +83,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #counters = newCounters();
   /** Who keeps near copies of what. */
   readonly #near: Slots;
+  /** Who computes what. */
+  readonly #leases: LeaseTimer;
   readonly #turns = new Turns();
   readonly #buffers: Buffers;
   readonly #credentials = new Credentials();
@@ -121,6 +124,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const [store, counters] = [newStore(resolved, id), this.#counters];
     this.#store = store;
     this.#near = new Slots(store);
+    this.#leases = new LeaseTimer(store);
     this.#listener = new Listener(resolved.listen, resolved.unref);
     const maintenance = new Maintenance(store, log);
     this.#watch = this.#newWatch();
@@ -152,6 +156,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const session = newSessionHost(resolved, {
       store,
       near: this.#near,
+      leases: this.#leases.leases,
+      newToken: this.#leases.newToken,
       id,
       counters,
       stats: () => this.stats(),
@@ -249,6 +255,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       buffers: this.#buffers,
       turns: this.#turns,
       near: this.#near.stats,
+      leases: this.#leases.stats,
       gossip: this.#peers.gossip.totals,
       peers: this.#peers.stats(),
     });

@@ -19,7 +19,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   wire: pure("base"),
   store: pure("base"),
   near: pure("base", "wire", "lru", "store"),
-  memcached: pure("base", "wire", "store"),
+  memcached: pure("base", "wire", "store", "near"),
   replication: pure("base", "wire", "store"),
   simulation: pure("base", "wire", "lru", "store", "replication", "near"),
   compute: impure("base"),

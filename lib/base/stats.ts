@@ -192,6 +192,14 @@ export interface ServerStats {
   nearInvalidations: number;
   /** Times that such a client was told to drop all of its near copies: after a clear, and where too many slots had changed. */
   nearResets: number;
+  /** Leases given: times that a client was told to compute a value that was not there, or not fresh. */
+  leasesGiven: number;
+  /** Values that came too late, after a newer write, a removal or another's lease, and were not stored; and leases given back then. */
+  leasesLost: number;
+  /** Leases that somebody waited for when they ended without a value: run out, given back, or their client gone. */
+  leasesHandedOver: number;
+  /** Clients that wait for another's lease now, counted once for each key. */
+  leaseWaits: number;
   /** Bytes received from clients. */
   bytesReceived: number;
   /** Bytes sent to clients. */
@@ -204,6 +212,9 @@ export interface ServerStats {
 
 /** The part of a server's statistics that is about near copies. */
 export type NearStats = Pick<ServerStats, "nearConnections" | "nearInvalidations" | "nearResets">;
+
+/** The part of a server's statistics that is about leases. */
+export type LeaseStats = Pick<ServerStats, "leasesGiven" | "leasesLost" | "leasesHandedOver" | "leaseWaits">;
 
 /** The part of a server's statistics that its store knows. */
 export type StoreStats = Pick<

@@ -119,6 +119,17 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "nearInvalidations",
       "nearResets",
     ),
+    row(
+      "leases",
+      ({ leasesGiven, leasesLost, leasesHandedOver, leaseWaits }) =>
+        `${count(leasesGiven)} given, ${count(leasesHandedOver)} handed over, ${count(leasesLost)} lost; ${
+          count(leaseWaits)
+        } are waited for`,
+      "leasesGiven",
+      "leasesLost",
+      "leasesHandedOver",
+      "leaseWaits",
+    ),
   ]],
   ["TLS", [
     row(

@@ -11,6 +11,7 @@ import { idleMsOf } from "../store/losses.ts";
 import type { Store } from "../store/store.ts";
 import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
 import { PrefixCounters } from "./prefixes.ts";
+import type { Asker, Leases } from "../near/leases.ts";
 import { type Promised, Promises } from "./promises.ts";
 
 /** How a storage command treats an entry that its key has. */
@@ -67,6 +68,8 @@ export interface MemcachedOptions {
   readonly store: Store;
   /** Bytes of an item at most, counted as memcached does. */
   readonly maxItemBytes: number;
+  /** Keys without an entry that are promised to a client. */
+  readonly leases: Leases;
   /** Runs a function after `ms` milliseconds; a function that still waits is dropped. */
   readonly later: (ms: number, run: () => void) => void;
 }
@@ -85,6 +88,8 @@ const MAX_NUMBER_BYTES = 512 * 1024;
 const SPACE = 0x20;
 /** Marks of a new entry: it expires when its client has asked, and no hit renews it. */
 const NEW = MARK.fixed;
+/** Marks that say what an entry's times mean: they stay where the times stay. */
+const OF_TIMES: number = MARK.fixed | MARK.aging;
 
 /** memcached's commands on a store. */
 export class MemcachedCommands {
@@ -99,7 +104,6 @@ export class MemcachedCommands {
   readonly promises: Promises;
   /** Counts by the keys' prefixes; whoever serves a command looks whether they are wanted. */
   readonly prefixes: PrefixCounters = new PrefixCounters();
-  #isListening = false;
   readonly #later: MemcachedOptions["later"];
   readonly #epochMs: number;
   /** Reused bytes in which values are put together; the store keeps a copy. */
@@ -107,12 +111,12 @@ export class MemcachedCommands {
   /** Units of work done since `takeWork` was last called: short commands can have long values copied. */
   #work = 0;
 
-  constructor({ store, maxItemBytes, later }: MemcachedOptions) {
+  constructor({ store, maxItemBytes, leases, later }: MemcachedOptions) {
     this.store = store;
     this.maxItemBytes = maxItemBytes;
     this.listedKeys = new KeyBatch(store);
     this.nextKeys = new KeyBatch(store);
-    this.promises = new Promises(store);
+    this.promises = new Promises(store, leases);
     this.#later = later;
     this.#epochMs = store.nowMs - EPOCH_BEFORE_START_MS;
   }
@@ -154,8 +158,8 @@ export class MemcachedCommands {
 
   /** Whole seconds that an entry has to live, or -1 if it does not expire. */
   ttlSeconds(position: number): number {
-    const deadlineMs = this.store.reader.deadlineMs(position);
-    return deadlineMs === Infinity ? -1 : Math.ceil((deadlineMs - this.store.nowMs) / 1000);
+    const endMs = this.store.reader.freshUntilMs(position);
+    return endMs === Infinity ? -1 : Math.ceil((endMs - this.store.nowMs) / 1000);
   }
 
   /** Whole seconds since an entry was last used. */
@@ -234,7 +238,7 @@ export class MemcachedCommands {
     this.counters.cas_hits++;
     if (request.cas === here) return this.#put(key, request, NEW);
     // The value is replaced, but neither its deadline nor the promise of its replacement.
-    const marks = reader.marks(position) & (MARK.promised | MARK.fixed) | MARK.stale;
+    const marks = reader.marks(position) & (MARK.promised | OF_TIMES) | MARK.stale;
     return this.#put(key, request, marks, position);
   }
 
@@ -250,7 +254,7 @@ export class MemcachedCommands {
     const whole = this.#newBytes(before + added);
     reader.copyValue(position, whole, mode === "append" ? 0 : added);
     whole.set(value.bytes.subarray(value.from, value.to), mode === "append" ? before : 0);
-    const marks = reader.marks(position) & MARK.fixed;
+    const marks = reader.marks(position) & OF_TIMES;
     const written = { ...request, flags, value: spanOf(whole), hasBinaryKey: false };
     return this.#put(key, written, marks, position);
   }
@@ -287,21 +291,20 @@ export class MemcachedCommands {
   /** Removes the entry that a storage command has failed to replace, or ends the promise of one. */
   drop(key: ByteSpan): void {
     this.store.delete(key); // also where this server has no entry: a peer may have one
-    this.promises.end(key);
   }
 
   /**
    * Promises a key that has no entry to who asks first, for as long as that client said, or until the key is written or
-   * removed. This is no write.
+   * removed, or that client's connection ends. This is no write.
    */
-  vivify(key: ByteSpan, { ttlMs, newCas = 0 }: { ttlMs: number; newCas?: Unsigned }): Vivified {
+  vivify(key: ByteSpan, { ttlMs, newCas = 0 }: { ttlMs: number; newCas?: Unsigned }, asker: Asker): Vivified {
     const { store, promises } = this;
     const known = promises.find(key);
     if (known !== undefined) return { promised: known, isWon: false };
-    if (ttlMs < 0) return { promised: { cas: 0, deadlineMs: 0, usedMs: store.nowMs, isUsed: false }, isWon: true };
-    if (!this.#isListening) store.listen(promises); // only now: where nobody asks for promises, no write tells of itself
-    this.#isListening = true;
-    return { promised: promises.make(key, ttlMs, newCas === 0 ? store.newStamp() : newCas), isWon: true };
+    if (ttlMs < 0) {
+      return { promised: { cas: 0, lease: { deadlineMs: 0, usedMs: store.nowMs, isUsed: false } }, isWon: true };
+    }
+    return { promised: promises.make(key, ttlMs, newCas === 0 ? store.newStamp() : newCas, asker), isWon: true };
   }
 
   /** Ends the promise of a key that has no entry; if a state is given, only a promise that has it. */
@@ -330,7 +333,7 @@ export class MemcachedCommands {
     const { bytes } = this.#scratchOf(Math.max(length, digits.length));
     for (let i = 0; i < digits.length; i++) bytes[i] = digits.charCodeAt(i);
     if (isInPlace) bytes.fill(SPACE, digits.length, length);
-    const kept = isInPlace ? ~MARK.stamped : MARK.fixed;
+    const kept = isInPlace ? ~MARK.stamped : OF_TIMES;
     const request: StoreRequest = {
       mode: "set",
       flags: store.reader.flags(position),
@@ -363,7 +366,8 @@ export class MemcachedCommands {
     // Every write changes the version, which is the CAS unless a stamp beside the value keeps the old one.
     const length = reader.valueBytes(position);
     const value = this.#stamp(length, reader.h(position), (bytes) => reader.copyValue(position, bytes, 0));
-    store.set(key, { flags: reader.flags(position), marks: marks | MARK.stamped, value, ttlMs });
+    const kept = marks & ~MARK.aging | MARK.stamped; // with a time to live it does not age
+    store.set(key, { flags: reader.flags(position), marks: kept, value, ttlMs });
     return store.peek(key);
   }
 
@@ -384,7 +388,7 @@ export class MemcachedCommands {
     reader.copyValue(position, value, 0);
     const request = { mode: "set", flags: reader.flags(position), value: spanOf(value), cas: 0, newCas } as const;
     if (ttlMs === undefined) this.#put(key, { ...request, ttlMs: 0 }, marks, position);
-    else this.#put(key, { ...request, ttlMs }, marks);
+    else this.#put(key, { ...request, ttlMs }, marks & ~MARK.aging);
   }
 
   /** Replaces an entry by one without value and flags, which keeps the CAS unless another is given. */

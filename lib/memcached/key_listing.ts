@@ -92,7 +92,7 @@ export class KeyListing {
     const { reader, nowMs } = memcached.store;
     let key = "";
     for (const byte of bytes) key += URI_ENCODED[byte];
-    const exp = expirySeconds(reader.deadlineMs(position));
+    const exp = expirySeconds(reader.freshUntilMs(position));
     const la = Math.floor(nowMs / 1000) - memcached.idleSeconds(position);
     const fetch = (reader.marks(position) & MARK.fetched) === 0 ? "no" : "yes";
     const state = `exp=${exp ?? -1} la=${la} cas=${memcached.casOf(position)} fetch=${fetch}`;
@@ -101,7 +101,7 @@ export class KeyListing {
 
   #cachedump(output: OutputBuffer, key: ByteSpan, position: number): void {
     const { reader } = this.#memcached.store;
-    const exp = expirySeconds(reader.deadlineMs(position));
+    const exp = expirySeconds(reader.freshUntilMs(position));
     const line = `ITEM ${textOf(key)} [${reader.valueBytes(position)} b; ${exp ?? 0} s]\r\n`;
     this.#bytes += line.length;
     if (this.#bytes + ENDS.cachedump.length > MAX_CACHEDUMP_BYTES) this.#left = 0;
@@ -116,8 +116,8 @@ export class KeyListing {
 }
 
 /** When an entry expires, in seconds since 1970; `undefined` is never. */
-function expirySeconds(deadlineMs: number): number | undefined {
-  return deadlineMs === Infinity ? undefined : Math.floor(deadlineMs / 1000);
+function expirySeconds(endMs: number): number | undefined {
+  return endMs === Infinity ? undefined : Math.floor(endMs / 1000);
 }
 
 /** Whether a key could stand in a line: clients of other protocols may have keys with spaces and line ends. */

@@ -6,6 +6,7 @@
 import { MAX_MEMCACHED_ANNOUNCED_BYTES, MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { base64Of } from "./base64.ts";
 import type { TextLine } from "./text_line.ts";
+import { Asker } from "../near/leases.ts";
 import type { MemcachedCommands, Mode, Stored } from "./commands.ts";
 import { hasLongOpaque, lineError, MetaFlagReader, type MetaFlags } from "./meta_flags.ts";
 import type { Unsigned } from "./c_numbers.ts";
@@ -34,11 +35,18 @@ export class MetaCommands {
   readonly #output: OutputBuffer;
   readonly #key: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #reader: MetaFlagReader;
+  /** Stands for this connection once something may be promised to it. Nobody is told of the end of another's promise. */
+  #asker: Asker | undefined;
 
   constructor(memcached: MemcachedCommands, output: OutputBuffer) {
     this.#memcached = memcached;
     this.#output = output;
     this.#reader = new MetaFlagReader(memcached, this.#key);
+  }
+
+  /** Ends what has been promised to the connection, which has ended. */
+  end(): void {
+    if (this.#asker !== undefined) this.#memcached.promises.leave(this.#asker);
   }
 
   get #flags(): MetaFlags {
@@ -73,8 +81,9 @@ export class MetaCommands {
     const flags = this.#flags;
     const { nowMs } = this.#memcached.store;
     const asked = { ttlMs: flags.vivifyTtlMs!, newCas: flags.newCas };
-    const { promised, isWon } = this.#memcached.vivify(this.#key, asked);
-    const { cas, deadlineMs, usedMs, isUsed } = promised;
+    this.#asker ??= new Asker(() => {});
+    const { promised: { cas, lease }, isWon } = this.#memcached.vivify(this.#key, asked, this.#asker);
+    const { deadlineMs, usedMs, isUsed } = lease;
     const isSame = cas !== 0 && flags.has("C") && flags.cas === cas;
     const withValue = flags.has("v") && !isSame;
     // To who has won, `t` shows the time to live only after `N`.
@@ -92,7 +101,7 @@ export class MetaCommands {
     }
     this.#text(isWon ? " W\r\n" : " Z\r\n");
     if (withValue) this.#text("\r\n");
-    if (!flags.has("u")) Object.assign(promised, { usedMs: nowMs, isUsed: true });
+    if (!flags.has("u")) Object.assign(lease, { usedMs: nowMs, isUsed: true });
   }
 
   #hit(line: TextLine, position: number, seen: { wasFetched: boolean; idleSeconds: number }): undefined {

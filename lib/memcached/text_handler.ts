@@ -94,6 +94,11 @@ export class TextHandler implements ProtocolHandler {
   /** Does nothing: this protocol announces no end of a connection. */
   close(): void {}
 
+  /** Takes note that the connection has ended. */
+  end(): void {
+    this.#meta.end();
+  }
+
   /** Answers a `get` with one key in as few steps as possible. Returns whether such a `get` was next. */
   #getOne(): boolean {
     const input = this.#input;

@@ -20,6 +20,7 @@ import {
   hearsOfStop,
   type Hello,
   type HelloRefusal,
+  LEASE,
   NEAR,
   type PeerHello,
   readHello,
@@ -32,7 +33,18 @@ import { LISTED_COPY_BYTES } from "../wire/near.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ConnectionAccess } from "./access.ts";
 import { type LoginAnswer, NativeLogin } from "./native_login.ts";
-import { checkKeys, checkNoBody, isTurned, keyOf, onlyKeyOf, RequestRefusal, ttlOf } from "./native_request.ts";
+import {
+  checkKeys,
+  checkNoBody,
+  entryTooLarge,
+  isTurned,
+  keyOf,
+  onlyKeyOf,
+  RequestRefusal,
+  ttlOf,
+  valueTooLarge,
+} from "./native_request.ts";
+import { type LeaseHost, NativeLeases } from "./native_leases.ts";
 import { NativeNear, type NearHost } from "./native_near.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
@@ -54,7 +66,7 @@ export interface NativeContext extends ConnectionContext {
 }
 
 /** The part of a server that the native protocol needs. */
-export interface NativeHost extends NearHost {
+export interface NativeHost extends NearHost, LeaseHost {
   /** Name and version for the greeting. */
   readonly software: string;
   /** This server's number among peers. */
@@ -102,6 +114,8 @@ export class NativeHandler implements ProtocolHandler {
   readonly #context: NativeContext;
   /** Set once the client has turned out to keep near copies. */
   #near: NativeNear | undefined;
+  /** Set once the client has turned out to ask for leases. */
+  #leases: NativeLeases | undefined;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, marks: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
@@ -147,6 +161,7 @@ export class NativeHandler implements ProtocolHandler {
   /** Takes note that the connection has ended. */
   end(): void {
     this.#near?.end();
+    this.#leases?.end();
   }
 
   #answerAll(): HandlerState {
@@ -155,6 +170,7 @@ export class NativeHandler implements ProtocolHandler {
     if (this.#login?.answer !== undefined) this.#sayLogin(this.#login.answer);
     if (this.#closing) return "closing";
     if (this.peer !== undefined) return "peer";
+    this.#leases?.say();
     while (input.next()) {
       this.#host.counters.requests++;
       if (this.#greeted) this.#answer();
@@ -204,6 +220,9 @@ export class NativeHandler implements ProtocolHandler {
     this.hearsOfStop = peer === undefined && hearsOfStop(hello.features);
     if (peer === undefined && hello.features.includes(NEAR)) {
       this.#near = new NativeNear(this.#host, this.#context);
+    }
+    if (peer === undefined && hello.features.includes(LEASE)) {
+      this.#leases = new NativeLeases(this.#host, this.#context, this.#near);
     }
     this.#input.maxBodyBytes = MAX_BODY_BYTES;
     writeGreeting(this.#output, this.#host.software, this.#host, {
@@ -290,11 +309,22 @@ export class NativeHandler implements ProtocolHandler {
       case REQUEST.use:
         if (this.#near !== undefined) return this.#near.use(onlyKeyOf(this.#input));
         throw new RequestRefusal("bad-request", `USE is for clients that have named the feature ${NEAR}`);
+      case REQUEST.lease:
+        return this.#leased().lease();
+      case REQUEST.fill:
+        return this.#leased().fill();
+      case REQUEST.give:
+        return this.#leased().give();
       case REQUEST.auth:
         throw new RequestRefusal("bad-request", "this server asks for no token, or knows the client already");
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }
+  }
+
+  #leased(): NativeLeases {
+    if (this.#leases !== undefined) return this.#leases;
+    throw new RequestRefusal("bad-request", `this request is for clients that have named the feature ${LEASE}`);
   }
 
   /** Replies with the statistics, with the peers for those only who may see them. */
@@ -348,7 +378,7 @@ export class NativeHandler implements ProtocolHandler {
     if (valueBytes < 0) throw new RequestRefusal("bad-request", "a SET has 12 bytes or more after its key");
     if (valueBytes > MAX_VALUE_BYTES) {
       store.delete(keyOf(input, 12 + valueBytes));
-      throw new RequestRefusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
+      throw valueTooLarge(valueBytes);
     }
     const key = keyOf(input, 12 + valueBytes);
     const entry = this.#entry;
@@ -359,13 +389,7 @@ export class NativeHandler implements ProtocolHandler {
     entry.value.bytes = key.bytes;
     entry.value.from = key.to + 12;
     entry.value.to = input.end;
-    if (!store.set(key, entry)) {
-      const bytes = store.reader.entryBytes(input.keyBytes, valueBytes);
-      throw new RequestRefusal(
-        "too-large",
-        `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`,
-      );
-    }
+    if (!store.set(key, entry)) throw entryTooLarge(store, key, valueBytes);
     this.#say(REPLY.ok);
   }
 

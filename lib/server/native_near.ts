@@ -17,6 +17,15 @@ export interface NearHost {
   readonly near: Slots;
 }
 
+/** Says what remains of the entry at a position, of which a copy may be kept: an aging one is fresh for less than it is kept. */
+export function setTerms(terms: CopyTerms, { reader, renewOnHit, nowMs }: Store, position: number): CopyTerms {
+  const isRenewed = renewOnHit && (reader.marks(position) & MARK.fixed) === 0;
+  terms.marks = isRenewed ? COPY_MARK.kept | COPY_MARK.renews : COPY_MARK.kept;
+  terms.freshMs = Math.max(0, reader.freshUntilMs(position) - nowMs);
+  terms.ttlMs = isRenewed ? reader.ttlMs(position) : 0;
+  return terms;
+}
+
 /** One connection whose client keeps near copies. */
 export class NativeNear {
   readonly #store: Store;
@@ -81,15 +90,8 @@ export class NativeNear {
     return position;
   }
 
-  /** What remains of the entry at a position: an aging one is fresh for less than it is kept. */
   #termsOf(position: number): CopyTerms {
-    const { reader, renewOnHit, nowMs } = this.#store;
-    const isRenewed = renewOnHit && (reader.marks(position) & MARK.fixed) === 0;
-    const terms = this.#terms;
-    terms.marks = isRenewed ? COPY_MARK.kept | COPY_MARK.renews : COPY_MARK.kept;
-    terms.freshMs = Math.max(0, reader.freshUntilMs(position) - nowMs);
-    terms.ttlMs = isRenewed ? reader.ttlMs(position) : 0;
-    return terms;
+    return setTerms(this.#terms, this.#store, position);
   }
 
   /**

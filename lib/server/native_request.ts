@@ -1,7 +1,8 @@
 /** The fields of the native protocol's requests, read and checked. It knows bodies and bounds, not what is asked for. */
 
 import type { ByteSpan } from "../base/byte_span.ts";
-import { MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS } from "../base/limits.ts";
+import { MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
+import type { Store } from "../store/store.ts";
 import { type FrameReader, TTL_DEFAULT, TTL_FIXED } from "../wire/frame.ts";
 
 /** The refusal of one request; the connection goes on. */
@@ -71,4 +72,18 @@ export function checkNoBody(input: FrameReader): void {
 function checkKeyBytes(keyBytes: number): void {
   if (keyBytes >= 1 && keyBytes <= MAX_KEY_BYTES) return;
   throw new RequestRefusal("bad-key", `a key has 1 to ${MAX_KEY_BYTES} bytes: received ${keyBytes}`);
+}
+
+/** The refusal of a value that has more bytes than any may have. */
+export function valueTooLarge(valueBytes: number): RequestRefusal {
+  return new RequestRefusal("too-large", `a value has at most ${MAX_VALUE_BYTES} bytes: received ${valueBytes}`);
+}
+
+/** The refusal of an entry that alone exceeds a store's limit of memory. */
+export function entryTooLarge(store: Store, { from, to }: ByteSpan, valueBytes: number): RequestRefusal {
+  const bytes = store.reader.entryBytes(to - from, valueBytes);
+  return new RequestRefusal(
+    "too-large",
+    `the entry takes ${bytes} bytes of at most ${Math.floor(store.maxEntryBytes)}`,
+  );
 }

@@ -30,11 +30,14 @@ export function newStore(
 export function newSessionHost(
   { maxItemBytes, maxConnections, idleTimeoutMs, credentials, cluster }: ResolvedServerOptions,
   parts:
-    & Pick<SessionHost, "store" | "near" | "id" | "isOwnNonce" | "forgetPeer" | "counters" | "stats" | "connected">
+    & Pick<
+      SessionHost,
+      "store" | "near" | "leases" | "newToken" | "id" | "isOwnNonce" | "forgetPeer" | "counters" | "stats" | "connected"
+    >
     & Pick<MemcachedOptions, "later">,
 ): SessionHost {
-  const { store, later } = parts;
-  const memcached = new MemcachedCommands({ store, maxItemBytes, later });
+  const { store, leases, later } = parts;
+  const memcached = new MemcachedCommands({ store, maxItemBytes, leases, later });
   const idleTimeoutSeconds = idleTimeoutMs === Infinity ? 0 : Math.round(idleTimeoutMs / 1000);
   const asksForCredentials = credentials.length > 0;
   return {

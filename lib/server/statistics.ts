@@ -1,7 +1,7 @@
 /** A server's counters, and its statistics made from them. It counts nothing itself. */
 
 import { SOFTWARE } from "../base/software.ts";
-import type { GossipTotals, NearStats, PeerStats, ServerStats } from "../base/stats.ts";
+import type { GossipTotals, LeaseStats, NearStats, PeerStats, ServerStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import type { Buffers } from "./buffers.ts";
 import type { Turns } from "./turns.ts";
@@ -72,6 +72,7 @@ export interface StatisticsSource {
   readonly certificateOrderMs: number;
   readonly turns: Pick<Turns, "waits">;
   readonly near: NearStats;
+  readonly leases: LeaseStats;
   readonly gossip: GossipTotals;
   readonly peers: PeerStats[];
 }
@@ -96,6 +97,7 @@ export function serverStats(source: StatisticsSource): ServerStats {
     bufferBytes: buffers.bytes,
     maxBuffers: buffers.maxBytes,
     ...source.near,
+    ...source.leases,
     gossip,
     peers,
   };

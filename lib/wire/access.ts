@@ -63,7 +63,7 @@ export const PERMISSIONS: readonly Permission[] = [
   {
     what: "write",
     roles: ["client"],
-    native: ["set", "delete", "touch"],
+    native: ["set", "delete", "touch", "lease", "fill", "give"],
     text: [
       ...["set", "add", "replace", "append", "prepend", "cas", "incr", "decr", "touch", "delete", "gat", "gats"],
       ...["ms", "md", "ma", "mg T", "mg N", "mg R"],

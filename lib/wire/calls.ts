@@ -136,7 +136,8 @@ function startOfMany(frame: FrameReader, count: number): number {
 }
 
 /** Where a value lies in a frame. */
-interface ValuePart {
+export interface ValuePart {
+  /** How its bytes are to be read. */
   flags: number;
   from: number;
   to: number;
@@ -155,7 +156,8 @@ function valueIn(frame: FrameReader, at: number): ValuePart & { state: number } 
   return { state, flags: frame.uint32(isCopy ? at + 2 : at + 1), from, to };
 }
 
-function readValue(frame: FrameReader, { flags, from, to }: ValuePart, allowance: Allowance): unknown {
+/** Reads a value, which the allowance pays for. */
+export function readValue(frame: FrameReader, { flags, from, to }: ValuePart, allowance: Allowance): unknown {
   allowance.spend(decodingUnits(flags, to - from));
   try {
     return decodePart(flags, { bytes: frame.buffer, from, to });

@@ -34,6 +34,9 @@ export const REQUEST = {
   auth: 0x0b,
   forget: 0x0c,
   use: 0x0d,
+  lease: 0x0e,
+  fill: 0x0f,
+  give: 0x10,
 } as const;
 
 /** Codes of replies. */
@@ -46,6 +49,9 @@ export const REPLY = {
   challenge: 0x85,
   copy: 0x86,
   left: 0x87,
+  token: 0x88,
+  wait: 0x89,
+  lost: 0x8a,
   refused: 0x8e,
   closing: 0x8f,
 } as const;
@@ -63,6 +69,9 @@ export const STOPPING = 0xc1;
 
 /** Code of a push of slots whose keys' near copies are not to be used any more; without a body it stands for all. */
 export const INVALID = 0xc3;
+
+/** Code of a push of a key for which the client has been told to wait, and is to ask again. */
+export const AGAIN = 0xc4;
 
 /** Bytes of a header that are text, as other protocols send it: `HTTP/1.1`. */
 const WORDS = /^[\r\n\x20-\x7e]+$/;
@@ -168,6 +177,12 @@ export class FrameWriter extends OutputBuffer {
   key(key: string): void {
     const written = this.#keyText(key); // before the view is looked at: writing the key may replace it
     this.view.setUint16(this.#frame + 4, written);
+  }
+
+  /** Writes the frame's key, of 1 to 4,096 bytes. */
+  keyBytes(key: Uint8Array): void {
+    this.bytes(key);
+    this.view.setUint16(this.#frame + 4, key.length);
   }
 
   /** Writes one key of a list: its length, a zero, its bytes. Throws what `key` throws. */

@@ -30,8 +30,11 @@ export const FEATURES: readonly string[] = ["stopping"];
 /** The feature of clients that keep near copies, and of servers that tell them of changes. */
 export const NEAR = "near";
 
+/** The feature of clients that compute what a cache lacks, one at a time, and of servers that say whose turn it is. */
+export const LEASE = "lease";
+
 /** Features that a server names beside those, and a client where it is to use them. */
-export const SERVER_FEATURES: readonly string[] = [NEAR];
+export const SERVER_FEATURES: readonly string[] = [NEAR, LEASE];
 
 /** Whether the side that named these features can be told that this one stops. */
 export function hearsOfStop(features: readonly string[]): boolean {

@@ -18,8 +18,8 @@ export const MAX_PUSHED_SLOTS = 1024;
 export const COPY_HEAD_BYTES = 21;
 /** Bytes before the value of a copy in a list, its state included. */
 export const LISTED_COPY_BYTES: number = 1 + COPY_HEAD_BYTES + 4;
-/** Marks of a copy: the client may keep it, and hits renew the entry. */
-export const COPY_MARK = { kept: 1, renews: 2 } as const;
+/** Marks of a copy: the client may keep it, hits renew the entry, and it is stale. */
+export const COPY_MARK = { kept: 1, renews: 2, stale: 4 } as const;
 
 /** Each half of a time that is for ever. */
 const EVER = 0xffffffff;
@@ -28,7 +28,10 @@ const EVER = 0xffffffff;
 export interface Remaining {
   /** Milliseconds for which it remains fresh; `Infinity` for ever. */
   freshMs: number;
-  /** Milliseconds by which a hit renews it; `Infinity` for ever, and 0 where hits do not renew it. */
+  /**
+   * Milliseconds by which a hit renews it; `Infinity` for ever, and 0 where hits do not renew it. Of a stale one those for which
+   * it has not been fresh.
+   */
   ttlMs: number;
 }
 
@@ -136,7 +139,8 @@ export function readInvalid(frame: FrameReader, onSlot: (slot: number) => void, 
   for (let at = start + 2; at < end; at += 4) onSlot(frame.uint32(at));
 }
 
-function setHead(view: DataView, at: number, { marks, freshMs, ttlMs }: CopyTerms, flags: number): void {
+/** Writes what stands before a copy's value. */
+export function setHead(view: DataView, at: number, { marks, freshMs, ttlMs }: CopyTerms, flags: number): void {
   view.setUint8(at, marks);
   view.setUint32(at + 1, flags);
   setMs(view, at + 5, freshMs);
@@ -144,13 +148,14 @@ function setHead(view: DataView, at: number, { marks, freshMs, ttlMs }: CopyTerm
 }
 
 /** Writes milliseconds, of which a part does not count: what remains must not be more than it is. */
-function setMs(view: DataView, at: number, ms: number): void {
+export function setMs(view: DataView, at: number, ms: number): void {
   const isEver = ms === Infinity;
   view.setUint32(at, isEver ? EVER : Math.floor(ms / 2 ** 32));
   view.setUint32(at + 4, isEver ? EVER : Math.floor(ms % 2 ** 32));
 }
 
-function msAt(frame: FrameReader, at: number): number {
+/** Reads milliseconds; all ones are for ever. */
+export function msAt(frame: FrameReader, at: number): number {
   const [high, low] = [frame.uint32(at), frame.uint32(at + 4)];
   return high === EVER && low === EVER ? Infinity : high * 2 ** 32 + low;
 }

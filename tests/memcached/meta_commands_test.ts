@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { MemcachedCommands } from "../../lib/memcached/commands.ts";
-import { MAX_PROMISES } from "../../lib/memcached/promises.ts";
+import { Leases, MAX_LEASES } from "../../lib/near/leases.ts";
 import type { Session } from "../../lib/server/session.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { join, PAIR, settle } from "../support/gossip_nodes.ts";
@@ -24,7 +24,12 @@ for (const dialogue of META_DIALOGUES) {
 
 /** A session on a store of a test's own. */
 function sessionOn(store: Store): Session {
-  const memcached = new MemcachedCommands({ store, maxItemBytes: 1024 * 1024, later: () => {} });
+  const memcached = new MemcachedCommands({
+    store,
+    maxItemBytes: 1024 * 1024,
+    leases: new Leases(store, () => {}),
+    later: () => {},
+  });
   return sessionOf({ ...sessionHost(), store, memcached });
 }
 
@@ -162,6 +167,17 @@ Deno.test("MetaCommands.set() stores for the state that who has won was told, on
   assertEquals(ask("mg k N30 E9 c\r\nms k 1 C9 E10\r\nx\r\nmg k c\r\n", host), "HD c9 W\r\nHD\r\nHD c10\r\n");
 });
 
+Deno.test("MetaCommands' promise ends with the connection of the one who has won, and with nobody else's", () => {
+  const host = sessionHost();
+  const [winner, loser] = [sessionOf(host), sessionOf(host)];
+  const cas = casIn(say(winner, "mg k N30 c\r\n").text);
+  assertEquals(say(loser, "mg k N30\r\n").text, WAITS);
+  loser.release();
+  assertEquals(ask("mg k N30\r\n", host), WAITS);
+  winner.release();
+  assertEquals(ask(`ms k 1 C${cas}\r\nx\r\nmg k N30\r\n`, host), `NF\r\n${WON}`);
+});
+
 Deno.test("MetaCommands.delete() gives a promise back, but nobody else's", () => {
   const host = sessionHost();
   const cas = casIn(ask("mg k N30 c\r\n", host));
@@ -201,7 +217,7 @@ Deno.test("MetaCommands.get() promises as many keys as may be, and no entry leav
     const { text } = say(session, Array.from({ length: 1000 }, (_, j) => `mg k${i + j} N30\r\n`).join(""));
     assertEquals(text, WON.repeat(1000));
   }
-  assertStrictEquals(host.memcached.promises.size, MAX_PROMISES);
+  assertStrictEquals(host.leases.size, MAX_LEASES);
   assertEquals(say(session, `mg k${most - 1} N30\r\nmg k0 N30\r\n`).text, WAITS + WON);
   assertEquals(host.store.stats().entries, 10);
   assertEquals(say(session, names.map((name) => `mg ${name}\r\n`).join("")).text, "HD\r\n".repeat(10));

@@ -20,6 +20,7 @@ function statsOf(store: Store) {
     buffers: { bytes: 7, maxBytes: 8, cuts: 9 },
     turns: { waits: 10 },
     near: { nearConnections: 11, nearInvalidations: 12, nearResets: 13 },
+    leases: { leasesGiven: 14, leasesLost: 15, leasesHandedOver: 16, leaseWaits: 17 },
     gossip,
     peers,
   });

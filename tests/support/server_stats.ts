@@ -46,6 +46,10 @@ export function distinctStats(): ServerStats {
     nearConnections: 163,
     nearInvalidations: 164,
     nearResets: 165,
+    leasesGiven: 166,
+    leasesLost: 167,
+    leasesHandedOver: 168,
+    leaseWaits: 169,
     bytesReceived: 119,
     bytesSent: 120,
     gossip: {

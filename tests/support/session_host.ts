@@ -5,6 +5,7 @@ import { processClock } from "../../lib/platform/clock.ts";
 import type { GossipTotals } from "../../lib/base/stats.ts";
 import { newCounters, serverStats } from "../../lib/server/statistics.ts";
 import type { SessionHost } from "../../lib/server/protocols.ts";
+import { Leases } from "../../lib/near/leases.ts";
 import { Slots } from "../../lib/near/slots.ts";
 import { Store } from "../../lib/store/store.ts";
 import type { StoreOptions } from "../../lib/store/store_options.ts";
@@ -30,6 +31,8 @@ export interface TestHost extends SessionHost {
   readonly store: Store;
   /** What is to be run later, and when. */
   later: { ms: number; run: () => void } | undefined;
+  /** When leases want to be looked at. Their tokens are 1, 2 and so on. */
+  dueMs: number;
 }
 
 /** A host with a store of its own. */
@@ -47,10 +50,15 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
   });
   const counters = { requests: 0, refusals: 0, protocolErrors: 0 };
   const near = new Slots(store);
+  let tokens = 0;
+  const leases = new Leases(store, (dueMs) => host.dueMs = dueMs);
   const host: TestHost = {
     store,
     near,
-    memcached: new MemcachedCommands({ store, maxItemBytes, later: (ms, run) => host.later = { ms, run } }),
+    leases,
+    newToken: () => ({ high: 0, low: ++tokens }),
+    dueMs: Infinity,
+    memcached: new MemcachedCommands({ store, maxItemBytes, leases, later: (ms, run) => host.later = { ms, run } }),
     later: undefined,
     software: "test/1",
     id: 1,
@@ -76,6 +84,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
         buffers: { bytes: 0, maxBytes: 0, cuts: 0 },
         turns: { waits: 0 },
         near: near.stats,
+        leases: { ...leases.stats, leaseWaits: leases.waiting },
         gossip: NO_GOSSIP,
         peers: [],
       }),

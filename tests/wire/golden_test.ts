@@ -18,6 +18,7 @@ import {
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
 import {
+  AGAIN,
   type FrameReader,
   type FrameWriter,
   GOSSIP,
@@ -39,7 +40,30 @@ import {
   writePeers,
   writeScram,
 } from "../../lib/wire/hello.ts";
-import { readInvalid, readLeft, writeCopy, writeInvalid, writeLeft, writeListedCopy } from "../../lib/wire/near.ts";
+import {
+  type Filling,
+  type LeaseToken,
+  readAgain,
+  readIsValid,
+  readLeased,
+  tokenAt,
+  writeAgain,
+  writeFill,
+  writeGive,
+  writeLease,
+  writeStaleToken,
+  writeToken,
+} from "../../lib/wire/leases.ts";
+import {
+  type CopyTerms,
+  msAt,
+  readInvalid,
+  readLeft,
+  writeCopy,
+  writeInvalid,
+  writeLeft,
+  writeListedCopy,
+} from "../../lib/wire/near.ts";
 import { NO_LIMIT } from "../../lib/wire/protocol_handler.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import { frameOf, written } from "../support/frames.ts";
@@ -49,7 +73,7 @@ import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { sessionOf } from "../support/access.ts";
 
 /** The features that a server names in its answer. */
-const SERVER_NAMES = ["stopping", "near", "skip-unknown", "peers", "page-window", "forgotten-in-common"];
+const SERVER_NAMES = ["stopping", "near", "lease", "skip-unknown", "peers", "page-window", "forgotten-in-common"];
 /** What a peer says of itself beside its number and port. */
 const PEER = {
   gossip: 3,
@@ -61,6 +85,11 @@ const PEER = {
 const FRAMES = goldenLines(new URL("golden/frames.txt", import.meta.url));
 
 const HI = new TextEncoder().encode("hi");
+
+const TOKEN: LeaseToken = { high: 0xf0000001, low: 0x80000002 };
+const FILLING: Filling = { token: TOKEN, ttlMs: 60_000, isFixed: false, staleMs: 2 ** 32 + 1 };
+/** What is said of a value that has not been fresh for one and a half seconds. */
+const STALE: CopyTerms = { marks: 4, freshMs: 0, ttlMs: 1500 };
 
 /** Writes a value into the room for it. */
 function sayHi(output: FrameWriter, at: number): void {
@@ -95,6 +124,11 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "PING": (output) => output.empty(REQUEST.ping),
   "HAS": (output) => writeKeyed(output, REQUEST.has, "k"),
   "USE": (output) => writeKeyed(output, REQUEST.use, "k"),
+  "LEASE": (output) => writeLease(output, "k", 10_000, true),
+  "FILL": (output) => writeFill(output, "k", encodeValue("hi"), FILLING),
+  "FILL with the default ttl, which a hit does not renew, kept for ever": (output) =>
+    writeFill(output, "k", encodeValue("hi"), { ...FILLING, ttlMs: undefined, isFixed: true, staleMs: Infinity }),
+  "GIVE": (output) => writeGive(output, "k", TOKEN),
   "FORGET": (output) => writeKeyed(output, REQUEST.forget, "10.0.0.9:11142"),
   "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
   "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
@@ -119,6 +153,12 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
     writeListedCopy(output, { marks: 1, freshMs: Infinity, ttlMs: 0 }, 0x4f430001, 0);
     output.end();
   },
+  "COPY of a stale value": (output) => sayHi(output, writeCopy(output, STALE, 0x4f430001, 2)),
+  "TOKEN": (output) => writeToken(output, TOKEN),
+  "TOKEN with a stale value": (output) => sayHi(output, writeStaleToken(output, TOKEN, STALE, 0x4f430001, 2)),
+  "WAIT": (output) => output.empty(REPLY.wait),
+  "LOST": (output) => output.empty(REPLY.lost),
+  "AGAIN": (output) => writeAgain(output, new TextEncoder().encode("k")),
   "LEFT": (output) => writeLeft(output, { freshMs: 60_000, ttlMs: Infinity }),
   "INVALID of two slots": (output) => writeInvalid(output, new Set([1, 2 ** 18 - 1])),
   "INVALID of all": (output) => writeInvalid(output, undefined),
@@ -188,6 +228,23 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     copiesOf((frame, onCopy) => manyReader(4, () => {}, onCopy)(frame)),
     [["hi", "hi", MISS, ""], "0: hi, marks 3, 59999 ms of 60000", "3: , marks 1, Infinity ms of 0"],
   ],
+  "COPY of a stale value": [readLeased, { state: "stale", value: "hi", forMs: 1500 }],
+  "TOKEN": [readLeased, { state: "compute", token: TOKEN, stale: undefined }],
+  "TOKEN with a stale value": [readLeased, { state: "compute", token: TOKEN, stale: { value: "hi", forMs: 1500 } }],
+  "WAIT": [readLeased, { state: "wait" }],
+  "LOST": [readIsValid, false],
+  "AGAIN": [readAgain, "k"],
+  "LEASE": [(frame) => [frame.uint32(frame.key.to), frame.uint8(frame.key.to + 4), frame.end - frame.key.to], [
+    10_000,
+    1,
+    5,
+  ]],
+  "FILL": [({ code, keyBytes }) => [code, keyBytes], [REQUEST.fill, 1]],
+  "FILL with the default ttl, which a hit does not renew, kept for ever": [
+    (frame) => [tokenAt(frame, frame.key.to), msAt(frame, frame.key.to + 20)],
+    [TOKEN, Infinity],
+  ],
+  "GIVE": [(frame) => tokenAt(frame, frame.key.to), TOKEN],
   "LEFT": [readLeft, { freshMs: 60_000, ttlMs: Infinity }],
   "INVALID of two slots": [slotsIn, [1, 262_143]],
   "INVALID of all": [slotsIn, ["all"]],
@@ -345,6 +402,7 @@ Deno.test("golden/frames.txt has a line for every code", () => {
     peers: PEERS,
     stopping: STOPPING,
     invalid: INVALID,
+    again: AGAIN,
   });
   assertEquals(known.filter(([, code]) => !codes.has(code)), []);
   assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
