@@ -125,6 +125,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#store = store;
     this.#near = new Slots(store);
     this.#leases = new LeaseTimer(store);
+    const { leases, newToken } = this.#leases;
     this.#listener = new Listener(resolved.listen, resolved.unref);
     const maintenance = new Maintenance(store, log);
     this.#watch = this.#newWatch();
@@ -156,8 +157,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const session = newSessionHost(resolved, {
       store,
       near: this.#near,
-      leases: this.#leases.leases,
-      newToken: this.#leases.newToken,
+      leases,
+      newToken,
       id,
       counters,
       stats: () => this.stats(),
@@ -167,7 +168,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       later: (ms, run) => maintenance.runLater(ms, run),
     });
     this.#connections = this.#newConnections(session, limitedLog);
-    this.cache = new LocalCache({ store, stats: () => this.stats() });
+    this.cache = new LocalCache({ store, leases, newToken, stats: () => this.stats() });
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
     const { connections, readiness } = { connections: this.#connections, readiness: this.#readiness };
     this.#parts = [this.#watch, ...certificate, this.#listener, this.#peers, connections, maintenance, readiness];

@@ -4,7 +4,7 @@ import { type Address, formatAddress } from "../base/address.ts";
 import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
 import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
-import { CacheError, type CacheErrorCode } from "../base/errors.ts";
+import { CacheError } from "../base/errors.ts";
 import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -21,6 +21,8 @@ import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
 import { ClientConnection } from "./connection.ts";
 import { Failures } from "./failures.ts";
+import { Hearers } from "./hearers.ts";
+import { ClientLeases, isNoAnswer } from "./leases.ts";
 import { NearCache } from "./near_cache.ts";
 import type { Call } from "./pipeline.ts";
 import type { TokenSource } from "./token_source.ts";
@@ -47,8 +49,6 @@ type Read<T> = Call<T>["read"];
 
 /** Reads the reply to a `GET` of which no copy is kept. */
 const readOnly: Read<unknown> = (frame, allowance) => readFound(frame, allowance);
-/** Failures after which the next call would only wait for the same. */
-const NO_ANSWER: readonly CacheErrorCode[] = ["unreachable", "timeout", "busy"];
 
 /** A cache on one of several servers. */
 export class RemoteCache implements OrmucoCache {
@@ -68,22 +68,26 @@ export class RemoteCache implements OrmucoCache {
     this.#timeoutMs = timeoutMs;
     this.#failures = new Failures({ counters: this.#calls, of: servers.map(formatAddress).join(), onError });
     this.#near = near && new NearCache(near, (write, call) => this.#connection.call(write, call));
+    const leases = new ClientLeases({
+      call: (write, call) => this.#connection.call(write, call),
+      near: this.#near,
+      calls: this.#calls,
+      failures: this.#failures,
+      ttlMs,
+      retrieve: (key) => this.#look(key),
+      store: (key, value, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
+    });
+    this.#computations = new Computations(leases, processClock.now);
     this.#connection = new ClientConnection({
       servers,
       timeoutMs,
       tls,
       software: SOFTWARE,
       token,
-      hearer: this.#near,
+      hearer: new Hearers(this.#near, leases),
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#failures.tell(error),
     });
-    this.#computations = new Computations({
-      ask: (key) => this.#look(key),
-      fill: (key, value, _token, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
-      give: () => {},
-      failed: (key, error) => this.#failures.computing(error, key),
-    }, processClock.now);
   }
 
   /** Stores a copy of a value. */
@@ -121,6 +125,12 @@ export class RemoteCache implements OrmucoCache {
   ): Promise<T> {
     const checked = checkRetrieveOrStore(compute, options);
     checkKey(key);
+    checked.signal?.throwIfAborted();
+    const near = this.#near?.retrieve(key) ?? ASK;
+    if (near !== ASK) {
+      this.#calls.hits++;
+      return near as T;
+    }
     return await this.#computations.retrieveOrStore(key, compute, checked) as T;
   }
 
@@ -269,14 +279,14 @@ export class RemoteCache implements OrmucoCache {
   #look(key: string): Promise<Asked> {
     return new Promise((resolve, reject) => {
       this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: readFound,
+        read: readOnly,
         settle: (value, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
           const isHit = error === undefined && value !== MISS;
           this.#calls.found(isHit ? 1 : 0, 1);
           if (isHit) return resolve({ state: "fresh", value });
-          resolve({ state: error !== undefined && NO_ANSWER.includes(error.code) ? "failed" : "compute" });
+          resolve({ state: error !== undefined && isNoAnswer(error) ? "failed" : "compute" });
         },
       });
     });

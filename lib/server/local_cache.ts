@@ -17,16 +17,16 @@ import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { INSPECT, inspected } from "../base/inspect.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
-import type { Asked } from "../compute/backend.ts";
+import type { Asked, Lifetime, Question } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
-import { MARK } from "../store/entry.ts";
-import type { Store } from "../store/store.ts";
+import { age, type EntryInput, MARK } from "../store/entry.ts";
+import { LocalLeases } from "./local_leases.ts";
+import type { LeaseHost } from "./native_leases.ts";
 
 /** Options of {@linkcode LocalCache}. */
-export interface LocalCacheOptions {
-  readonly store: Store;
+export interface LocalCacheOptions extends LeaseHost {
   /** Returns the statistics of the server that the cache belongs to. */
   readonly stats: () => ServerStats;
   /** Makes what divides the reading of many values. */
@@ -46,6 +46,7 @@ export class LocalCache implements OrmucoCache {
   readonly #key: ByteSpan = { bytes: new Uint8Array(MAX_KEY_BYTES), from: 0, to: 0 };
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
   readonly #calls = new CallCounters();
+  readonly #leases: LocalLeases;
   readonly #computations: Computations;
 
   /**
@@ -55,10 +56,11 @@ export class LocalCache implements OrmucoCache {
    */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
+    this.#leases = new LocalLeases(options);
     this.#computations = new Computations({
-      ask: (key) => this.#look(key),
-      fill: (key, value, _token, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
-      give: () => {},
+      ask: (key, question) => this.#ask(key, question),
+      fill: (key, value, token, lifetime) => this.#fill(key, value, token, lifetime),
+      give: (key, token) => this.#leases.give(this.#spanOf(key), token),
       failed: () => void this.#calls.failures.compute++,
     }, processClock.now);
   }
@@ -244,10 +246,42 @@ export class LocalCache implements OrmucoCache {
   }
 
   /** Returns the value of a key, or else leave to compute it. */
-  #look(key: string): Asked {
+  #ask(key: string, question: Question): Asked {
     const value = this.#find(key);
     this.#calls.found(value === MISS ? 0 : 1, 1);
-    return value === MISS ? { state: "compute" } : { state: "fresh", value };
+    if (value !== MISS) return { state: "fresh", value };
+    const stale = question.acceptsStale ? this.#kept(key) : undefined;
+    return this.#leases.ask(key, this.#spanOf(key), question, stale);
+  }
+
+  /** The value of a key that is not fresh any more, if there is one that can be read. */
+  #kept(key: string): { value: unknown; forMs: number } | undefined {
+    const { store } = this.#options;
+    const position = store.kept(this.#spanOf(key));
+    if (position === 0) return undefined;
+    const forMs = Math.max(0, store.nowMs - store.reader.freshUntilMs(position));
+    const value = this.#read(position);
+    if (value === MISS) return undefined;
+    store.use(position);
+    return { value, forMs };
+  }
+
+  /** Stores what was computed, unless a newer write has come first. */
+  #fill(key: string, value: unknown, token: unknown, { ttlMs, renewOnHit, staleMs }: Lifetime): boolean {
+    const { store } = this.#options;
+    const { flags, payload } = encodeValue(checkData(value), SERVER_CACHE_UNITS);
+    if (!this.#leases.isValid(this.#spanOf(key), token)) return false;
+    const entry: EntryInput = {
+      flags,
+      marks: renewOnHit ? 0 : MARK.fixed,
+      value: spanOf(typeof payload === "string" ? utf8.encode(payload) : payload),
+      ttlMs,
+    };
+    age(entry, ttlMs ?? store.ttlMs, staleMs, store.nowMs);
+    const isStored = entry.value.to <= MAX_VALUE_BYTES && store.set(this.#spanOf(key), entry);
+    if (isStored) this.#calls.stores++;
+    else this.#leases.give(this.#spanOf(key), token);
+    return isStored;
   }
 
   /** Returns the value of a key, or `MISS`, also if a client has stored bytes that are not what their flags say. */
@@ -256,6 +290,11 @@ export class LocalCache implements OrmucoCache {
     const position = store.get(this.#keyOf(key));
     if (position === 0) return MISS;
     slices?.spend(decodingUnits(store.reader.flags(position), store.reader.valueBytes(position)));
+    return this.#read(position);
+  }
+
+  /** Reads the value at a position; one whose bytes are not what its flags say is a miss. */
+  #read(position: number): unknown {
     try {
       return this.#valueAt(position);
     } catch (error) {

@@ -121,7 +121,7 @@ export function readLeased(frame: FrameReader, allowance: Allowance = NO_LIMIT, 
     const { marks, ttlMs } = readTerms(frame, start);
     const value = valueAt(frame, start, allowance);
     if ((marks & COPY_MARK.stale) !== 0) return { state: "stale", value, forMs: ttlMs };
-    onCopy?.(value, readTerms(frame, start), 0);
+    onCopy?.(value, readTerms(frame, start), 0, end - start - COPY_HEAD_BYTES);
     return { state: "fresh", value };
   }
   if (code !== REPLY.token || end - start < TOKEN_BYTES) throw unexpectedReply(frame);

@@ -1,6 +1,7 @@
 /** The client's methods on the entries of a server in the same process: what a client gives, without a socket. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Leases } from "../../lib/near/leases.ts";
 import type { OrmucoCacheClient } from "../../mod.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { writeSet } from "../../lib/wire/calls.ts";
@@ -261,6 +262,8 @@ Deno.test("server.cache reads many values in slices, between which the event loo
   let nowMs = 0;
   const cache = new LocalCache({
     store,
+    leases: new Leases(store, () => {}),
+    newToken: () => ({ high: 0, low: 1 }),
     stats: () => {
       throw new Error("nobody asks");
     },
