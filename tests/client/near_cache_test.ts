@@ -293,6 +293,16 @@ function codes(output: FrameWriter): number[] {
 Deno.test("a near hit sends what is due, and does not wait for it", () => {
   const end = due();
   assertEquals([end.near.retrieve("k"), codes(end.pipeline.output)], ["v", [REQUEST.ping, REQUEST.use]]);
+  end.pipeline.output.reset();
+  end.receive(ok, (output) => writeLeft(output, { freshMs: Infinity, ttlMs: Infinity }));
+  end.near.sent(end.nowMs);
+  end.nowMs += 500;
+  assertEquals([end.near.retrieve("k"), codes(end.pipeline.output)], ["v", [REQUEST.ping]]);
+});
+
+Deno.test("a copy whose entry is gone is dropped by the answer to a USE", () => {
+  const end = due();
+  end.near.retrieve("k");
   end.receive(ok, miss);
   assertEquals(end.near.retrieve("k"), ASK);
 });

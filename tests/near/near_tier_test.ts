@@ -157,6 +157,12 @@ Deno.test("a slot knows its keys also after copies of it have been replaced, dro
   near.fill(OTHER);
   near.tier.invalid(slotOfText(ONE));
   assertEquals([near.read(ONE), near.read(OTHER), near.tier.stats().entries], [ASK, ASK, 1]);
+  for (const [dropped, kept] of [[ONE, OTHER], [OTHER, ONE]]) {
+    for (const key of [ONE, OTHER]) near.fill(key);
+    near.tier.drop(dropped);
+    near.tier.invalid(slotOfText(kept));
+    assertEquals(near.read(kept), ASK);
+  }
 });
 
 Deno.test("a push of all drops all, and an own clear does", () => {
