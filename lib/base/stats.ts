@@ -252,11 +252,11 @@ export interface NearCopyStats {
 export interface ClientStats {
   /** Address of the server that a client is connected to; `undefined` while it is not, or if it has no servers. */
   connectedTo: string | undefined;
-  /** Values that `retrieve` and `retrieveMany` found. */
+  /** Values that `retrieve`, `retrieveMany` and `retrieveOrStore` found; callers who share a computation have asked once. */
   hits: number;
-  /** Values that `retrieve` and `retrieveMany` did not find, because there was none or the call failed. */
+  /** Values that these did not find, because there was none that is fresh or the call failed. */
   misses: number;
-  /** Values that `store` has stored. */
+  /** Values that `store` and `retrieveOrStore` have stored. */
   stores: number;
   /** Calls that failed, by the code of their error. */
   failures: Record<CacheErrorCode, number>;

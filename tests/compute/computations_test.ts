@@ -146,6 +146,23 @@ Deno.test("Computations aborts the computation when the last caller has gone, st
   assertEquals([await next, fills.map(({ value }) => value), given], ["anew", ["anew"], [5]]);
 });
 
+Deno.test("Computations leaves no listener on a signal, however a caller is answered", async () => {
+  const { ask } = handMade({ asked: [COMPUTE] });
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const counted = Object.assign(signal, {
+    addEventListener: () => void listeners++,
+    removeEventListener: () => void listeners--,
+  });
+  const made = held();
+  const answers = [ask(made.compute, { signal: counted }), ask(made.compute, { signal: counted })];
+  assertEquals(listeners, 2);
+  made.resolve(1);
+  await Promise.all(answers);
+  await assertRejects(() => ask(() => Promise.reject(new Error("no")), { signal: counted }), Error, "no");
+  assertEquals(listeners, 0);
+});
+
 Deno.test("Computations leaves no rejection unhandled when a computation fails that nobody waits for any more", async () => {
   const { ask } = handMade({ asked: [COMPUTE] });
   const [made, stop] = [held(), new AbortController()];

@@ -129,6 +129,18 @@ Deno.test("who allows no stale value has it computed, however lately that has fa
   await turn();
 });
 
+Deno.test("an error behind an answer begins no pause when the computation has been overtaken", async () => {
+  const { ask, computations, failures } = handMade({ asked: [stale(3)] });
+  const [older, newer] = [held(), held()];
+  await ask(older.compute, REVALIDATE);
+  computations.overtaken("k");
+  older.reject(new Error("no"));
+  await turn();
+  await ask(newer.compute, REVALIDATE);
+  assertEquals([newer.calls, failures.length], [1, 1]);
+  newer.resolve(1);
+});
+
 Deno.test("a computation that fails is answered with a value that is stale and will do, and its error is told elsewhere", async () => {
   const { ask, given, failures } = handMade({ asked: [stale(9)] });
   const made = held();
