@@ -14,6 +14,7 @@ import { writeText } from "./ascii.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
 import { MARK } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+import { Wins } from "./wins.ts";
 
 const BAD_FORMAT = "CLIENT_ERROR bad command line format";
 const TOO_MANY = "CLIENT_ERROR options flags too long";
@@ -37,6 +38,7 @@ export class MetaCommands {
   readonly #reader: MetaFlagReader;
   /** Stands for this connection once something may be promised to it. Nobody is told of the end of another's promise. */
   #asker: Asker | undefined;
+  #wins: Wins | undefined;
 
   constructor(memcached: MemcachedCommands, output: OutputBuffer) {
     this.#memcached = memcached;
@@ -46,6 +48,7 @@ export class MetaCommands {
 
   /** Ends what has been promised to the connection, which has ended. */
   end(): void {
+    this.#wins?.end();
     if (this.#asker !== undefined) this.#memcached.promises.leave(this.#asker);
   }
 
@@ -151,8 +154,14 @@ export class MetaCommands {
     if (isWon) this.#text(" W");
     this.#text("\r\n");
     if (withValue) this.#value(position, length);
-    if (isWon) memcached.store.promise(position);
+    if (isWon) this.#promise(position);
     if (flags.has("T")) this.#touch(position);
+  }
+
+  #promise(position: number): void {
+    this.#memcached.store.promise(position);
+    this.#wins ??= new Wins(this.#memcached);
+    this.#wins.add(this.#key, position);
   }
 
   #touch(position: number): void {

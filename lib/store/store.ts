@@ -184,9 +184,9 @@ export class Store {
     this.#entries.records.setTold(position, this.#now());
   }
 
-  /** Marks the replacement of the entry at a position as promised to a client. This is no write. */
-  promise(position: number): void {
-    this.#entries.records.setMarks(position, this.#entries.records.marks(position) | MARK.promised);
+  /** Marks the replacement of the entry at a position as promised to a client or, with 0, to nobody. This is no write. */
+  promise(position: number, mark: number = MARK.promised): void {
+    this.#entries.records.setMarks(position, this.reader.marks(position) & ~MARK.promised | mark);
   }
 
   /** Position of the entry of a key, or 0, without using it. One that is no longer fresh is none. */

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { OrmucoCacheServer } from "../../server.ts";
+import { writeAll } from "../../lib/platform/socket.ts";
+import { connectTo, type DoorSocket } from "../support/door.ts";
 import { portOf } from "../support/ports.ts";
 import { startedServer } from "../support/servers.ts";
 import { exchange } from "../support/text_socket.ts";
@@ -8,6 +10,36 @@ import { until } from "../support/waiting.ts";
 /** A line, and the reply up to a word that ends it. */
 function ask(server: OrmucoCacheServer, text: string, end: string): Promise<string> {
   return exchange(portOf(server.address!), text, (reply) => reply.endsWith(end));
+}
+
+/** A connection that stays, with what has been promised to it. */
+class Promiser {
+  readonly #socket: DoorSocket;
+
+  private constructor(socket: DoorSocket) {
+    this.#socket = socket;
+  }
+
+  static async of(server: OrmucoCacheServer): Promise<Promiser> {
+    return new Promiser(await connectTo({ port: portOf(server.address!) }));
+  }
+
+  /** Sends a line. Returns the line that answers it. */
+  async ask(text: string): Promise<string> {
+    await writeAll(this.#socket, new TextEncoder().encode(text));
+    const buffer = new Uint8Array(1024);
+    let reply = "";
+    while (!reply.endsWith("\r\n")) {
+      const count = await this.#socket.read(buffer);
+      if (count === null) break;
+      reply += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    return reply;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
 }
 
 /** Waits until the reply is what it should become: peers hear within a round trip, not at once. */
@@ -47,7 +79,8 @@ Deno.test("what a server has promised to a memcached client is nothing to our cl
   await using one = await startedServer(options);
   await using other = await startedServer({ ...options, peers: [one.address!] });
 
-  const won = await ask(one, "mg k N30 c\r\n", "\r\n");
+  using winner = await Promiser.of(one);
+  const won = await winner.ask("mg k N30 c\r\n");
   const [, cas] = /^HD c(\d+) W\r\n$/.exec(won)!;
   assertEquals(await ask(one, "mg k N30\r\n", "\r\n"), "HD Z\r\n");
   assertEquals([await one.cache.retrieve("k"), await one.cache.has("k")], [undefined, false]);
@@ -58,4 +91,15 @@ Deno.test("what a server has promised to a memcached client is nothing to our cl
   assertEquals(await ask(one, "mg k N30 v\r\n", "live\r\n"), "VA 4\r\nlive\r\n");
   assertEquals(await ask(one, `ms k 3 C${cas}\r\nold\r\n`, "\r\n"), "EX\r\n");
   assertEquals(await other.cache.retrieve("k"), "live");
+});
+
+Deno.test("what was promised to a memcached client is promised to the next when its connection ends", async () => {
+  await using server = await startedServer();
+  using next = await Promiser.of(server);
+  {
+    using winner = await Promiser.of(server);
+    assertEquals(await winner.ask("mg k N0\r\n"), "HD W\r\n");
+    assertEquals(await next.ask("mg k N0\r\n"), "HD Z\r\n");
+  }
+  await until("the next wins", async () => await next.ask("mg k N0\r\n") === "HD W\r\n");
 });
