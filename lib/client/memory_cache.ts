@@ -9,7 +9,7 @@ import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
-import type { Asked } from "../compute/backend.ts";
+import type { Asked, Lifetime } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { processClock } from "../platform/clock.ts";
 import { decodePart, encodeValue } from "../wire/values.ts";
@@ -50,8 +50,7 @@ export class MemoryCache implements OrmucoCache {
     this.#failures = new Failures({ counters: this.#calls, of: "this process", onError });
     this.#computations = new Computations({
       ask: (key) => this.#look(memoryKey(key)),
-      fill: (key, value, _token, lifetime) =>
-        this.#put(key, value, (name, held) => this.#entries.keep(name, held, lifetime)),
+      fill: (key, value, _token, lifetime) => this.#put(key, value, undefined, lifetime),
       give: () => {},
       failed: (key, error) => this.#failures.computing(error, key),
     }, now);
@@ -62,7 +61,7 @@ export class MemoryCache implements OrmucoCache {
     checkEntryOptions(options);
     checkKey(key);
     this.#computations.overtaken(key);
-    return await this.#put(key, data, (name, held) => this.#entries.set(name, held, options));
+    return await this.#put(key, data, options);
   }
 
   /** Returns the value of a key, or what `compute` returns, which is stored. */
@@ -149,11 +148,13 @@ export class MemoryCache implements OrmucoCache {
     return { state: "compute", stale: stale && { value: this.#given(stale.value), forMs: stale.forMs } };
   }
 
-  /** Has `set` store a value, or a copy. One that is refused leaves no older one. */
-  #put(key: string, data: unknown, set: (name: string, held: unknown) => boolean): boolean {
+  /** Stores a value, or a copy, for a lifetime if one is given. One that is refused leaves no older one. */
+  #put(key: string, data: unknown, options?: StoreValueOptions, lifetime?: Lifetime): boolean {
     const name = memoryKey(key);
     try {
-      const isStored = set(name, this.#copies ? copyOf(checkData(data)) : checkData(data));
+      const held = this.#copies ? copyOf(checkData(data)) : checkData(data);
+      const isKept = lifetime !== undefined;
+      const isStored = isKept ? this.#entries.keep(name, held, lifetime) : this.#entries.set(name, held, options);
       this.#calls.stores++;
       return isStored;
     } catch (error) {

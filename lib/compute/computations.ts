@@ -22,6 +22,8 @@ export class Computations {
   readonly #now: () => number;
   readonly #running = new Map<string, Computation>();
   readonly #pauses: Pauses;
+  /** Whether there has been a computation: until then a store has nothing to overtake. */
+  #isUsed = false;
 
   /**
    * @param backend What keeps the values.
@@ -48,6 +50,7 @@ export class Computations {
     if (!(asked instanceof Promise) && asked.state === "fresh") return asked.value;
     const computation = new Computation(key, options, this.#now);
     this.#running.set(key, computation);
+    this.#isUsed = true;
     const answer = computation.join(options);
     this.#answer(computation, compute, asked, askedAtMs);
     return answer;
@@ -58,6 +61,7 @@ export class Computations {
    * To be called before what changes it is sent or done.
    */
   overtaken(key?: string): void {
+    if (!this.#isUsed) return;
     this.#pauses.end(key);
     if (this.#running.size === 0) return;
     for (const computation of key === undefined ? this.#running.values() : [this.#running.get(key)]) {
