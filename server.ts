@@ -34,6 +34,7 @@ import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
 import { LocalCache } from "./lib/server/local_cache.ts";
+import { PushQueue } from "./lib/server/push_queue.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
 import { type Part, startAll, stopAll } from "./lib/server/part.ts";
@@ -157,6 +158,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const session = newSessionHost(resolved, {
       store,
       near: this.#near,
+      pushes: new PushQueue(),
       leases,
       newToken,
       id,
@@ -170,8 +172,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#connections = this.#newConnections(session, limitedLog);
     this.cache = new LocalCache({ store, leases, newToken, stats: () => this.stats() });
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
-    const { connections, readiness } = { connections: this.#connections, readiness: this.#readiness };
-    this.#parts = [this.#watch, ...certificate, this.#listener, this.#peers, connections, maintenance, readiness];
+    const talking = [this.#listener, this.#peers, this.#connections];
+    this.#parts = [this.#watch, ...certificate, ...talking, maintenance, this.#readiness];
   }
 
   /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */

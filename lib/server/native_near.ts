@@ -6,6 +6,7 @@
 import { MARK } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 import type { SlotReader, Slots } from "../near/slots.ts";
+import type { PushQueue } from "./push_queue.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { type FrameWriter, REPLY } from "../wire/frame.ts";
 import { COPY_MARK, type CopyTerms, writeCopy, writeLeft, writeListedCopy } from "../wire/near.ts";
@@ -15,6 +16,7 @@ import type { ConnectionContext } from "../wire/protocol_handler.ts";
 export interface NearHost {
   readonly store: Store;
   readonly near: Slots;
+  readonly pushes: PushQueue;
 }
 
 /** Says what remains of the entry at a position, of which a copy may be kept: an aging one is fresh for less than it is kept. */
@@ -34,14 +36,19 @@ export class NativeNear {
   readonly #reader: SlotReader;
   /** What is said of an entry; one object for all. */
   readonly #terms: CopyTerms = { marks: 0, freshMs: 0, ttlMs: 0 };
+  readonly #pushes: PushQueue;
   readonly #write = (output: FrameWriter) => this.#reader.write(output);
-  #isQueued = false;
+  readonly #push = () => {
+    if (this.#reader.hasMarks) this.#context.push(this.#write);
+  };
 
-  constructor({ store, near }: NearHost, context: Pick<ConnectionContext, "output" | "push">) {
+  constructor({ store, near, pushes }: NearHost, context: Pick<ConnectionContext, "output" | "push">) {
     this.#store = store;
     this.#output = context.output;
     this.#context = context;
-    this.#reader = near.newReader(() => this.#queue());
+    this.#pushes = pushes;
+    // What is marked is told soon, if no reply tells it before; where the client does not read, with the next reply or mark.
+    this.#reader = near.newReader(() => pushes.add(this.#push));
   }
 
   /** Writes what has been marked. This comes before each reply is begun, and after what it answers has been done. */
@@ -81,6 +88,7 @@ export class NativeNear {
   /** The connection has ended. */
   end(): void {
     this.#reader.end();
+    this.#pushes.remove(this.#push);
   }
 
   #lookUp(key: ByteSpan): number {
@@ -92,18 +100,5 @@ export class NativeNear {
 
   #termsOf(position: number): CopyTerms {
     return setTerms(this.#terms, this.#store, position);
-  }
-
-  /**
-   * Has what is marked told at the end of this turn, if no reply tells it before. Where the client does not read it waits, for
-   * the next reply or the next mark.
-   */
-  #queue(): void {
-    if (this.#isQueued) return;
-    this.#isQueued = true;
-    queueMicrotask(() => {
-      this.#isQueued = false;
-      if (this.#reader.hasMarks) this.#context.push(this.#write);
-    });
   }
 }

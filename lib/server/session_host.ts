@@ -32,7 +32,17 @@ export function newSessionHost(
   parts:
     & Pick<
       SessionHost,
-      "store" | "near" | "leases" | "newToken" | "id" | "isOwnNonce" | "forgetPeer" | "counters" | "stats" | "connected"
+      | "store"
+      | "near"
+      | "pushes"
+      | "leases"
+      | "newToken"
+      | "id"
+      | "isOwnNonce"
+      | "forgetPeer"
+      | "counters"
+      | "stats"
+      | "connected"
     >
     & Pick<MemcachedOptions, "later">,
 ): SessionHost {

@@ -34,6 +34,10 @@ export interface NearServerOptions {
 
 /** Words that may wait for a client; then nothing is answered, and marks wait. */
 const MOST_WAITING = 6;
+/** Milliseconds after which who gets no reply is told what has changed. */
+const TOLD_AFTER_MS = 5;
+/** The same where nothing is told before replies. */
+const LATE_MS = 60;
 /** The link to the other server. */
 const PEER = 1;
 /** Bytes of a value: its number. */
@@ -174,7 +178,14 @@ export class NearServer implements StoreListener {
     if (this.isFrozen) return;
     for (const [link, connected] of this.#connected) this.#answerAll(link, connected);
     this.gossip.flush();
-    for (const [link, connected] of this.#connected) if (link.waiting < MOST_WAITING) this.#tell(link, connected);
+    const { events } = this.#options;
+    const afterMs = this.#holds("marks before replies") ? TOLD_AFTER_MS : LATE_MS;
+    for (const [link, connected] of this.#connected) {
+      if (!connected.reader.hasMarks) continue;
+      events.at(events.nowMs + afterMs, () => {
+        if (!this.isFrozen && link.waiting < MOST_WAITING) this.#tell(link, connected);
+      });
+    }
   }
 
   #answerAll(link: NearLink, connected: Connected): void {

@@ -149,9 +149,9 @@ export function setHead(view: DataView, at: number, { marks, freshMs, ttlMs }: C
 
 /** Writes milliseconds, of which a part does not count: what remains must not be more than it is. */
 export function setMs(view: DataView, at: number, ms: number): void {
-  const isEver = ms === Infinity;
-  view.setUint32(at, isEver ? EVER : Math.floor(ms / 2 ** 32));
-  view.setUint32(at + 4, isEver ? EVER : Math.floor(ms % 2 ** 32));
+  const high = ms < 2 ** 32 ? 0 : ms === Infinity ? EVER : Math.floor(ms / 2 ** 32);
+  view.setUint32(at, high);
+  view.setUint32(at + 4, ms === Infinity ? EVER : high === 0 ? ms : ms - high * 2 ** 32); // which leaves the part out
 }
 
 /** Reads milliseconds; all ones are for ever. */

@@ -7,6 +7,7 @@ import { newCounters, serverStats } from "../../lib/server/statistics.ts";
 import type { SessionHost } from "../../lib/server/protocols.ts";
 import { Leases } from "../../lib/near/leases.ts";
 import { Slots } from "../../lib/near/slots.ts";
+import { PushQueue } from "../../lib/server/push_queue.ts";
 import { Store } from "../../lib/store/store.ts";
 import type { StoreOptions } from "../../lib/store/store_options.ts";
 
@@ -55,6 +56,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
   const host: TestHost = {
     store,
     near,
+    pushes: new PushQueue(0),
     leases,
     newToken: () => ({ high: 0, low: ++tokens }),
     dueMs: Infinity,
