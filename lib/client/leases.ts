@@ -3,7 +3,7 @@
  * fills in what was computed. It knows the calls and the pushes, not who computes what in this process.
  */
 
-import { CacheError, type CacheErrorCode } from "../base/errors.ts";
+import type { CacheError, CacheErrorCode } from "../base/errors.ts";
 import { checkData } from "../base/checks.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import type { Asked, Backend, Lifetime, Question } from "../compute/backend.ts";
