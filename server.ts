@@ -122,8 +122,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#buffers = loggedBuffers(maxBuffers, limitedLog);
     const [buffers, turns] = [this.#buffers, this.#turns];
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
-    const [store, counters] = [newStore(resolved, id), this.#counters];
-    this.#store = store;
+    const [store, counters] = [this.#store = newStore(resolved, id), this.#counters];
     this.#near = new Slots(store);
     this.#leases = new LeaseTimer(store);
     const { leases, newToken } = this.#leases;
