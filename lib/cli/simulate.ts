@@ -1,5 +1,7 @@
 /** The command `simulate`: runs simulated clusters and prints the violations found in them. */
 
+import { LEASE_RULE_NAMES, type LeaseRule } from "../simulation/lease_rules.ts";
+import { LEASE_SCENARIO, simulateAllLeases } from "../simulation/lease_simulator.ts";
 import { NEAR_RULE_NAMES, type NearRule } from "../simulation/near_rules.ts";
 import { NEAR_SCENARIO, simulateAllNear } from "../simulation/near_simulator.ts";
 import { RULE_NAMES, type Scenario, SCENARIOS } from "../simulation/scenarios.ts";
@@ -17,10 +19,9 @@ export function simulate(args: Arguments): number {
   const seeds = wholeFlag(args, "seeds", 100, 1, 1_000_000);
   const seed = wholeFlag(args, "seed", 1, 0, 2 ** 31);
   const without = args.flags.get("without");
-  const nearRule = NEAR_RULE_NAMES.find((name) => name === without);
-  if (without !== undefined && nearRule === undefined && !RULE_NAMES.some((name) => name === without)) {
-    const rules = [...RULE_NAMES, ...NEAR_RULE_NAMES].join(", ");
-    throw new UsageError("simulate", `--without must be one of ${rules}: received "${without}"`);
+  const names = [...RULE_NAMES, ...NEAR_RULE_NAMES, ...LEASE_RULE_NAMES];
+  if (without !== undefined && !names.some((name) => name === without)) {
+    throw new UsageError("simulate", `--without must be one of ${names.join(", ")}: received "${without}"`);
   }
   const nodes = args.flags.has("nodes") ? { nodes: wholeFlag(args, "nodes", 4, 2, 64) } : {};
   const changes = { ...nodes, without: without as typeof RULE_NAMES[number] };
@@ -30,12 +31,15 @@ export function simulate(args: Arguments): number {
     !isLong ? seeds : Math.max(part === "" ? 0 : 1, Math.floor(seeds / LONG_SHARE));
   const isExact = SCENARIOS.some(({ name }) => name === part);
   const isMeant = (scenario: Scenario) => isExact ? scenario.name === part : scenario.name.includes(part);
-  const isNear = NEAR_SCENARIO.includes(part) && !isExact && (without === undefined || nearRule !== undefined);
-  const scenarios = SCENARIOS.filter((scenario) =>
-    nearRule === undefined && isMeant(scenario) && countOf(scenario) > 0
+  const isOfClusters = without === undefined || RULE_NAMES.some((name) => name === without);
+  const scenarios = SCENARIOS.filter((scenario) => isOfClusters && isMeant(scenario) && countOf(scenario) > 0);
+  const others = OF_CLIENTS.filter(({ name, rules }) =>
+    name.includes(part) && !isExact && (without === undefined || rules.some((rule) => rule === without))
   );
-  const names = [...SCENARIOS.map(({ name }) => name), NEAR_SCENARIO].map((name) => `"${name}"`).join(", ");
-  if (scenarios.length === 0 && !isNear) throw new UsageError("simulate", `no scenario has that name: ${names}`);
+  const allNames = [...SCENARIOS, ...OF_CLIENTS].map(({ name }) => `"${name}"`).join(", ");
+  if (scenarios.length + others.length === 0) {
+    throw new UsageError("simulate", `no scenario has that name: ${allNames}`);
+  }
   const results = scenarios.map((scenario, i) => {
     const onRun = ({ seed }: Outcome) => progress(`${i + 1} of ${scenarios.length}, ${scenario.name}: seed ${seed}`);
     const count = countOf(scenario);
@@ -47,23 +51,58 @@ export function simulate(args: Arguments): number {
     say(`${scenario.name.padEnd(50)} ${agreed}${lossesOf(result)}`);
     return result;
   });
-  const near = isNear ? [simulateNearCopies(args, seed, seeds, nearRule)] : [];
-  if (args.json) say(toJson([...results, ...near]));
-  return [...results, ...near].some(({ bad }) => bad > 0) ? EXIT.miss : EXIT.ok;
+  const ofClients = others.map((scenario) => simulateClients(args, scenario, { seed, seeds, without }));
+  if (args.json) say(toJson([...results, ...ofClients]));
+  return [...results, ...ofClients].some(({ bad }) => bad > 0) ? EXIT.miss : EXIT.ok;
 }
 
-/** Runs clients with near copies. */
-function simulateNearCopies(args: Arguments, seed: number, seeds: number, without: NearRule | undefined) {
-  const onRun = ({ seed }: { seed: number }) => progress(`${NEAR_SCENARIO}: seed ${seed}`);
-  const { first, ...result } = simulateAllNear(seed, seeds, { without, onRun });
+/** What came of many runs of clients. */
+interface ClientRuns {
+  readonly bad: number;
+  readonly first: { readonly seed: number; readonly violations: readonly string[] } | undefined;
+}
+
+/** A scenario of clients of one or two servers. */
+interface OfClients {
+  readonly name: string;
+  readonly rules: readonly string[];
+  readonly run: (seed: number, seeds: number, without: string | undefined, onRun: (run: { seed: number }) => void) => {
+    runs: ClientRuns;
+    text: string;
+  };
+}
+
+const OF_CLIENTS: readonly OfClients[] = [
+  {
+    name: NEAR_SCENARIO,
+    rules: NEAR_RULE_NAMES,
+    run: (seed, seeds, without, onRun) => {
+      const runs = simulateAllNear(seed, seeds, { without: without as NearRule, onRun });
+      return { runs, text: `${runs.reads} near reads, ${Math.ceil(runs.mostBehindMs)} ms behind at most` };
+    },
+  },
+  {
+    name: LEASE_SCENARIO,
+    rules: LEASE_RULE_NAMES,
+    run: (seed, seeds, without, onRun) => {
+      const runs = simulateAllLeases(seed, seeds, { without: without as LeaseRule, onRun });
+      return { runs, text: `${runs.computed} computations, ${runs.stored} of them stored` };
+    },
+  },
+];
+
+/** Runs a scenario of clients. */
+function simulateClients(
+  args: Arguments,
+  { name, run }: OfClients,
+  { seed, seeds, without }: { seed: number; seeds: number; without: string | undefined },
+): { bad: number } {
+  const { runs, text } = run(seed, seeds, without, ({ seed }) => progress(`${name}: seed ${seed}`));
   progress("");
+  const { first, ...result } = runs;
   if (args.json) return result;
-  if (first !== undefined) {
-    tellViolation(args, NEAR_SCENARIO, { ...first, violations: [...first.violations], trace: [] });
-  }
-  const { bad, reads, mostBehindMs } = result;
-  const behind = `${reads} near reads, ${Math.ceil(mostBehindMs)} ms behind at most`;
-  say(`${NEAR_SCENARIO.padEnd(50)} ${bad} of ${seeds} seeds bad, ${behind}`);
+  if (first !== undefined) tellViolation(args, name, { ...first, violations: [...first.violations], trace: [] });
+  say(`${name.padEnd(50)} ${runs.bad} of ${seeds} seeds bad, ${text}`);
   return result;
 }
 

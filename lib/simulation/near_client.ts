@@ -7,7 +7,7 @@ import { ASK, DUE, NearTier } from "../near/near_tier.ts";
 import type { Events } from "./near_events.ts";
 import { NearLink } from "./near_link.ts";
 import type { NearRequest, NearRule, NearWords } from "./near_rules.ts";
-import type { NearServer } from "./near_server.ts";
+import type { Link, NearServer } from "./near_server.ts";
 import { keyName, START_MS } from "./trace.ts";
 
 /** What a simulated client needs. */
@@ -44,11 +44,11 @@ export class NearClient {
   isFrozen = false;
   readonly tier: NearTier;
   readonly #options: NearClientOptions;
-  #link: NearLink | undefined;
+  #link: Link | undefined;
   #server: NearServer | undefined;
   #asked: Asked[] = [];
   /** What has come and was not heard yet. */
-  readonly #heard: { link: NearLink; words: NearWords }[] = [];
+  readonly #heard: { link: Link; words: NearWords }[] = [];
   /** Milliseconds that the machine has slept: the steady clock is behind by them. */
   #sleptMs = 0;
 
@@ -76,7 +76,7 @@ export class NearClient {
     this.leave();
     const { events, random, server, slow } = this.#options;
     const connected = this.#server = server();
-    const link = this.#link = new NearLink(events, {
+    const link: Link = this.#link = new NearLink<NearRequest, NearWords>(events, {
       ask: (link, request) => connected.ask(link, request),
       hear: (link, words) => this.#hear(link, words),
       wayMs: () => random() < slow ? SLOW_MS * random() : 1 + QUICK_MS * random(),
@@ -158,7 +158,7 @@ export class NearClient {
     if (request.kind === "ping") this.tier.pinged();
   }
 
-  #hear(link: NearLink, words: NearWords): void {
+  #hear(link: Link, words: NearWords): void {
     if (link !== this.#link && this.#holds("this connection")) return;
     this.#heard.push({ link, words });
     this.hearAll();
@@ -174,7 +174,7 @@ export class NearClient {
     }
   }
 
-  #take(link: NearLink, words: NearWords): void {
+  #take(link: Link, words: NearWords): void {
     this.tier.read("", this.#nowMs, this.#wallMs); // clocks are compared
     if (words.kind === "invalid") {
       if (words.slots === undefined) this.tier.all();

@@ -13,10 +13,13 @@ import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.t
 import { FrameReader, FrameWriter } from "../wire/frame.ts";
 import { COPY_MARK, readInvalid, type Remaining, slotOf } from "../wire/near.ts";
 import type { Events } from "./near_events.ts";
-import type { NearLink } from "./near_link.ts";
-import type { NearRequest, NearRule, SentCopy } from "./near_rules.ts";
+import type { NearLink as LinkOf } from "./near_link.ts";
+import type { NearRequest, NearRule, NearWords, SentCopy } from "./near_rules.ts";
 import { NearTruth } from "./near_truth.ts";
 import { keyName, numberOf, START_MS } from "./trace.ts";
+
+/** A connection of a client with a near tier. */
+export type Link = LinkOf<NearRequest, NearWords>;
 
 /** What a simulated server needs. */
 export interface NearServerOptions {
@@ -68,7 +71,7 @@ export class NearServer implements StoreListener {
   isFrozen = false;
   readonly #options: NearServerOptions;
   readonly #slots: Slots;
-  readonly #connected = new Map<NearLink, Connected>();
+  readonly #connected = new Map<Link, Connected>();
   readonly #changed = new Set<number>();
   /** Keys that are written beside those. */
   readonly #others = new Set<number>();
@@ -123,7 +126,7 @@ export class NearServer implements StoreListener {
   }
 
   /** Takes a connection. */
-  connect(link: NearLink): void {
+  connect(link: Link): void {
     this.#connected.set(link, {
       reader: this.#slots.newReader(() => this.#turnSoon()),
       requests: [],
@@ -132,13 +135,13 @@ export class NearServer implements StoreListener {
   }
 
   /** Takes note that a connection has ended. */
-  ended(link: NearLink): void {
+  ended(link: Link): void {
     this.#connected.get(link)?.reader.end();
     this.#connected.delete(link);
   }
 
   /** Takes a request. */
-  ask(link: NearLink, request: NearRequest): void {
+  ask(link: Link, request: NearRequest): void {
     this.#connected.get(link)?.requests.push(request);
     this.#turnSoon();
   }
@@ -188,7 +191,7 @@ export class NearServer implements StoreListener {
     }
   }
 
-  #answerAll(link: NearLink, connected: Connected): void {
+  #answerAll(link: Link, connected: Connected): void {
     const { reader, requests } = connected;
     while (requests.length > 0 && link.waiting < MOST_WAITING) {
       const request = requests.shift()!;
@@ -202,7 +205,7 @@ export class NearServer implements StoreListener {
   }
 
   /** Says what has changed, but not of a slot that is `own`. */
-  #tell(link: NearLink, connected: Connected, own?: number): void {
+  #tell(link: Link, connected: Connected, own?: number): void {
     const { reader } = connected;
     if (!reader.hasMarks) return;
     const slots = slotsIn(reader)?.filter((slot) => slot !== own);
