@@ -112,9 +112,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
     row(
       "near copies",
       ({ nearConnections, nearInvalidations, nearResets }) =>
-        `${count(nearConnections)} connections keep them; told of ${count(nearInvalidations)} changed slots, and ${
-          count(nearResets)
-        } times of all`,
+        `for ${count(nearConnections)}; ${count(nearInvalidations)} told as changed, ${count(nearResets)} times all`,
       "nearConnections",
       "nearInvalidations",
       "nearResets",

@@ -29,7 +29,7 @@ Deno.test("statsLines() says what is held, of how much at most", () => {
 Deno.test("statsLines() says how many connections keep near copies, and what they were told", () => {
   assertStrictEquals(
     said("near copies", { nearConnections: 2, nearInvalidations: 12_345, nearResets: 6 }),
-    "2 connections keep them; told of 12,345 changed slots, and 6 times of all",
+    "for 2; 12,345 told as changed, 6 times all",
   );
 });
 

@@ -1,12 +1,14 @@
 /** Servers tell clients that keep near copies of what changes: there, in the server's own cache, and on a peer. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { greet } from "../../lib/platform/handshake.ts";
 import { FrameWriter, INVALID, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { NEAR, readGreeting, writeHello } from "../../lib/wire/hello.ts";
 import { readInvalid, slotOfText } from "../../lib/wire/near.ts";
 import { writeKeyed } from "../../lib/wire/calls.ts";
 import { cluster, NO_ROUNDS } from "../support/cluster.ts";
 import { NativeSocket } from "../support/native_socket.ts";
+import { portOf } from "../support/ports.ts";
 import { startedServer } from "../support/servers.ts";
 import { until } from "../support/waiting.ts";
 
@@ -43,6 +45,17 @@ Deno.test("a client is told what the server's own cache changes, and that its co
     assertEquals([nearConnections, nearInvalidations, nearResets], [1, 1, 1]);
   }
   await until("the connection has ended", () => server.stats().nearConnections === 0);
+});
+
+Deno.test("greet() names the features that it is given, and returns what the server names", async () => {
+  await using server = await startedServer();
+  for (const features of [undefined, [NEAR]]) {
+    const socket = await Deno.connect({ port: portOf(server.address!) });
+    const { server: said } = await greet(socket, { software: "test/1", features });
+    assert(said.features.includes(NEAR));
+    assertStrictEquals(server.stats().nearConnections, features?.length ?? 0);
+    socket.close();
+  }
 });
 
 Deno.test("a client is told what is changed on a peer of its server: a store, a removal and a clear", async () => {
