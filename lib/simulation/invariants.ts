@@ -17,7 +17,7 @@ import { LONG_WAY_PAGES } from "../replication/round_trips.ts";
 import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
 import { exceeds } from "../store/known.ts";
 import type { Known } from "../store/known.ts";
-import { ENTRY } from "../store/entry.ts";
+import { ENTRY, TRAVELS } from "../store/entry.ts";
 import { Keeping, type KeepingCounts } from "./keeping.ts";
 import { MadeWrites } from "./made_writes.ts";
 import { linksOf, type Scenario } from "./scenarios.ts";
@@ -47,9 +47,10 @@ interface Life {
   readonly keeping: Keeping;
 }
 
-/** The living entry of a key: its version, and when it expires. */
+/** The living entry of a key: its version, its marks and times, and when it expires. */
 interface Living {
   readonly key: number;
+  readonly terms: string;
   readonly name: string | undefined;
   readonly deadlineMs: number;
 }
@@ -74,8 +75,9 @@ export class Invariants {
   readonly #made = new MadeWrites();
   /** The origins of all starts of nodes; other numbers are those of adopted writes. */
   readonly #starts = new Set<number>();
-  /** For each version, the value that was stored. */
+  /** For each version, the value that was stored, and the marks and times that it was given. */
   readonly #values = new Map<string, number>();
+  readonly #terms = new Map<string, string>();
   readonly #hasRoomForEntries: boolean;
 
   constructor(scenario: Scenario, nodes: readonly CheckedNode[], violate: (what: string, key?: number) => void) {
@@ -99,9 +101,10 @@ export class Invariants {
 
   /** Checks a node after a client has used a key there; `value` is what the client has stored, if anything. */
   used(i: number, key: number, value?: number): void {
-    const { name } = this.#living(i, key);
+    const { name, terms } = this.#living(i, key);
     if (name !== undefined) {
       if (value !== undefined) this.#values.set(name, value);
+      if (value !== undefined) this.#terms.set(name, terms);
       this.#lives[i].lived.add(name);
     }
     this.#checkHeld(i, key);
@@ -180,7 +183,10 @@ export class Invariants {
   /** Checks that a write brings back no version that has left the node, and that only a version's touch moves its deadline. */
   #checkWrite(i: number, { version }: Write, before: Living, isTouch: boolean, mine: Known | undefined): void {
     const { key } = before;
-    const { name, deadlineMs } = this.#living(i, key);
+    const { name, terms, deadlineMs } = this.#living(i, key);
+    if (name !== undefined && (this.#terms.get(name) ?? terms) !== terms) {
+      this.#violate(`diverged: ${name} has other marks or times at node ${i}: ${terms}`, key);
+    }
     const { lived } = this.#lives[i];
     const { h, origin, by = origin } = version;
     // An orphan may leave and come back; so may what a peer still holds, while a node joins it.
@@ -211,7 +217,7 @@ export class Invariants {
     if (version === undefined) return;
     const before = held.get(key);
     if (before === undefined || compareVersions(version, before) > 0) held.set(key, version);
-    else if (compareVersions(version, before) < 0 && store.peek(this.keys[key]) !== 0) {
+    else if (compareVersions(version, before) < 0 && store.kept(this.keys[key]) !== 0) {
       this.#violate(`stale: node ${i} serves ${showVersion(version)} of key ${key} after ${showVersion(before)}`, key);
     }
   }
@@ -232,7 +238,7 @@ export class Invariants {
       isForgotten ||= history.hasNewer(this.keys[key], { ...write, origin: 0 }) || this.#hasForgotten(store, write);
       if (write.h > history.knownOf(write.origin)) continue;
       const name = nameOf(key, write);
-      if (store.peek(this.keys[key]) !== 0) {
+      if (store.kept(this.keys[key]) !== 0) {
         this.#violate(`stale: node ${i} serves ${showVersion(held!)} of key ${key}, and knows of ${name}`, key);
       } else if (!isForgotten) {
         this.#violate(`lost: node ${i} claims to know ${name}, and has no trace of it`, key);
@@ -321,7 +327,7 @@ export class Invariants {
       if (store.history.cleared !== cleared) this.#violate(`diverged: node ${i} has not heard of the last clear`);
       const live: string[] = [];
       for (let key = 0; key < this.keys.length; key++) {
-        const position = store.peek(this.keys[key]);
+        const position = store.kept(this.keys[key]);
         if (position === 0) continue;
         const version = store.history.version(position);
         const name = nameOf(key, version);
@@ -351,9 +357,12 @@ export class Invariants {
 
   #living(i: number, key: number): Living {
     const { store } = this.#nodes[i];
-    const position = store.peek(this.keys[key]);
-    if (position === 0) return { key, name: undefined, deadlineMs: 0 };
-    return { key, name: nameOf(key, store.history.version(position)), deadlineMs: store.reader.deadlineMs(position) };
+    const position = store.kept(this.keys[key]);
+    if (position === 0) return { key, name: undefined, terms: "", deadlineMs: 0 };
+    const { reader } = store;
+    const terms = `${reader.marks(position) & TRAVELS}, ${reader.ttlMs(position)} ms`;
+    const name = nameOf(key, store.history.version(position));
+    return { key, name, terms, deadlineMs: reader.deadlineMs(position) };
   }
 }
 

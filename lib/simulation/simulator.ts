@@ -7,6 +7,7 @@ import { Cluster, type Counts, type Node } from "./cluster.ts";
 import { generator } from "./seeded_random.ts";
 import { diameterOf, linksOf, type Scenario } from "./scenarios.ts";
 import { spanOf } from "../base/byte_span.ts";
+import { age, type EntryInput } from "../store/entry.ts";
 import { Trace } from "./trace.ts";
 import { MAX_AHEAD_MS, MAX_PEER_AHEAD_MS, versionAt } from "../store/version.ts";
 
@@ -59,6 +60,8 @@ const LONG_PARTITION_FROM = 60;
 const LINK_AT = 0.6;
 /** Operations of a burst after which peers are told. */
 const TURN_USES = 10;
+/** Of so many entries that expire, one ages: half of its time it is kept and not fresh. */
+const AGING_EVERY = 8;
 
 /** Runs a scenario with a seed; a run with violations is repeated, to record what led to them. */
 export function simulate(scenario: Scenario, seed: number): Outcome {
@@ -213,7 +216,9 @@ class Simulation {
     const stored = this.#stored++;
     const value = new Uint8Array(4);
     new DataView(value.buffer).setUint32(0, stored);
-    nodes[i].store.set(invariants.keys[k], { flags: k, value: spanOf(value), ttlMs });
+    const entry: EntryInput = { flags: k, value: spanOf(value), ttlMs };
+    if (stored % AGING_EVERY === 0) age(entry, ttlMs / 2, Math.floor(ttlMs / 2), nodes[i].store.nowMs);
+    nodes[i].store.set(invariants.keys[k], entry);
     this.cluster.note(() => `node ${i} stores key ${k}${ttlMs === 0 ? "" : ` for ${ttlMs} ms`}`, k);
     invariants.used(i, k, stored);
   }

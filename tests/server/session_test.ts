@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decode, encode } from "@std/msgpack";
 import { seeded } from "../../bench/compare.ts";
-import { FrameReader, FrameWriter, INVALID, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { AGAIN, FrameReader, FrameWriter, INVALID, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { manyReader, MISS, OMITTED } from "../../lib/wire/calls.ts";
 import { FEATURES, PEER_FEATURES, SERVER_FEATURES } from "../../lib/wire/hello.ts";
@@ -51,7 +51,7 @@ function getMany(...keys: string[]): Uint8Array {
 }
 
 const HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test" }));
-const NEAR_HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test", features: ["near"] }));
+const NEAR_HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test", features: ["near", "lease"] }));
 const PEER_HELLO = frame(
   REQUEST.hello,
   "",
@@ -59,7 +59,7 @@ const PEER_HELLO = frame(
 );
 
 /** Codes that a server sends a client. */
-const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(REPLY), INVALID]);
+const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(REPLY), INVALID, AGAIN]);
 
 /** All that a session says, in as many writes as it asks for. */
 function outputOf(session: Session): { bytes: Uint8Array; closing: boolean } {
@@ -351,6 +351,9 @@ function transcript(): Uint8Array[] {
     set("b", new Uint8Array(300).fill(9), uint64(0, 60_000)),
     frame(REQUEST.get, "a"),
     frame(REQUEST.use, "a"),
+    frame(REQUEST.lease, "new", new Uint8Array([0, 0, 1, 0, 1])),
+    frame(REQUEST.fill, "new", new Uint8Array(40).fill(1, 16, 20)),
+    frame(REQUEST.give, "new", new Uint8Array(8)),
     frame(REQUEST.get, "missing"),
     getMany("a", "missing", "b"),
     frame(REQUEST.has, "b"),
