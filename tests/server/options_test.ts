@@ -87,6 +87,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     insecure: false,
     tls: undefined,
     unref: false,
+    near: undefined,
   });
   assertStrictEquals(typeof log, "function");
 });
