@@ -82,6 +82,7 @@ export {
   type LogLevel,
   OrmucoCacheServer,
   type PeerStats,
+  type ServerNearOptions,
   type ServerOptions,
   type ServerStats,
 } from "./server.ts";

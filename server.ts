@@ -51,7 +51,7 @@ export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
 export type { ServerAcmeOptions, ServerTlsOptions } from "./lib/base/tls_options.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";
-export type { ServerOptions } from "./lib/server/options.ts";
+export type { ServerNearOptions, ServerOptions } from "./lib/server/options.ts";
 
 /** Milliseconds that a stop waits for clients, and then for peers, to read what was sent to them. */
 const STOP_LIMIT_MS = 1000;
@@ -169,7 +169,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       later: (ms, run) => maintenance.runLater(ms, run),
     });
     this.#connections = this.#newConnections(session, limitedLog);
-    this.cache = new LocalCache({ store, leases, newToken, stats: () => this.stats() });
+    this.cache = new LocalCache({ store, leases, newToken, near: resolved.near, stats: () => this.stats() });
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
     const talking = [this.#listener, this.#peers, this.#connections];
     this.#parts = [this.#watch, ...certificate, ...talking, maintenance, this.#readiness];

@@ -231,20 +231,20 @@ export type StoreStats = Pick<
   | "expirations"
 >;
 
-/** Near copies of a client, in {@linkcode ClientStats.near}: counters since it was made, and what it holds now. */
+/** Near copies of a client, or of a `server.cache`, in {@linkcode ClientStats.near}: counters since it was made, and what it holds now. */
 export interface NearCopyStats {
   /** Retrievals that a near copy has answered; they count among the client's `hits` too. */
   hits: number;
   /**
    * Retrievals of which there was a near copy, but the client could not show that it is fresh enough, and asked the server: the
-   * server has not answered for `maxStaleMs`, or has not been asked for as long.
+   * server has not answered for `maxStaleMs`, or has not been asked for as long. In a `server.cache` there are none.
    */
   fenced: number;
   /** Near copies dropped because the server said that their keys may have changed. */
   invalidations: number;
   /** Near copies held now. */
   entries: number;
-  /** Whether near copies are kept now: the client is connected, and its server tells of changes. */
+  /** Whether near copies are kept now: the client is connected, and its server tells of changes. A `server.cache` always keeps them. */
   isOn: boolean;
 }
 
@@ -264,7 +264,7 @@ export interface ClientStats {
    * Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers.
    */
   entries: number | undefined;
-  /** Near copies; only of a client with servers that was given the option `near`. */
+  /** Near copies; only of a client with servers, or a server's own cache, that was given the option `near`. */
   near?: NearCopyStats;
   /** The server's own statistics; `undefined` in a stand-alone client, or if no server can be reached. */
   server: Partial<ServerStats> | undefined;

@@ -8,16 +8,14 @@ import {
   checkOptions,
   FILE_OPTION,
   FUNCTION_OPTION,
-  isObject,
   listOption,
   numberOption,
-  objectOption,
-  type OptionRule,
   type OptionRules,
   textOption,
   TIMEOUT_OPTION,
   TTL_OPTION,
 } from "../base/options.ts";
+import { COPY_DEFAULTS, COPY_RULES, nearOption } from "../base/near_options.ts";
 import type { NearLimits } from "../near/near_tier.ts";
 import { CLIENT_TLS_OPTION, type ClientTlsOptions, whyNoTls } from "../base/tls_options.ts";
 import { type TokenSource, tokenSource } from "./token_source.ts";
@@ -139,27 +137,15 @@ export interface ClientOptions {
 
 const DEFAULT_TIMEOUT_MS = 1000;
 /** Limits of near copies where none are given. */
-const NEAR_DEFAULTS: NearLimits = { maxSize: 1000, maxTotalSize: 64 * 1024 * 1024, maxStaleMs: 1000, copies: false };
+const NEAR_DEFAULTS: NearLimits = { ...COPY_DEFAULTS, maxStaleMs: 1000 };
 
 const NEAR_RULES: OptionRules<NearOptions> = {
-  maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
-  maxTotalSize: {
-    allowed: "a number greater than 0",
-    isType: (value) => typeof value === "number",
-    accepts: (value: number) => value > 0,
-  },
+  ...COPY_RULES,
   maxStaleMs: {
     allowed: "20 to 60000, or 0",
     isType: (value) => typeof value === "number",
     accepts: (value: number) => value === 0 || (value >= 20 && value <= 60_000),
   },
-  copies: BOOLEAN_OPTION,
-};
-
-const NEAR_OPTION: OptionRule = {
-  ...objectOption(NEAR_RULES),
-  allowed: "true or an object",
-  isType: (value) => value === true || isObject(value),
 };
 
 const RULES: OptionRules<ClientOptions> = {
@@ -179,7 +165,7 @@ const RULES: OptionRules<ClientOptions> = {
   authToken: textOption("text", () => true, true), // what a token is, `tokenSource` checks
   authTokenFile: FILE_OPTION,
   tls: CLIENT_TLS_OPTION,
-  near: NEAR_OPTION,
+  near: nearOption(NEAR_RULES),
 };
 
 /** Options that have an effect only in a client without servers, and those that have one only with servers. */

@@ -16,19 +16,24 @@ import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { INSPECT, inspected } from "../base/inspect.ts";
+import type { CopyLimits } from "../base/near_options.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
 import type { Asked, Lifetime, Question } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
 import { age, type EntryInput, MARK } from "../store/entry.ts";
+import { ASK } from "../near/near_tier.ts";
 import { LocalLeases } from "./local_leases.ts";
+import { LocalNear } from "./local_near.ts";
 import type { LeaseHost } from "./native_leases.ts";
 
 /** Options of {@linkcode LocalCache}. */
 export interface LocalCacheOptions extends LeaseHost {
   /** Returns the statistics of the server that the cache belongs to. */
   readonly stats: () => ServerStats;
+  /** Limits of near copies; `undefined` where none are kept. */
+  readonly near?: CopyLimits;
   /** Makes what divides the reading of many values. */
   readonly slices?: () => Slices;
 }
@@ -39,7 +44,8 @@ const SHARED_BYTES = 64 * 1024;
 
 /**
  * A cache on the entries that a server in this process holds and shares with its peers, without a socket. Code takes it
- * from {@linkcode OrmucoCacheServer.cache}. Values are copies, as they are with a client of the server.
+ * from {@linkcode OrmucoCacheServer.cache}. Values are copies, as they are with a client of the server; with the server's option
+ * `near`, **a value handed out twice is the same object**, as long as the entry does not change.
  */
 export class LocalCache implements OrmucoCache {
   readonly #options: LocalCacheOptions;
@@ -47,6 +53,7 @@ export class LocalCache implements OrmucoCache {
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
   readonly #calls = new CallCounters();
   readonly #leases: LocalLeases;
+  readonly #near: LocalNear | undefined;
   readonly #computations: Computations;
 
   /**
@@ -57,6 +64,8 @@ export class LocalCache implements OrmucoCache {
   constructor(options: LocalCacheOptions) {
     this.#options = options;
     this.#leases = new LocalLeases(options);
+    const { store, near } = options;
+    this.#near = near && new LocalNear(store, near, (key) => this.#spanOf(key));
     this.#computations = new Computations({
       ask: (key, question) => this.#ask(key, question),
       fill: (key, value, token, lifetime) => this.#fill(key, value, token, lifetime),
@@ -92,7 +101,8 @@ export class LocalCache implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @returns The value, or `undefined` on a miss. A value that cannot be decoded is a miss, as is one that a client has
+   * @returns The value, or `undefined` on a miss; with the server's option `near` **the same object as the last time**, unless
+   * `near.copies` is true. A value that cannot be decoded is a miss, as is one that a client has
    * stored and that would take more than 100 ms to read; `stats()` counts it among the failures.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
@@ -110,7 +120,7 @@ export class LocalCache implements OrmucoCache {
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param compute Returns the value, or a promise of it.
    * @param options For how long the value is fresh, and for how long this caller waits.
-   * @returns The value: a copy of what is held, or what `compute` returned.
+   * @returns The value: a copy of what is held (with the server's option `near` the same one each time), or what `compute` returned.
    * @throws {RangeError} If the key, an option or the value is out of range.
    * @throws {TypeError} If there is no option of that name, or the value cannot be copied.
    * @throws {CacheError} `timeout` if `timeoutMs` are over, else what `compute` throws, or the signal's reason.
@@ -192,10 +202,12 @@ export class LocalCache implements OrmucoCache {
    */
   async stats(): Promise<ClientStats> {
     const server = this.#options.stats();
+    const near = this.#near?.stats();
     return await {
       connectedTo: undefined,
       ...this.#calls.stats(),
       entries: server.entries,
+      ...(near === undefined ? {} : { near }),
       server,
     };
   }
@@ -286,11 +298,18 @@ export class LocalCache implements OrmucoCache {
 
   /** Returns the value of a key, or `MISS`, also if a client has stored bytes that are not what their flags say. */
   #find(key: string, slices?: Slices): unknown {
+    const near = this.#near;
+    if (near !== undefined) {
+      const value = near.read(key);
+      if (value !== ASK) return value;
+    }
     const { store } = this.#options;
     const position = store.get(this.#keyOf(key));
     if (position === 0) return MISS;
     slices?.spend(decodingUnits(store.reader.flags(position), store.reader.valueBytes(position)));
-    return this.#read(position);
+    const value = this.#read(position);
+    if (near !== undefined && value !== MISS) near.keep(key, value, position);
+    return value;
   }
 
   /** Reads the value at a position; one whose bytes are not what its flags say is a miss. */

@@ -13,6 +13,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
+import { COPY_DEFAULTS, COPY_RULES, type CopyLimits, nearOption } from "../base/near_options.ts";
 import {
   BOOLEAN_OPTION,
   checkOptions,
@@ -42,6 +43,31 @@ import {
 } from "./credential_sources.ts";
 import type { Log, LogLevel } from "../base/log.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
+
+/** Options of the near copies of a server's own cache, in {@linkcode ServerOptions.near}. */
+export interface ServerNearOptions {
+  /**
+   * Copies held at most: a whole number from 1 to 16,777,215, or `Infinity`.
+   *
+   * @default {1000}
+   */
+  maxSize?: number;
+  /**
+   * Bytes held at most, more than 0: values as the store holds them, keys, and 128 for each copy. This comes beside `maxBytes`, and what
+   * is made of a value may take more memory than that: objects take several times as much as their JSON.
+   *
+   * @default {67108864}
+   */
+  maxTotalSize?: number;
+  /**
+   * Whether each call returns a value of its own. Without it **a value handed out twice is the same object**: code that changes it
+   * changes it for all in this process that retrieve it, until the entry changes. With it only text, numbers and the like are kept:
+   * objects are decoded for each call, which takes less time than to copy them.
+   *
+   * @default {false}
+   */
+  copies?: boolean;
+}
 
 /** Options of {@linkcode OrmucoCacheServer}. */
 export interface ServerOptions extends CredentialOptions {
@@ -178,6 +204,14 @@ export interface ServerOptions extends CredentialOptions {
    */
   unref?: boolean;
   /**
+   * Whether `server.cache` keeps the values that it has decoded, so that `retrieve`, `retrieveMany` and `retrieveOrStore` need not decode
+   * a key's value each time; `true` is all defaults. A copy is dropped as soon as its entry changes, whoever has changed it.
+   * **A value handed out twice is the same object**, unless `near.copies` is true. Clients of the server have an option of their own.
+   *
+   * @default {undefined}
+   */
+  near?: true | ServerNearOptions;
+  /**
    * Called with each line that the server logs, and its level, `info` or `warn`: where it listens, what its peers do, what
    * fails. An error that `log` throws is ignored.
    *
@@ -228,6 +262,8 @@ export interface ResolvedServerOptions {
   readonly tls: ResolvedTls | undefined;
   /** Passes a line to the caller's `log`; it does not throw. */
   readonly unref: boolean;
+  /** Limits of the near copies of the server's own cache; `undefined` where none are kept. */
+  readonly near: CopyLimits | undefined;
   readonly log: Log;
 }
 
@@ -254,6 +290,7 @@ const RULES: OptionRules<ServerOptions> = {
   maxItemBytes: numberOption({ least: MIN_ITEM_BYTES, most: MAX_ITEM_BYTES }),
   tls: SERVER_TLS_OPTION,
   unref: BOOLEAN_OPTION,
+  near: nearOption(COPY_RULES),
   log: FUNCTION_OPTION,
   ...CREDENTIAL_RULES,
 };
@@ -297,6 +334,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     insecure: checked.insecure ?? false,
     tls: checked.tls && resolveTls(checked.tls),
     unref: checked.unref ?? false,
+    near: checked.near && { ...COPY_DEFAULTS, ...(checked.near === true ? {} : checked.near) },
     log: (line, level = "info") => sayTo(log, line, level),
   };
 }
