@@ -10,6 +10,9 @@ import type { Events } from "./near_events.ts";
 import type { NearLink } from "./near_link.ts";
 import { keyName, numberOf, START_MS } from "./trace.ts";
 
+/** Milliseconds within which who waits is told that a lease has run out. */
+const MOMENT_MS = 50;
+
 /** A connection of a client that asks for leases. */
 export type LeaseLink = NearLink<LeaseRequest, LeaseWords>;
 
@@ -116,9 +119,9 @@ export class LeaseServer {
     return this.isFrozen || this.#options.events.nowMs - this.#thawedAtMs < ms;
   }
 
-  /** Whether somebody may compute a key now, as far as the server knows. */
+  /** Whether somebody may compute a key, or might a moment ago: those who wait are about to be told. */
   isLeased(key: number): boolean {
-    return this.#leases.held(spanOf(keyName(key)), this.#store.nowMs) !== undefined;
+    return this.#leases.held(spanOf(keyName(key)), this.#store.nowMs - MOMENT_MS) !== undefined;
   }
 
   /** Whether whoever may compute a key has gone, and the server knows it. */
