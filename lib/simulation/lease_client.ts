@@ -197,7 +197,7 @@ export class LeaseClient {
     for (const { key, state, sinceMs, link } of this.#wanted.values()) {
       if (state !== "waiting" || this.#nowMs - sinceMs < ms) continue;
       if (link !== this.#link) yield `forgotten: who waits for ${key} on a connection that is over`;
-      else if (this.#link!.isCut || this.#link!.waiting > 0) continue;
+      else if (this.#link!.isCut || this.#link!.waiting > 0 || this.#server!.isToTell(this.#link!)) continue;
       else if (!this.#server!.isLeased(key)) yield `forgotten: who waits for ${key}, which nobody computes`;
       else if (this.#server!.isLeasedToNobody(key)) {
         yield `forgotten: who waits for ${key}, of which the holder has gone`;

@@ -124,6 +124,11 @@ export class LeaseServer {
     return this.#leases.held(spanOf(keyName(key)), this.#store.nowMs - MOMENT_MS) !== undefined;
   }
 
+  /** Whether a client is about to be told something. */
+  isToTell(link: LeaseLink): boolean {
+    return (this.#connected.get(link)?.again.length ?? 0) > 0;
+  }
+
   /** Whether whoever may compute a key has gone, and the server knows it. */
   isLeasedToNobody(key: number): boolean {
     const last = this.#given.get(key)?.at(-1);
