@@ -8,6 +8,7 @@ import type { LeaseStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
 import type { LeaseToken } from "../wire/leases.ts";
+import { LeaseList, type Listed } from "./lease_list.ts";
 
 /** Keys that are leased at once, at most, and the bytes of them together; with more, the lease that was given first is over. */
 export const MAX_LEASES = 65_536;
@@ -21,7 +22,7 @@ export const MAX_REST_MS = 1000;
 export const KEPT_MS = 60_000;
 
 /** A key that somebody may compute. */
-export interface Lease {
+export interface Lease extends Listed<Lease> {
   readonly key: Uint8Array;
   readonly hash: number;
   /** Another lease of the same hash. */
@@ -83,9 +84,7 @@ export class Leases implements StoreListener {
   readonly #onDue: (dueMs: number) => void;
   readonly #byHash = new Map<number, Lease>();
   /** In the order in which they were given. */
-  readonly #all = new Set<Lease>();
-  /** Goes on where it stopped: what it has visited has been dropped or given again, and a new one would pass all that again. */
-  #oldest = this.#all.values();
+  readonly #all = new LeaseList<Lease>();
   #bytes = 0;
   /** When all have run out. */
   #lastDeadlineMs = 0;
@@ -237,6 +236,8 @@ export class Leases implements StoreListener {
       usedMs: 0,
       isUsed: false,
       waiters: new Set(),
+      older: undefined,
+      newer: undefined,
     };
     this.#byHash.set(hash, lease);
     this.#bytes += lease.key.length;
@@ -254,11 +255,10 @@ export class Leases implements StoreListener {
     lease.usedMs = nowMs;
     lease.isUsed = false;
     this.#lastDeadlineMs = Math.max(this.#lastDeadlineMs, lease.deadlineMs);
-    this.#all.delete(lease);
     this.#all.add(lease);
     this.stats.leasesGiven++;
     if (lease.waiters.size > 0) this.#due(lease.deadlineMs);
-    while (this.#all.size > MAX_LEASES || this.#bytes > MAX_LEASED_BYTES) this.#end(this.#oldest.next().value!, true);
+    while (this.#all.size > MAX_LEASES || this.#bytes > MAX_LEASED_BYTES) this.#end(this.#all.oldest!, true);
   }
 
   /** Has a connection wait for the end of a lease. */
@@ -309,14 +309,12 @@ export class Leases implements StoreListener {
 
   #endAll(): void {
     const waiters = new Set(this.#forAny);
-    for (const lease of this.#all) {
+    for (const lease of this.#all.takeAll()) {
       for (const asker of lease.waiters) waiters.add(asker);
       lease.holder?.held.clear();
       lease.holder = undefined;
     }
     this.#byHash.clear();
-    this.#all.clear();
-    this.#oldest = this.#all.values();
     this.#waited.clear();
     this.#forAny.clear();
     this.#bytes = this.#waits = this.#lastDeadlineMs = 0;

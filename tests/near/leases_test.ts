@@ -1,6 +1,8 @@
 /** Leases under a controlled clock: who is given one, what ends it, and who is told to ask again. */
 
 import { assert, assertEquals } from "@std/assert";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import {
   Asker,
@@ -311,4 +313,22 @@ Deno.test("a store tells leases nothing until the first is given", () => {
   const question = { high: 0, low: 1, nowMs: 0, leaseMs: LEASE_MS, hasStale: false };
   for (const key of ["a", "b"]) leases.ask(span(key), new Asker(() => {}), question);
   assertEquals(listening, 1);
+});
+
+Deno.test("leases that are over leave nothing behind, however many there have been", () => {
+  v8.setFlagsFromString("--expose-gc");
+  const collectGarbage = vm.runInNewContext("gc") as () => void;
+  const fixture = new Fixture();
+  const a = fixture.client("a");
+  const usedBytesAfter = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      fixture.ask(a);
+      fixture.leases.end(span("k"));
+    }
+    collectGarbage();
+    return Deno.memoryUsage().heapUsed;
+  };
+  const before = usedBytesAfter(1000);
+  const grown = usedBytesAfter(100_000) - before;
+  assert(grown < 2_000_000, `${grown} bytes more are used after 100,000 leases`);
 });
