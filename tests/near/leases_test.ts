@@ -180,6 +180,20 @@ Deno.test("the end of a connection hands its leases over, and forgets what it wa
   assertEquals(fixture.ask(b, "1"), "given");
 });
 
+Deno.test("a promise that is for ever is waited for for a minute, and handed over then", () => {
+  const fixture = new Fixture();
+  const { clock, leases } = fixture;
+  const [memcached, b, c] = ["memcached's", "b", "c"].map((name) => fixture.client(name));
+  leases.grant(span("k"), memcached, { high: 0, low: 100, nowMs: clock.nowMs, leaseMs: Infinity });
+  assertEquals([fixture.ask(b), fixture.dueMs], ["wait", NOW_MS + 60_000]);
+  clock.nowMs += 59_999;
+  assertEquals(fixture.ask(c), "wait");
+  clock.nowMs++;
+  leases.tick(clock.nowMs);
+  assertEquals([fixture.said(), leases.held(span("k"), clock.nowMs)?.low], [["b: k", "c: k"], 100]);
+  assertEquals([fixture.ask(b), fixture.isValid(100), fixture.isValid(3)], ["given", false, true]);
+});
+
 Deno.test("a lease that is given back is handed over, once", () => {
   const fixture = new Fixture();
   const [a, b] = [fixture.client("a"), fixture.client("b")];
