@@ -111,15 +111,17 @@ export class ClientLeases implements Backend {
             allowance,
             (value, terms, _, bytes) => tier?.fill(key, value, givenAtMs!, terms, bytes),
           );
-          return this.#answered(key, leased); // here: a push that says to ask again may be the next frame
+          return this.#answered(key, leased, givenAtMs !== undefined); // here: a push that says to ask again may be the next frame
         },
         settle: (leased, error) => resolve({ leased, error }),
       });
     });
   }
 
-  #answered(key: string, leased: Leased): Asked {
-    return leased.state === "wait" ? { state: "wait", again: this.#wait(key) } : leased;
+  /** @param hears Whether pushes of the connection are heard; else nobody will say when to ask again, and another is to be asked at once. */
+  #answered(key: string, leased: Leased, hears: boolean): Asked {
+    if (leased.state !== "wait") return leased;
+    return { state: "wait", again: hears ? this.#wait(key) : Promise.resolve() };
   }
 
   #wait(key: string): Promise<void> {

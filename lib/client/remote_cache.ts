@@ -126,7 +126,7 @@ export class RemoteCache implements OrmucoCache {
     const checked = checkRetrieveOrStore(compute, options);
     checkKey(key);
     checked.signal?.throwIfAborted();
-    const near = this.#near?.retrieve(key) ?? ASK;
+    const near = this.#near === undefined ? ASK : this.#near.retrieve(key); // which may be undefined, or null
     if (near !== ASK) {
       this.#calls.hits++;
       return near as T;

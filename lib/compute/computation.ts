@@ -25,6 +25,7 @@ export class Computation {
   #isImpatient = false;
   #hasWaited = false;
   #isComputing = false;
+  #beganAtMs = 0;
   /** Whether somebody has been given the stale value that this computation is to replace. */
   #isBehind = false;
   /** Whether somebody has been given a stale value in place of an error. */
@@ -59,7 +60,7 @@ export class Computation {
   /** Adds a caller. Returns what it is given: a stale value that will do for it, or a promise. */
   join(options: RetrieveOrStoreOptions): unknown {
     if (this.#stale !== undefined && this.#age() < (options.staleWhileRevalidateMs ?? 0)) {
-      this.#isBehind ||= this.#isComputing;
+      if (this.#isComputing) this.#goBehind();
       return this.#stale.value;
     }
     const caller = new Caller(options, {
@@ -74,7 +75,7 @@ export class Computation {
   offer(stale: Stale): void {
     this.#stale = { value: stale.value, sinceMs: this.#now() - (stale.forMs ?? 0) };
     const isTaken = this.#giveStale("staleWhileRevalidateMs");
-    this.#isBehind ||= isTaken && this.#isComputing;
+    if (isTaken && this.#isComputing) this.#goBehind();
   }
 
   /** Gives the stale value, if there is one, to the callers for whom it will do since the value cannot be computed now. */
@@ -101,6 +102,7 @@ export class Computation {
   /** Begins to compute: from now on a stale value that is given is replaced by this computation. */
   begin(stale: Stale | undefined): void {
     this.#isComputing = true;
+    this.#beganAtMs = this.#now();
     if (stale !== undefined) this.offer(stale);
   }
 
@@ -110,8 +112,6 @@ export class Computation {
    * @throws What `compute` throws; if the last caller goes, the reason.
    */
   async compute(compute: Compute): Promise<unknown> {
-    const { timeoutMs } = this.options;
-    if (timeoutMs !== undefined && this.#isBehind) this.#overdue = setTimeout(() => this.#endOverdue(), timeoutMs);
     const value = await Promise.race([called(compute, this.#abort.signal), this.#abandoned.promise]);
     this.#result = { value };
     return value;
@@ -133,6 +133,16 @@ export class Computation {
     for (const caller of this.#callers) caller.reject(error);
     this.#end();
     return this.#isHidden || this.#isBehind;
+  }
+
+  /** Somebody has been given the stale value: the computation goes on without callers, but not beyond the first one's time. */
+  #goBehind(): void {
+    if (this.#isBehind) return;
+    this.#isBehind = true;
+    const { timeoutMs } = this.options;
+    if (timeoutMs === undefined) return;
+    const leftMs = Math.max(0, this.#beganAtMs + timeoutMs - this.#now());
+    this.#overdue = setTimeout(() => this.#endOverdue(), leftMs);
   }
 
   #end(): void {

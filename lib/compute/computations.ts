@@ -93,7 +93,7 @@ export class Computations {
     firstAskedAtMs: number,
   ): Promise<Leave | undefined> {
     const { key, options } = computation;
-    const leaseMs = leaseMsOf(options);
+    let leaseMs = leaseMsOf(options);
     let takesStale = acceptsStale(options);
     for (let [question, askedAtMs] = [first, firstAskedAtMs];;) {
       const asked = await question;
@@ -102,6 +102,7 @@ export class Computations {
         const isLate = this.#tokenOf(asked) !== undefined && this.#now() - askedAtMs > leaseMs;
         if (!isLate) return asked;
         this.#giveBack(key, asked); // somebody else may have leave by now
+        leaseMs = Math.min(2 * leaseMs, MAX_LEASE_MS); // or none would ever come in time, from a server far away
       } else if (asked.state === "fresh") {
         return void computation.settle(asked.value);
       } else if (asked.state === "stale") {

@@ -7,7 +7,8 @@ import type { ByteSpan } from "../base/byte_span.ts";
 import type { LeaseStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
-import type { LeaseToken } from "../wire/leases.ts";
+import { type LeaseToken, MAX_LEASE_MS } from "../wire/leases.ts";
+import { LeaseList, type Listed } from "./lease_list.ts";
 
 /** Keys that are leased at once, at most, and the bytes of them together; with more, the lease that was given first is over. */
 export const MAX_LEASES = 65_536;
@@ -21,7 +22,7 @@ export const MAX_REST_MS = 1000;
 export const KEPT_MS = 60_000;
 
 /** A key that somebody may compute. */
-export interface Lease {
+export interface Lease extends Listed<Lease> {
   readonly key: Uint8Array;
   readonly hash: number;
   /** Another lease of the same hash. */
@@ -33,6 +34,8 @@ export interface Lease {
   leaseMs: number;
   /** When it runs out or, if it was given back, when it has rested. `Infinity` is never. */
   deadlineMs: number;
+  /** Until when others wait for it: until then, but for a minute at most, since a promise to memcached's clients may be for ever. */
+  awaitedUntilMs: number;
   /** When the key was last asked for by memcached's clients, and whether it was since the lease was given. */
   usedMs: number;
   isUsed: boolean;
@@ -83,9 +86,7 @@ export class Leases implements StoreListener {
   readonly #onDue: (dueMs: number) => void;
   readonly #byHash = new Map<number, Lease>();
   /** In the order in which they were given. */
-  readonly #all = new Set<Lease>();
-  /** Goes on where it stopped: what it has visited has been dropped or given again, and a new one would pass all that again. */
-  #oldest = this.#all.values();
+  readonly #all = new LeaseList<Lease>();
   #bytes = 0;
   /** When all have run out. */
   #lastDeadlineMs = 0;
@@ -124,7 +125,7 @@ export class Leases implements StoreListener {
     const { nowMs, hasStale } = question;
     const hash = this.#store.hash(key);
     const lease = this.#find(key, hash);
-    const isHeld = lease !== undefined && lease.deadlineMs > nowMs && (lease.holder !== undefined || hasStale);
+    const isHeld = lease !== undefined && lease.awaitedUntilMs > nowMs && (lease.holder !== undefined || hasStale);
     if (isHeld && hasStale) return "stale";
     if (isHeld) {
       this.#wait(lease, asker);
@@ -179,7 +180,7 @@ export class Leases implements StoreListener {
     }
     lease.holder!.held.delete(lease);
     lease.holder = undefined;
-    lease.deadlineMs = nowMs + Math.min(lease.leaseMs, MAX_REST_MS);
+    lease.deadlineMs = lease.awaitedUntilMs = nowMs + Math.min(lease.leaseMs, MAX_REST_MS);
     this.#wake(lease, true);
     return true;
   }
@@ -202,11 +203,11 @@ export class Leases implements StoreListener {
 
   /** Tells those who wait for a lease that has run out to ask again. To be called at the time that `onDue` was told. */
   tick(nowMs: number): void {
-    for (const lease of this.#waited) if (lease.deadlineMs <= nowMs) this.#wake(lease, true);
+    for (const lease of this.#waited) if (lease.awaitedUntilMs <= nowMs) this.#wake(lease, true);
     if (this.#anyDueMs <= nowMs) this.#wakeForAny();
     this.#dueMs = Infinity;
     let dueMs = this.#anyDueMs;
-    for (const { deadlineMs } of this.#waited) if (deadlineMs < dueMs) dueMs = deadlineMs;
+    for (const { awaitedUntilMs } of this.#waited) if (awaitedUntilMs < dueMs) dueMs = awaitedUntilMs;
     this.#due(dueMs);
   }
 
@@ -234,9 +235,12 @@ export class Leases implements StoreListener {
       low: 0,
       leaseMs: 0,
       deadlineMs: 0,
+      awaitedUntilMs: 0,
       usedMs: 0,
       isUsed: false,
       waiters: new Set(),
+      older: undefined,
+      newer: undefined,
     };
     this.#byHash.set(hash, lease);
     this.#bytes += lease.key.length;
@@ -251,14 +255,14 @@ export class Leases implements StoreListener {
     lease.low = low;
     lease.leaseMs = leaseMs;
     lease.deadlineMs = nowMs + leaseMs;
+    lease.awaitedUntilMs = Math.min(lease.deadlineMs, nowMs + MAX_LEASE_MS);
     lease.usedMs = nowMs;
     lease.isUsed = false;
     this.#lastDeadlineMs = Math.max(this.#lastDeadlineMs, lease.deadlineMs);
-    this.#all.delete(lease);
     this.#all.add(lease);
     this.stats.leasesGiven++;
-    if (lease.waiters.size > 0) this.#due(lease.deadlineMs);
-    while (this.#all.size > MAX_LEASES || this.#bytes > MAX_LEASED_BYTES) this.#end(this.#oldest.next().value!, true);
+    if (lease.waiters.size > 0) this.#due(lease.awaitedUntilMs);
+    while (this.#all.size > MAX_LEASES || this.#bytes > MAX_LEASED_BYTES) this.#end(this.#all.oldest!, true);
   }
 
   /** Has a connection wait for the end of a lease. */
@@ -269,11 +273,13 @@ export class Leases implements StoreListener {
       asker.waits.add(lease);
       this.#waited.add(lease);
       this.#waits++;
-      return this.#due(lease.deadlineMs);
+      return this.#due(lease.awaitedUntilMs);
     }
     asker.waitsForAny = true;
     this.#forAny.add(asker);
-    for (const { deadlineMs } of [lease, ...asker.waits]) this.#anyDueMs = Math.min(this.#anyDueMs, deadlineMs);
+    for (const { awaitedUntilMs } of [lease, ...asker.waits]) {
+      this.#anyDueMs = Math.min(this.#anyDueMs, awaitedUntilMs);
+    }
     for (const other of asker.waits) this.#unwait(other, asker);
     asker.waits.clear();
     this.#due(this.#anyDueMs);
@@ -309,14 +315,12 @@ export class Leases implements StoreListener {
 
   #endAll(): void {
     const waiters = new Set(this.#forAny);
-    for (const lease of this.#all) {
+    for (const lease of this.#all.takeAll()) {
       for (const asker of lease.waiters) waiters.add(asker);
       lease.holder?.held.clear();
       lease.holder = undefined;
     }
     this.#byHash.clear();
-    this.#all.clear();
-    this.#oldest = this.#all.values();
     this.#waited.clear();
     this.#forAny.clear();
     this.#bytes = this.#waits = this.#lastDeadlineMs = 0;

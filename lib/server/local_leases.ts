@@ -9,7 +9,8 @@ import type { LeaseToken } from "../wire/leases.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { LeaseHost } from "./native_leases.ts";
 
-const utf8 = new TextDecoder();
+/** Keys may begin with U+FEFF, which is otherwise taken for a mark of the byte order. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Somebody who waits for the end of a lease. */
 interface Waiting {

@@ -228,6 +228,19 @@ Deno.test("Computations uses no lease that comes after its time, and asks again"
   assertEquals([await answer, given, fills.map(({ token }) => token)], [1, [5], [6]]);
 });
 
+Deno.test("Computations asks for a longer lease after each that has come too late, a minute at most, so that one comes in time", async () => {
+  let tokens = 0;
+  const late = () => {
+    clock.nowMs += tokens === 9 ? 0 : 12; // so that it ends
+    return Promise.resolve({ state: "compute", token: ++tokens } as const);
+  };
+  const { ask, clock, questions, fills } = handMade({ asked: [late] });
+  const impatient = ask(() => 1, { timeoutMs: 5 });
+  assertEquals([await ask(() => 2), await impatient], [1, 1]);
+  assertEquals(questions.map(({ leaseMs }) => leaseMs), [5, 10, 20]);
+  assertEquals(fills.map(({ token }) => token), [3]);
+});
+
 Deno.test("Computations waits while another process computes, and asks again when it is told to", async () => {
   const again = Promise.withResolvers<void>();
   const { ask, questions } = handMade({

@@ -83,6 +83,17 @@ Deno.test("a computation behind an answer whose time is over goes on for who wai
   assertEquals([made.signals[0].aborted, failures.length], [true, 1]);
 });
 
+Deno.test("a computation that comes to be behind an answer later is aborted when the first caller's time is over", async () => {
+  const { ask, given, failures } = handMade({ asked: [stale(3)] });
+  const made = held();
+  const waits = ask(made.compute, { timeoutMs: 5 });
+  assertEquals(await ask(made.compute, REVALIDATE), "old");
+  await assertRejects(() => waits, CacheError, "within 5 ms");
+  await until("it is aborted", () => made.signals[0].aborted);
+  await turn();
+  assertEquals([given, failures], [[5], [made.signals[0].reason]]);
+});
+
 Deno.test("an error behind an answer is told to no caller, and is followed by no computation for a second", async () => {
   const { ask, clock, given, failures } = handMade({ asked: [stale(3)] });
   const error = new Error("no");

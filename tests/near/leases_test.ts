@@ -1,6 +1,8 @@
 /** Leases under a controlled clock: who is given one, what ends it, and who is told to ask again. */
 
 import { assert, assertEquals } from "@std/assert";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import {
   Asker,
@@ -178,6 +180,20 @@ Deno.test("the end of a connection hands its leases over, and forgets what it wa
   assertEquals(fixture.ask(b, "1"), "given");
 });
 
+Deno.test("a promise that is for ever is waited for for a minute, and handed over then", () => {
+  const fixture = new Fixture();
+  const { clock, leases } = fixture;
+  const [memcached, b, c] = ["memcached's", "b", "c"].map((name) => fixture.client(name));
+  leases.grant(span("k"), memcached, { high: 0, low: 100, nowMs: clock.nowMs, leaseMs: Infinity });
+  assertEquals([fixture.ask(b), fixture.dueMs], ["wait", NOW_MS + 60_000]);
+  clock.nowMs += 59_999;
+  assertEquals(fixture.ask(c), "wait");
+  clock.nowMs++;
+  leases.tick(clock.nowMs);
+  assertEquals([fixture.said(), leases.held(span("k"), clock.nowMs)?.low], [["b: k", "c: k"], 100]);
+  assertEquals([fixture.ask(b), fixture.isValid(100), fixture.isValid(3)], ["given", false, true]);
+});
+
 Deno.test("a lease that is given back is handed over, once", () => {
   const fixture = new Fixture();
   const [a, b] = [fixture.client("a"), fixture.client("b")];
@@ -311,4 +327,22 @@ Deno.test("a store tells leases nothing until the first is given", () => {
   const question = { high: 0, low: 1, nowMs: 0, leaseMs: LEASE_MS, hasStale: false };
   for (const key of ["a", "b"]) leases.ask(span(key), new Asker(() => {}), question);
   assertEquals(listening, 1);
+});
+
+Deno.test("leases that are over leave nothing behind, however many there have been", () => {
+  v8.setFlagsFromString("--expose-gc");
+  const collectGarbage = vm.runInNewContext("gc") as () => void;
+  const fixture = new Fixture();
+  const a = fixture.client("a");
+  const usedBytesAfter = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      fixture.ask(a);
+      fixture.leases.end(span("k"));
+    }
+    collectGarbage();
+    return Deno.memoryUsage().heapUsed;
+  };
+  const before = usedBytesAfter(1000);
+  const grown = usedBytesAfter(100_000) - before;
+  assert(grown < 2_000_000, `${grown} bytes more are used after 100,000 leases`);
 });

@@ -10,6 +10,7 @@ import { LocalCache } from "../../lib/server/local_cache.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
 import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
 import { clientOf, madeServer, startedServer } from "../support/servers.ts";
+import { until } from "../support/waiting.ts";
 import { localStore } from "../support/stores.ts";
 import { stillTime } from "../support/still_time.ts";
 
@@ -273,4 +274,22 @@ Deno.test("server.cache reads many values in slices, between which the event loo
   for (const [key, value] of values) await cache.store(key, value);
   assertEquals(await cache.retrieveMany(values.map(([key]) => key)), new Map(values));
   assertEquals(slices, 9);
+});
+
+Deno.test("server.cache is told to ask again for each key, whatever it begins with", async () => {
+  await using server = await startedServer();
+  await using client = clientOf(server);
+  for (const key of ["k", "\ufeffk", "\0", "ü".repeat(2048)]) {
+    const { promise: computed, resolve } = Promise.withResolvers<string>();
+    const begun = Promise.withResolvers<void>();
+    const first = client.retrieveOrStore(key, () => {
+      begun.resolve();
+      return computed;
+    });
+    await begun.promise;
+    const waits = server.cache.retrieveOrStore<string>(key, () => "computed here too", { timeoutMs: 2000 });
+    await until("it waits", () => server.stats().leaseWaits === 1);
+    resolve("computed once");
+    assertEquals(await Promise.all([first, waits]), ["computed once", "computed once"]);
+  }
 });

@@ -116,6 +116,18 @@ Deno.test("an undefined value is a near hit", async () => {
   assertEquals(await reads(client, "k", "k", "none", "none"), [[undefined, undefined, undefined, undefined], 1]);
 });
 
+Deno.test("retrieveOrStore takes what is near, also undefined and null, and counts it once", async () => {
+  for (const value of [undefined, null, 0, "text"]) {
+    await using server = await startedServer();
+    await using client = nearClient(server.address!);
+    await client.store("k", value);
+    await client.retrieve("k");
+    assertEquals(await client.retrieveOrStore<unknown>("k", () => "never"), value);
+    const { hits, near } = await client.stats();
+    assertEquals([hits, near!.hits, server.stats().hits], [2, 1, 1]);
+  }
+});
+
 Deno.test("with copies every reader has a value of its own", async () => {
   await using server = await startedServer();
   await using client = nearClient(server.address!, { copies: true });
