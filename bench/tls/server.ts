@@ -3,6 +3,9 @@
  * store. Prints its port. Usage: server.ts KIND CERT_FILE KEY_FILE
  */
 
+import { Slots } from "../../lib/near/slots.ts";
+import { LeaseTimer } from "../../lib/server/lease_timer.ts";
+import { PushQueue } from "../../lib/server/push_queue.ts";
 import { Buffers } from "../../lib/server/buffers.ts";
 import { Connections } from "../../lib/server/connections.ts";
 import { Credentials } from "../../lib/server/credentials.ts";
@@ -29,8 +32,13 @@ function listenTls(): number {
   const listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
   const resolved = resolveServerOptions(options);
   const [counters, store] = [newCounters(), newStore(resolved, 1)];
+  const { leases, newToken } = new LeaseTimer(store);
   const session = newSessionHost(resolved, {
     store,
+    near: new Slots(store),
+    pushes: new PushQueue(),
+    leases,
+    newToken,
     id: 1,
     counters,
     stats: () => {

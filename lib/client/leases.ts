@@ -16,6 +16,7 @@ import {
   readAgain,
   readIsValid,
   readLeased,
+  readToken,
   writeFill,
   writeGive,
   writeLease,
@@ -114,6 +115,7 @@ export class ClientLeases implements Backend {
           return this.#answered(key, leased, givenAtMs !== undefined); // here: a push that says to ask again may be the next frame
         },
         settle: (leased, error) => resolve({ leased, error }),
+        late: (frame) => this.give(key, readToken(frame)), // or all would wait for it, this process too
       });
     });
   }

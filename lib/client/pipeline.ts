@@ -25,6 +25,8 @@ export interface Call<Result> {
   ) => Result | typeof LATER;
   /** Receives the result, or the failure. */
   readonly settle: (result: Result | undefined, error: CacheError | undefined) => void;
+  /** Receives the reply of a call that was late and has been settled: what came with it may have to be given back. It does not throw. */
+  readonly late?: (frame: FrameReader) => void;
   /**
    * Called once when nothing more is to come: the reply is there, or the call was not made, or the connection has ended. A call
    * that was late has been settled long before.
@@ -225,7 +227,10 @@ export class Pipeline {
       givenAtMs = pending.turn.givenAtMs;
       hearer.replied(givenAtMs); // also to a call that is late
     }
-    if (pending.settled) return true;
+    if (pending.settled) {
+      pending.call.late?.(input);
+      return true;
+    }
     if (input.code === REPLY.refused) {
       const { code, message } = readError(input);
       finish(pending, undefined, new CacheError("refused", `the server refused (${code}): ${message}`));

@@ -138,6 +138,12 @@ export function readLeased(frame: FrameReader, allowance: Allowance = NO_LIMIT, 
   }
 }
 
+/** Reads the token out of the reply to a `LEASE`, whatever else it holds; `undefined` if there is none. */
+export function readToken(frame: FrameReader): LeaseToken | undefined {
+  const { code, start, end } = frame;
+  return code === REPLY.token && end - start >= TOKEN_BYTES ? tokenAt(frame, start) : undefined;
+}
+
 /**
  * Reads the reply to a `FILL` or a `GIVE`.
  *

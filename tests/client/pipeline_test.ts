@@ -315,7 +315,8 @@ Deno.test("Pipeline tells each call once when nothing more is to come of it, als
   const call = (name: string, write: (output: FrameWriter) => void = (output) => output.empty(REQUEST.ping)) => {
     const settle = (_: unknown, error?: CacheError) => told.push(`${name} ${error?.code ?? "settled"}`);
     const ended = () => told.push(`${name} ended`);
-    pair.pipeline.call(write, { read: readYesNo, settle, ended }, { sentAtMs: 0, givenAtMs: 0 });
+    const late = ({ code }: FrameReader) => told.push(`${name} answered by ${code} late`);
+    pair.pipeline.call(write, { read: readYesNo, settle, late, ended }, { sentAtMs: 0, givenAtMs: 0 });
   };
   call("first");
   call("late");
@@ -323,7 +324,8 @@ Deno.test("Pipeline tells each call once when nothing more is to come of it, als
   pair.pipeline.expire(100, 100, LATE);
   assertEquals(told.splice(0), ["first timeout", "late timeout"]);
   pair.exchange(110);
-  assertEquals(told.splice(0), ["first ended", "late ended"]);
+  const replies = ["first", "late"].flatMap((name) => [`${name} answered by ${REPLY.ok} late`, `${name} ended`]);
+  assertEquals(told.splice(0), replies);
   call("answered");
   pair.exchange();
   call("late");

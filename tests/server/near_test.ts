@@ -244,7 +244,7 @@ Deno.test("a peer is not tracked, though it names the feature", () => {
 Deno.test("what is written in this process, without a connection, is told too", async () => {
   const { host } = hostAt();
   const near = new NearTalk(host);
-  const cache = new LocalCache(host);
+  const cache = new LocalCache({ store: host.store, leases: host.leases, newToken: host.newToken, stats: host.stats });
   const changes: Record<string, () => Promise<unknown>> = {
     store: () => cache.store("k", 1),
     "store of what is refused": () => cache.store("k", () => {}).catch(() => {}),
