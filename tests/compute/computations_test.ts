@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { CacheError } from "../../lib/base/errors.ts";
 import type { RetrieveOrStoreOptions } from "../../lib/base/cache.ts";
 import type { Asked } from "../../lib/compute/backend.ts";
+import { Computations } from "../../lib/compute/computations.ts";
 import { handMade, held } from "../support/compute_backend.ts";
 import { turn } from "../support/waiting.ts";
 
@@ -86,6 +87,19 @@ Deno.test("Computations answers a caller that comes in the very moment in which 
     const second = first.then(() => computations.retrieveOrStore("k", fails, {}));
     assertEquals(await Promise.race([second.catch(() => "an error"), turn().then(turn)]) === undefined, false, what);
   }
+});
+
+Deno.test("Computations answers a caller that comes while it tells of an error", async () => {
+  let second: unknown;
+  const computations: Computations = new Computations({
+    ask: () => ({ state: "compute", stale: { value: "old" } }),
+    fill: () => true,
+    give: () => {},
+    failed: () => second = computations.retrieveOrStore("k", () => "new", {}),
+  }, () => 0);
+  const fails = () => Promise.reject(new Error("no"));
+  assertEquals(await computations.retrieveOrStore("k", fails, { staleIfErrorMs: 10 }), "old");
+  assertEquals(await Promise.race([second, turn()]), "new");
 });
 
 Deno.test("Computations goes on with a key when another is overtaken", async () => {
