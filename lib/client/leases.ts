@@ -8,7 +8,8 @@ import { checkData } from "../base/checks.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import type { Asked, Backend, Lifetime, Question } from "../compute/backend.ts";
 import { isDenied } from "../platform/connect.ts";
-import { AGAIN, type FrameReader, type FrameWriter, INVALID } from "../wire/frame.ts";
+import { readYesNo, ValueError, writeKeyed } from "../wire/calls.ts";
+import { AGAIN, type FrameReader, type FrameWriter, INVALID, REQUEST } from "../wire/frame.ts";
 import { LEASE } from "../wire/hello.ts";
 import {
   type Leased,
@@ -47,6 +48,12 @@ const NO_ANSWER: readonly CacheErrorCode[] = ["unreachable", "timeout", "busy"];
 /** Whether a failure means that no server answers now. */
 export function isNoAnswer({ code }: CacheError): boolean {
   return NO_ANSWER.includes(code);
+}
+
+/** What a server has answered to a `LEASE`, or why it has not. */
+interface Answer {
+  readonly leased?: Asked;
+  readonly error?: CacheError;
 }
 
 /** Somebody who waits for a push. */
@@ -88,7 +95,7 @@ export class ClientLeases implements Backend {
   async ask(key: string, question: Question): Promise<Asked> {
     if (this.#isOff) return await this.#options.retrieve(key);
     const { calls, failures } = this.#options;
-    const { leased, error } = await this.#lease(key, question);
+    const { leased, error } = await this.#leaseReadable(key, question);
     if (error !== undefined && isDenied(error)) throw error;
     if (error?.code === "refused") return await this.#options.retrieve(key); // an older server, or a client that may only read
     if (error !== undefined) failures.failed(error, "retrieve", key);
@@ -100,7 +107,29 @@ export class ClientLeases implements Backend {
     return leased;
   }
 
-  #lease(key: string, { leaseMs, acceptsStale }: Question): Promise<{ leased?: Asked; error?: CacheError }> {
+  /**
+   * Asks past a value that cannot be read: for none that is stale then, and a fresh one is removed. What is computed in its place
+   * without a lease would replace newer writes too.
+   */
+  async #leaseReadable(key: string, question: Question): Promise<Answer> {
+    const answer = await this.#lease(key, question);
+    if (!(answer.error?.cause instanceof ValueError)) return answer;
+    this.#options.failures.failed(answer.error, "retrieve", key);
+    if (question.acceptsStale) return await this.#leaseReadable(key, { ...question, acceptsStale: false });
+    await this.#remove(key);
+    return await this.#lease(key, question);
+  }
+
+  #remove(key: string): Promise<void> {
+    const { call, near } = this.#options;
+    const ended = near && (() => near.tier.ended(key));
+    near?.tier.began(key);
+    return new Promise((resolve) =>
+      call((output) => writeKeyed(output, REQUEST.delete, key), { read: readYesNo, settle: () => resolve(), ended })
+    );
+  }
+
+  #lease(key: string, { leaseMs, acceptsStale }: Question): Promise<Answer> {
     const { call, near } = this.#options;
     return new Promise((resolve) => {
       call<Asked>((output) => writeLease(output, key, leaseMs, acceptsStale), {

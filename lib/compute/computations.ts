@@ -77,6 +77,7 @@ export class Computations {
       const leave = isLeave(first) ? first : await this.#leave(computation, first, askedAtMs);
       if (leave !== undefined) await this.#compute(computation, compute, leave);
     } catch (error) {
+      this.#detach(computation);
       const { key, options, isOvertaken } = computation;
       const isHidden = computation.fail(error);
       if (isHidden && !isOvertaken) this.#pauses.begin(key, Math.min(leaseMsOf(options), MAX_PAUSE_MS));
@@ -104,11 +105,12 @@ export class Computations {
         this.#giveBack(key, asked); // somebody else may have leave by now
         leaseMs = Math.min(2 * leaseMs, MAX_LEASE_MS); // or none would ever come in time, from a server far away
       } else if (asked.state === "fresh") {
+        this.#detach(computation); // at once: who is answered may ask again in the same moment, and nobody would answer that
         return void computation.settle(asked.value);
       } else if (asked.state === "stale") {
         if (!takesStale) return WITHOUT_LEAVE;
         computation.offer(asked);
-        if (!computation.isAwaited) return undefined;
+        if (!computation.isAwaited) return this.#detach(computation);
         takesStale = false; // who still waits is for a fresh value
       } else {
         if (!computation.isImpatient) await computation.wait(asked.again, leaseMs);
@@ -125,7 +127,10 @@ export class Computations {
     computation.begin(leave.state === "compute" ? leave.stale : undefined);
     if (this.#pauses.has(key)) {
       computation.offerForWant();
-      if (!computation.isAwaited) return this.#giveBack(key, leave);
+      if (!computation.isAwaited) {
+        this.#detach(computation);
+        return this.#giveBack(key, leave);
+      }
     }
     try {
       const value = await computation.compute(compute);
@@ -148,7 +153,8 @@ export class Computations {
     if (token !== undefined) this.#backend.give(key, token);
   }
 
-  #detach(computation: Computation): void {
+  /** Has no more callers share a computation. */
+  #detach(computation: Computation): undefined {
     if (this.#running.get(computation.key) === computation) this.#running.delete(computation.key);
   }
 }

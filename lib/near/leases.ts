@@ -21,6 +21,9 @@ export const MAX_REST_MS = 1000;
 /** Milliseconds for which leases are kept that have run out and that nobody has asked for since: every write looks for them. */
 export const KEPT_MS = 60_000;
 
+/** Stands for those who wait where nobody does: a set of its own would be a quarter of a lease's memory. It remains empty. */
+const NOBODY: Set<Asker> = new Set();
+
 /** A key that somebody may compute. */
 export interface Lease extends Listed<Lease> {
   readonly key: Uint8Array;
@@ -40,7 +43,7 @@ export interface Lease extends Listed<Lease> {
   usedMs: number;
   isUsed: boolean;
   /** Those who wait for its end. */
-  readonly waiters: Set<Asker>;
+  waiters: Set<Asker>;
 }
 
 /** One connection that asks for leases. */
@@ -238,7 +241,7 @@ export class Leases implements StoreListener {
       awaitedUntilMs: 0,
       usedMs: 0,
       isUsed: false,
-      waiters: new Set(),
+      waiters: NOBODY,
       older: undefined,
       newer: undefined,
     };
@@ -269,6 +272,7 @@ export class Leases implements StoreListener {
   #wait(lease: Lease, asker: Asker): void {
     if (lease.waiters.has(asker)) return;
     if (!asker.waitsForAny && asker.waits.size < MAX_WAITS && this.#waits < MAX_ALL_WAITS) {
+      if (lease.waiters === NOBODY) lease.waiters = new Set();
       lease.waiters.add(asker);
       asker.waits.add(lease);
       this.#waited.add(lease);

@@ -2,6 +2,9 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CacheError } from "../../lib/base/errors.ts";
+import type { RetrieveOrStoreOptions } from "../../lib/base/cache.ts";
+import type { Asked } from "../../lib/compute/backend.ts";
+import { Computations } from "../../lib/compute/computations.ts";
 import { handMade, held } from "../support/compute_backend.ts";
 import { turn } from "../support/waiting.ts";
 
@@ -65,6 +68,39 @@ for (const key of ["k", undefined]) {
     assertEquals([await first, fills.map(({ value }) => value), given], ["older", ["newer"], [5]]);
   });
 }
+
+Deno.test("Computations answers a caller that comes in the very moment in which the callers before it are answered", async () => {
+  const later = (asked: Asked) => () => Promise.resolve(asked);
+  const stale = { value: "old", forMs: 1 };
+  const cases: [what: string, asked: Asked, options?: RetrieveOrStoreOptions][] = [
+    ["there is a value", { state: "fresh", value: "new" }],
+    ["another process replaces a stale one", { state: "stale", ...stale }, { staleWhileRevalidateMs: 10 }],
+    ["its computation has failed a moment ago", { state: "compute", token: 5, stale }, { staleIfErrorMs: 10 }],
+  ];
+  for (const [what, asked, options = {}] of cases) {
+    const { computations, ask } = handMade({
+      asked: [later(asked), later(asked), later({ state: "fresh", value: "next" })],
+    });
+    const fails = () => Promise.reject(new Error("no"));
+    if (asked.state === "compute") assertEquals(await ask(fails, options), "old"); // from now on it pauses
+    const first = computations.retrieveOrStore("k", fails, options) as Promise<unknown>;
+    const second = first.then(() => computations.retrieveOrStore("k", fails, {}));
+    assertEquals(await Promise.race([second.catch(() => "an error"), turn().then(turn)]) === undefined, false, what);
+  }
+});
+
+Deno.test("Computations answers a caller that comes while it tells of an error", async () => {
+  let second: unknown;
+  const computations: Computations = new Computations({
+    ask: () => ({ state: "compute", stale: { value: "old" } }),
+    fill: () => true,
+    give: () => {},
+    failed: () => second = computations.retrieveOrStore("k", () => "new", {}),
+  }, () => 0);
+  const fails = () => Promise.reject(new Error("no"));
+  assertEquals(await computations.retrieveOrStore("k", fails, { staleIfErrorMs: 10 }), "old");
+  assertEquals(await Promise.race([second, turn()]), "new");
+});
 
 Deno.test("Computations goes on with a key when another is overtaken", async () => {
   const { ask, computations, fills } = handMade({ asked: [COMPUTE] });

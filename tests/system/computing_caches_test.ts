@@ -178,3 +178,28 @@ Deno.test("a client replaces a value that it cannot read", async () => {
   assertEquals(await cache.retrieveOrStore<unknown>("k", () => "computed"), "computed");
   assertEquals([await cache.retrieve("k"), (await cache.stats()).failures.protocol], ["computed", 1]);
 });
+
+Deno.test("clients that cannot read a value compute it once, and a newer one that is stored meanwhile remains", async () => {
+  await using server = await startedServer();
+  const servers = [server.address!];
+  await using a = new OrmucoCacheClient({ servers, near: true, onError: () => {} });
+  await using b = new OrmucoCacheClient({ servers, onError: () => {} });
+  for (const isReplaced of [false, true]) {
+    const set = `set k ${FLAGS.json} 0 9\r\n{not JSON\r\n`;
+    assertEquals(await exchange(portOf(server.address!), set, (reply) => reply.endsWith("\n")), "STORED\r\n");
+    const begun = Promise.withResolvers<void>();
+    const { promise: computed, resolve } = Promise.withResolvers<string>();
+    const first = a.retrieveOrStore("k", () => {
+      begun.resolve();
+      return computed;
+    });
+    await begun.promise;
+    const second = b.retrieveOrStore<string>("k", () => "computed twice", { staleIfErrorMs: 1000 });
+    await until("it waits", () => server.stats().leaseWaits === 1);
+    if (isReplaced) await server.cache.store("k", "newer");
+    else resolve("computed");
+    assertEquals(await second, isReplaced ? "newer" : "computed");
+    resolve("computed");
+    assertEquals([await first, await server.cache.retrieve("k")], ["computed", await second]);
+  }
+});
