@@ -19,6 +19,8 @@ export class LocalNear implements StoreListener {
   readonly #store: Store;
   readonly #spanOf: (key: string) => ByteSpan;
   readonly #tier: NearTier;
+  /** Whether objects may be handed out twice. Else they are not kept: to decode one again takes less time than to copy it. */
+  readonly #keepsObjects: boolean;
   /** What is said of an entry; one object for all. */
   readonly #terms: CopyTerms = { marks: 0, freshMs: 0, ttlMs: 0 };
 
@@ -26,8 +28,9 @@ export class LocalNear implements StoreListener {
   constructor(store: Store, limits: CopyLimits, spanOf: (key: string) => ByteSpan) {
     this.#store = store;
     this.#spanOf = spanOf;
+    this.#keepsObjects = !limits.copies;
     // Whatever changes is told in the same turn: there is no time after which a copy would have to be asked about.
-    this.#tier = new NearTier({ ...limits, maxStaleMs: Infinity });
+    this.#tier = new NearTier({ ...limits, copies: false, maxStaleMs: Infinity });
     this.#tier.connected();
     store.listen(this);
   }
@@ -43,6 +46,7 @@ export class LocalNear implements StoreListener {
 
   /** Keeps a copy of a value that has been read from the store, at a position, in this turn. */
   keep(key: string, value: unknown, position: number): void {
+    if (!this.#keepsObjects && typeof value === "object" && value !== null) return;
     const store = this.#store;
     const terms = setTerms(this.#terms, store, position);
     this.#tier.fill(key, value, store.nowMs, terms, store.reader.valueBytes(position));
