@@ -92,6 +92,16 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
   assertStrictEquals(typeof log, "function");
 });
 
+Deno.test("resolveServerOptions() completes the limits of near copies where they are asked for", () => {
+  const defaults = { maxSize: 1000, maxTotalSize: 64 * 1024 * 1024, copies: false };
+  assertEquals(resolveServerOptions({ near: true }).near, defaults);
+  assertEquals(resolveServerOptions({ near: { copies: true, maxSize: 5 } }).near, {
+    ...defaults,
+    copies: true,
+    maxSize: 5,
+  });
+});
+
 Deno.test("resolveServerOptions() lets entries take half of the memory that there is where maxBytes does not say", () => {
   const limitOf = (memoryBytes: number | undefined, maxBytes?: number) => {
     const { limitBytes, isGuess } = resolveServerOptions({ maxBytes, maxForgotten: 0 }, memoryBytes);
@@ -200,6 +210,11 @@ const WRONG: [unknown, string][] = [
   [{ tls: { acme: { host: "a b" } } }, 'tls.acme.host must be the name of a host: received "a b"'],
   [{ tls: { acme: {} } }, "tls.acme needs host"],
   [{ tls: { acme: { hosts: "a" } } }, "unknown option tls.acme.hosts: did you mean tls.acme.host?"],
+  [{ near: false }, "near must be true or an object: received false"],
+  [{ near: { maxSize: 0 } }, "near.maxSize must be a whole number from 1 to 16777215, or Infinity: received 0"],
+  [{ near: { maxTotalSize: -1 } }, "near.maxTotalSize must be a number greater than 0: received -1"],
+  [{ near: { copies: 1 } }, "near.copies must be true or false: received 1"],
+  [{ near: { maxStaleMs: 20 } }, "unknown option near.maxStaleMs: "],
   [{ maxsize: 5 }, "unknown option maxsize: did you mean maxSize?"],
   [{ port: 5 }, "unknown option port: there are listen, peers, cluster, maxSize"],
 ];
