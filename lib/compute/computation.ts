@@ -120,7 +120,7 @@ export class Computation {
   /** Answers all callers. */
   settle(value: unknown): void {
     for (const caller of this.#callers) caller.resolve(value);
-    this.#end();
+    this.end();
   }
 
   /**
@@ -131,7 +131,7 @@ export class Computation {
   fail(error: unknown): boolean {
     this.offerForWant();
     for (const caller of this.#callers) caller.reject(error);
-    this.#end();
+    this.end();
     return this.#isHidden || this.#isBehind;
   }
 
@@ -145,7 +145,8 @@ export class Computation {
     this.#overdue = setTimeout(() => this.#endOverdue(), leftMs);
   }
 
-  #end(): void {
+  /** Nothing more is to come of it. */
+  end(): void {
     this.#callers.clear();
     clearTimeout(this.#overdue);
   }

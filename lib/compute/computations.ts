@@ -83,6 +83,7 @@ export class Computations {
       if (isHidden && !isOvertaken) this.#pauses.begin(key, Math.min(leaseMsOf(options), MAX_PAUSE_MS));
       if (isHidden) this.#backend.failed(key, error);
     } finally {
+      computation.end();
       this.#detach(computation);
     }
   }
