@@ -280,7 +280,9 @@ export class Peers implements Part {
   #ended({ id, address, connection }: ConnectedPeer, error: unknown): CallEnd {
     if (!this.#isRunning) return {};
     const isSpare = connection.bytesReceived === 0;
-    if (this.#with(id).length > 0) return { isSpare };
+    const others = this.#with(id);
+    if (connection.isStopping) { for (const other of others) other.connection.isStopping = true; } // made as it began to stop
+    if (others.length > 0) return { isSpare };
     if (connection.isStopping) {
       this.#say("stopped", address, `Peer ${address} has stopped`, "info");
       return { isSpare };

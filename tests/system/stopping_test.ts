@@ -3,9 +3,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { encode } from "@std/msgpack";
 import { type CacheError, OrmucoCacheClient } from "../../mod.ts";
+import { MESSAGE } from "../../lib/replication/message.ts";
 import { REPLY, REQUEST, STOPPING } from "../../lib/wire/frame.ts";
 import { cluster, connected, names, NO_ROUNDS, startedNode } from "../support/cluster.ts";
-import { frameOf, greetingAnd, NativeSocket } from "../support/native_socket.ts";
+import { frameOf, greetingAnd, NativeSocket, PeerSocket } from "../support/native_socket.ts";
 import { freeAddress } from "../support/ports.ts";
 import { run, serve, type ServeProcess } from "../support/processes.ts";
 import { PATIENT_MS, reportingClient, startedServer } from "../support/servers.ts";
@@ -153,6 +154,23 @@ Deno.test("peers hear that a server stops, say so, and find it again when it is 
   }
   await leaving.server.startServer();
   await until("it is back", () => staying.every(({ server }) => connected(server).length === 2));
+});
+
+Deno.test("a peer that says on one of its connections that it stops is not gone when the other ends without a word", async () => {
+  await using node = await startedNode();
+  const [first, second] = [
+    await PeerSocket.greeted(node, { id: 1, port: 1 }),
+    await PeerSocket.greeted(node, { id: 1, port: 1 }),
+  ];
+  await until("both are used", () => node.server.stats().gossip !== undefined && connected(node.server).length > 0);
+  for (const each of [first, second]) await each.say({ type: MESSAGE.same, to: 7 });
+  await first.write(frameOf(STOPPING, new Uint8Array(0)));
+  await first.socket.closeWrite();
+  await first.end();
+  second.close();
+  await until("it is noticed", () => node.lines.some((line) => /is gone|has stopped/.test(line)));
+  assertEquals(node.lines.filter((line) => line.includes("is gone")), []);
+  first.close();
 });
 
 Deno.test("a stop does not wait for long for a peer that takes nothing", async () => {
