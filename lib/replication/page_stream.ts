@@ -13,7 +13,7 @@ import type { Store } from "../store/store.ts";
  */
 const RECENT = 1 / 10;
 const MIN_RECENT = 256;
-const MAX_RECENT = 4096;
+const MAX_RECENT = 1024;
 /** Starts of a peer of which it is remembered what they have asked last. */
 const MOST_STARTS = 8;
 
