@@ -7,6 +7,7 @@ import type { CacheError, CacheErrorCode } from "../base/errors.ts";
 import { checkData } from "../base/checks.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import type { Asked, Backend, Lifetime, Question } from "../compute/backend.ts";
+import { Waits } from "../compute/waits.ts";
 import { isDenied } from "../platform/connect.ts";
 import { readYesNo, ValueError, writeKeyed } from "../wire/calls.ts";
 import { AGAIN, type FrameReader, type FrameWriter, INVALID, REQUEST } from "../wire/frame.ts";
@@ -56,17 +57,11 @@ interface Answer {
   readonly error?: CacheError;
 }
 
-/** Somebody who waits for a push. */
-interface Waiting {
-  readonly again: Promise<void>;
-  readonly resolve: () => void;
-}
-
 /** What a cache on servers tells computations. */
 export class ClientLeases implements Backend {
   readonly features: readonly string[] = [LEASE];
   readonly #options: LeasesOptions;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waits = new Waits();
   /** Whether the server in use gives no leases; not known before its greeting. */
   #isOff = false;
 
@@ -82,13 +77,13 @@ export class ClientLeases implements Backend {
   /** The connection is not in use any more: nobody will say when to ask again. */
   lost(): void {
     this.#isOff = false;
-    this.#wakeAll();
+    this.#waits.wakeAll();
   }
 
   /** A push has come. */
   pushed(frame: FrameReader): void {
-    if (frame.code === AGAIN) this.#wake(readAgain(frame));
-    else if (frame.code === INVALID && frame.start === frame.end) this.#wakeAll();
+    if (frame.code === AGAIN) this.#waits.wake(readAgain(frame));
+    else if (frame.code === INVALID && frame.start === frame.end) this.#waits.wakeAll();
   }
 
   /** Asks for a value, or for leave to compute it. */
@@ -152,25 +147,7 @@ export class ClientLeases implements Backend {
   /** @param hears Whether pushes of the connection are heard; else nobody will say when to ask again, and another is to be asked at once. */
   #answered(key: string, leased: Leased, hears: boolean): Asked {
     if (leased.state !== "wait") return leased;
-    return { state: "wait", again: hears ? this.#wait(key) : Promise.resolve() };
-  }
-
-  #wait(key: string): Promise<void> {
-    const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) return waiting.again;
-    const { promise: again, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(key, { again, resolve });
-    return again;
-  }
-
-  #wake(key: string): void {
-    this.#waiting.get(key)?.resolve();
-    this.#waiting.delete(key);
-  }
-
-  #wakeAll(): void {
-    for (const { resolve } of this.#waiting.values()) resolve();
-    this.#waiting.clear();
+    return { state: "wait", again: hears ? this.#waits.wait(key) : Promise.resolve() };
   }
 
   /** Stores what was computed, unless a newer write has come first. */

@@ -4,6 +4,7 @@
  */
 
 import type { Asked, Question } from "../compute/backend.ts";
+import { Waits } from "../compute/waits.ts";
 import { Asker } from "../near/leases.ts";
 import type { LeaseToken } from "../wire/leases.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -12,17 +13,11 @@ import type { LeaseHost } from "./native_leases.ts";
 /** Keys may begin with U+FEFF, which is otherwise taken for a mark of the byte order. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Somebody who waits for the end of a lease. */
-interface Waiting {
-  readonly again: Promise<void>;
-  readonly resolve: () => void;
-}
-
 /** Asks for leases in this process. */
 export class LocalLeases {
   readonly #host: LeaseHost;
-  readonly #asker = new Asker((key) => key === undefined ? this.#wakeAll() : this.#wake(utf8.decode(key)));
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #asker = new Asker((key) => key === undefined ? this.#waits.wakeAll() : this.#waits.wake(utf8.decode(key)));
+  readonly #waits = new Waits();
 
   constructor(host: LeaseHost) {
     this.#host = host;
@@ -38,7 +33,7 @@ export class LocalLeases {
     const token = newToken();
     const answer = leases.ask(span, this.#asker, { ...token, nowMs, leaseMs, hasStale: stale !== undefined });
     if (answer === "stale") return { state: "stale", ...stale! };
-    if (answer === "wait") return { state: "wait", again: this.#wait(key) };
+    if (answer === "wait") return { state: "wait", again: this.#waits.wait(key) };
     return { state: "compute", token, ...(stale === undefined ? {} : { stale }) };
   }
 
@@ -51,23 +46,5 @@ export class LocalLeases {
   give(span: ByteSpan, token: unknown): void {
     const { leases, store } = this.#host;
     leases.takeBack(span, token as LeaseToken, store.nowMs, store.kept(span) !== 0);
-  }
-
-  #wait(key: string): Promise<void> {
-    const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) return waiting.again;
-    const { promise: again, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(key, { again, resolve });
-    return again;
-  }
-
-  #wake(key: string): void {
-    this.#waiting.get(key)?.resolve();
-    this.#waiting.delete(key);
-  }
-
-  #wakeAll(): void {
-    for (const { resolve } of this.#waiting.values()) resolve();
-    this.#waiting.clear();
   }
 }

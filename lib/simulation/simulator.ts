@@ -60,7 +60,7 @@ const LONG_PARTITION_FROM = 60;
 const LINK_AT = 0.6;
 /** Operations of a burst after which peers are told. */
 const TURN_USES = 10;
-/** Of so many entries that expire, one ages: half of its time it is kept and not fresh. */
+/** One in this many entries that expire ages: for half of its time it is kept and not fresh. */
 const AGING_EVERY = 8;
 
 /** Runs a scenario with a seed; a run with violations is repeated, to record what led to them. */

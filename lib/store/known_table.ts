@@ -40,7 +40,7 @@ export class KnownTable implements Told {
     return table;
   }
 
-  /** Makes places for so many at once. */
+  /** Makes places for `count` origins at once. */
   reserve(count: number): void {
     if (placesFor(count) > this.#ids.length) this.#grow(placesFor(count));
   }
@@ -170,7 +170,7 @@ export class KnownTable implements Told {
   }
 }
 
-/** Places of a table of so many. */
+/** Places of a table of `count` origins. */
 function placesFor(count: number): number {
   let places = FIRST_PLACES;
   while (count > MOST_TAKEN * places) places *= 2;
