@@ -286,7 +286,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "simulate",
     operands: [],
-    summary: "run replication on simulated clusters with faults, and judge what comes of it",
+    summary: "run replication, near copies and leases in simulations with faults, and judge what comes of it",
     flags: [
       { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
       { name: "seed", argument: "N", help: "the first of them (1)" },
