@@ -304,12 +304,20 @@ export class Cluster {
   /** Lets `ms` milliseconds pass, and delivers the messages that arrive meanwhile. */
   pass(ms: number): void {
     const endMs = this.nowMs + ms;
-    for (let packet = this.network.next(endMs); packet !== undefined; packet = this.network.next(endMs)) {
+    const hasRoom = (packet: Packet<Carried>) => this.#hasRoom(packet);
+    const next = () => this.network.next(endMs, hasRoom);
+    for (let packet = next(); packet !== undefined; packet = next()) {
       this.nowMs = Math.max(this.nowMs, packet.atMs);
       if (!this.down.has(packet.to)) this.#deliver(packet);
-      if (!this.down.has(packet.from)) this.nodes[packet.from].gossip.resume(this.network.linkOf(packet));
+      this.#hasRoom(packet);
     }
     this.nowMs = endMs;
+  }
+
+  /** Lets the sender of a message that has left its way send more, whether it has arrived or not. */
+  #hasRoom(packet: Packet<Carried>): void {
+    this.nowMs = Math.max(this.nowMs, packet.atMs);
+    if (!this.down.has(packet.from)) this.nodes[packet.from].gossip.resume(this.network.linkOf(packet));
   }
 
   #deliver({ from, to, link, content: { bytes, message, between } }: Packet<Carried>): void {

@@ -144,8 +144,8 @@ export class SimulatedNetwork<T> {
     }
   }
 
-  /** The next message to arrive up to a time, if any. */
-  next(endMs: number): Packet<T> | undefined {
+  /** The next message to arrive up to a time, if any. `onBlocked` is called with those that leave their way before it without arriving. */
+  next(endMs: number, onBlocked?: (packet: Packet<T>) => void): Packet<T> | undefined {
     for (let packet = this.#packets.at(-1); packet !== undefined; packet = this.#packets.at(-1)) {
       if (packet.atMs > endMs) return undefined;
       this.#packets.pop();
@@ -155,6 +155,7 @@ export class SimulatedNetwork<T> {
       }
       this.#onTheWay[packet.way]--;
       if (!this.#blocked.has(packet.from * this.#nodes + packet.to)) return packet;
+      onBlocked?.(packet);
     }
   }
 
