@@ -2,8 +2,24 @@
 
 import type { ClientStats } from "./stats.ts";
 
-/** Options of {@linkcode OrmucoCache.store}. */
-export interface StoreValueOptions {
+/** Options that every call of an {@linkcode OrmucoCache} takes: how long it may last, and what ends it. */
+export interface CallOptions {
+  /**
+   * Milliseconds after which this call to a server counts as failed, more than 0 and below 2³⁰. Without a server it has no effect.
+   *
+   * @default {the client's own `timeoutMs`}
+   */
+  timeoutMs?: number;
+  /**
+   * Ends the call when it is aborted: it rejects with its reason. What a server has been asked by then, it may still do.
+   *
+   * @default {none}
+   */
+  signal?: AbortSignal;
+}
+
+/** Options of calls that store an entry. */
+export interface EntryOptions extends CallOptions {
   /** Milliseconds until this entry expires, instead of the cache's default; 0 or `Infinity` means never. */
   ttlMs?: number;
   /**
@@ -11,6 +27,50 @@ export interface StoreValueOptions {
    * asked for. `true`, the default, leaves that to the cache, which restarts it unless its own `renewOnHit` is false.
    */
   renewOnHit?: boolean;
+}
+
+/** Options of {@linkcode OrmucoCache.store}. */
+export interface StoreValueOptions extends EntryOptions {
+  /**
+   * Stores only where the key has no entry (`"absent"`), where it has one (`"present"`), or where its entry is of a version that
+   * {@linkcode OrmucoCache.retrieveEntry} has given. Else nothing changes, and `store` resolves to `false`. No other call comes in between,
+   * on one server; of two stores at once on two servers that are peers, the last one wins.
+   *
+   * @default {always}
+   */
+  onlyIf?: "absent" | "present" | number;
+}
+
+/** Options of {@linkcode OrmucoCache.increment}. */
+export interface IncrementOptions extends CallOptions {
+  /**
+   * The number with which an entry is made where the key has none: a whole number from 0 to 2⁶⁴ − 1.
+   *
+   * @default {none is made}
+   */
+  initial?: number | bigint;
+  /** Milliseconds until an entry that is made expires, which no hit puts off, instead of the cache's default; 0 or `Infinity` means never. */
+  ttlMs?: number;
+}
+
+/** Options of {@linkcode OrmucoCache.keys}. */
+export interface KeysOptions extends CallOptions {
+  /**
+   * Only keys that begin with this text.
+   *
+   * @default {""}
+   */
+  prefix?: string;
+}
+
+/** An entry, as {@linkcode OrmucoCache.retrieveEntry} gives it. */
+export interface RetrievedEntry<T> {
+  /** The value. */
+  value: T;
+  /** Milliseconds until it expires if nobody asks for it again, from when it was read; `Infinity` if it never does. */
+  remainingMs: number;
+  /** A number that every change of the entry changes, for {@linkcode StoreValueOptions.onlyIf}: of a server, what memcached calls CAS. */
+  version: number;
 }
 
 /** What {@linkcode OrmucoCache.retrieveOrStore} gives to the function that computes a value. */
@@ -86,12 +146,12 @@ export interface OrmucoCache extends AsyncDisposable {
    * Stores a value.
    *
    * A value that is refused, by `false` or by an error, leaves no older value under its key, so that nobody goes on with one
-   * that is no longer right. Where a server failed it is not known what is there: the new value, the older one or none.
+   * that is no longer right (but with `onlyIf`, which changes nothing then). Where a server failed it is not known what is there: the new value, the older one or none.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
-   * @param options The entry's own time to live, and whether a hit restarts it.
-   * @returns Whether the value was stored; `false` if it was refused, or if a server failed.
+   * @param options The entry's own time to live, whether a hit restarts it, and what has to be there.
+   * @returns Whether the value was stored; `false` if it was refused, if what `onlyIf` asks for is not so, or if a server failed.
    * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a
    * server, or would cost too much to read.
    * @throws {TypeError} If the value is a promise, or holds something that a server cannot keep.
@@ -106,7 +166,40 @@ export interface OrmucoCache extends AsyncDisposable {
    * @returns The value, or `undefined` on a miss.
    * @throws {RangeError} If the key is out of range.
    */
-  retrieve<T = unknown>(key: string): Promise<T | undefined>;
+  retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined>;
+  /**
+   * Retrieves the value of a key as `retrieve` does, and what is known of its entry.
+   *
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last.
+   * @returns The value, how long it remains, and its version; `undefined` on a miss.
+   * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export async function append(cache: OrmucoCache, key: string, item: string): Promise<void> {
+   *   while (true) {
+   *     const entry = await cache.retrieveEntry<string[]>(key);
+   *     if (entry === undefined) return; // there is no list, or no server
+   *     if (await cache.store(key, [...entry.value, item], { onlyIf: entry.version })) return;
+   *   }
+   * }
+   * ```
+   */
+  retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined>;
+  /**
+   * Retrieves the value of a key and removes its entry: of callers at once, one server gives it to one of them.
+   *
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last.
+   * @returns The value, or `undefined` on a miss.
+   * @throws {RangeError} If the key is out of range.
+   */
+  take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined>;
   /**
    * Returns the value of a key or, if there is none that is fresh, what `compute` returns, which it stores.
    *
@@ -150,7 +243,26 @@ export interface OrmucoCache extends AsyncDisposable {
    * @throws {RangeError} If a key is out of range.
    * @throws {TypeError} If the keys are no list, but one text.
    */
-  retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>>;
+  retrieveMany<T = unknown>(keys: Iterable<string>, options?: CallOptions): Promise<Map<string, T>>;
+  /**
+   * Stores many values, each as `store` does, with as few requests to a server as will do.
+   *
+   * @param entries Pairs of key and value, as a `Map` has them; of a key that comes twice, the last value counts.
+   * @param options The entries' own time to live, and whether a hit restarts it.
+   * @returns Whether all were stored; `false` if a value was refused, or if a server failed.
+   * @throws {RangeError} If a key or the time to live is out of range, or `store` would throw this for a value: then none is stored.
+   * @throws {TypeError} If the entries are no list of pairs, or `store` would throw this for a value: then none is stored.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export async function prices(cache: OrmucoCache, all: Record<string, number>): Promise<void> {
+   *   await cache.storeMany(Object.entries(all), { ttlMs: 60_000 });
+   * }
+   * ```
+   */
+  storeMany(entries: Iterable<readonly [string, unknown]>, options?: EntryOptions): Promise<boolean>;
   /**
    * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
@@ -158,7 +270,43 @@ export interface OrmucoCache extends AsyncDisposable {
    * @returns Whether the key has an entry; `false` if a server failed.
    * @throws {RangeError} If the key is out of range.
    */
-  has(key: string): Promise<boolean>;
+  has(key: string, options?: CallOptions): Promise<boolean>;
+  /**
+   * Restarts the time to live of an entry, or gives it another, without its value. It makes the entry the most recently used.
+   *
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param ttlMs Milliseconds until the entry expires, 0 or `Infinity` for never; by default, its own time to live.
+   * @param options For how long the call may last.
+   * @returns Whether the key has an entry; `false` if a server failed.
+   * @throws {RangeError} If the key or the time to live is out of range.
+   */
+  touch(key: string, ttlMs?: number, options?: CallOptions): Promise<boolean>;
+  /**
+   * Adds to a number, in one step on one server: none is lost of additions at once. (Of additions at once on two servers that are
+   * peers, one is lost.)
+   *
+   * An entry counts if it was made so, by a memcached client, or by storing a whole number from 0 to 2⁵³ − 1 or text of 1 to 20 digits.
+   * Below 0 it stays 0, above 2⁶⁴ − 1 it begins again at 0, as memcached's do. Its time to live goes on as it was.
+   *
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1.
+   * @param options What is made where the key has no entry.
+   * @returns The number after that, also what `retrieve` gives from then on: a bigint above 2⁵³ − 1. `undefined` if the key has no
+   * entry and `initial` is not given, or if a server failed.
+   * @throws {RangeError} If the key, `by` or an option is out of range.
+   * @throws {CacheError} `refused` if the entry holds something else.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export async function mayLogIn(cache: OrmucoCache, user: string): Promise<boolean> {
+   *   const tries = await cache.increment(`tries:${user}`, 1, { initial: 1, ttlMs: 60_000 });
+   *   return tries === undefined || tries <= 5; // no server: let them in
+   * }
+   * ```
+   */
+  increment(key: string, by?: number | bigint, options?: IncrementOptions): Promise<number | bigint | undefined>;
   /**
    * Removes the entry of a key.
    *
@@ -166,13 +314,62 @@ export interface OrmucoCache extends AsyncDisposable {
    * @returns Whether there was an entry; `false` if a server failed.
    * @throws {RangeError} If the key is out of range.
    */
-  remove(key: string): Promise<boolean>;
+  remove(key: string, options?: CallOptions): Promise<boolean>;
+  /**
+   * Removes the entries of many keys, with as few requests to a server as will do.
+   *
+   * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
+   * @param options For how long the call may last.
+   * @returns How many of them had an entry; 0 if a server failed.
+   * @throws {RangeError} If a key is out of range: then none is removed.
+   * @throws {TypeError} If the keys are no list, but one text.
+   */
+  removeMany(keys: Iterable<string>, options?: CallOptions): Promise<number>;
+  /**
+   * Gives the keys of all entries, in no order. A key that has an entry from the beginning to the end comes exactly once; one
+   * that is stored or removed meanwhile may come or not. They are fetched a slice at a time, and nobody waits for it.
+   *
+   * @param options Which keys, and for how long each request of it may last.
+   * @returns The keys. Iterating rejects with a {@linkcode CacheError} if a server fails: what has come is not all. Keys that other
+   * programs have stored and that are no UTF-8 are left out.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export async function list(cache: OrmucoCache): Promise<void> {
+   *   for await (const key of cache.keys({ prefix: "users:" })) console.log(key);
+   * }
+   * ```
+   */
+  keys(options?: KeysOptions): AsyncIterable<string>;
   /**
    * Removes every entry.
    *
    * @returns Whether the entries were removed; `false` if a server failed.
    */
-  clear(): Promise<boolean>;
+  clear(options?: CallOptions): Promise<boolean>;
+  /**
+   * Returns a cache of the same entries whose keys all begin with a text: what it stores under `"1"` is here under `"users:1"`. Its
+   * `clear` removes only those, at once, however many there are, on all peers and in all near copies; its `keys` leave the text out; its
+   * `stats` and `ping` are those of this cache; and its `close` does nothing.
+   *
+   * @param prefix Text of 1 to 4,095 bytes as UTF-8, which counts as part of each key.
+   * @returns The cache.
+   * @throws {RangeError} If the prefix is out of range.
+   *
+   * @example
+   * ```ts
+   * import type { OrmucoCache } from "@ormuco/cache";
+   *
+   * export async function forgetUsers(cache: OrmucoCache): Promise<void> {
+   *   const users = cache.namespace("users:");
+   *   await users.store("1", "Ada"); // users:1
+   *   await users.clear(); // and nothing else
+   * }
+   * ```
+   */
+  namespace(prefix: string): OrmucoCache;
   /**
    * Returns counters of the calls made through this cache and, if there is a server, the server's statistics.
    *
@@ -185,7 +382,7 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @throws {CacheError} If no server can be used; the message says why.
    */
-  ping(): Promise<void>;
+  ping(options?: CallOptions): Promise<void>;
   /** Waits for the calls under way and ends the connection, if the cache has one. */
   close(): Promise<void>;
 }

@@ -11,13 +11,27 @@ import { BOOLEAN_OPTION, checkOptions, type OptionRules, shown, TTL_OPTION } fro
 export function checkKey(key: string): void {
   if (typeof key !== "string") throw keyError(key);
   const isShort = key.length > 0 && key.length <= MAX_KEY_BYTES / 3; // no UTF-16 unit takes more than 3 bytes
-  if (isShort ? key.isWellFormed() : isLongKey(key)) return;
+  if (isShort ? key.isWellFormed() : isWholeKey(key)) return;
   throw keyError(key);
 }
 
-function isLongKey(key: string): boolean {
+function isWholeKey(key: string): boolean {
   if (key.length === 0 || key.length > MAX_KEY_BYTES || !key.isWellFormed()) return false;
   return new TextEncoder().encode(key).length <= MAX_KEY_BYTES;
+}
+
+/**
+ * Checks what the keys of a namespace begin with: it has to leave room for one byte of a key.
+ *
+ * @throws {RangeError} If it is empty, too long, or has a lone surrogate.
+ */
+export function checkPrefix(prefix: string): void {
+  if (typeof prefix === "string" && prefix !== "" && isWholeKey(`${prefix}_`)) return; // as a key of it is
+  throw new RangeError(
+    `Cannot make a namespace: its prefix must be well-formed text of 1 to ${
+      MAX_KEY_BYTES - 1
+    } bytes as UTF-8: received ${shown(prefix)}`,
+  );
 }
 
 /** The error for a key that is not allowed. */

@@ -37,6 +37,14 @@ export const REQUEST = {
   lease: 0x0e,
   fill: 0x0f,
   give: 0x10,
+  entry: 0x11,
+  take: 0x12,
+  increment: 0x13,
+  setIf: 0x14,
+  setMany: 0x15,
+  deleteMany: 0x16,
+  keys: 0x17,
+  clearPrefix: 0x18,
 } as const;
 
 /** Codes of replies. */
@@ -52,6 +60,9 @@ export const REPLY = {
   token: 0x88,
   wait: 0x89,
   lost: 0x8a,
+  entry: 0x8b,
+  keys: 0x8c,
+  done: 0x8d,
   refused: 0x8e,
   closing: 0x8f,
 } as const;
