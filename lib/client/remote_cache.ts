@@ -254,7 +254,12 @@ export class RemoteCache implements OrmucoCache {
   }
 
   #ping(settle: () => void, isLast = false): void {
-    this.#connection.call((output) => output.empty(REQUEST.ping), { read: readYesNo, settle: () => settle() }, isLast);
+    this.#connection.call(
+      (output) => output.empty(REQUEST.ping),
+      { read: readYesNo, settle: () => settle() },
+      undefined,
+      isLast,
+    );
   }
 
   async #find(keys: string[]): Promise<unknown[]> {
