@@ -305,18 +305,130 @@ export class LruCache<V, K = string> {
   }
 
   /**
-   * Iterates over the entries that have not expired, the most recently used first. It walks a copy made at the start,
-   * so the cache may be changed during the iteration.
+   * Removes the least recently used entry that has not expired. `onEvict` is called for it, with the reason `deleted`.
+   *
+   * @returns Its key and value, or `undefined` if the cache has no entry.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const waiting = new LruCache<number>({ maxSize: 1000 });
+   * waiting.set("a", 1);
+   * waiting.set("b", 2);
+   * for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) console.log(...entry);
+   * ```
+   */
+  pop(): [key: K, value: V] | undefined {
+    const now = this.#timed ? this.#now() : -Infinity;
+    let popped: [K, V] | undefined;
+    while (popped === undefined && this.#slots.size > 0) {
+      const slot = this.#links[2 * ENDS];
+      const isLive = now < this.#times[2 * slot];
+      if (isLive) popped = [this.#keys[slot] as K, this.#values[slot] as V];
+      this.#remove(slot, isLive ? "deleted" : "expired");
+    }
+    this.#tell();
+    return popped;
+  }
+
+  /**
+   * Tells how long an entry remains if nobody asks for it again. It is no use of the entry.
+   *
+   * @param key The key.
+   * @returns Milliseconds, `Infinity` if the entry never expires, or `undefined` if the key has no entry.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const tokens = new LruCache<string>({ ttlMs: 60_000 });
+   * tokens.set("ada", "t1");
+   * export const isFresh = (user: string): boolean => (tokens.remainingTtlMs(user) ?? 0) > 5_000;
+   * ```
+   */
+  remainingTtlMs(key: K): number | undefined {
+    const slot = this.#find(key);
+    return slot === undefined ? undefined : this.#remainingMs(slot);
+  }
+
+  /**
+   * Returns the keys of the entries that have not expired, the most recently used first.
+   *
+   * These are copied by the call, as those of `values`, `entries` and `forEach` are, so the cache may be changed during the
+   * iteration, which does not show in it. It is no use of the entries.
+   *
+   * @returns An iterator over the keys.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const users = new LruCache<number>();
+   * users.set("user:1", 1);
+   * for (const key of users.keys()) if (key.startsWith("user:")) users.delete(key);
+   * ```
+   */
+  keys(): IterableIterator<K> {
+    return this.#copied((slot) => this.#keys[slot] as K).values();
+  }
+
+  /**
+   * Returns the values, in the order and by the rules of {@linkcode LruCache.keys}.
+   *
+   * @returns An iterator over the values.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const sockets = new LruCache<WebSocket>();
+   * for (const socket of sockets.values()) socket.close();
+   * ```
+   */
+  values(): IterableIterator<V> {
+    return this.#copied((slot) => this.#values[slot] as V).values();
+  }
+
+  /**
+   * Returns the entries, in the order and by the rules of {@linkcode LruCache.keys}.
    *
    * @returns An iterator over `[key, value]` pairs.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const counts = new LruCache<number>();
+   * counts.set("a", 1);
+   * Object.fromEntries(counts.entries()); // { a: 1 }
+   * ```
    */
-  *[Symbol.iterator](): IterableIterator<[K, V]> {
-    const entries: [K, V][] = [];
-    const now = this.#timed ? this.#now() : -Infinity;
-    for (let slot = this.#links[2 * ENDS + 1]; slot !== ENDS; slot = this.#links[2 * slot + 1]) {
-      if (now < this.#times[2 * slot]) entries.push([this.#keys[slot] as K, this.#values[slot] as V]);
-    }
-    yield* entries;
+  entries(): IterableIterator<[K, V]> {
+    return this.#copied((slot): [K, V] => [this.#keys[slot] as K, this.#values[slot] as V]).values();
+  }
+
+  /** Does what `entries` does. */
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.entries();
+  }
+
+  /**
+   * Calls a function for each entry, in the order and by the rules of {@linkcode LruCache.keys}. What it throws is thrown.
+   *
+   * @param callback Is given the value, the key and this cache, as that of `Map.forEach` is.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const counts = new LruCache<number>();
+   * counts.set("a", 1);
+   * counts.forEach((count, key) => console.log(key, count));
+   * ```
+   */
+  forEach(callback: (value: V, key: K, cache: LruCache<V, K>) => void): void {
+    for (const [key, value] of this.entries()) callback(value, key, this);
   }
 
   /** Shows size and limits in a debugger. */
@@ -351,6 +463,21 @@ export class LruCache<V, K = string> {
     if (slot === undefined || !this.#timed || this.#times[2 * slot] === Infinity) return slot;
     if (this.#now() < this.#times[2 * slot]) return slot;
     return this.#expire(slot);
+  }
+
+  #remainingMs(slot: number): number {
+    const deadline = this.#times[2 * slot];
+    return deadline === Infinity ? Infinity : deadline - this.#now();
+  }
+
+  /** Returns something of each entry that has not expired, the most recently used first. */
+  #copied<T>(of: (slot: number) => T): T[] {
+    const copied: T[] = [];
+    const now = this.#timed ? this.#now() : -Infinity;
+    for (let slot = this.#links[2 * ENDS + 1]; slot !== ENDS; slot = this.#links[2 * slot + 1]) {
+      if (now < this.#times[2 * slot]) copied.push(of(slot));
+    }
+    return copied;
   }
 
   #insert(key: K, value: V): number {
