@@ -18,6 +18,34 @@ const SWEEP_SLOTS = 2;
 const ENDS = 0;
 
 /**
+ * What other caches of this package may know of an `LruCache` beside its methods: its slots, whole numbers from 1 on. An entry keeps
+ * its slot for as long as it is there, also where its value is replaced.
+ */
+export interface LruSlots<V, K> {
+  /** The first number that no slot has had since the last `clear`. */
+  readonly end: number;
+  /** The slot of the entry used last: after a `set`, that of its entry; 0 if there is none. */
+  readonly newest: number;
+  /** The slot of a key whose entry has not expired. It is no use of the entry. */
+  find(key: K): number | undefined;
+  /** The key of a slot; `undefined` if it has no entry. */
+  key(slot: number): K | undefined;
+  /** The value of a slot. */
+  value(slot: number): V;
+  /** Milliseconds for which a slot's entry remains if nobody asks for it again; 0 or less if it has expired. */
+  remainingMs(slot: number): number;
+  /** Does what a hit by `get` does. */
+  use(slot: number): void;
+  /** Gives an entry another value, and makes it the one used last. Its times stay as they are, and nobody is told. */
+  replace(slot: number, value: V): void;
+  /** Does what `delete` does. */
+  remove(slot: number): void;
+}
+
+/** Gives other caches of this package the slots of a cache without `sizeOf`. */
+export let slotsOf: <V, K>(cache: LruCache<V, K>) => LruSlots<V, K>;
+
+/**
  * A least-recently-used cache with expiration. Every operation takes constant time, except `clear` and iteration.
  *
  * An entry that had expired when the turn of the event loop began is never returned. One that expires within a turn, while
@@ -73,6 +101,34 @@ export class LruCache<V, K = string> {
   readonly #renewOnHit: boolean;
   readonly #now: () => number;
   readonly #onEvict: ((key: K, value: V, reason: EvictReason) => void) | undefined;
+
+  static {
+    slotsOf = <V, K>(cache: LruCache<V, K>): LruSlots<V, K> => ({
+      get end() {
+        return cache.#keys.length;
+      },
+      get newest() {
+        return cache.#links[2 * ENDS + 1];
+      },
+      find: (key) => cache.#find(key),
+      key: (slot) => cache.#keys[slot],
+      value: (slot) => cache.#values[slot] as V,
+      remainingMs: (slot) => cache.#remainingMs(slot),
+      use: (slot) => {
+        const ttlMs = cache.#times[2 * slot + 1];
+        if (ttlMs > 0 && ttlMs < Infinity) cache.#times[2 * slot] = cache.#now() + ttlMs;
+        cache.#toFront(slot);
+      },
+      replace: (slot, value) => {
+        cache.#values[slot] = value;
+        cache.#toFront(slot);
+      },
+      remove: (slot) => {
+        cache.#remove(slot, "deleted");
+        cache.#tell();
+      },
+    });
+  }
 
   /**
    * Makes an empty cache. Its arrays grow with use, not with `maxSize`.
