@@ -21,7 +21,7 @@ import {
   checkStoreOptions,
 } from "../base/call_checks.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkKey, checkTtlMs, uniqueKeys } from "../base/checks.ts";
+import { checkData, checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -278,8 +278,9 @@ export class RemoteCache implements WholeCache {
 
   /** Removes every entry of the server whose key begins with a prefix. */
   async clearPrefix(prefix: string, given?: CallOptions): Promise<boolean> {
+    checkPrefix(prefix);
     const options = checkCallOptions("clear", given);
-    check(prefix, options);
+    options.signal?.throwIfAborted();
     this.#near?.tier.clear();
     this.#computations.overtakenUnder(prefix);
     const write: Write = (output) => writeKeyed(output, REQUEST.clearPrefix, prefix);
