@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { FLAGS } from "../../lib/wire/values.ts";
 import { CacheError, OrmucoCacheClient, type RetrieveOrStoreOptions } from "../../mod.ts";
-import { type Case, KINDS } from "../support/caches.ts";
+import { type Case, KINDS, testAll } from "../support/caches.ts";
 import { held } from "../support/compute_backend.ts";
 import { freeAddress, portOf } from "../support/ports.ts";
 import { startedServer } from "../support/servers.ts";
@@ -18,6 +18,14 @@ const OVERTAKING: Record<string, { change: Case; after: unknown }> = {
   "a store": { change: async (cache) => void await cache.store("k", "newer"), after: "newer" },
   "a removal": { change: async (cache) => void await cache.remove("k"), after: undefined },
   "a clear": { change: async (cache) => void await cache.clear(), after: undefined },
+  "a clear of a namespace": { change: async (cache) => void await cache.namespace("k").clear(), after: undefined },
+  "a removal of many": { change: async (cache) => void await cache.removeMany(["j", "k"]), after: undefined },
+  "a store of many": { change: async (cache) => void await cache.storeMany([["j", 1], ["k", "newer"]]), after: "newer" },
+  "a counter": { change: async (cache) => void await cache.increment("k", 1, { initial: 7 }), after: 7 },
+  "a store where there is none": {
+    change: async (cache) => void await cache.store("k", "newer", { onlyIf: "absent" }),
+    after: "newer",
+  },
 };
 
 const CASES: Record<string, Case> = {
@@ -146,11 +154,7 @@ for (const [what, { change, after }] of Object.entries(OVERTAKING)) {
   };
 }
 
-for (const [kind, withCache] of Object.entries(KINDS)) {
-  for (const [name, use] of Object.entries(CASES)) {
-    Deno.test(`${kind}.retrieveOrStore() ${name}`, () => withCache(use));
-  }
-}
+testAll(Object.fromEntries(Object.entries(CASES).map(([name, use]) => [`.retrieveOrStore() ${name}`, use])));
 
 for (const kind of ["RemoteCache", "LocalCache", "OrmucoCacheClient without a server, with copies"]) {
   Deno.test(`${kind}.retrieveOrStore() tells who computes it of a value that cannot be kept`, () =>
