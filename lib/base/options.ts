@@ -56,6 +56,12 @@ export const TIMEOUT_OPTION: OptionRule = {
   accepts: (value: number) => value > 0 && value < 2 ** 31 / 2, // timers of twice the time must fit
 };
 
+/** A rule for what ends a wait. */
+export const SIGNAL_OPTION: OptionRule = {
+  allowed: "an AbortSignal",
+  isType: (value) => value instanceof AbortSignal,
+};
+
 /** A rule for true or false. */
 export const BOOLEAN_OPTION: OptionRule = { allowed: "true or false", isType: (value) => typeof value === "boolean" };
 
@@ -104,6 +110,19 @@ export function checkOptions<Options extends object>(
 ): Options {
   if (!isObject(options)) throw new TypeError(`Cannot ${what}: options must be an object: received ${shown(options)}`);
   return checkFields(what, "", options, rules as Record<string, OptionRule>) as Options;
+}
+
+/** Tells whether options are right as they are, so that they need no copy: what `checkOptions` would take may not be. */
+export function areAllowed<Options extends object>(options: Options, rules: OptionRules<Options>): boolean {
+  if (!isObject(options)) return false;
+  for (const name in options) {
+    if (!Object.hasOwn(rules, name)) return false;
+    const { isType, accepts } = rules[name];
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!isType(value) || (accepts !== undefined && !accepts(value as never))) return false;
+  }
+  return true;
 }
 
 /** Checks options that stand in another one, if the path to it is not empty. */

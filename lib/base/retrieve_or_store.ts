@@ -2,11 +2,12 @@
 
 import type { RetrieveOrStoreOptions } from "./cache.ts";
 import {
+  areAllowed,
   BOOLEAN_OPTION,
   checkOptions,
-  isObject,
   type OptionRules,
   shown,
+  SIGNAL_OPTION,
   TIMEOUT_OPTION,
   TTL_OPTION,
 } from "./options.ts";
@@ -16,7 +17,7 @@ export const RETRIEVE_OR_STORE_OPTIONS: OptionRules<RetrieveOrStoreOptions> = {
   ...{ ttlMs: TTL_OPTION, renewOnHit: BOOLEAN_OPTION },
   ...{ staleWhileRevalidateMs: TTL_OPTION, staleIfErrorMs: TTL_OPTION },
   timeoutMs: TIMEOUT_OPTION,
-  signal: { allowed: "an AbortSignal", isType: (value) => value instanceof AbortSignal },
+  signal: SIGNAL_OPTION,
 };
 
 const NO_OPTIONS: RetrieveOrStoreOptions = {};
@@ -35,17 +36,6 @@ export function checkRetrieveOrStore(
     throw new TypeError(`Cannot retrieve or store: compute must be a function: received ${shown(compute)}`);
   }
   if (options === undefined || options === null) return NO_OPTIONS;
-  const areRight = isObject(options) && areAllowed(options as Record<string, unknown>);
+  const areRight = areAllowed(options, RETRIEVE_OR_STORE_OPTIONS);
   return areRight ? options : checkOptions("retrieve or store", options, RETRIEVE_OR_STORE_OPTIONS);
-}
-
-function areAllowed(options: Record<string, unknown>): boolean {
-  for (const name in options) {
-    if (!Object.hasOwn(RETRIEVE_OR_STORE_OPTIONS, name)) return false;
-    const { isType, accepts } = RETRIEVE_OR_STORE_OPTIONS[name as keyof RetrieveOrStoreOptions];
-    const value = options[name];
-    if (value === undefined) continue;
-    if (!isType(value) || (accepts !== undefined && !accepts(value as never))) return false;
-  }
-  return true;
 }

@@ -71,6 +71,13 @@ export class Computations {
     else this.#running.delete(key);
   }
 
+  /** Does the same for all keys that begin with a prefix. */
+  overtakenUnder(prefix: string): void {
+    if (!this.#isUsed) return;
+    this.#pauses.endUnder(prefix);
+    for (const key of this.#running.keys()) if (key.startsWith(prefix)) this.overtaken(key);
+  }
+
   /** Sees to it that all callers of a computation are answered. It does not reject. */
   async #answer(computation: Computation, compute: Compute, first: Asked | Promise<Asked>, askedAtMs: number) {
     try {

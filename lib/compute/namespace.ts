@@ -11,6 +11,7 @@ import type {
   RetrieveOrStoreOptions,
   StoreValueOptions,
 } from "../base/cache.ts";
+import { checkKeysOptions, checkPairs } from "../base/call_checks.ts";
 import { checkKey, checkPrefix, uniqueKeys } from "../base/checks.ts";
 import type { ClientStats } from "../base/stats.ts";
 
@@ -69,7 +70,7 @@ export class Namespace implements OrmucoCache {
 
   /** Stores many values. */
   async storeMany(entries: Iterable<readonly [string, unknown]>, options?: EntryOptions): Promise<boolean> {
-    const whole = Array.from(entries, ([key, value]) => [this.#whole(key), value] as const);
+    const whole = Array.from(checkPairs(entries), ([key, value]) => [this.#whole(key), value] as const);
     return await this.#cache.storeMany(whole, options);
   }
 
@@ -103,7 +104,8 @@ export class Namespace implements OrmucoCache {
   }
 
   /** Gives the keys, without what all have in common. */
-  async *keys({ prefix = "", ...options }: KeysOptions = {}): AsyncGenerator<string, void> {
+  async *keys(given?: KeysOptions): AsyncGenerator<string, void> {
+    const { prefix = "", ...options } = checkKeysOptions(given);
     for await (const key of this.#cache.keys({ ...options, prefix: this.#prefix + prefix })) yield this.#rest(key);
   }
 

@@ -36,4 +36,9 @@ export class Pauses {
     if (key === undefined) this.#untilMs.clear();
     else this.#untilMs.delete(key);
   }
+
+  /** Ends the pauses of all keys that begin with a prefix. */
+  endUnder(prefix: string): void {
+    for (const key of this.#untilMs.keys()) if (key.startsWith(prefix)) this.#untilMs.delete(key);
+  }
 }

@@ -55,12 +55,18 @@ Deno.test("Computations gives callers a value that lost to a newer write, or tha
   assertEquals(await Promise.all([ask(() => 1), ask(() => 2)]), [1, 1]);
 });
 
-for (const key of ["k", undefined]) {
-  Deno.test(`Computations stores nothing, and takes no more callers, when ${key ?? "every key"} is overtaken`, async () => {
+const OVERTAKEN: Record<string, (computations: Computations) => void> = {
+  "its key": (computations) => computations.overtaken("k"),
+  "every key": (computations) => computations.overtaken(),
+  "what its key begins with": (computations) => computations.overtakenUnder("k"),
+};
+
+for (const [what, overtake] of Object.entries(OVERTAKEN)) {
+  Deno.test(`Computations stores nothing, and takes no more callers, when ${what} is overtaken`, async () => {
     const { ask, computations, fills, given } = handMade({ asked: [{ state: "compute", token: 5 }] });
     const [older, newer] = [held(), held()];
     const first = ask(older.compute);
-    computations.overtaken(key);
+    overtake(computations);
     const second = ask(newer.compute);
     newer.resolve("newer");
     assertEquals(await second, "newer");
@@ -106,11 +112,12 @@ Deno.test("Computations answers a caller that comes while it tells of an error",
   await patience;
 });
 
-Deno.test("Computations goes on with a key when another is overtaken", async () => {
+Deno.test("Computations goes on with a key when another is overtaken, or what another begins with", async () => {
   const { ask, computations, fills } = handMade({ asked: [COMPUTE] });
   const made = held();
   const answers = [ask(made.compute)];
   computations.overtaken("other");
+  computations.overtakenUnder("kk");
   answers.push(ask(() => "never"));
   made.resolve(1);
   assertEquals([await Promise.all(answers), fills.length], [[1, 1], 1]);

@@ -17,6 +17,10 @@ Deno.test("Pauses lasts for the time given, from the last beginning on, or until
   pauses.begin("b", 10);
   pauses.end("a");
   assertEquals([pauses.has("a"), pauses.has("b")], [false, true]);
+  pauses.begin("bc", 10);
+  pauses.begin("cb", 10);
+  pauses.endUnder("bc");
+  assertEquals(["b", "bc", "cb"].map((key) => pauses.has(key)), [true, false, true]);
   pauses.end();
   assertEquals(pauses.has("b"), false);
 });
