@@ -5,13 +5,14 @@
 
 import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
-import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
+import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import { Losses } from "./losses.ts";
 import type { HashedPosition } from "./hash_index.ts";
 import { type Departure, History } from "./history.ts";
+import { RemoteWrites } from "./remote_writes.ts";
 import type { SlabPages } from "./slab.ts";
-import { ALL_RULES, type How, type Rules, rulesFor } from "./rules.ts";
+import { ALL_RULES, type How, type Rules } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
@@ -65,6 +66,7 @@ export class Store {
   readonly losses: Losses;
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
+  readonly #remote: RemoteWrites;
   /** Records from before a `clear`, whose memory is still to be given back. */
   readonly #cleared = new RetiredRecords();
   #hits = 0;
@@ -100,6 +102,8 @@ export class Store {
       onLeave: (position, cause) => this.#left(position, cause),
     };
     this.#entries = new Entries(this.#entriesOptions, this.history);
+    const means = { rules: this.#rules, losses: this.losses, listeners: this.#listeners, now: this.#now };
+    this.#remote = new RemoteWrites(this.#entries, { ...means, retired: this.#cleared });
   }
 
   /** Reads entries and graves by position. */
@@ -347,41 +351,8 @@ export class Store {
    * @param how What is special about it, if anything.
    * @returns Whether it was news.
    */
-  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, how?: How): boolean {
-    const entries = this.#entries;
-    const { history, records } = entries;
-    const nowMs = this.#now();
-    // There is one write of each version, or there would be no place to cut a page.
-    if ((this.#rules.clear && version.h <= history.cleared) || history.recognizes(version)) return false;
-    const hash = entries.hash(key);
-    const known = entries.settled(hash, key, nowMs);
-    if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
-    const isLive = known !== 0 && records.kind(known) === ENTRY;
-    const rules = rulesFor(how, this.#rules);
-    if (history.refuses(version, key, isLive, theirs, rules)) {
-      if (isLive) this.distrust(known); // it is older than what is refused
-      else this.#listeners.tell(CAUSE.overtaken, key); // what was here of it, before it was evicted
-      return false;
-    }
-    const isInUse = isLive && entries.isUsedSince(known, version);
-    if (known !== 0) entries.erase(known);
-    const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
-    const bytes = records.entryBytes(key.to - key.from, valueBytes);
-    this.#cleared.makeRoomFor(bytes, this.#entries.records);
-    let isHeld = kind === TOMB;
-    if (isHeld) {
-      entries.addGrave(hash, key, version, nowMs);
-    } else if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
-      const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
-      isHeld = entries.arrive(hash, key, version, living, isInUse, nowMs);
-      if (!isHeld) {
-        this.losses.countArrival(entries.order.size);
-        this.#listeners.tell(CAUSE.evicted, key);
-      }
-    }
-    if (!isHeld && this.#rules.fingerprints) history.depart(version, key);
-    this.#listeners.tell(CAUSE.applied, key);
-    return true;
+  apply(key: ByteSpan, write: RemoteWrite, theirs: Known, how?: How): boolean {
+    return this.#remote.apply(key, write, theirs, how);
   }
 
   /** Applies a clear of another node: drops everything up to a version. Returns whether the clear was news. */
@@ -413,8 +384,7 @@ export class Store {
 
   /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
   distrust(position: number): void {
-    this.#listeners.tellOf(CAUSE.applied, this.#entries.records, position);
-    this.#entries.depart(position, false);
+    this.#remote.distrust(position);
   }
 
   /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
@@ -548,6 +518,6 @@ export class Store {
     const old = this.#entries;
     this.#cleared.add(old.records);
     old.abandon();
-    this.#entries = new Entries(this.#entriesOptions, this.history);
+    this.#remote.entries = this.#entries = new Entries(this.#entriesOptions, this.history);
   }
 }
