@@ -20,7 +20,10 @@ const OVERTAKING: Record<string, { change: Case; after: unknown }> = {
   "a clear": { change: async (cache) => void await cache.clear(), after: undefined },
   "a clear of a namespace": { change: async (cache) => void await cache.namespace("k").clear(), after: undefined },
   "a removal of many": { change: async (cache) => void await cache.removeMany(["j", "k"]), after: undefined },
-  "a store of many": { change: async (cache) => void await cache.storeMany([["j", 1], ["k", "newer"]]), after: "newer" },
+  "a store of many": {
+    change: async (cache) => void await cache.storeMany([["j", 1], ["k", "newer"]]),
+    after: "newer",
+  },
   "a counter": { change: async (cache) => void await cache.increment("k", 1, { initial: 7 }), after: 7 },
   "a store where there is none": {
     change: async (cache) => void await cache.store("k", "newer", { onlyIf: "absent" }),

@@ -41,7 +41,11 @@ const CASES: Record<string, Case> = {
   },
   "stays at 0": async (cache) => {
     await cache.increment("k", 1, { initial: 3 });
-    assertEquals([await cache.increment("k", -3), await cache.increment("k", -1), await cache.retrieve("k")], [0, 0, 0]);
+    assertEquals([await cache.increment("k", -3), await cache.increment("k", -1), await cache.retrieve("k")], [
+      0,
+      0,
+      0,
+    ]);
     await cache.increment("k", 100);
     assertEquals([await cache.increment("k", -MOST), await cache.increment("k")], [0, 1]);
   },

@@ -123,7 +123,10 @@ const ONLY_IF: Record<string, Case> = {
     time.nowMs += 2000;
     for (const key of ["expired", "stale"]) {
       assertEquals(await cache.store(key, "present", { onlyIf: "present" }), false);
-      assertEquals([await cache.store(key, "absent", { onlyIf: "absent" }), await cache.retrieve(key)], [true, "absent"]);
+      assertEquals([await cache.store(key, "absent", { onlyIf: "absent" }), await cache.retrieve(key)], [
+        true,
+        "absent",
+      ]);
     }
   },
   ".store() with onlyIf gives the entry the options beside it": async (cache) => {
@@ -175,7 +178,11 @@ const TOUCH: Record<string, Case> = {
   ".touch() says whether there is an entry, and makes none": async (cache) => {
     assertEquals([await cache.touch("k"), await cache.touch("k", 1000), await cache.has("k")], [false, false, false]);
     await cache.store("k", "value");
-    assertEquals([await cache.touch("k"), await cache.touch("k", 1000), await cache.retrieve("k")], [true, true, "value"]);
+    assertEquals([await cache.touch("k"), await cache.touch("k", 1000), await cache.retrieve("k")], [
+      true,
+      true,
+      "value",
+    ]);
     const { hits, misses, stores } = await cache.stats();
     assertEquals([hits, misses, stores], [1, 0, 1]);
   },
