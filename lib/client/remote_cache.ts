@@ -9,7 +9,7 @@ import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
-import { manyReader, MISS, OMITTED, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
+import { manyReader, MISS, OMITTED, readFound, readYesNo, writeKeyed, writeKeyList, writeSet } from "../wire/calls.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { readData } from "../wire/control.ts";
 import { type FrameWriter, REQUEST } from "../wire/frame.ts";
@@ -271,7 +271,11 @@ export class RemoteCache implements OrmucoCache {
     const onBadValue = (i: number, error: Error) =>
       this.#failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
     const read = this.#near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue);
-    const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
+    const found = await this.#ask(
+      (output) => writeKeyList(output, REQUEST.getMany, keys),
+      read,
+      "retrieve many values",
+    );
     return found ?? keys.map(() => MISS);
   }
 

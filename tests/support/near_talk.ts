@@ -11,7 +11,7 @@ import {
   readTerms,
   slotOfText,
 } from "../../lib/wire/near.ts";
-import { writeGetMany, writeKeyed, writeSet } from "../../lib/wire/calls.ts";
+import { writeKeyed, writeKeyList, writeSet } from "../../lib/wire/calls.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import type { Session, SessionOptions } from "../../lib/server/session.ts";
 import { sessionOf } from "./access.ts";
@@ -24,7 +24,7 @@ export type Asked = (output: FrameWriter) => void;
 /** Requests that tests make. */
 export const ask = {
   get: (key: string): Asked => (output) => writeKeyed(output, REQUEST.get, key),
-  getMany: (...keys: string[]): Asked => (output) => writeGetMany(output, keys),
+  getMany: (...keys: string[]): Asked => (output) => writeKeyList(output, REQUEST.getMany, keys),
   set: (key: string, value: unknown, ttlMs?: number, isFixed = false): Asked => (output) =>
     writeSet(output, key, encodeValue(value), ttlMs, isFixed),
   delete: (key: string): Asked => (output) => writeKeyed(output, REQUEST.delete, key),

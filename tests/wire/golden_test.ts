@@ -12,8 +12,8 @@ import {
   type OnCopy,
   readFound,
   readYesNo,
-  writeGetMany,
   writeKeyed,
+  writeKeyList,
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
@@ -108,7 +108,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a peer of a cluster": (output) => writeHello(output, "server/1", { id: 7, port: 1, cluster: "blue" }),
   "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
   "GET of a key that is not ASCII": (output) => writeKeyed(output, REQUEST.get, "é€"),
-  "GET_MANY": (output) => writeGetMany(output, ["k", "none", "large"]),
+  "GET_MANY": (output) => writeKeyList(output, REQUEST.getMany, ["k", "none", "large"]),
   "SET with the default ttl": (output) => writeSet(output, "k", encodeValue("hi"), undefined),
   "SET that never expires": (output) => writeSet(output, "k", encodeValue({ a: 1 }), 0),
   "SET with a ttl": (output) => writeSet(output, "k", encodeValue(Uint8Array.of(1, 255)), 2 ** 32 + 60_000),

@@ -3,7 +3,7 @@
 import { FrameWriter, GOSSIP, REQUEST as FRAME } from "../../../lib/wire/frame.ts";
 import { MessageWriter } from "../../../lib/replication/message.ts";
 import { generator } from "../../../lib/simulation/seeded_random.ts";
-import { writeGetMany, writeKeyed, writeSet } from "../../../lib/wire/calls.ts";
+import { writeKeyed, writeKeyList, writeSet } from "../../../lib/wire/calls.ts";
 import { writeHello } from "../../../lib/wire/hello.ts";
 import { CLASSIC_DIALOGUES, META_DIALOGUES, TEXT_DIALOGUES } from "../../support/memcached_dialogues.ts";
 import { CasNumbers } from "../../support/memcached_oracle.ts";
@@ -56,7 +56,7 @@ function nativeRequests(): Uint8Array[] {
     ...keyed.map((code) => written((output) => writeKeyed(output, code, "key"))),
     written((output) => writeSet(output, "key", { flags: 1, payload: "value" }, 1000)),
     written((output) => writeSet(output, "other key", { flags: 0, payload: new Uint8Array(300) }, undefined)),
-    written((output) => writeGetMany(output, ["key", "other key", "none"])),
+    written((output) => writeKeyList(output, FRAME.getMany, ["key", "other key", "none"])),
     greetingAnd(),
   ];
 }
