@@ -94,7 +94,7 @@ const CASES: Record<string, Case> = {
     using time = stillTime();
     await cache.store("fixed", 1, { ttlMs: 60_000, renewOnHit: false });
     await cache.store("renewed", 1, { ttlMs: 60_000 });
-    await cache.store("ever", 1);
+    await cache.store("ever", 1, { ttlMs: 0 });
     time.nowMs += 40_000;
     for (const key of ["fixed", "renewed", "ever"]) assertEquals(await cache.increment(key), 2);
     assertEquals(Math.round((await cache.retrieveEntry("fixed"))!.remainingMs), 20_000);
@@ -113,13 +113,20 @@ const CASES: Record<string, Case> = {
   "gives an entry that it makes a time to live that no hit puts off": async (cache) => {
     using time = stillTime();
     await cache.increment("k", 1, { initial: 1, ttlMs: 60_000 });
-    await cache.increment("ever", 1, { initial: 1 });
+    await cache.increment("ever", 1, { initial: 1, ttlMs: Infinity });
     assertEquals((await cache.retrieveEntry("ever"))!.remainingMs, Infinity);
     time.nowMs += 40_000;
     assertEquals(await cache.increment("k", 1, { initial: 1, ttlMs: 60_000 }), 2);
     assertEquals(Math.round((await cache.retrieveEntry("k"))!.remainingMs), 20_000);
     time.nowMs += 21_000;
     assertEquals(await cache.increment("k", 1, { initial: 1, ttlMs: 60_000 }), 1);
+  },
+  "gives an entry that it makes the cache's own time to live by default": async (cache) => {
+    using _time = stillTime();
+    await cache.store("stored", 1);
+    await cache.increment("made", 1, { initial: 1 });
+    const [stored, made] = [await cache.retrieveEntry("stored"), await cache.retrieveEntry("made")];
+    assertEquals(made!.remainingMs, stored!.remainingMs);
   },
   "takes a value that is not fresh any more for none": async (cache) => {
     using time = stillTime();
@@ -129,7 +136,7 @@ const CASES: Record<string, Case> = {
   },
   "rejects what is no number to add or to begin with": async (cache) => {
     await cache.store("k", 1);
-    for (const by of [1.5, NaN, Infinity, MOST + 1n, -MOST - 1n, 2 ** 64, "1", null]) {
+    for (const by of [1.5, NaN, Infinity, MOST + 1n, -MOST - 1n, 2 ** 64, "1", true]) {
       await assertRejects(() => cache.increment("k", by as number), RangeError, "Cannot increment: by must be");
     }
     for (const initial of [-1, 1.5, NaN, Infinity, -1n, MOST + 1n, 2 ** 64, "1", true]) {

@@ -1,6 +1,6 @@
 /** Calls of every `OrmucoCache` that say or ask more of an entry than its value: `retrieveEntry`, `onlyIf`, `take`, `touch`. */
 
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { type Case, MAX_SIZE, testAll } from "../support/caches.ts";
 import { stillTime } from "../support/still_time.ts";
 import type { OrmucoCache, StoreValueOptions } from "../../mod.ts";
@@ -24,7 +24,7 @@ const ENTRY: Record<string, Case> = {
   ".retrieveEntry() gives the value, or undefined on a miss, and counts as a hit or a miss": async (cache) => {
     assertEquals(await cache.retrieveEntry("k"), undefined);
     for (const value of ["text", 7, null, undefined, [1, [2]], new Map([[1, 2]])]) {
-      await cache.store("k", value);
+      await cache.store("k", value, { ttlMs: 0 });
       const entry = await cache.retrieveEntry("k");
       assertEquals([entry!.value, entry!.remainingMs], [value, Infinity]);
     }
@@ -80,7 +80,7 @@ const ENTRY: Record<string, Case> = {
 
 const ONLY_IF: Record<string, Case> = {
   ".store() with onlyIf absent stores only where there is no entry": async (cache) => {
-    assertEquals(await cache.store("k", "first", { onlyIf: "absent" }), true);
+    assertEquals(await cache.store("k", "first", { onlyIf: "absent", ttlMs: 0 }), true);
     assertEquals(await cache.store("k", "second", { onlyIf: "absent", ttlMs: 1 }), false);
     const { value, remainingMs } = (await cache.retrieveEntry("k"))!;
     assertEquals([value, remainingMs], ["first", Infinity]);
@@ -225,8 +225,6 @@ const TOUCH: Record<string, Case> = {
       await assertRejects(() => cache.touch("k", ttlMs), RangeError, "ttlMs");
     }
     assertEquals(await versionOf(cache, "k"), version);
-    await cache.touch("k", 60_000);
-    assertNotEquals(await versionOf(cache, "k"), version);
   },
 };
 
