@@ -2,14 +2,14 @@
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { Entries } from "./entries.ts";
-import { ENTRY, type RemoteWrite, TOMB } from "./entry.ts";
+import { ENTRY, PREFIX, type RemoteWrite, TOMB } from "./entry.ts";
 import type { Known } from "./known.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Losses } from "./losses.ts";
 import type { RetiredRecords } from "./retired_records.ts";
 import { type How, type Rules, rulesFor } from "./rules.ts";
 import { CAUSE } from "./store_listener.ts";
-import { compareVersions } from "./version.ts";
+import { compareVersions, type Version } from "./version.ts";
 
 /** What {@linkcode RemoteWrites} needs of the store. */
 export interface RemoteWritesOptions {
@@ -39,6 +39,8 @@ export class RemoteWrites {
     const nowMs = now();
     // There is one write of each version, or there would be no place to cut a page.
     if ((rules.clear && version.h <= history.cleared) || history.recognizes(version)) return false;
+    if (kind === PREFIX) return this.#clearPrefix(key, version, rulesFor(how, rules), nowMs);
+    if (rules.prefixes && entries.prefixes.covers(key, version)) return false;
     const hash = entries.hash(key);
     const known = entries.settled(hash, key, nowMs);
     if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
@@ -66,6 +68,16 @@ export class RemoteWrites {
     }
     if (!isHeld && rules.fingerprints) history.depart(version, key);
     listeners.tell(CAUSE.applied, key);
+    return true;
+  }
+
+  /** Whatever may have left here or is forgotten, a clear makes nothing stale: only one that has been dealt with is refused. */
+  #clearPrefix(prefix: ByteSpan, version: Version, { cover }: Rules, nowMs: number): boolean {
+    const { entries, entries: { history, records } } = this;
+    if ((cover && history.covers(version)) || entries.prefixes.covers(prefix, version)) return false;
+    this.#options.retired.makeRoomFor(records.entryBytes(prefix.to - prefix.from, 0), records);
+    entries.addPrefix(prefix, version, nowMs);
+    this.#options.listeners.tell(CAUSE.cleared, prefix);
     return true;
   }
 

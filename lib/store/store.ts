@@ -29,9 +29,10 @@ const TIDY_BYTES = 128 * 1024;
 /** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
+const MAX_PREFIXES = 1024;
 const NO_VERSION: Version = { h: 0, origin: 0 };
-/** Cleared entries that a `maintain` erases, at most. */
-const ERASE_PLACES = 500;
+/** Places where a `maintain` looks for cleared entries; of each that it erases four fewer. */
+const ERASE_PLACES = 2000;
 /** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
 const FEW = 500;
 /** Segments whose memory a `maintain` gives back after a `clear`, at most. */
@@ -96,6 +97,8 @@ export class Store {
       replicates: this.#replicates,
       hasFingerprints: this.#replicates && this.#rules.fingerprints,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
+      maxPrefixes: options.maxPrefixes ?? MAX_PREFIXES,
+      forgetsPrefixes: this.#rules.prefixFloor,
       limitBytes,
       hashKey,
       sweeps: this.losses,
@@ -344,6 +347,24 @@ export class Store {
   }
 
   /**
+   * Removes all entries whose keys begin with a prefix; an empty one stands for all. What other nodes have written under it before
+   * is removed there, and does not come back. The entries are not found any more at once; they count in `stats`, and their
+   * memory goes back to the system, with the next calls of `maintain`.
+   */
+  clearPrefix(prefix: ByteSpan): void {
+    if (prefix.from === prefix.to) return this.clear();
+    const { records } = this.#entries;
+    const nowMs = this.#now();
+    if (this.#replicates) {
+      this.#cleared.makeRoomFor(records.entryBytes(prefix.to - prefix.from, 0), records);
+      const version = this.#nextVersion(nowMs);
+      this.#entries.addPrefix(prefix, version, nowMs);
+      this.#know(version);
+    } else this.#entries.erasePrefix(prefix);
+    this.#listeners.tell(CAUSE.cleared, prefix);
+  }
+
+  /**
    * Applies a write of another node, by the rules of docs/replication.md. An entry counts as used when it was used there:
    * if there is no room and all entries were used after it, it leaves at once.
    *
@@ -361,7 +382,7 @@ export class Store {
     if (h <= history.cleared) return false;
     history.clear(h);
     // Where newer writes remain, cleared entries are erased in slices, and are no longer found.
-    if (history.logs.all.some((log) => log.countAfter(h) > 0)) this.#entries.doomed = h;
+    if (history.logs.all.some((log) => log.countAfter(h) > 0)) this.#entries.doom(h);
     else this.#dropAll();
     this.#listeners.tell(CAUSE.cleared, undefined);
     return true;
@@ -408,8 +429,8 @@ export class Store {
     if (this.#entries.size === 0 && this.#entries.records.slab.heldBytes > 0) this.#abandon();
     const isTidying = this.#entries.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
-    const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
-    return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
+    if (this.#entries.doomed !== 0) this.#entries.eraseDoomed(ERASE_PLACES);
+    return isSweeping || isTidying || this.#entries.doomed !== 0 || this.#cleared.bytes > 0;
   }
 
   /** Bytes that one entry may take. */
