@@ -92,11 +92,15 @@ const CASES: Record<string, Case> = {
     await assertRejects(() => cache.retrieveOrStore("k", fails), Error, "at once");
     assertEquals([await cache.has("k"), await cache.retrieveOrStore("k", () => 1)], [false, 1]);
   },
-  "ends a wait by a time-out or a signal, aborts what nobody waits for, and stores nothing of it": async (cache) => {
+  "ends a wait by a time-out or a signal, aborts what nobody waits for, and stores nothing of it": async (
+    cache,
+    prefix,
+  ) => {
     const [made, stop] = [held(), new AbortController()];
     const late = cache.retrieveOrStore("k", made.compute, { timeoutMs: 1 });
     const stopped = cache.retrieveOrStore("k", made.compute, { signal: stop.signal });
-    const error = await assertRejects(() => late, CacheError, 'Cannot retrieve or store "k": no value within 1 ms');
+    const words = `Cannot retrieve or store "${prefix}k": no value within 1 ms`;
+    const error = await assertRejects(() => late, CacheError, words);
     assertEquals(error.code, "timeout");
     await until("it computes", () => made.calls > 0);
     assertEquals(made.signals[0].aborted, false);
