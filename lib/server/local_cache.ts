@@ -1,7 +1,7 @@
 /**
  * The client's methods on the store of a server in this process, without a socket. It knows values and keys, not what a
  * server is. Its methods return promises, as the client's do, but their work is done when they return, unless
- * that is to read values for more than 10 ms.
+ * that is to read, store or remove values for more than 10 ms.
  */
 
 import {
@@ -57,6 +57,8 @@ export interface LocalCacheOptions extends LeaseHost {
   /** Makes what divides the reading of many values. */
   readonly slices?: () => Slices;
 }
+
+const NO_OPTIONS: CallOptions = {};
 
 /**
  * A cache on the entries that a server in this process holds and shares with its peers, without a socket. Code takes it
@@ -122,7 +124,7 @@ export class LocalCache implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns The value, or `undefined` on a miss; with the server's option `near` **the same object as the last time**, unless
    * `near.copies` is true. A value that cannot be decoded is a miss, as is one that a client has
    * stored and that would take more than 100 ms to read; `stats()` counts it among the failures.
@@ -162,7 +164,7 @@ export class LocalCache implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns The value, for how long it remains, and its version; `undefined` on a miss.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
@@ -181,7 +183,7 @@ export class LocalCache implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns The value, or `undefined` on a miss.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
@@ -225,18 +227,18 @@ export class LocalCache implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns The values found, by key; a key without an entry is absent.
    * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text.
    * @throws {TypeError} If the keys are no list, but one text.
    */
   async retrieveMany<T = unknown>(keys: Iterable<string>, options?: CallOptions): Promise<Map<string, T>> {
-    begin("retrieve", options);
+    const signal = begin("retrieve", options);
     const values = new Map<string, T>();
     const asked = checkedKeys(keys);
     const slices = this.#newSlices();
     for (const key of asked) {
-      if (slices.isOver) await slices.next();
+      if (slices.isOver) await nextSlice(slices, signal);
       const value = this.#find(key, slices);
       if (value !== MISS) values.set(key, value as T);
     }
@@ -256,30 +258,31 @@ export class LocalCache implements OrmucoCache {
   async storeMany(entries: Iterable<readonly [string, unknown]>, options?: EntryOptions): Promise<boolean> {
     const checked = checkStoreManyOptions(options);
     const values = checkPairs(entries);
-    checked.signal?.throwIfAborted();
+    const { signal } = checked;
+    signal?.throwIfAborted();
     const slices = this.#newSlices();
     const encoded = new Map<string, EntryInput | undefined>();
     for (const [key, data] of values) {
-      if (slices.isOver) await slices.next();
+      if (slices.isOver) await nextSlice(slices, signal);
       const entry = this.#values.encoded(data, checked);
       encoded.set(key, entry);
-      slices.spend(unitsOf(entry?.value.to ?? 0));
+      slices.spend(1 + unitsOf(entry?.value.to ?? 0));
     }
-    let stored = 0;
+    let isWhole = true;
     for (const [key, entry] of encoded) {
-      if (slices.isOver) await slices.next();
-      if (this.#put(key, entry)) stored++;
+      if (slices.isOver) await nextSlice(slices, signal);
+      if (this.#put(key, entry)) this.#calls.stores++;
+      else isWhole = false;
       slices.spend(1);
     }
-    this.#calls.stores += stored;
-    return await (stored === values.size);
+    return await isWhole;
   }
 
   /**
    * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns Whether the key has an entry.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
@@ -294,7 +297,7 @@ export class LocalCache implements OrmucoCache {
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param ttlMs Milliseconds until the entry expires, 0 or `Infinity` for never; by default, its own time to live.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns Whether the key has an entry.
    * @throws {RangeError} If the key or the time to live is out of range.
    */
@@ -340,7 +343,7 @@ export class LocalCache implements OrmucoCache {
    * Removes the entry of a key, on this server and on every peer.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns Whether there was an entry on this server.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
@@ -355,17 +358,17 @@ export class LocalCache implements OrmucoCache {
    * meanwhile.
    *
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns How many of them had an entry on this server.
    * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text: then none is removed.
    * @throws {TypeError} If the keys are no list, but one text.
    */
   async removeMany(keys: Iterable<string>, options?: CallOptions): Promise<number> {
-    begin("remove", options);
+    const signal = begin("remove", options);
     const slices = this.#newSlices();
     let removed = 0;
     for (const key of checkedKeys(keys)) {
-      if (slices.isOver) await slices.next();
+      if (slices.isOver) await nextSlice(slices, signal);
       if (this.#delete(key)) removed++;
       slices.spend(1);
     }
@@ -386,7 +389,7 @@ export class LocalCache implements OrmucoCache {
   /**
    * Removes every entry, on this server and on every peer.
    *
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns Always `true`.
    */
   async clear(options?: CallOptions): Promise<boolean> {
@@ -400,7 +403,7 @@ export class LocalCache implements OrmucoCache {
    * Removes every entry whose key begins with a text, on this server and on every peer, as `clear` of a namespace does.
    *
    * @param prefix Text of 1 to 4,095 bytes as UTF-8.
-   * @param options A signal that is not aborted yet.
+   * @param options A signal; a time-out has no effect.
    * @returns Always `true`.
    * @throws {RangeError} If the prefix is out of range.
    */
@@ -566,13 +569,21 @@ export class LocalCache implements OrmucoCache {
 }
 
 /**
- * Begins a call: nothing has been done yet.
+ * Begins a call, before anything is done. Returns the signal that ends it, if there is one.
  *
  * @param verb What it does, for messages.
  * @throws What the signal gives as its reason, if it is aborted.
  */
-function begin(verb: string, options: CallOptions | undefined): void {
-  if (options !== undefined) checkCallOptions(verb, options).signal?.throwIfAborted();
+function begin(verb: string, options: CallOptions | undefined): AbortSignal | undefined {
+  const { signal } = options === undefined ? NO_OPTIONS : checkCallOptions(verb, options);
+  signal?.throwIfAborted();
+  return signal;
+}
+
+/** Lets the event loop look after everything else. */
+async function nextSlice(slices: Slices, signal: AbortSignal | undefined): Promise<void> {
+  await slices.next();
+  signal?.throwIfAborted();
 }
 
 function checkedKeys(keys: Iterable<string>): Set<string> {

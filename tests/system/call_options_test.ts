@@ -58,7 +58,7 @@ const CASES: Record<string, Case> = {
       [{ signal: {} }, RangeError, "signal must be an AbortSignal"],
       [{ timeout: 5 }, TypeError, "unknown option timeout: did you mean timeoutMs?"],
     ];
-    for (const [name, call] of Object.entries(CALLS)) {
+    for (const call of Object.values(CALLS)) {
       for (const [options, kind, words] of wrong) {
         await assertRejects(() => call(cache, options as CallOptions), kind, words);
       }
