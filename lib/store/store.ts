@@ -408,6 +408,17 @@ export class Store {
     this.#remote.distrust(position);
   }
 
+  /** Whether the entry or grave at a position has been cleared, and only waits to be erased: peers are told of the clear. */
+  isCleared(position: number): boolean {
+    return this.#entries.isDoomed(position);
+  }
+
+  /** Whether something newer of a key than a version is held: an entry, a grave, or a clear of a prefix of the key. */
+  holdsNewer(key: ByteSpan, version: Version): boolean {
+    const held = this.versionOf(key);
+    return (held !== undefined && compareVersions(held, version) > 0) || this.#entries.prefixes.covers(key, version);
+  }
+
   /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
   hasLeft(key: ByteSpan, version: Version): boolean {
     return this.history.hasNewer(key, version) && !this.history.leftLast(key, version);

@@ -55,7 +55,7 @@ const NEAR_HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test"
 const PEER_HELLO = frame(
   REQUEST.hello,
   "",
-  encode({ protocol: 1, client: "test", peer: 7, gossip: 3, features: [...FEATURES, ...PEER_FEATURES] }),
+  encode({ protocol: 1, client: "test", peer: 7, gossip: 4, features: [...FEATURES, ...PEER_FEATURES] }),
 );
 
 /** Codes that a server sends a client. */
@@ -115,7 +115,7 @@ for (const [whom, hello] of [["client", HELLO], ["peer", PEER_HELLO]] as const) 
       server: "test/1",
       features: [...FEATURES, ...SERVER_FEATURES, ...PEER_FEATURES],
       peer: 1,
-      gossip: 3,
+      gossip: 4,
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: 1024,

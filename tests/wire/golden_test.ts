@@ -76,7 +76,7 @@ import { sessionOf } from "../support/access.ts";
 const SERVER_NAMES = ["stopping", "near", "lease", "skip-unknown", "peers", "page-window", "forgotten-in-common"];
 /** What a peer says of itself beside its number and port. */
 const PEER = {
-  gossip: 3,
+  gossip: 4,
   cluster: "",
   features: ["stopping", "skip-unknown", "peers", "page-window", "forgotten-in-common"],
   needs: [],
