@@ -26,6 +26,8 @@ export const LISTED_ENTRY_BYTES = 18;
 export const MAX_LISTED_BYTES: number = 1024 * 1024;
 /** Bytes of an `ENTRY` before its value. */
 export const ENTRY_HEAD_BYTES = 20;
+/** Bytes of a `KEYS` reply before its keys. */
+export const KEYS_HEAD_BYTES = 10;
 /** The place at which the keys of a server end. */
 export const KEYS_END: number = 2 ** 32;
 
@@ -192,11 +194,11 @@ function isDone(state: number): boolean {
  */
 export function readKeys(frame: FrameReader, from: number): { keys: string[]; next: number } {
   const { code, start, end } = frame;
-  if (code !== REPLY.keys || end - start < 10) throw unexpectedReply(frame);
+  if (code !== REPLY.keys || end - start < KEYS_HEAD_BYTES) throw unexpectedReply(frame);
   const next = msAt(frame, start);
   if (!(next > from && next <= KEYS_END)) throw new ProtocolError(`keys after ${from} that go on at ${next}`);
   const keys: string[] = [];
-  let at = start + 10;
+  let at = start + KEYS_HEAD_BYTES;
   for (let left = frame.uint16(start + 8); left > 0; left--) {
     const to = at + 2 + (at + 2 <= end ? frame.uint16(at) : Infinity);
     if (to > end) throw new ProtocolError("a truncated list of keys");
@@ -221,4 +223,18 @@ export function writeEntry(
   setMs(view, at + HEADER_BYTES + 8, remainingMs);
   view.setUint32(at + HEADER_BYTES + 16, flags);
   return at + HEADER_BYTES + ENTRY_HEAD_BYTES;
+}
+
+/** Writes a `DONE`: for each entry or key 1 if it was done, else 0. */
+export function writeDone(output: FrameWriter, done: Uint8Array): void {
+  output.begin(REPLY.done);
+  output.uint16(done.length);
+  output.bytes(done);
+  output.end();
+}
+
+/** Writes what stands before the keys of a `KEYS`, from index `at` of the buffer on: the place to go on at, and their number. */
+export function setNext({ view }: FrameWriter, at: number, next: number, count: number): void {
+  setMs(view, at, next);
+  view.setUint16(at + 8, count);
 }
