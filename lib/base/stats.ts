@@ -252,16 +252,20 @@ export interface NearCopyStats {
 export interface ClientStats {
   /** Address of the server that a client is connected to; `undefined` while it is not, or if it has no servers. */
   connectedTo: string | undefined;
-  /** Values that `retrieve`, `retrieveMany` and `retrieveOrStore` found; callers who share a computation have asked once. */
+  /**
+   * Values that `retrieve`, `retrieveEntry`, `retrieveMany`, `retrieveOrStore` and `take` found; callers who share a computation have
+   * asked once.
+   */
   hits: number;
   /** Values that these did not find, because there was none that is fresh or the call failed. */
   misses: number;
-  /** Values that `store` and `retrieveOrStore` have stored. */
+  /** Values that `store`, `storeMany` and `retrieveOrStore` have stored. */
   stores: number;
   /** Calls that failed, by the code of their error. */
   failures: Record<CacheErrorCode, number>;
   /**
-   * Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers.
+   * Entries held now by a stand-alone client, or by the server of a `server.cache`; `undefined` with remote servers. Those that a
+   * namespace's `clear` has removed may count for a moment still.
    */
   entries: number | undefined;
   /** Near copies; only of a client with servers, or a server's own cache, that was given the option `near`. */

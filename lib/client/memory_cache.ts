@@ -1,22 +1,40 @@
 /** A cache in this process's memory: the client without a server. It keeps values themselves or, if told to, copies. */
 
-import { Buffer } from "node:buffer";
-
-import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
+import {
+  checkCallOptions,
+  checkIncrement,
+  checkKeysOptions,
+  checkPairs,
+  checkStoreManyOptions,
+  checkStoreOptions,
+} from "../base/call_checks.ts";
+import type {
+  CallOptions,
+  ComputeContext,
+  EntryOptions,
+  IncrementOptions,
+  KeysOptions,
+  OrmucoCache,
+  RetrievedEntry,
+  RetrieveOrStoreOptions,
+  StoreValueOptions,
+} from "../base/cache.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
+import { checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
-import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
 import type { Asked, Lifetime } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
+import { Namespace, type WholeCache } from "../compute/namespace.ts";
 import { processClock } from "../platform/clock.ts";
-import { decodePart, encodeValue } from "../wire/values.ts";
+import { Slices } from "../platform/slices.ts";
 import { Failures } from "./failures.ts";
+import { HeldValues } from "./held_values.ts";
 import { MemoryEntries, NONE } from "./memory_entries.ts";
 
-const utf8 = new TextEncoder();
+/** Units of a slice's work that a step of a walk over all keys is. */
+const WALK_UNITS = 16;
 
 /** Options of {@linkcode MemoryCache}; the names are those of the client's options. */
 export interface MemoryCacheOptions {
@@ -28,17 +46,11 @@ export interface MemoryCacheOptions {
   readonly onError?: (error: CacheError) => void;
 }
 
-/** A copy of a value: the bytes that a server would hold. */
-interface Copy {
-  readonly flags: number;
-  readonly bytes: Buffer;
-}
-
-/** A cache in memory. */
-export class MemoryCache implements OrmucoCache {
+/** A cache in memory. Nobody is waited for, so that a call's `timeoutMs` has no effect, and its `signal` one before it begins. */
+export class MemoryCache implements WholeCache {
   readonly #entries: MemoryEntries;
+  readonly #values: HeldValues;
   readonly #calls = new CallCounters();
-  readonly #copies: boolean;
   readonly #failures: Failures;
   readonly #computations: Computations;
 
@@ -46,7 +58,7 @@ export class MemoryCache implements OrmucoCache {
   constructor({ maxSize, renewOnHit, ttlMs, copies = false, onError }: MemoryCacheOptions) {
     const { now } = processClock;
     this.#entries = new MemoryEntries({ maxSize, renewOnHit, ttlMs, now });
-    this.#copies = copies;
+    this.#values = new HeldValues(copies);
     this.#failures = new Failures({ counters: this.#calls, of: "this process", onError });
     this.#computations = new Computations({
       ask: (key) => this.#look(memoryKey(key)),
@@ -58,10 +70,20 @@ export class MemoryCache implements OrmucoCache {
 
   /** Stores a value. One that is refused leaves no older one: a miss is better than a value that is no longer right. */
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
-    checkEntryOptions(options);
+    const checked = checkStoreOptions(options);
     checkKey(key);
+    checked.signal?.throwIfAborted();
+    if (checked.onlyIf !== undefined) return await this.#storeIf(key, data, checked.onlyIf, checked);
     this.#computations.overtaken(key);
-    return await this.#put(key, data, options);
+    return await this.#put(key, data, options && checked);
+  }
+
+  /** Stores many values: all that a server would take or, where one is no value at all, none. */
+  async storeMany(entries: Iterable<readonly [string, unknown]>, options?: EntryOptions): Promise<boolean> {
+    const checked = checkStoreManyOptions(options);
+    const values = checkPairs(entries);
+    checked.signal?.throwIfAborted();
+    return await this.#putAll(values, checked);
   }
 
   /** Returns the value of a key, or what `compute` returns, which is stored. */
@@ -76,42 +98,135 @@ export class MemoryCache implements OrmucoCache {
   }
 
   /** Returns the value of a key. */
-  async retrieve<T = unknown>(key: string): Promise<T | undefined> {
+  async retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    if (options !== undefined) begin("retrieve", options);
     const held = this.#entries.find(memoryKey(key));
     this.#calls.found(held === NONE ? 0 : 1, 1);
-    return await (held === NONE ? undefined : this.#given(held)) as T | undefined;
+    return await (held === NONE ? undefined : this.#values.give(held)) as T | undefined;
+  }
+
+  /** Returns the value of a key, and what is known of its entry. */
+  async retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined> {
+    begin("retrieve", options);
+    const entry = this.#entries.entry(memoryKey(key));
+    this.#calls.found(entry === undefined ? 0 : 1, 1);
+    return await (entry && { ...entry, value: this.#values.give(entry.value) as T });
+  }
+
+  /** Returns the value of a key and removes its entry. */
+  async take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    begin("take", options);
+    const name = memoryKey(key);
+    const held = this.#entries.find(name);
+    this.#calls.found(held === NONE ? 0 : 1, 1);
+    this.#computations.overtaken(key);
+    this.#entries.delete(name);
+    return await (held === NONE ? undefined : this.#values.give(held)) as T | undefined;
   }
 
   /** Returns the values of many keys. */
-  async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
+  async retrieveMany<T = unknown>(keys: Iterable<string>, options?: CallOptions): Promise<Map<string, T>> {
     const values = new Map<string, T>();
     const asked = [...uniqueKeys(keys)];
     const names = asked.map(memoryKey);
+    begin("retrieve", options);
     names.forEach((name, i) => {
       const held = this.#entries.find(name);
-      if (held !== NONE) values.set(asked[i], this.#given(held) as T);
+      if (held !== NONE) values.set(asked[i], this.#values.give(held) as T);
     });
     this.#calls.found(values.size, asked.length);
     return await values;
   }
 
   /** Tells whether a key has an entry, without using or renewing it. */
-  async has(key: string): Promise<boolean> {
+  async has(key: string, options?: CallOptions): Promise<boolean> {
+    begin("look up", options);
     return await this.#entries.has(memoryKey(key));
   }
 
+  /** Restarts the time to live of an entry, or gives it another. */
+  async touch(key: string, ttlMs?: number, options?: CallOptions): Promise<boolean> {
+    const checked = ttlMs === undefined ? undefined : checkTtlMs(ttlMs);
+    begin("touch", options);
+    return await this.#entries.touch(memoryKey(key), checked);
+  }
+
+  /** Adds to a number. */
+  async increment(
+    key: string,
+    by?: number | bigint,
+    options?: IncrementOptions,
+  ): Promise<number | bigint | undefined> {
+    const { by: added, initial, ttlMs, signal } = checkIncrement(by, options);
+    const name = memoryKey(key);
+    signal?.throwIfAborted();
+    const changed = this.#entries.update(name, (held) => this.#added(key, held, added));
+    if (changed === NONE && initial === undefined) return await undefined;
+    this.#computations.overtaken(key);
+    if (changed !== NONE) return await changed as number | bigint;
+    const made = this.#values.holdCounter(initial!);
+    this.#entries.set(name, made, { ttlMs, renewOnHit: false });
+    return made;
+  }
+
   /** Removes an entry. */
-  async remove(key: string): Promise<boolean> {
+  async remove(key: string, options?: CallOptions): Promise<boolean> {
+    begin("remove", options);
     const name = memoryKey(key);
     this.#computations.overtaken(key);
     return await this.#entries.delete(name);
   }
 
+  /** Removes the entries of many keys. */
+  async removeMany(keys: Iterable<string>, options?: CallOptions): Promise<number> {
+    const removed = [...uniqueKeys(keys)];
+    const names = removed.map(memoryKey);
+    begin("remove", options);
+    for (const key of removed) this.#computations.overtaken(key);
+    return await names.filter((name) => this.#entries.delete(name)).length;
+  }
+
+  /** Gives the keys, slice by slice, in the order of where their entries stand: that of use changes meanwhile. */
+  async *keys(options?: KeysOptions): AsyncGenerator<string, void> {
+    const { prefix = "", signal } = checkKeysOptions(options);
+    const slices = new Slices();
+    slices.begin();
+    for (let from = 1; from !== 0;) {
+      signal?.throwIfAborted();
+      const { names, next } = this.#entries.walk(from, `\0${prefix}`);
+      for (const name of names) {
+        yield name.slice(1);
+        signal?.throwIfAborted();
+      }
+      from = next;
+      slices.spend(WALK_UNITS);
+      if (slices.isOver) await slices.next();
+    }
+  }
+
   /** Removes every entry. */
-  async clear(): Promise<boolean> {
+  async clear(options?: CallOptions): Promise<boolean> {
+    begin("clear", options);
     this.#computations.overtaken();
     this.#entries.clear();
     return await true;
+  }
+
+  /**
+   * Removes every entry whose key begins with a prefix: from then on none is found. They leave memory in slices, until which
+   * `stats` counts them.
+   */
+  async clearPrefix(prefix: string, options?: CallOptions): Promise<boolean> {
+    checkPrefix(prefix);
+    begin("clear", options);
+    this.#computations.overtakenUnder(prefix);
+    this.#entries.clearPrefix(`\0${prefix}`);
+    return await true;
+  }
+
+  /** Returns the entries whose keys begin with a prefix. */
+  namespace(prefix: string): OrmucoCache {
+    return new Namespace(this, prefix);
   }
 
   /** Returns counters of the calls made here, and the number of entries. */
@@ -131,60 +246,98 @@ export class MemoryCache implements OrmucoCache {
   }
 
   /** Resolves: there is nobody to ask. */
-  async ping(): Promise<void> {}
+  async ping(options?: CallOptions): Promise<void> {
+    await begin("ping", options);
+  }
 
-  /** Has no effect: there is no connection to end. */
-  async close(): Promise<void> {}
+  /** Ends no connection, as there is none; what a cleared prefix has left in memory leaves with later calls from now on. */
+  async close(): Promise<void> {
+    await this.#entries.rest();
+  }
 
-  /** Has no effect, like `close`. */
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** Calls `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 
   /** Returns what there is of a key: a fresh value, or else leave to compute one. */
   #look(name: string): Asked {
     const held = this.#entries.find(name);
     this.#calls.found(held === NONE ? 0 : 1, 1);
-    if (held !== NONE) return { state: "fresh", value: this.#given(held) };
+    if (held !== NONE) return { state: "fresh", value: this.#values.give(held) };
     const stale = this.#entries.stale(name);
-    return { state: "compute", stale: stale && { value: this.#given(stale.value), forMs: stale.forMs } };
+    return { state: "compute", stale: stale && { value: this.#values.give(stale.value), forMs: stale.forMs } };
   }
 
   /** Stores a value, or a copy, for a lifetime if one is given. One that is refused leaves no older one. */
-  #put(key: string, data: unknown, options?: StoreValueOptions, lifetime?: Lifetime): boolean {
+  #put(key: string, data: unknown, options?: EntryOptions, lifetime?: Lifetime): boolean {
     const name = memoryKey(key);
+    let held: unknown = NONE;
     try {
-      const held = this.#copies ? copyOf(checkData(data)) : checkData(data);
-      const isKept = lifetime !== undefined;
-      const isStored = isKept ? this.#entries.keep(name, held, lifetime) : this.#entries.set(name, held, options);
-      this.#calls.stores++;
-      return isStored;
+      held = this.#hold(key, data);
+    } finally {
+      if (held === NONE) this.#entries.delete(name);
+    }
+    if (held === NONE) return false;
+    this.#calls.stores++;
+    if (lifetime !== undefined) return this.#entries.keep(name, held, lifetime);
+    return this.#entries.set(name, held, options && lifetimeOf(options));
+  }
+
+  /** Stores values, and says whether all are. Where one is no value at all, it throws and has changed nothing. */
+  #putAll(values: Map<string, unknown>, options: EntryOptions): boolean {
+    const all = Array.from(values, ([key, data]) => ({ key, held: this.#hold(key, data) }));
+    for (const { key, held } of all) {
+      this.#computations.overtaken(key);
+      if (held === NONE) this.#entries.delete(memoryKey(key));
+      else this.#entries.set(memoryKey(key), held, lifetimeOf(options));
+    }
+    const stored = all.filter(({ held }) => held !== NONE).length;
+    this.#calls.stores += stored;
+    return stored === all.length;
+  }
+
+  /** Stores a value if there is what the caller asks for, and changes nothing else. */
+  #storeIf(key: string, data: unknown, onlyIf: "absent" | "present" | number, options: EntryOptions): boolean {
+    const held = this.#hold(key, data);
+    const name = memoryKey(key);
+    if (held === NONE || !this.#entries.meets(name, onlyIf)) return false;
+    this.#computations.overtaken(key);
+    this.#calls.stores++;
+    return this.#entries.set(name, held, lifetimeOf(options));
+  }
+
+  /** Returns what is held for a value; `NONE`, of which is told, if it is larger than a server takes. */
+  #hold(key: string, data: unknown): unknown {
+    try {
+      return this.#values.hold(data);
     } catch (error) {
-      this.#entries.delete(name);
       if (!(error instanceof CacheError)) throw error;
       this.#failures.failed(error, "store", key);
-      return false;
+      return NONE;
     }
   }
 
-  /** What is given for what is held: the same, or what is read from a copy. */
-  #given(held: unknown): unknown {
-    if (!this.#copies || held === undefined) return held;
-    const { flags, bytes } = held as Copy;
-    return decodePart(flags, { bytes, from: 0, to: bytes.length });
+  /** Returns a number to which another is added: not below 0, and above the largest from 0 on. */
+  #added(key: string, held: unknown, by: bigint): number | bigint {
+    const counter = this.#values.counter(held);
+    if (counter === undefined) {
+      const what = `Cannot increment ${JSON.stringify(key)}`;
+      throw new CacheError("refused", `${what}: its entry must hold a whole number from 0 to 2⁶⁴ − 1`);
+    }
+    const sum = counter + by;
+    return this.#values.holdCounter(sum < 0n ? 0n : BigInt.asUintN(64, sum));
   }
 }
 
-/**
- * Returns a copy of a value.
- *
- * @throws {CacheError} If the value is larger than a server takes.
- * @throws {TypeError} If it holds something that a server cannot keep.
- * @throws {RangeError} If it is nested too deep, or would cost too much to read.
- */
-function copyOf(data: unknown): Copy {
-  const { flags, payload } = encodeValue(data);
-  const bytes = Buffer.from(typeof payload === "string" ? utf8.encode(payload) : payload); // a copy in either case
-  if (bytes.length <= MAX_VALUE_BYTES) return { flags, bytes };
-  throw new CacheError("refused", `the value has more than ${MAX_VALUE_BYTES} bytes`);
+/** Checks the options of a call, and throws the reason of a signal that is aborted. */
+function begin(verb: string, options: CallOptions | undefined): void {
+  checkCallOptions(verb, options).signal?.throwIfAborted();
+}
+
+/** The options that an entry has. */
+function lifetimeOf({ ttlMs, renewOnHit }: EntryOptions): EntryOptions {
+  return { ttlMs, renewOnHit };
 }
 
 /** Prefixes a key, because the engine hashes strings of digits predictably: chosen keys could all collide. */

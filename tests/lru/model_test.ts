@@ -80,6 +80,20 @@ class Model {
     return true;
   }
 
+  pop(): [string, number] | undefined {
+    for (let oldest = this.entries.at(-1); oldest !== undefined; oldest = this.entries.at(-1)) {
+      const isLive = !this.#dead(oldest);
+      this.#remove(oldest, isLive ? "deleted" : "expired");
+      if (isLive) return [oldest.key, oldest.value];
+    }
+    return undefined;
+  }
+
+  remainingTtlMs(key: string): number | undefined {
+    const entry = this.#find(key);
+    return entry && entry.deadline - this.#nowMs;
+  }
+
   clear(): void {
     for (const entry of this.entries) this.#remove(entry, this.#dead(entry) ? "expired" : "deleted");
     this.#most = 0;
@@ -183,6 +197,11 @@ function runSequence(random: () => number): void {
     else if (at < 0.92) {
       const ttlMs = ownTtl();
       results = [cache.touch(key, ttlMs), model.touch(key, ttlMs)];
+    } else if (at < 0.93) results = [cache.remainingTtlMs(key), model.remainingTtlMs(key)];
+    else if (at < 0.94) {
+      const [popped, expected] = [cache.pop(), model.pop()];
+      assertEquals(popped, expected, `step ${step}: popped`);
+      results = [undefined, undefined];
     } else if (at < 0.995) results = [cache.delete(key), model.delete(key)];
     else {
       cache.clear();
