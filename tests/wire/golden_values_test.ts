@@ -32,6 +32,7 @@ const VALUES: Record<string, unknown> = {
   "extension 6, DataView": new DataView(Uint8Array.of(7).buffer),
   "extension 6, Int8Array": Int8Array.of(-1),
   "extension 6, Uint8Array": beside(Uint8Array.of(7)),
+  "extension 6, Uint8Array of a counter's digits": Uint8Array.of(0x34, 0x32),
   "extension 6, Uint8ClampedArray": Uint8ClampedArray.of(7),
   "extension 6, Int16Array": Int16Array.of(1),
   "extension 6, Uint16Array": Uint16Array.of(1),
@@ -111,7 +112,9 @@ Deno.test("golden/values.txt has a line for every format, every extension type a
   }
   const types = new Set(extensions.map(({ type }) => type));
   assertEquals(Object.entries(EXT).filter(([, type]) => !types.has(type)), []);
-  const kinds = extensions.filter(({ type }) => type === EXT.buffer).map(({ payload }) => payload![0]);
+  const kinds = [
+    ...new Set(extensions.filter(({ type }) => type === EXT.buffer).map(({ payload }) => payload![0])),
+  ];
   const youngest = LINES.has("extension 6, Float16Array") ? 13 : 12;
   assertEquals(kinds.sort((a, b) => a - b), Array.from({ length: youngest + 1 }, (_, kind) => kind));
 });
