@@ -65,6 +65,14 @@ export function writeKeyed(output: FrameWriter, code: number, key: string): void
   output.end();
 }
 
+/** Writes a `TOUCH`. `ttlMs` is the entry's time to live, 0 for ever; `undefined` is its own. */
+export function writeTouch(output: FrameWriter, key: string, ttlMs: number | undefined): void {
+  output.begin(REQUEST.touch);
+  output.key(key);
+  output.ttl(ttlMs);
+  output.end();
+}
+
 /** Writes a request that lists keys and has nothing else: a `GET_MANY` or a `DELETE_MANY`, of 1,024 keys at most. */
 export function writeKeyList(output: FrameWriter, code: number, keys: readonly string[]): void {
   output.begin(code);
