@@ -1,10 +1,7 @@
 /** Every kind of `OrmucoCache`, for tests that hold for all of them. */
 
-import { parseAddress } from "../../lib/base/address.ts";
-import { MemoryCache } from "../../lib/client/memory_cache.ts";
-import { RemoteCache } from "../../lib/client/remote_cache.ts";
-import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer, type ServerOptions } from "../../mod.ts";
-import { PATIENT_MS } from "./servers.ts";
+import { type OrmucoCache, OrmucoCacheClient } from "../../mod.ts";
+import { madeServer, PATIENT_MS, startedServer } from "./servers.ts";
 
 /**
  * What a case is given: a cache without entries, that holds 100 unless it asks for more, and what its keys begin with in the whole
@@ -20,37 +17,24 @@ export const MAX_SIZE = 100;
 /** What the keys of a namespace begin with. */
 const PREFIX = "part:";
 
-async function withServer(options: ServerOptions, use: (server: OrmucoCacheServer) => Promise<void>): Promise<void> {
-  await using server = new OrmucoCacheServer({ listen: 0, log: () => {}, ...options });
-  await server.startServer();
-  await use(server);
-}
-
+/** A client of a server of its own. */
 function client(near?: true): Kind {
-  return (use, maxSize = MAX_SIZE) =>
-    withServer({ maxSize }, async ({ address }) => {
-      await using cache = new OrmucoCacheClient({ servers: [address!], timeoutMs: PATIENT_MS, near });
-      await use(cache, "");
-    });
+  return async (use, maxSize = MAX_SIZE) => {
+    await using server = await startedServer({ maxSize });
+    await using cache = new OrmucoCacheClient({ servers: [server.address!], timeoutMs: PATIENT_MS, near });
+    await use(cache, "");
+  };
 }
 
 /** The kinds that are a whole. */
 const WHOLES: Record<string, Kind> = {
-  MemoryCache: (use, maxSize = MAX_SIZE) => use(new MemoryCache({ maxSize }), ""),
-  RemoteCache: (use, maxSize = MAX_SIZE) =>
-    withServer({ maxSize }, async ({ address }) => {
-      const servers = [parseAddress(address!)!];
-      await using cache = new RemoteCache({ servers, timeoutMs: PATIENT_MS, ttlMs: undefined, onError: undefined });
-      await use(cache, "");
-    }),
-  LocalCache: (use, maxSize = MAX_SIZE) => withServer({ maxSize }, ({ cache }) => use(cache, "")),
-  "LocalCache with near copies": (use, maxSize = MAX_SIZE) =>
-    withServer({ maxSize, near: true }, ({ cache }) => use(cache, "")),
   "OrmucoCacheClient without a server": (use, maxSize = MAX_SIZE) => use(new OrmucoCacheClient({ maxSize }), ""),
   "OrmucoCacheClient without a server, with copies": (use, maxSize = MAX_SIZE) =>
     use(new OrmucoCacheClient({ maxSize, copies: true }), ""),
   "OrmucoCacheClient with a server": client(),
   "OrmucoCacheClient with near copies": client(true),
+  LocalCache: (use, maxSize = MAX_SIZE) => use(madeServer({ maxSize }).cache, ""),
+  "LocalCache with near copies": (use, maxSize = MAX_SIZE) => use(madeServer({ maxSize, near: true }).cache, ""),
 };
 
 /** A namespace of each whole. */

@@ -144,7 +144,6 @@ const REFUSED: Record<string, unknown> = {
   "that costs too much to read": Array.from({ length: 3_000_000 }, (_, i) => ({ [`k${i}`]: i })),
 };
 const COPYING = [
-  "RemoteCache",
   "LocalCache",
   "OrmucoCacheClient without a server, with copies",
   "OrmucoCacheClient with a server",

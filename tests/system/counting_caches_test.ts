@@ -64,10 +64,8 @@ const CASES: Record<string, Case> = {
     assertEquals(await cache.increment("k", 10), 9);
   },
   "adds to a stored number and to text of digits": async (cache) => {
-    const cases: [unknown, number | bigint][] = [
-      ...[[0, 1], [41, 42], [2 ** 53 - 1, 2n ** 53n]] as const,
-      ...[["0", 1], ["41", 42], ["0041", 42], ["9".repeat(19), 10n ** 19n], [`${MOST}`, 0]] as const,
-    ];
+    const cases: [unknown, number | bigint][] = [[0, 1], [41, 42], [2 ** 53 - 1, 2n ** 53n]];
+    cases.push(["0", 1], ["41", 42], ["0041", 42], ["9".repeat(19), 10n ** 19n], [`${MOST}`, 0]);
     for (const [value, expected] of cases) {
       await cache.store("k", value);
       assertEquals([await cache.increment("k"), await cache.retrieve("k")], [expected, expected], `${value}`);

@@ -59,7 +59,7 @@ const ENTRY: Record<string, Case> = {
     await cache.store("k", 2, { onlyIf: "absent" });
     assertEquals(await versionOf(cache, "k"), first);
     const seen = [first];
-    const changes: Case[] = [
+    const changes: ((cache: OrmucoCache) => Promise<void>)[] = [
       async (cache) => void await cache.store("k", 1),
       async (cache) => void await cache.store("k", 1, { ttlMs: 60_000 }),
       async (cache) => void await cache.store("k", 1, { onlyIf: "present" }),
@@ -71,7 +71,7 @@ const ENTRY: Record<string, Case> = {
       async (cache) => void (await cache.clear(), await cache.store("k", 1)),
     ];
     for (const change of changes) {
-      await change(cache, "");
+      await change(cache);
       seen.push(await versionOf(cache, "k"));
     }
     assertEquals(new Set(seen).size, changes.length + 1, `${seen}`);
