@@ -133,7 +133,8 @@ export function writeSetMany(
     output.view.setUint32(head + LISTED_ENTRY_BYTES - 4, output.length - from);
   }
   if (output.bodyBytes > MAX_BODY_BYTES) {
-    throw new CacheError("refused", `the values have more than ${MAX_VALUE_BYTES} bytes`);
+    const what = entries.length === 1 ? "the value has" : "the values have";
+    throw new CacheError("refused", `${what} more than ${MAX_VALUE_BYTES} bytes`);
   }
   output.end();
 }
