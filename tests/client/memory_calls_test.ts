@@ -123,6 +123,39 @@ both("gives a version that every change of an entry changes, and no use of it", 
   assertEquals(seen.size, 12); // four of them have left no entry
 });
 
+both("keeps the version of an entry when many others come", async (cache) => {
+  await cache.store("a", 1);
+  await cache.retrieveEntry("a");
+  await cache.store("k", 1);
+  const before = await cache.retrieveEntry("k");
+  for (let i = 0; i < 100; i++) await cache.store(`other ${i}`, i);
+  assertEquals((await cache.retrieveEntry("k"))?.version, before?.version);
+});
+
+const USES: Record<string, (cache: MemoryCache) => Promise<unknown>> = {
+  retrieve: (cache) => cache.retrieve("k"),
+  retrieveEntry: (cache) => cache.retrieveEntry("k"),
+  retrieveMany: (cache) => cache.retrieveMany(["k"]),
+  touch: (cache) => cache.touch("k"),
+  increment: (cache) => cache.increment("k"),
+  store: (cache) => cache.store("k", 2, { onlyIf: "present" }),
+};
+
+for (const [name, use] of Object.entries(USES)) {
+  Deno.test(`MemoryCache makes an entry the one used last by ${name}, also where some are kept for longer than they are fresh`, async () => {
+    for (const staleIfErrorMs of [0, 1000]) {
+      const cache = new MemoryCache({ maxSize: 3 });
+      await cache.store("k", 1);
+      await cache.retrieveOrStore("a", () => 1, { ttlMs: 1000, staleIfErrorMs });
+      await cache.store("b", 1);
+      await use(cache);
+      await cache.has("a"); // no use
+      await cache.store("c", 1);
+      assertEquals([await cache.has("k"), await cache.has("a")], [true, false]);
+    }
+  });
+}
+
 both("tells how long an entry remains, after the hit that this is", async (cache) => {
   using time = stillTime();
   await cache.store("renewed", 1);
