@@ -76,8 +76,10 @@ export function settings(args: Arguments): Settings {
 export function readArguments(command: Command, args: string[]): Arguments {
   const parsed = parseArgs(spelledOut(command, args), { string: ["_", ...command.flags.map(keyOf)] });
   const positional = (parsed._ as unknown[]).map(String);
-  if (positional.length !== command.operands.length) {
-    const takes = command.operands.join(" ") || "no operands";
+  const { operands } = command;
+  const needed = operands.filter((name) => !name.startsWith("["));
+  if (positional.length < needed.length || positional.length > operands.length) {
+    const takes = operands.join(" ") || "no operands";
     throw new UsageError(command.name, `it takes ${takes}: received ${positional.join(" ") || "none"}`);
   }
   const flags = new Map<string, string>();
@@ -132,7 +134,7 @@ function given(command: Command, word: string): { flag: Flag; value: string | un
   const near = nearestName(word.replace(/^-+/, "").split("=")[0], known);
   const hint = near !== undefined
     ? `: did you mean --${near}?`
-    : command.operands.includes("VALUE")
+    : command.operands.some((name) => name === "VALUE" || name === "[BY]")
     ? "; put -- before a value that starts with -"
     : "";
   throw new UsageError(command.name, `unknown option ${word}${hint}`);

@@ -1,4 +1,6 @@
-/** The commands that use a client: `store`, `retrieve`, `remove`, `clear`, `stats` and `peers`. */
+/**
+ * The commands that use a client: `store`, `retrieve`, `remove`, `touch`, `increment`, `keys`, `clear`, `stats` and `peers`.
+ */
 
 import { OrmucoCacheClient } from "../../client.ts";
 import type { ServerStats } from "../base/stats.ts";
@@ -16,7 +18,14 @@ import { statsLines } from "./stats_lines.ts";
 type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>;
 
 /** The commands by name. */
-export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = { store, retrieve, remove, clear, stats, peers };
+export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = {
+  ...{ store, retrieve, remove, touch, increment, keys, clear, stats, peers },
+};
+
+/** Seconds of a time to live at most. */
+const MOST_TTL_SECONDS = 1e12;
+/** Lines that are written at once. */
+const LINES_AT_ONCE = 1000;
 
 /** Seconds that `peers --wait` waits at most, and milliseconds between its questions. */
 const MOST_WAIT_SECONDS = 1_000_000;
@@ -48,12 +57,7 @@ async function store(client: OrmucoCacheClient, args: Arguments): Promise<number
     : bytes
     ? textOrBytes(bytes)
     : text;
-  const ttl = args.flags.get("ttl");
-  const stored = await client.store(
-    key,
-    value,
-    ttl === undefined ? {} : { ttlMs: 1000 * secondsFlag(args, "ttl", 0, 0, 1e12) },
-  );
+  const stored = await client.store(key, value, { ttlMs: ttlFlag(args) });
   if (stored) say("Stored");
   return stored ? EXIT.ok : EXIT.refused;
 }
@@ -68,6 +72,45 @@ async function retrieve(client: OrmucoCacheClient, args: Arguments): Promise<num
 
 async function remove(client: OrmucoCacheClient, args: Arguments): Promise<number> {
   return await client.remove(args.positional[0]) ? say("Removed") : miss();
+}
+
+async function touch(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  return await client.touch(args.positional[0], ttlFlag(args)) ? say("Touched") : miss();
+}
+
+async function increment(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const [key, by = "1"] = args.positional;
+  const initial = args.flags.get("initial");
+  const sum = await client.increment(key, wholeNumber(args, "BY", by), {
+    initial: initial === undefined ? undefined : wholeNumber(args, "--initial", initial),
+    ttlMs: ttlFlag(args),
+  });
+  return sum === undefined ? miss() : say(String(sum));
+}
+
+/** Returns a whole number of any size; whether it is in range, the client says. */
+function wholeNumber(args: Arguments, name: string, text: string): bigint {
+  if (/^[-+]?\d{1,30}$/.test(text)) return BigInt(text.replace("+", ""));
+  throw new UsageError(args.command, `${name} must be a whole number: received "${text}"`);
+}
+
+/** The time to live that an option gives, in milliseconds. */
+function ttlFlag(args: Arguments): number | undefined {
+  return args.flags.has("ttl") ? 1000 * secondsFlag(args, "ttl", 0, 0, MOST_TTL_SECONDS) : undefined;
+}
+
+async function keys(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const lines: string[] = [];
+  const write = () => print(new TextEncoder().encode(lines.splice(0).join("")));
+  try {
+    for await (const key of client.keys({ prefix: args.flags.get("prefix") })) {
+      lines.push(`${args.json ? toJson(key) : escaped(key)}\n`);
+      if (lines.length >= LINES_AT_ONCE) await write();
+    }
+  } finally {
+    if (lines.length > 0) await write(); // also what came before a failure
+  }
+  return EXIT.ok;
 }
 
 /** A server that a command is about to touch, and its entries in words. */
@@ -108,11 +151,17 @@ export async function ask(
 }
 
 async function clear(client: OrmucoCacheClient, args: Arguments): Promise<number> {
+  const prefix = args.flags.get("prefix");
   const question = ({ address, inWords }: Touched) =>
-    `Remove every entry of ${address} (${inWords}), and of all its peers?`;
+    prefix === undefined
+      ? `Remove every entry of ${address} (${inWords}), and of all its peers?`
+      : `Remove every entry of ${address} (${inWords}) whose key begins with "${
+        escaped(prefix)
+      }", and of all its peers?`;
+  const part = prefix === undefined ? client : client.namespace(prefix);
   const status = await ask(client, args, question);
   if (status !== EXIT.ok) return status;
-  return await client.clear() ? say("Cleared") : EXIT.refused;
+  return await part.clear() ? say("Cleared") : EXIT.refused;
 }
 
 async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number> {

@@ -24,6 +24,9 @@ export interface Command {
     | "store"
     | "retrieve"
     | "remove"
+    | "touch"
+    | "increment"
+    | "keys"
     | "clear"
     | "stats"
     | "peers"
@@ -32,6 +35,7 @@ export interface Command {
     | "token";
   /** Another name of the command. */
   readonly also?: string;
+  /** Names of the operands; one in brackets may be left out. */
   readonly operands: readonly string[];
   readonly summary: string;
   readonly flags: readonly Flag[];
@@ -235,10 +239,47 @@ export const COMMANDS: readonly Command[] = [
   { name: "retrieve", also: "get", operands: ["KEY"], summary: "print a value", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   { name: "remove", also: "delete", operands: ["KEY"], summary: "remove an entry", flags: CLIENT_FLAGS },
   {
+    name: "touch",
+    operands: ["KEY"],
+    summary: "restart an entry's time to live",
+    flags: [
+      { name: "ttl", argument: "SECONDS", help: "until the entry expires, from now on; 0 is never (its own)" },
+      ...CLIENT_FLAGS,
+    ],
+  },
+  {
+    name: "increment",
+    operands: ["KEY", "[BY]"],
+    summary: "add BY (1) to a number, and print it; -- KEY -1 subtracts",
+    flags: [
+      { name: "initial", argument: "N", help: "with which an entry is made where there is none (none is made)" },
+      {
+        name: "ttl",
+        argument: "SECONDS",
+        help: "until an entry that is made expires; 0 is never (the server decides)",
+      },
+      ...CLIENT_FLAGS,
+    ],
+  },
+  {
+    name: "keys",
+    operands: [],
+    summary: "print the keys of all entries, one a line",
+    flags: [
+      { name: "prefix", argument: "TEXT", help: "only keys that begin with it" },
+      { name: "json", help: "print each as JSON" },
+      ...CLIENT_FLAGS,
+    ],
+  },
+  {
     name: "clear",
     operands: [],
     summary: "remove every entry of the server and its peers",
-    flags: [YES_FLAG, ...CLIENT_FLAGS],
+    flags: [
+      { name: "prefix", argument: "TEXT", help: "only entries whose keys begin with it" },
+      YES_FLAG,
+      ...CLIENT_FLAGS,
+    ],
   },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
   {

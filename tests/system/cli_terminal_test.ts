@@ -48,6 +48,11 @@ terminalTest("cli clear asks on a terminal, and removes nothing unless the answe
     assertStringIncludes(shown, "Nothing was done\n");
     assertEquals(await client.has("a"), true);
   }
+  const ofPrefix = await onTerminal([...at, "--prefix", "a"], "n\n");
+  assertStringIncludes(
+    ofPrefix.shown,
+    `${server.address} (2 entries) whose key begins with "a", and of all its peers?`,
+  );
   const yes = await onTerminal(at, "y\n");
   assertEquals(yes.status, 0);
   assertStringIncludes(yes.shown, "Cleared\n");

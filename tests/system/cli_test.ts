@@ -70,6 +70,82 @@ Deno.test("cli store --ttl lets the entry expire", async () => {
   assertEquals((await cli(["retrieve", "kept", ...at])).status, 0);
 });
 
+Deno.test("cli touch gives an entry another time to live, or its own again", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  await using client = clientOf(server);
+  await client.store("k", "v", { ttlMs: 60_000 });
+  const remainingMs = async () => (await client.retrieveEntry("k"))?.remainingMs;
+  assertEquals(await cli(["touch", "k", "--ttl", "1h", ...at]), { status: 0, out: "Touched\n", err: "" });
+  assert(Number(await remainingMs()) > 60_000);
+  assertEquals((await cli(["touch", "k", "--ttl", "0", ...at])).status, 0);
+  assertEquals(await remainingMs(), Infinity);
+  assertEquals((await cli(["touch", "k", ...at])).status, 0);
+  assertEquals(await cli(["touch", "other", ...at]), { status: 1, out: "", err: "" });
+});
+
+Deno.test("cli increment prints the number, and makes one only where it is told to", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  const increment = async (...args: string[]) => await cli(["increment", ...at, ...args]);
+  assertEquals(await increment("n"), { status: 1, out: "", err: "" });
+  assertEquals(await increment("n", "5", "--initial", "9007199254740991"), {
+    status: 0,
+    out: "9007199254740991\n",
+    err: "",
+  });
+  assertEquals((await increment("n")).out, "9007199254740992\n");
+  assertEquals((await increment("n", "18446744073709551615")).out, "9007199254740991\n"); // around, and one less
+  assertEquals((await increment("--", "n", "-18446744073709551615")).out, "0\n");
+  await cli(["store", "text", "hello", ...at]);
+  const refused = await increment("text");
+  assertEquals([refused.status, refused.out], [4, ""]);
+  assertMatch(refused.err, /^Cannot increment "text": the server refused \(not-a-number\)/);
+});
+
+Deno.test("cli keys prints keys a line each, all or those with a prefix, and as JSON", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "10000"]);
+  const at = ["--server", server.address];
+  await using client = clientOf(server);
+  assertEquals(await cli(["keys", ...at]), { status: 0, out: "", err: "" });
+  await client.storeMany(Array.from({ length: 5000 }, (_, i) => [`many:${i}`, i]));
+  await client.storeMany([["odd:\n\u001b[2J", 1], ["odd:é", 2]]);
+  assertEquals((await cli(["keys", ...at])).out.split("\n").length, 5003);
+  const odd = await cli(["keys", "--prefix", "odd:", ...at]);
+  assertEquals(odd.out.trimEnd().split("\n").sort(), ["odd:\\u000a\\u001b[2J", "odd:é"]);
+  const json = (await cli(["keys", "--prefix", "odd:", "--json", ...at])).out.trimEnd().split("\n");
+  assertEquals(json.map((line) => JSON.parse(line)).sort(), ["odd:\n\u001b[2J", "odd:é"]);
+});
+
+Deno.test("cli keys ends where the reader of its output does", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "100000"]);
+  await using client = clientOf(server);
+  await client.storeMany(Array.from({ length: 50_000 }, (_, i) => [`many:${i}`.padEnd(100, "."), i]));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...denoArguments("cli.ts"), "keys", "--server", server.address],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  assertStringIncludes(new TextDecoder().decode((await reader.read()).value), "many:");
+  await reader.cancel();
+  const errors = await new Response(child.stderr).text();
+  assertEquals([(await child.status).code, errors], [0, ""]);
+});
+
+Deno.test("cli clear --prefix removes only entries whose keys begin with it", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0"]);
+  const at = ["--server", server.address];
+  await using client = clientOf(server);
+  await client.storeMany([["users:1", 1], ["users:2", 2], ["other", 3]]);
+  assertEquals(await cli(["clear", "--prefix", "users:", ...at]), { status: 0, out: "Cleared\n", err: "" });
+  assertEquals([await client.has("users:1"), await client.has("users:2"), await client.has("other")], [
+    false,
+    false,
+    true,
+  ]);
+});
+
 Deno.test("cli stats prints every statistic, in words and as JSON", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0", "--max-size", "5000", "--max-bytes", "1MiB"]);
   const at = ["--server", server.address];
@@ -106,10 +182,12 @@ Deno.test("cli bench reports calls a second", async () => {
 });
 
 Deno.test("cli exits with 3 when no server can be reached, saying which and why", async () => {
-  for (const args of [["retrieve", "k"], ["store", "k", "v"], ["remove", "k"], ["clear"], ["stats"], ["bench"]]) {
+  const keyed = ["retrieve", "remove", "touch", "increment"].map((name) => [name, "k"]);
+  const others = [["store", "k", "v"], ["clear", "--prefix", "p"], ["keys"], ["clear"], ["stats"], ["bench"]];
+  for (const args of [...keyed, ...others]) {
     const { status, out, err } = await cli([...args, ...NOWHERE]);
     assertEquals([status, out], [3, ""], args[0]);
-    assertMatch(err, /^Cannot use server 127\.0\.0\.1:1: .*refused.*\n$/);
+    assertMatch(err, /^(Cannot list keys: )?Cannot use server 127\.0\.0\.1:1: .*refused.*\n$/);
   }
 });
 
@@ -222,6 +300,13 @@ const USAGE: [string[], string][] = [
   [["serve", "now"], "it takes no operands: received now"],
   [["retrieve", "k", "--colour"], "Cannot run retrieve: unknown option --colour"],
   [["store", "k", "-5"], "unknown option -5; put -- before"],
+  [["increment", "k", "-5"], "unknown option -5; put -- before"],
+  [["increment", "k", "1.5"], 'BY must be a whole number: received "1.5"'],
+  [["increment", "k", "18446744073709551616"], "by must be a whole number from"],
+  [["increment", "k", "1", "--initial", "-1"], "initial must be a whole number from 0"],
+  [["increment", "k", "1", "2"], "it takes KEY [BY]: received k 1 2"],
+  [["touch", "k", "--ttl", "soon"], "--ttl must be seconds from 0"],
+  [["clear", "--prefix", ""], "--prefix needs a value"],
   [["retrieve", "k", "--no-json"], "unknown option --no-json"],
   [["serve", "--listen"], "--listen needs a value"],
   [["serve", "--max-size", "many"], "Cannot use CACHE_MAX_SIZE (--max-size): it must be a whole number of entries"],
