@@ -53,7 +53,7 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  *
  * A stand-alone client keeps the values themselves, of any kind but promises, unless its option `copies` is true. A client with
  * servers sends copies: of primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs,
- * errors, array buffers and their views. With the option `near` it keeps copies of what it has retrieved, and hands out the same object
+ * errors, array buffers and their views, `Headers`, and those of `Temporal`. With the option `near` it keeps copies of what it has retrieved, and hands out the same object
  * each time. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
  * time-out. No call waits longer, unless its option `timeoutMs` says so, and a call rejects only on misuse (a bad key, ttl or value), if
  * its `signal` is aborted, and if Deno's permissions do not allow this process to reach a server (a `CacheError`); `ping`, `keys` and

@@ -101,9 +101,9 @@ export class ClientConnection implements BoundedCallHost {
     return this.#socket && formatAddress(this.#address);
   }
 
-  /** Calls without a reply yet. */
-  get pending(): number {
-    return this.#pipeline?.pending ?? 0;
+  /** Calls whose replies somebody waits for. */
+  get awaited(): number {
+    return this.#pipeline?.awaited ?? 0;
   }
 
   /** Stands for the connection in use, and for no other; `undefined` before its greeting. */
@@ -321,7 +321,7 @@ export class ClientConnection implements BoundedCallHost {
     const turn = this.#turn;
     this.#quietTimer = setTimeout(() => {
       if (this.#turn !== turn) return this.#watch();
-      if (this.pending > 0) return this.#watch(quietCalls); // the last one waits for its reply
+      if (this.#pipeline!.pending > 0) return this.#watch(quietCalls); // the last one waits for its reply
       if (quietCalls === MAX_QUIET_CALLS) return this.#end();
       this.#options.onQuiet();
       this.#watch(quietCalls + 1);

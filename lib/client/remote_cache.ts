@@ -330,7 +330,7 @@ export class RemoteCache implements WholeCache {
   /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */
   async close(): Promise<void> {
     // Replies come in order: when this one is there, all earlier ones are.
-    if (this.#connection.pending > 0) await new Promise<void>((resolve) => this.#ping(resolve, true));
+    if (this.#connection.awaited > 0) await new Promise<void>((resolve) => this.#ping(resolve, true));
     await this.#connection.parted();
     this.#connection.close();
   }
