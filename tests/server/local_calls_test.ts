@@ -160,6 +160,18 @@ Deno.test("server.cache has what clients compute overtaken by whatever it change
   }
 });
 
+Deno.test("server.cache lets no caller join a computation when it has taken what a client has stored meanwhile", async () => {
+  await using server = await startedServer();
+  await using client = clientOf(server);
+  const { cache } = server;
+  const { promise: computed, resolve } = Promise.withResolvers<string>();
+  const older = cache.retrieveOrStore("k", () => computed);
+  await client.store("k", "newer");
+  assertEquals([await cache.take("k"), await cache.retrieveOrStore("k", () => "anew")], ["newer", "anew"]);
+  resolve("older");
+  assertEquals([await older, cache.retrieveSync("k")], ["older", "anew"]);
+});
+
 Deno.test("server.cache has what it takes, adds to and clears gone on peers", async () => {
   await using one = await startedServer();
   await using other = await startedServer({ peers: [one.address!] });
