@@ -5,7 +5,8 @@ import type { ClientStats } from "./stats.ts";
 /** Options that every call of an {@linkcode OrmucoCache} takes: how long it may last, and what ends it. */
 export interface CallOptions {
   /**
-   * Milliseconds after which this call to a server counts as failed, more than 0 and below 2³⁰. Without a server it has no effect.
+   * Milliseconds after which this call to a server counts as failed, more than 0 and below 2³⁰. Without a server it has no effect. What
+   * it is more than the client's own, it does not add to an attempt to connect.
    *
    * @default {the client's own `timeoutMs`}
    */
