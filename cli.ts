@@ -28,6 +28,13 @@ import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
  * @param args The arguments, the command's name first.
  * @returns The exit status: 0 done or a hit, 1 a miss (or not ready, or a violation that `simulate` found, or no for an answer), 2 usage, 3 server
  * unreachable, 4 refused, 5 an address that cannot be listened on, 70 an internal error.
+ *
+ * @example
+ * ```ts
+ * import { main } from "@ormuco/cache/cli";
+ *
+ * console.log(await main(["retrieve", "no-such-key", "--server", "127.0.0.1:11142"])); // 1
+ * ```
  */
 export async function main(args: string[]): Promise<number> {
   try {

@@ -25,8 +25,8 @@
  * ```ts
  * import { OrmucoCacheServer } from "@ormuco/cache"; // run with --allow-net=127.0.0.1:11142
  *
- * const server = new OrmucoCacheServer({ listen: "127.0.0.1:11142", maxSize: 10_000 });
- * await server.startServer(); // prints: Server listens on port 11142
+ * await using server = new OrmucoCacheServer({ listen: "127.0.0.1:11142", maxSize: 10_000 });
+ * await server.startServer(); // prints: Server listens on port 11142; it stops at the end of this scope
  * await server.cache.store("greeting", "hello"); // the server's own entries, without a socket
  * ```
  *
@@ -41,7 +41,8 @@
  *
  * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
  * await cache.store("my-key", [1, 2, 3], { ttlMs: 60_000 });
- * console.log(await cache.retrieve("my-key")); // [ 1, 2, 3 ], or undefined on a miss
+ * console.log(await cache.retrieve("my-key")); // [ 1, 2, 3 ]
+ * console.log(await cache.retrieve("other-key")); // undefined
  * ```
  *
  * A client or a server that is made without any options reads them from the environment and from `.env`: it needs

@@ -187,6 +187,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * something listens there already).
    * @throws {RangeError} If others could reach the server and nobody would be asked who they are, or a file of credentials
    * cannot be used.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * await using server = new OrmucoCacheServer({ listen: "127.0.0.1:0", log: console.log });
+   * await server.startServer(); // stops at the end of this scope
+   * ```
    */
   startServer(): Promise<void> {
     return this.#inTurn(() => this.#start());
@@ -195,6 +203,17 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /**
    * Refuses new connections, answers the requests that have arrived, and closes the connections, all within a few
    * seconds. The entries stay in memory, and the server can be started again.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * const server = new OrmucoCacheServer({ listen: "127.0.0.1:0", log: () => {} });
+   * await server.startServer();
+   * await server.cache.store("a", 1);
+   * await server.stop();
+   * console.log(server.address, await server.cache.retrieve("a")); // undefined 1
+   * ```
    */
   stop(): Promise<void> {
     return this.#inTurn(() => this.#stop());
@@ -205,6 +224,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * whom. It opens no port and connects to nobody, so that it can be called while another server runs.
    *
    * @throws {Error} If a start would refuse: what {@linkcode OrmucoCacheServer.startServer} rejects with, but for the port.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * const server = new OrmucoCacheServer({ listen: "0.0.0.0:11142", log: () => {} });
+   * await server.check().catch((error) => console.log(error instanceof RangeError)); // true
+   * ```
    */
   check(): Promise<void> {
     return this.#inTurn(() => this.#check());
@@ -216,6 +243,18 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * cannot be used changes nothing, and the server's option `log` is told why.
    *
    * @returns The number of files.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * const authTokenFile = await Deno.makeTempFile();
+   * await Deno.writeTextFile(authTokenFile, "an-old-secret");
+   * await using server = new OrmucoCacheServer({ listen: "127.0.0.1:0", authTokenFile, log: () => {} });
+   * await server.startServer();
+   * await Deno.writeTextFile(authTokenFile, "a-new-secret");
+   * console.log(await server.reload()); // 1
+   * ```
    */
   async reload(): Promise<number> {
     const encryption = this.#isStarted ? this.#encryption : undefined;
@@ -244,6 +283,16 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Returns counters since the server was made, and what it holds now.
    *
    * @returns The statistics.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * const server = new OrmucoCacheServer({ listen: 0, maxSize: 10_000 });
+   * await server.cache.store("a", 1);
+   * const { entries, maxSize, uptimeMs } = server.stats();
+   * console.log(entries, maxSize, uptimeMs); // 1 10000 0
+   * ```
    */
   stats(): ServerStats {
     return serverStats({

@@ -37,6 +37,20 @@ export interface CacheErrorOptions extends ErrorOptions {
 /**
  * A call failed. The client passes this error to its option `onError` and does not throw it: the call itself resolves to a miss
  * or to `false`. A `retrieveOrStore` whose time is over rejects with it.
+ *
+ * @example
+ * ```ts
+ * import { CacheError, OrmucoCacheClient } from "@ormuco/cache";
+ *
+ * const onError = (error: CacheError) => console.log(error.code, error.message);
+ * await using _cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"], onError });
+ *
+ * const alone = new OrmucoCacheClient({});
+ * const neverDone = () => new Promise(() => {});
+ * await alone.retrieveOrStore("k", neverDone, { timeoutMs: 10 }).catch((error) => {
+ *   if (error instanceof CacheError) console.log(error.code); // timeout
+ * });
+ * ```
  */
 export class CacheError extends Error {
   /** The class's name. */

@@ -43,6 +43,14 @@ export interface ClientTlsFiles {
 /**
  * How a server has an authority such as Let's Encrypt issue and renew its certificate (ACME, by http-01). Whoever uses it
  * agrees to the authority's terms of service.
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheServer } from "@ormuco/cache/server";
+ *
+ * const acme = { host: "cache.example.com", email: "who@example.com", folder: "/var/lib/cache" };
+ * new OrmucoCacheServer({ listen: "0.0.0.0:11142", tls: { acme }, authTokenFile: "cache-token" });
+ * ```
  */
 export interface ServerAcmeOptions {
   /** The name that the certificate is for. Its port 80 has to lead to `listen`. */
@@ -73,7 +81,17 @@ export interface ServerAcmeOptions {
   listen?: string | number;
 }
 
-/** How a server encrypts its connections: with the certificate of `certFile` and `keyFile`, or one that it orders (`acme`). */
+/**
+ * How a server encrypts its connections: with the certificate of `certFile` and `keyFile`, or one that it orders (`acme`).
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheServer, type ServerTlsOptions } from "@ormuco/cache/server";
+ *
+ * const tls: ServerTlsOptions = { certFile: "cert.pem", keyFile: "key.pem", required: true };
+ * new OrmucoCacheServer({ listen: "10.0.0.1:11142", tls, authTokenFile: "cache-token" });
+ * ```
+ */
 export interface ServerTlsOptions {
   /** File with the server's certificate, and those between it and its authority, as PEM. It is read again when it changes. */
   certFile?: string;

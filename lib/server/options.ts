@@ -69,7 +69,24 @@ export interface ServerNearOptions {
   copies?: boolean;
 }
 
-/** Options of {@linkcode OrmucoCacheServer}. */
+/**
+ * Options of {@linkcode OrmucoCacheServer}.
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheServer } from "@ormuco/cache/server";
+ *
+ * const server = new OrmucoCacheServer({
+ *   listen: "10.0.0.2:11142",
+ *   peers: ["10.0.0.1"],
+ *   authTokenFile: "cache-token",
+ *   maxBytes: 1024 ** 3,
+ *   ttlMs: 600_000,
+ *   log: (line, level) => level === "info" ? console.log(line) : console.error(level, line),
+ * });
+ * console.log(server.stats().maxBytes); // 1073741824
+ * ```
+ */
 export interface ServerOptions extends CredentialOptions {
   /**
    * Where to listen: a port on the loopback interface, `host:port`, `[ipv6]:port` or `unix:/path`. Port 0 takes a free

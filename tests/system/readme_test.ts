@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { OrmucoCacheClient } from "../../mod.ts";
 import { SETTING_NAMES } from "../../lib/base/settings.ts";
 import { DEFAULT_MAX_BUFFERS } from "../../lib/server/options.ts";
+import { blocks, saidLines, text } from "../support/examples.ts";
 import { freePort } from "../support/ports.ts";
 import { CONFIG, denoArguments, type Ended, environment, run, runDeno, serve } from "../support/processes.ts";
 import { startedServer } from "../support/servers.ts";
@@ -15,21 +16,13 @@ const DOCUMENTS = [
   ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
 ];
 
-function text(file: string): string {
-  return Deno.readTextFileSync(new URL(file, ROOT));
-}
-
-function blocks(language: string, document = README): string[] {
-  return [...document.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, block]) => block);
-}
-
 /** A service in a folder of its own, whose deno.json has the lines that README shows; its configuration is no other. */
 async function inService(
   use: (run: (args: string[]) => Promise<Ended>, folder: string) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   const copy = `${"../".repeat(folder.split("/").length - 1)}${ROOT.pathname.slice(1, -1)}`;
-  const config = JSON.parse(blocks("json")[0].replaceAll("../ormuco-cache", copy));
+  const config = JSON.parse(blocks("json", README)[0].replaceAll("../ormuco-cache", copy));
   assertEquals(config.links.length, 3);
   if (CONFIG === "deno.json") config.links.length = 1; // as README says where JSR is in reach
   try {
@@ -41,7 +34,7 @@ async function inService(
 }
 
 const EXAMPLES = [
-  ...blocks("ts").map((block, i) => ({ name: `README's TypeScript example ${i + 1}`, block })),
+  ...blocks("ts", README).map((block, i) => ({ name: `README's TypeScript example ${i + 1}`, block })),
   { name: "docs/embedded.md's example of peers", block: blocks("ts", text("docs/embedded.md")).at(-1)! },
   { name: "docs/embedded.md's example of near copies", block: blocks("ts", text("docs/embedded.md")).at(-3)! },
   { name: "docs/embedded.md's example without a promise", block: blocks("ts", text("docs/embedded.md")).at(-2)! },
@@ -55,7 +48,7 @@ for (const { name, block } of EXAMPLES) {
       await Deno.writeTextFile(`${folder}/app.ts`, block.replaceAll("127.0.0.1:11142", server.address!));
       const { status, out, err } = await run(["run", "--quiet", "-A", "app.ts"]);
       assertEquals([status, err], [0, ""]);
-      const said = [...block.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, line]) => line);
+      const said = saidLines(block);
       if (said.length > 0) assertEquals(out.trimEnd().split("\n"), said);
       else assertStringIncludes(out, "Server listens on port");
     });
@@ -64,10 +57,10 @@ for (const { name, block } of EXAMPLES) {
 
 Deno.test("README's first example passes the type check of a service", async () => {
   await inService(async (run, folder) => {
-    await Deno.writeTextFile(`${folder}/app.ts`, blocks("ts")[0]);
+    await Deno.writeTextFile(`${folder}/app.ts`, blocks("ts", README)[0]);
     const { status, err } = await run(["check", "app.ts"]);
     assertEquals(status, 0, err);
-    await Deno.writeTextFile(`${folder}/app.ts`, blocks("ts")[0].replace("ttlMs: 60_000", "ttlMs: true"));
+    await Deno.writeTextFile(`${folder}/app.ts`, blocks("ts", README)[0].replace("ttlMs: 60_000", "ttlMs: true"));
     assertEquals((await run(["check", "app.ts"])).status, 1, "it has the types");
   });
 });
@@ -85,7 +78,7 @@ Deno.test("README says how many modules an import loads, to within a tenth", asy
 });
 
 Deno.test("README's command installs ormuco-cache out of a copy", async () => {
-  const [now, later] = blocks("sh").find((block) => block.includes("deno install"))!.trim().split("\n");
+  const [now, later] = blocks("sh", README).find((block) => block.includes("deno install"))!.trim().split("\n");
   assertEquals(later, "deno install -g -A -n ormuco-cache jsr:@ormuco/cache/cli");
   const folder = await Deno.makeTempDir();
   try {
@@ -112,7 +105,7 @@ function version(): string {
 
 Deno.test("README's second terminal shows what it says", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0"]);
-  const [session] = blocks("console"); // the first of them
+  const [session] = blocks("console", README); // the first of them
   const steps = [...session.matchAll(/^\$ npx -y deno@2 run -A -c deno\.npm\.json cli\.ts (.*)\n((?:[^$].*\n)*)/gm)];
   assert(steps.length >= 2);
   for (const [, command, shown] of steps) {
@@ -123,7 +116,7 @@ Deno.test("README's second terminal shows what it says", async () => {
 });
 
 Deno.test("README's first two commands serve, and run the tests", () => {
-  const [serveCommand, testCommand] = blocks("sh").map((block) => block.trim());
+  const [serveCommand, testCommand] = blocks("sh", README).map((block) => block.trim());
   assertEquals(serveCommand, "npx -y deno@2 run -A -c deno.npm.json cli.ts serve");
   assertEquals(testCommand, "npx -y deno@2 task -c deno.npm.json test");
   assertMatch(JSON.parse(text("deno.npm.json")).tasks.test, /^CONFIG='-c deno\.npm\.json' deno task .* test$/);
@@ -131,7 +124,7 @@ Deno.test("README's first two commands serve, and run the tests", () => {
 });
 
 Deno.test("README's commands for several servers make peers of two, with a token", async () => {
-  const block = blocks("sh").find((block) => block.includes("--peers"))!;
+  const block = blocks("sh", README).find((block) => block.includes("--peers"))!;
   const folder = await Deno.makeTempDir();
   const [first, second] = [0, 0].map(freePort).map((port) => `127.0.0.1:${port}`);
   const local = block.replaceAll("10.0.0.1:11142", first).replaceAll("10.0.0.2:11142", second)
