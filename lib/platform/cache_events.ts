@@ -1,0 +1,56 @@
+/**
+ * Tells what happens in a cache: the cache's own listener, and those of the process's diagnostics channels, one for each type of
+ * event (`ormuco-cache:hit` and so on). It costs two comparisons where nobody listens.
+ */
+
+import { channel } from "node:diagnostics_channel";
+import type { CacheEvent } from "../base/cache_event.ts";
+
+type EventType = CacheEvent["type"];
+
+const CHANNELS: Readonly<Record<EventType, ReturnType<typeof channel>>> = {
+  hit: channel("ormuco-cache:hit"),
+  miss: channel("ormuco-cache:miss"),
+  store: channel("ormuco-cache:store"),
+  remove: channel("ormuco-cache:remove"),
+  clear: channel("ormuco-cache:clear"),
+  evict: channel("ormuco-cache:evict"),
+  error: channel("ormuco-cache:error"),
+  reconnect: channel("ormuco-cache:reconnect"),
+};
+
+/** Those who listen to one cache. */
+export class CacheEvents {
+  readonly #onEvent: ((event: CacheEvent) => void) | undefined;
+
+  constructor(onEvent: ((event: CacheEvent) => void) | undefined) {
+    this.#onEvent = onEvent;
+  }
+
+  /** Whether anybody listens to events of a type: else none need be made. */
+  hears(type: EventType): boolean {
+    return this.#onEvent !== undefined || CHANNELS[type].hasSubscribers;
+  }
+
+  /** Tells that a value was asked for. */
+  asked(key: string, isHit: boolean): void {
+    const type = isHit ? "hit" : "miss";
+    if (this.hears(type)) this.tell({ type, key });
+  }
+
+  /** Tells that an entry was stored or removed. */
+  changed(type: "store" | "remove", key: string): void {
+    if (this.hears(type)) this.tell({ type, key });
+  }
+
+  /** Tells of an event. A listener that fails ends nothing. */
+  tell(event: CacheEvent): void {
+    try {
+      const result = this.#onEvent?.(event) as unknown;
+      if (result instanceof Promise) result.catch(() => {});
+    } catch {
+      // An error of the listener must not end the call that it is told of.
+    }
+    CHANNELS[event.type].publish(event); // an error of a subscriber is the process's: it is thrown later
+  }
+}
