@@ -81,6 +81,6 @@ export class HottestKeys {
     x ^= x >>> 17;
     x ^= x << 5;
     this.#random = x;
-    return 1 + (x >>> 0) % (2 * READS_APART - 1);
+    return 1 + (x >>> 1) % (2 * READS_APART - 1);
   }
 }

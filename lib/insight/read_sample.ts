@@ -140,7 +140,6 @@ export class ReadSample {
     } else {
       this.#setRate(Math.min(this.#rate, rate));
     }
-    this.#dropDeepest();
   }
 
   /**
@@ -193,13 +192,9 @@ export class ReadSample {
     this.#sieve.add(key, this.#room);
   }
 
+  /** Moves a key up, and drops the places that no cache asked for has. SIEVE may hold their keys for longer. */
   #use(key: SampledKey): void {
     this.#recency.use(key);
-    this.#dropDeepest();
-  }
-
-  /** Drops the places that no cache asked for has. SIEVE may hold their keys for longer. */
-  #dropDeepest(): void {
     while (this.#recency.size > this.#deepest) {
       const key = this.#recency.dropOldest()!;
       if (!key.isHole && !key.isHeld) this.#keys.delete(key.hash);

@@ -17,7 +17,7 @@ function assertNear(actual: number | undefined, expected: number, within: number
 
 /** A sample with the clock and the count of reads that it asks for, for a cache of `capacity` entries. */
 function fixture(capacity?: number) {
-  const at = { nowMs: 1000, reads: 0 };
+  const at = { nowMs: 1000, reads: 77 }; // reads from before count nothing
   const sample = new ReadSample({ now: () => at.nowMs, reads: () => at.reads });
   if (capacity !== undefined) sample.adapt(capacity);
   /** A read, as whoever has the cache tells it. */
@@ -73,17 +73,20 @@ function assertExact({ capacity, keys, reads, seed, deletions = 0, ttl = Infinit
   sizes.forEach((size, i) => assertNear(sample.hitRatioAt(size), ratios[i], EXACT, `${size} entries`));
   assertNear(sample.policies()?.lru, ratios[1], EXACT);
   assertNear(sample.policies()?.sieve, ratios[4], EXACT);
+  assert(sample.size.keys <= (MAX_TIMES + 1) * capacity, "keys are gone that no cache has");
   assertStrictEquals(new Set(ratios).size, ratios.length, "a course has to tell sizes and policies apart");
 }
 
 Deno.test("where all keys are sampled, the curve is what LRU caches of each size do, and the shadow what SIEVE does", () => {
   assertExact({ capacity: 32, keys: 200, reads: 20_000, seed: 1 });
   assertExact({ capacity: 512, keys: 4000, reads: 60_000, seed: 2 });
+  assertExact({ capacity: 32, keys: 2000, reads: 60_000, seed: 9 });
 });
 
 Deno.test("deletions leave room in caches of each size, and bring back nothing that has left", () => {
   assertExact({ capacity: 32, keys: 200, reads: 20_000, seed: 3, deletions: 0.02 });
   assertExact({ capacity: 32, keys: 200, reads: 20_000, seed: 4, deletions: 0.7 });
+  assertExact({ capacity: 64, keys: 1000, reads: 60_000, seed: 8, deletions: 0.2 });
   assertExact({ capacity: 512, keys: 4000, reads: 60_000, seed: 5, deletions: 0.3 });
 });
 
@@ -100,6 +103,32 @@ Deno.test("a key that has expired since the last look is cold when it is read, u
   assertStrictEquals(sample.hitRatioAt(100), 0);
   read(2, true, at.nowMs + 10);
   assertStrictEquals(sample.hitRatioAt(100), 0.5);
+  assertStrictEquals(sample.size.keys, 1);
+  at.nowMs += 10;
+  sample.adapt(100);
+  assertStrictEquals(sample.size.keys, 0);
+});
+
+Deno.test("what a deleted key has left behind takes nothing of the same key, stored again", () => {
+  const { sample, read } = fixture(100);
+  for (const hash of [1, 2, 3, 4, 5, 6]) sample.write(hash, BYTES);
+  for (const hash of [1, 2]) sample.remove(hash);
+  sample.write(1, BYTES); // into the place of 2: that of 1 is still there
+  sample.adapt(1);
+  sample.write(7, BYTES); // the oldest places go
+  read(1, false);
+  assertStrictEquals(sample.hitRatioAt(2), 1);
+});
+
+Deno.test("as the sample fills, keys with the highest hashes leave, and no such key comes in", () => {
+  const { sample } = fixture();
+  const hashOf = (n: number) => -(2 ** 31) + n * 2 ** 32 / (MAX_PLACES + 1);
+  for (let n = 0; n < MAX_PLACES; n++) sample.write(hashOf(n), BYTES);
+  assertEquals(sample.size, { keys: MAX_PLACES, rate: 1 });
+  sample.write(hashOf(MAX_PLACES), BYTES);
+  assertStrictEquals(sample.size.keys, Math.ceil(sample.size.rate * (MAX_PLACES + 1)));
+  sample.write(hashOf(0.5), BYTES);
+  assertStrictEquals(sample.size.keys, Math.ceil(sample.size.rate * (MAX_PLACES + 1)) + 1);
 });
 
 Deno.test("entries that nobody reads take room: writes push others out", () => {
@@ -173,6 +202,18 @@ Deno.test("old reads fade: after some half-lives the figures are those of the re
   sample.adapt(10);
   for (let hash = 2000; hash < 3000; hash++) read(hash, false);
   assertNear(sample.hitRatioAt(10), 0, 1e-3);
+});
+
+Deno.test("how often a key was read long ago says nothing of what the sample lacks", () => {
+  const { at, sample, read } = fixture(10);
+  sample.write(1, BYTES);
+  for (let i = 0; i < 1000; i++) read(1, true);
+  at.nowMs += 40 * HALF_LIFE_MS;
+  sample.adapt(10);
+  read(1, true);
+  read(2, false);
+  at.reads += 2; // of keys that are not sampled: as one of two reads is a hit, so is one of these
+  assertNear(sample.hitRatioAt(10), 0.5, 1e-6);
 });
 
 Deno.test("the rate goes by the capacity: down at once, and up where the sample has become sparse", () => {
