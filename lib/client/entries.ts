@@ -24,31 +24,34 @@ export class Entries {
   }
 
   /** Asks the server for an entry: a near copy does not know its version. */
-  async retrieve(key: string, options: CallOptions): Promise<RetrievedEntry<unknown> | undefined> {
-    const entry = await this.#requests.ask<FoundEntry | typeof MISS>({
+  retrieve(key: string, options: CallOptions): Promise<RetrievedEntry<unknown> | undefined> {
+    return this.#requests.ask({
       write: (output) => writeKeyed(output, REQUEST.entry, key),
-      read: (frame, allowance) => readEntry(frame, allowance),
+      read: readFoundEntry,
       verb: "retrieve",
       key,
       options,
+      result: (entry) => this.#counted(entry) ? entry : undefined,
     });
-    const isHit = entry !== undefined && entry !== MISS;
-    this.#counters.found(isHit ? 1 : 0, 1);
-    return isHit ? entry : undefined;
   }
 
   /** Retrieves the value of a key and removes its entry. */
-  async take(key: string, options: CallOptions): Promise<unknown> {
-    const found = await this.#requests.change([key], {
+  take(key: string, options: CallOptions): Promise<unknown> {
+    return this.#requests.change([key], {
       write: (output) => writeKeyed(output, REQUEST.take, key),
-      read: (frame, allowance) => ({ value: readFound(frame, allowance) }),
+      read: readTaken,
       verb: "take",
       key,
       options,
+      result: (found) => this.#counted(found) ? found.value : undefined,
     });
-    const isHit = found !== undefined && found.value !== MISS;
+  }
+
+  /** Counts a hit or a miss, and tells whether it is a hit. */
+  #counted<T>(found: T | typeof MISS | undefined): found is T {
+    const isHit = found !== undefined && found !== MISS;
     this.#counters.found(isHit ? 1 : 0, 1);
-    return isHit ? found.value : undefined;
+    return isHit;
   }
 
   /** Restarts the time to live of an entry; `ttlMs` is another, 0 for ever. */
@@ -61,18 +64,26 @@ export class Entries {
    *
    * @throws {CacheError} `refused` if the entry holds something else.
    */
-  async increment(key: string, { by, initial, ttlMs, ...options }: Increment): Promise<number | bigint | undefined> {
-    const sum = await this.#requests.change([key], {
+  increment(key: string, { by, initial, ttlMs, ...options }: Increment): Promise<number | bigint | undefined> {
+    return this.#requests.change([key], {
       write: (output) => writeIncrement(output, key, by, initial, ttlMs),
       read: readSum,
       verb: "increment",
       key,
       options,
+      result: (sum) => sum === MISS ? undefined : sum,
       rejection: (error) => notANumber(error, key),
     });
-    return sum === MISS ? undefined : sum;
   }
 }
+
+const readFoundEntry: Read<FoundEntry | typeof MISS> = (frame, allowance) => readEntry(frame, allowance);
+
+/** Reads the reply to a `TAKE`: a value stands in an object, since it may be `undefined`. */
+const readTaken: Read<{ value: unknown } | typeof MISS> = (frame, allowance) => {
+  const value = readFound(frame, allowance);
+  return value === MISS ? MISS : { value };
+};
 
 /** Reads the reply to an `INCREMENT`. */
 const readSum: Read<number | bigint | typeof MISS> = (frame, allowance) => {

@@ -13,6 +13,7 @@ import { manyReader, MISS, OMITTED, readFound, writeKeyed, writeKeyList } from "
 import {
   doneReader,
   KEYS_END,
+  LISTED_ENTRY_BYTES,
   listedBytes,
   type ListedEntry,
   MAX_LISTED_BYTES,
@@ -71,13 +72,14 @@ export class Many {
 
   /** Stores entries. Returns whether all are. */
   async store(entries: readonly ListedEntry[], storing: Storing): Promise<boolean> {
-    const parts = divided(entries, listedBytes).map((part) => this.#storePart(part, storing));
-    return (await Promise.all(parts)).every((isStored) => isStored);
+    const parts = divided(entries, mostListedBytes, listedBytes);
+    const stored = await Promise.all(parts.map((part) => this.#storePart(part, storing)));
+    return !stored.includes(false);
   }
 
   /** Removes the entries of keys. Returns how many there were. */
   async remove(keys: readonly string[], options: CallOptions): Promise<number> {
-    const parts = divided(keys, (key) => Buffer.byteLength(key) + LISTED_KEY_BYTES);
+    const parts = divided(keys, mostKeyBytes, (key) => Buffer.byteLength(key) + LISTED_KEY_BYTES);
     const removed = await Promise.all(parts.map((part) => this.#removePart(part, options)));
     return removed.reduce((sum, count) => sum + count, 0);
   }
@@ -155,12 +157,11 @@ export class Many {
         options,
       });
       if (stored === undefined) return false;
-      counters.stores += stored.filter((isStored) => isStored).length;
-      const refused = keys.filter((_, i) => !stored[i]);
-      for (const key of refused) {
-        failures.failed(new CacheError("refused", "the value is larger than the server takes"), "store", key);
-      }
-      return refused.length === 0;
+      stored.forEach((isStored, i) => {
+        if (isStored) counters.stores++;
+        else failures.failed(new CacheError("refused", "the value is larger than the server takes"), "store", keys[i]);
+      });
+      return !stored.includes(false);
     } catch (error) {
       if (!(error instanceof CacheError) || isDenied(error) || options.signal?.aborted) throw error;
       const [key] = keys; // alone: it has more bytes than any server takes
@@ -181,8 +182,27 @@ export class Many {
   }
 }
 
-/** Divides a list into parts of 1,024 items and 1 MiB at most; what is larger stands alone. */
-function divided<T>(items: readonly T[], bytesOf: (item: T) => number): T[][] {
+/** Bytes that an entry takes in a list at most, and a key: no unit of text takes more than 3. */
+function mostListedBytes({ key, value: { payload } }: ListedEntry): number {
+  return LISTED_ENTRY_BYTES + 3 * (key.length + payload.length);
+}
+
+function mostKeyBytes(key: string): number {
+  return LISTED_KEY_BYTES + 3 * key.length;
+}
+
+/**
+ * Divides a list into parts of 1,024 items and 1 MiB at most; what is larger stands alone. How many bytes an item has is asked only where
+ * as many as it has at most would be too many for one part.
+ */
+function divided<T>(
+  items: readonly T[],
+  mostBytesOf: (item: T) => number,
+  bytesOf: (item: T) => number,
+): (readonly T[])[] {
+  let most = 0;
+  for (const item of items) most += mostBytesOf(item);
+  if (items.length > 0 && items.length <= MAX_KEYS_PER_GET && most <= MAX_LISTED_BYTES) return [items];
   const parts: T[][] = [];
   let left = 0;
   for (const item of items) {

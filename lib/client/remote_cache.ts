@@ -35,7 +35,7 @@ import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
 import { MISS, readFound, readYesNo, writeKeyed, writeSet } from "../wire/calls.ts";
 import { readData } from "../wire/control.ts";
-import { writeSetIf } from "../wire/entry_calls.ts";
+import { type ListedEntry, writeSetIf } from "../wire/entry_calls.ts";
 import { REQUEST } from "../wire/frame.ts";
 import { encodeValue } from "../wire/values.ts";
 import { boundsOf } from "./bounded_call.ts";
@@ -153,7 +153,8 @@ export class RemoteCache implements WholeCache {
     const { ttlMs = this.#ttlMs, renewOnHit, signal } = options;
     const values = checkPairs(entries);
     signal?.throwIfAborted();
-    const encoded = Array.from(values, ([key, data]) => ({ key, value: encodeValue(data) }));
+    const encoded: ListedEntry[] = [];
+    for (const [key, data] of values) encoded.push({ key, value: encodeValue(data) });
     for (const { key } of encoded) this.#computations.overtaken(key);
     return await this.#many.store(encoded, { ttlMs: wireTtlMs(ttlMs), isFixed: renewOnHit === false, options });
   }

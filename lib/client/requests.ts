@@ -20,8 +20,8 @@ export type Write = (output: FrameWriter) => void;
 /** Reads a reply, as a {@linkcode Call} does. */
 export type Read<T> = Call<T>["read"];
 
-/** A request. */
-export interface Request<T> {
+/** A request; `T` is what its reply says, and `R` what its caller is told. */
+export interface Request<T, R = T | undefined> {
   readonly write: Write;
   readonly read: Read<T>;
   /** What it does, and to which key, for messages; "ask the server" if left out. */
@@ -31,6 +31,8 @@ export interface Request<T> {
   readonly options?: CallOptions;
   /** Called when nothing more is to come of it, however late that is. */
   readonly ended?: () => void;
+  /** Makes what the caller is told of what the reply says, or of `undefined` if the request fails; by default it is told just that. */
+  readonly result?: (read: T | undefined) => R;
   /** Returns what the caller is to be told of a failure, which is not counted then; by default nothing, unless a permission lacks. */
   readonly rejection?: (error: CacheError) => Error | undefined;
 }
@@ -48,22 +50,23 @@ export class Requests {
   }
 
   /** Makes a request. Resolves to `undefined` if it fails; rejects if this process lacks a permission, or the signal is aborted. */
-  ask<T>({ write, read, verb = "ask the server", key, options, ended, rejection }: Request<T>): Promise<T | undefined> {
+  ask<T, R = T | undefined>(request: Request<T, R>): Promise<R> {
+    const { write, read, verb = "ask the server", key, options, ended, result, rejection } = request;
     return new Promise((resolve, reject) => {
-      const settle = (result: T | undefined, error: CacheError | undefined) => {
+      const settle = (found: T | undefined, error: CacheError | undefined) => {
         if (error !== undefined) {
           const rejected = isDenied(error) ? error : rejection?.(error);
           if (rejected !== undefined) return reject(rejected);
           this.#failures.failed(error, verb, key);
         }
-        resolve(result);
+        resolve(result === undefined ? found as R : result(found));
       };
       this.#connection.call(write, { read, settle, ended }, options && boundsOf(options, reject));
     });
   }
 
   /** Makes a request that changes the entries of keys: they have no near copies until the reply is there. */
-  change<T>(keys: readonly string[], request: Request<T>): Promise<T | undefined> {
+  change<T, R = T | undefined>(keys: readonly string[], request: Request<T, R>): Promise<R> {
     const tier = this.#near?.tier;
     if (tier === undefined) return this.ask(request);
     for (const key of keys) tier.began(key);

@@ -177,7 +177,9 @@ export function doneReader(count: number): (frame: FrameReader) => boolean[] {
     if (frame.uint16(start) !== count || end - start !== 2 + count) {
       throw new ProtocolError(`a reply that does not tell of ${count} entries`);
     }
-    return Array.from({ length: count }, (_, i) => isDone(frame.uint8(start + 2 + i)));
+    const done: boolean[] = [];
+    for (let at = start + 2; at < end; at++) done.push(isDone(frame.uint8(at)));
+    return done;
   };
 }
 
