@@ -156,6 +156,8 @@ export interface OrmucoCache extends AsyncDisposable {
    * @throws {RangeError} If the key or the time to live is out of range, or the value is nested too deep for a
    * server, or would cost too much to read.
    * @throws {TypeError} If the value is a promise, or holds something that a server cannot keep.
+   * @throws {CacheError} `refused`, only with `onlyIf`, if the value is larger than a server takes: whoever tries again on `false` would
+   * do so for ever.
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean>;
   /**

@@ -7,11 +7,11 @@ import type { CallOptions, RetrievedEntry } from "../base/cache.ts";
 import type { Increment } from "../base/call_checks.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
-import { MISS, readFound, writeKeyed, writeTouch } from "../wire/calls.ts";
+import { MISS, readFound, readYesNo, writeKeyed, writeTouch } from "../wire/calls.ts";
 import { type FoundEntry, readEntry, writeIncrement } from "../wire/entry_calls.ts";
 import { REQUEST } from "../wire/frame.ts";
 import { RefusedError } from "./pipeline.ts";
-import type { Read, Requests } from "./requests.ts";
+import type { Read, Requests, Write } from "./requests.ts";
 
 /** Calls of one entry. */
 export class Entries {
@@ -72,8 +72,30 @@ export class Entries {
       key,
       options,
       result: (sum) => sum === MISS ? undefined : sum,
-      rejection: (error) => notANumber(error, key),
+      rejection: (error) => refusedFor("not-a-number", error, `increment ${JSON.stringify(key)}`),
     });
+  }
+
+  /**
+   * Stores a value if there is what the request asks for.
+   *
+   * @throws {CacheError} `refused` if the value is larger than the server takes: by `false` a caller would try again for ever.
+   */
+  async storeIf(key: string, write: Write, options: CallOptions): Promise<boolean | undefined> {
+    const verb = `store ${JSON.stringify(key)}`;
+    try {
+      return await this.#requests.change([key], {
+        write,
+        read: readYesNo,
+        verb: "store",
+        key,
+        options,
+        rejection: (error) => refusedFor("too-large", error, verb),
+      });
+    } catch (error) {
+      if (!(error instanceof CacheError) || error.code !== "refused" || error.cause !== undefined) throw error;
+      throw new CacheError("refused", `Cannot ${verb}: ${error.message}`, { cause: error }); // it was not even sent
+    }
   }
 }
 
@@ -92,8 +114,8 @@ const readSum: Read<number | bigint | typeof MISS> = (frame, allowance) => {
   throw new ProtocolError("a sum that is no number");
 };
 
-/** What `increment` rejects with where an entry holds no number. */
-function notANumber(error: CacheError, key: string): CacheError | undefined {
-  if (!(error instanceof RefusedError) || error.reason !== "not-a-number") return undefined;
-  return new CacheError("refused", `Cannot increment ${JSON.stringify(key)}: ${error.message}`, { cause: error });
+/** What a call rejects with that a server has refused for a reason. */
+function refusedFor(reason: string, error: CacheError, verb: string): CacheError | undefined {
+  if (!(error instanceof RefusedError) || error.reason !== reason) return undefined;
+  return new CacheError("refused", `Cannot ${verb}: ${error.message}`, { cause: error });
 }

@@ -299,12 +299,22 @@ export class MemoryCache implements WholeCache {
 
   /** Stores a value if there is what the caller asks for, and changes nothing else. */
   #storeIf(key: string, data: unknown, onlyIf: "absent" | "present" | number, options: EntryOptions): boolean {
-    const held = this.#hold(key, data);
+    const held = this.#held(key, data);
     const name = memoryKey(key);
-    if (held === NONE || !this.#entries.meets(name, onlyIf)) return false;
+    if (!this.#entries.meets(name, onlyIf)) return false;
     this.#computations.overtaken(key);
     this.#calls.stores++;
     return this.#entries.set(name, held, lifetimeOf(options));
+  }
+
+  /** Returns what is held for a value, and throws if it is larger than a server takes, or none that it takes. */
+  #held(key: string, data: unknown): unknown {
+    try {
+      return this.#values.hold(data);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      throw new CacheError("refused", `Cannot store ${JSON.stringify(key)}: ${error.message}`, { cause: error });
+    }
   }
 
   /** Returns what is held for a value; `NONE`, of which is told, if it is larger than a server takes. */

@@ -135,12 +135,15 @@ export class RemoteCache implements WholeCache {
       const write: Write = onlyIf === undefined
         ? (output) => writeSet(output, key, value, wireMs, isFixed)
         : (output) => writeSetIf(output, key, onlyIf, value, wireMs, isFixed);
-      const isStored = await this.#requests.changeOne(key, write, "store", options) ?? false;
+      const change = onlyIf === undefined
+        ? this.#requests.changeOne(key, write, "store", options)
+        : this.#entries.storeIf(key, write, options);
+      const isStored = await change ?? false;
       if (isStored) this.#calls.stores++;
       return isStored;
     } catch (error) {
-      if (isDenied(error) || options.signal?.aborted) throw error;
-      if (onlyIf === undefined) await this.#removeOlder(key, options);
+      if (isDenied(error) || options.signal?.aborted || onlyIf !== undefined) throw error;
+      await this.#removeOlder(key, options);
       if (!(error instanceof CacheError)) throw error;
       this.#failures.failed(error, "store", key);
       return false;

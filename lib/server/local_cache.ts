@@ -38,7 +38,7 @@ import { Namespace } from "../compute/namespace.ts";
 import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
 import { age, type EntryInput } from "../store/entry.ts";
-import { type Condition, increment, isMet } from "../store/steps.ts";
+import { type Condition, fits, increment, isMet } from "../store/steps.ts";
 import { ASK } from "../near/near_tier.ts";
 import { MISS } from "../wire/calls.ts";
 import { unitsOf } from "../wire/protocol_handler.ts";
@@ -102,6 +102,7 @@ export class LocalCache implements OrmucoCache {
    * has to be there (`onlyIf`).
    * @returns Whether the value was stored; `false` if it is larger than 16 MiB or than the server's limit, or what `onlyIf` asks for
    * is not so.
+   * @throws {CacheError} `refused` with `onlyIf`, if the value is larger than that.
    * @throws {TypeError} If the value is a promise or holds something that cannot be copied (a function, a symbol, a
    * cycle, a class instance): the message names the path to it.
    * @throws {RangeError} If the key or an option is out of range, or the value is nested deeper than 256 levels,
@@ -481,8 +482,10 @@ export class LocalCache implements OrmucoCache {
     const { store } = this.#options;
     const entry = this.#values.encoded(data, options);
     const span = this.#values.spanOf(key);
-    const isRoom = entry !== undefined && store.reader.entryBytes(span.to, entry.value.to) <= store.maxEntryBytes;
-    return isRoom && isMet(store, span, onlyIf) && this.#put(key, entry);
+    if (entry === undefined || !fits(store, span, entry.value.to)) {
+      throw new CacheError("refused", `Cannot store ${JSON.stringify(key)}: the value is larger than the server takes`);
+    }
+    return isMet(store, span, onlyIf) && this.#put(key, entry);
   }
 
   /** Stores an entry, in place of an older one; one that is too large leaves none. */

@@ -7,7 +7,7 @@ import type { ByteSpan } from "../base/byte_span.ts";
 import { MAX_KEYS_PER_GET, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { Unsigned } from "../base/unsigned.ts";
 import type { EntryInput } from "../store/entry.ts";
-import { type Condition, increment, isMet } from "../store/steps.ts";
+import { type Condition, fits, increment, isMet } from "../store/steps.ts";
 import type { Store } from "../store/store.ts";
 import {
   CONDITION,
@@ -157,12 +157,11 @@ export class NativeEntries {
     const key = keyOf(input, SET_IF_HEAD_BYTES + valueBytes);
     const condition = conditionAt(input, key.to);
     const value = this.#readEntry(key.to + 9, key.to + SET_IF_HEAD_BYTES, input.end);
+    // What is too large changes nothing: whoever gives the version of what is there does not want to lose that.
+    if (valueBytes > MAX_VALUE_BYTES) throw valueTooLarge(valueBytes);
+    if (!fits(store, key, valueBytes)) throw entryTooLarge(store, key, valueBytes);
     if (!isMet(store, key, condition)) return this.#say(REPLY.miss);
-    if (valueBytes > MAX_VALUE_BYTES) {
-      store.delete(key);
-      throw valueTooLarge(valueBytes);
-    }
-    if (!store.set(key, value)) throw entryTooLarge(store, key, valueBytes);
+    store.set(key, value);
     this.#say(REPLY.ok);
   }
 

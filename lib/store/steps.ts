@@ -101,3 +101,8 @@ function writeDigits(value: Unsigned): void {
   for (let i = 0; i < text.length; i++) digits.bytes[i] = text.charCodeAt(i);
   digits.to = text.length;
 }
+
+/** Whether an entry of a key and a value of this length is within the store's limit for one. */
+export function fits(store: Store, key: ByteSpan, valueBytes: number): boolean {
+  return store.reader.entryBytes(key.to - key.from, valueBytes) <= store.maxEntryBytes;
+}

@@ -80,14 +80,12 @@ both("stores only where there is what onlyIf asks for", async (cache, errors) =>
   assertEquals([(await cache.stats()).stores, errors], [3, []]);
 });
 
-both("leaves the older value where onlyIf is given and the newer is refused", async (cache, errors) => {
+both("leaves the older value where onlyIf is given and the newer is refused", async (cache) => {
   await cache.store("k", "old");
   for (const onlyIf of ["present", "absent"] as const) {
     await assertRejects(() => cache.store("k", Promise.resolve(1), { onlyIf }), TypeError, "Cannot store a Promise");
   }
   assertEquals(await cache.retrieve("k"), "old");
-  const isStored = await cache.store("k", TOO_LARGE, { onlyIf: "present" });
-  assertEquals([await cache.retrieve("k"), errors.length], isStored ? [TOO_LARGE, 0] : ["old", 1]);
 });
 
 both("gives a version that every change of an entry changes, and no use of it", async (cache) => {

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Case, MAX_SIZE, testAll } from "../support/caches.ts";
 import { stillTime } from "../support/still_time.ts";
-import type { OrmucoCache, StoreValueOptions } from "../../mod.ts";
+import { CacheError, type OrmucoCache, type StoreValueOptions } from "../../mod.ts";
 
 /** The version of an entry. */
 async function versionOf(cache: OrmucoCache, key: string): Promise<number> {
@@ -95,6 +95,19 @@ const ONLY_IF: Record<string, Case> = {
     assertEquals([await cache.store("k", "third", { onlyIf: "present" }), await cache.retrieve("k")], [true, "third"]);
     assertEquals((await cache.stats()).stores, 2);
   },
+  ".store() with onlyIf rejects a value that is larger than a server takes, and changes nothing": async (cache) => {
+    await cache.store("k", "first");
+    const large = new Uint8Array(16 * 1024 * 1024 + 1);
+    const isHeld = await cache.store("other", large); // where values themselves are kept
+    if (isHeld) return assertEquals(await cache.store("k", large, { onlyIf: "present" }), true);
+    const error = await assertRejects(
+      () => cache.store("k", large, { onlyIf: "present" }),
+      CacheError,
+      'Cannot store "',
+    );
+    assertEquals([error.code, await cache.retrieve("k")], ["refused", "first"]);
+  },
+
   ".store() with onlyIf of a version stores only where the entry has it": async (cache) => {
     assertEquals(await cache.store("k", "none", { onlyIf: 0 }), false);
     await cache.store("k", "first");
