@@ -181,10 +181,13 @@ export class Entries {
 
   /** Whether the entry or grave at a position has been cleared, and only waits to be erased. */
   isDoomed(position: number): boolean {
-    const h = this.doomed === 0 ? 0 : this.records.h(position);
-    if (this.doomed === 0 || h > this.doomed) return false;
+    return this.doomed !== 0 && this.#isCleared(position);
+  }
+
+  #isCleared(position: number): boolean {
+    const h = this.records.h(position);
+    if (h > this.doomed) return false;
     if (h <= this.history.cleared) return true;
-    if (this.prefixes.size === 0) return false;
     this.records.leadToKey(position, this.#key);
     const clear = this.prefixes.newestOf(this.#key);
     return clear !== undefined && h <= clear.h && compareVersions(this.history.version(position), clear) < 0;
@@ -381,7 +384,7 @@ export class Entries {
     while (this.order.size > 0) this.erase(this.order.oldest);
     while (this.#graves.size > 0) this.erase(this.#graves.oldest);
     for (const position of this.prefixes.positions) this.erase(position);
-    this.prefixes.erased(Infinity);
+    this.prefixes.clear();
     this.doomed = this.#erasing.h = 0;
   }
 

@@ -125,7 +125,7 @@ Deno.test("a peer's clear of a prefix removes what is older, whatever has been f
 
 Deno.test("a peer that lacks a clear which is held no more is asked by name, and what it alone has of before is dropped", () => {
   const all = pair({ maxPrefixes: 1 });
-  const [a, b] = all.stores;
+  const [a] = all.stores;
   for (let i = 0; i < 20; i++) set(a, i);
   rounds(all, 2);
   cut(all);

@@ -51,10 +51,11 @@ Deno.test("PrefixClears finds the newest clear of a key, however they come, move
       }
       const held = model.clears.filter(({ position }) => position !== 0);
       const one = held[below(held.length)];
-      if (one !== undefined && below(3) === 0) {
+      const what = below(5);
+      if (one !== undefined && what < 2) {
         clears.moved(one.prefix, one.position, ++position);
         one.position = position;
-      } else if (one !== undefined && below(3) === 0) {
+      } else if (one !== undefined && what === 2) {
         clears.left(one.prefix, one.position);
         one.position = 0;
       }
