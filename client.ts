@@ -13,7 +13,17 @@
  * @module
  */
 
-import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "./lib/base/cache.ts";
+import type {
+  CallOptions,
+  ComputeContext,
+  EntryOptions,
+  IncrementOptions,
+  KeysOptions,
+  OrmucoCache,
+  RetrievedEntry,
+  RetrieveOrStoreOptions,
+  StoreValueOptions,
+} from "./lib/base/cache.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
 import { environmentOptions } from "./lib/client/environment_options.ts";
@@ -21,7 +31,17 @@ import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { type ClientOptions, resolveClientOptions } from "./lib/client/options.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
 
-export type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "./lib/base/cache.ts";
+export type {
+  CallOptions,
+  ComputeContext,
+  EntryOptions,
+  IncrementOptions,
+  KeysOptions,
+  OrmucoCache,
+  RetrievedEntry,
+  RetrieveOrStoreOptions,
+  StoreValueOptions,
+} from "./lib/base/cache.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
@@ -33,10 +53,11 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  *
  * A stand-alone client keeps the values themselves, of any kind but promises, unless its option `copies` is true. A client with
  * servers sends copies: of primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs,
- * errors, array buffers and their views. With the option `near` it keeps copies of what it has retrieved, and hands out the same object
+ * errors, array buffers and their views, `Headers`, and those of `Temporal`. With the option `near` it keeps copies of what it has retrieved, and hands out the same object
  * each time. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
- * time-out. No call waits longer, and a call rejects only on misuse (a bad key, ttl or value) and if Deno's permissions do not
- * allow this process to reach a server (a `CacheError`).
+ * time-out. No call waits longer, unless its option `timeoutMs` says so, and a call rejects only on misuse (a bad key, ttl or value), if
+ * its `signal` is aborted, and if Deno's permissions do not allow this process to reach a server (a `CacheError`); `ping`, `keys` and
+ * `increment` say what else they reject with.
  *
  * A connection with no call under way does not keep the process alive.
  *
@@ -76,27 +97,36 @@ export class OrmucoCacheClient implements OrmucoCache {
    * Asks a server whether it is there: call it at the start of a program, so that a wrong address is not a miss for ever.
    * A stand-alone client has nobody to ask.
    *
+   * @param options For how long it may last, and what ends it.
    * @throws {CacheError} If no server can be used; the message says why, and what answers instead, as in "no greeting within
    * 1000 ms: is an Ormuco Cache server there?; what answers at 127.0.0.1:80 speaks HTTP".
    */
-  ping(): Promise<void> {
-    return this.#cache.ping();
+  ping(options?: CallOptions): Promise<void> {
+    return this.#cache.ping(options);
   }
 
   /**
    * Stores a value.
    *
-   * A value that is refused, by `false` or by an error, leaves no older value under its key. After a failure of the server
-   * (a time-out, a lost connection) it is not known what is there: the new value, the older one or none.
+   * A value that is refused, by `false` or by an error, leaves no older value under its key, but with `onlyIf`. After a failure of the
+   * server (a time-out, a lost connection) it is not known what is there: the new value, the older one or none.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
-   * @param options The entry's own time to live, and whether a hit restarts it.
-   * @returns Whether the value was stored; `false` if the server failed or refused.
+   * @param options The entry's own time to live, whether a hit restarts it, and what has to be there.
+   * @returns Whether the value was stored; `false` if the server failed or refused, or if what `onlyIf` asks for is not so.
    * @throws {TypeError} If the value is a promise; with servers or `copies`, also if it holds something that cannot be sent (a
    * function, a symbol, a cycle, a class instance): the message names the path to it.
    * @throws {RangeError} If the key or the time to live is out of range; with servers or `copies`, also if the value is nested
    * deeper than 256 levels, has too many parts, or would take more than half a second to read.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.store("lock", "mine", { onlyIf: "absent", ttlMs: 10_000 }); // true, and false while it is there
+   * ```
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
     return this.#cache.store(key, data, options);
@@ -109,11 +139,64 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last, and what ends it.
    * @returns The value, or `undefined` on a miss; a server that fails is a miss.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+   * await cache.retrieve("page", { timeoutMs: 20 }); // a miss after 20 ms, while other calls have the client's time
+   * ```
    */
-  retrieve<T = unknown>(key: string): Promise<T | undefined> {
-    return this.#cache.retrieve(key);
+  retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    return this.#cache.retrieve(key, options);
+  }
+
+  /**
+   * Retrieves the value of a key, from the server, and what is known of its entry.
+   *
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last, and what ends it.
+   * @returns The value, how long it remains, and its version; `undefined` on a miss.
+   * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * const entry = await cache.retrieveEntry<string[]>("list");
+   * if (entry !== undefined) await cache.store("list", [...entry.value, "new"], { onlyIf: entry.version });
+   * ```
+   */
+  retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined> {
+    return this.#cache.retrieveEntry(key, options);
+  }
+
+  /**
+   * Retrieves the value of a key and removes its entry: of callers at once, one server gives it to one of them.
+   *
+   * @typeParam T Type of the value that was stored; it is not checked.
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last, and what ends it.
+   * @returns The value, or `undefined` on a miss.
+   * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.store("code:ada", 4711);
+   * await cache.take("code:ada"); // 4711, and undefined from then on
+   * ```
+   */
+  take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    return this.#cache.take(key, options);
   }
 
   /**
@@ -155,43 +238,182 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
+   * @param options For how long the call may last, and what ends it.
    * @returns The values found, by key; a key without an entry is absent.
    * @throws {RangeError} If a key is empty, longer than 4,096 bytes, or not well-formed text.
    * @throws {TypeError} If the keys are no list, but one text.
    */
-  retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    return this.#cache.retrieveMany(keys);
+  retrieveMany<T = unknown>(keys: Iterable<string>, options?: CallOptions): Promise<Map<string, T>> {
+    return this.#cache.retrieveMany(keys, options);
+  }
+
+  /**
+   * Stores many values, each as `store` does, with one request to the server per 1,024 of them or 1 MiB.
+   *
+   * @param entries Pairs of key and value, as a `Map` has them; of a key that comes twice, the last value counts.
+   * @param options The entries' own time to live, and whether a hit restarts it.
+   * @returns Whether all were stored; `false` if a value was refused, or if the server failed.
+   * @throws {RangeError} If a key or the time to live is out of range, or `store` would throw this for a value: then none is stored.
+   * @throws {TypeError} If the entries are no list of pairs, or `store` would throw this for a value: then none is stored.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.storeMany(new Map([["apple", 3], ["pear", 4]]), { ttlMs: 60_000 }); // true
+   * await cache.storeMany(Object.entries({ plum: 5, fig: 6 })); // true
+   * ```
+   */
+  storeMany(entries: Iterable<readonly [string, unknown]>, options?: EntryOptions): Promise<boolean> {
+    return this.#cache.storeMany(entries, options);
   }
 
   /**
    * Tells whether a key has an entry. Unlike `retrieve`, it does not count as a hit of the entry.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last, and what ends it.
    * @returns Whether the key has an entry; `false` if the server failed.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
-  has(key: string): Promise<boolean> {
-    return this.#cache.has(key);
+  has(key: string, options?: CallOptions): Promise<boolean> {
+    return this.#cache.has(key, options);
+  }
+
+  /**
+   * Restarts the time to live of an entry, or gives it another, without its value.
+   *
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param ttlMs Milliseconds until the entry expires, 0 or `Infinity` for never; by default, its own time to live.
+   * @param options For how long the call may last, and what ends it.
+   * @returns Whether the key has an entry; `false` if the server failed.
+   * @throws {RangeError} If the key or the time to live is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.store("session", "Ada", { ttlMs: 60_000 });
+   * await cache.touch("session"); // true: a minute from now on
+   * await cache.touch("session", 3_600_000); // true: an hour
+   * ```
+   */
+  touch(key: string, ttlMs?: number, options?: CallOptions): Promise<boolean> {
+    return this.#cache.touch(key, ttlMs, options);
+  }
+
+  /**
+   * Adds to a number, in one step on one server. Below 0 it stays 0, above 2⁶⁴ − 1 it begins again at 0; its time to live goes on.
+   *
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1.
+   * @param options What is made where the key has no entry.
+   * @returns The number after that: a bigint above 2⁵³ − 1. `undefined` if the key has no entry and `initial` is not given, or if the
+   * server failed.
+   * @throws {RangeError} If the key, `by` or an option is out of range.
+   * @throws {CacheError} `refused` if the entry holds something else.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.increment("tries:ada", 1, { initial: 1, ttlMs: 60_000 }); // 1, which is made, and is gone in a minute
+   * await cache.increment("tries:ada"); // 2
+   * await cache.increment("tries:ada", -5); // 0
+   * ```
+   */
+  increment(key: string, by?: number | bigint, options?: IncrementOptions): Promise<number | bigint | undefined> {
+    return this.#cache.increment(key, by, options);
   }
 
   /**
    * Removes the entry of a key.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @param options For how long the call may last, and what ends it.
    * @returns Whether there was an entry; `false` if the server failed.
    * @throws {RangeError} If the key is empty, longer than 4,096 bytes, or not well-formed text.
    */
-  remove(key: string): Promise<boolean> {
-    return this.#cache.remove(key);
+  remove(key: string, options?: CallOptions): Promise<boolean> {
+    return this.#cache.remove(key, options);
+  }
+
+  /**
+   * Removes the entries of many keys, with one request to the server per 1,024 of them.
+   *
+   * @param keys The keys, each of 1 to 4,096 bytes as UTF-8; a key that comes twice counts once.
+   * @param options For how long the call may last, and what ends it.
+   * @returns How many of them had an entry; those of which the server has not told, because it failed, are not counted.
+   * @throws {RangeError} If a key is out of range: then none is removed.
+   * @throws {TypeError} If the keys are no list, but one text.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.storeMany([["apple", 3], ["pear", 4]]);
+   * await cache.removeMany(["apple", "pear", "plum"]); // 2
+   * ```
+   */
+  removeMany(keys: Iterable<string>, options?: CallOptions): Promise<number> {
+    return this.#cache.removeMany(keys, options);
+  }
+
+  /**
+   * Gives the keys of all entries, in no order. A key that has an entry from the beginning to the end comes exactly once; one
+   * that is stored or removed meanwhile may come or not.
+   *
+   * @param options Which keys, and for how long each request of it may last.
+   * @returns The keys. Iterating rejects with a {@linkcode CacheError} if the server fails, or the connection to it is lost: what has come
+   * is not all. Keys that other programs have stored and that are no UTF-8 are left out.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * await cache.storeMany([["users:ada", 1], ["users:grace", 2], ["other", 3]]);
+   * for await (const key of cache.keys({ prefix: "users:" })) console.log(key); // users:ada and users:grace
+   * ```
+   */
+  keys(options?: KeysOptions): AsyncIterable<string> {
+    return this.#cache.keys(options);
   }
 
   /**
    * Removes every entry of the server and its peers, or of the stand-alone client's memory.
    *
+   * @param options For how long the call may last, and what ends it.
    * @returns Whether the entries were removed; `false` if the server failed.
    */
-  clear(): Promise<boolean> {
-    return this.#cache.clear();
+  clear(options?: CallOptions): Promise<boolean> {
+    return this.#cache.clear(options);
+  }
+
+  /**
+   * Returns a cache of the same entries whose keys all begin with a text. Its `clear` removes only those, at once, however many there
+   * are, on all peers; its `close` does nothing.
+   *
+   * @param prefix Text of 1 to 4,095 bytes as UTF-8, which counts as part of each key.
+   * @returns The cache.
+   * @throws {RangeError} If the prefix is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({});
+   * const users = cache.namespace("users:");
+   * await users.store("ada", 1); // users:ada
+   * await users.clear(); // true, and nothing else is gone
+   * ```
+   */
+  namespace(prefix: string): OrmucoCache {
+    return this.#cache.namespace(prefix);
   }
 
   /**
@@ -215,7 +437,7 @@ export class OrmucoCacheClient implements OrmucoCache {
   }
 
   /**
-   * Waits for the calls under way, `timeoutMs` at most, and ends the connection: later calls fail. On a stand-alone
+   * Waits for the calls under way, for the client's `timeoutMs` at most, and ends the connection: later calls fail. On a stand-alone
    * client it has no effect.
    */
   close(): Promise<void> {

@@ -23,3 +23,16 @@ export function copySpan({ bytes, from, to }: ByteSpan, target: Uint8Array, at: 
 export function spanOf(bytes: Uint8Array): ByteSpan {
   return { bytes, from: 0, to: bytes.length };
 }
+
+/** How many bytes at the beginning of two spans are the same. */
+export function commonBytes(a: ByteSpan, b: ByteSpan): number {
+  const most = Math.min(a.to - a.from, b.to - b.from);
+  let common = 0;
+  while (common < most && a.bytes[a.from + common] === b.bytes[b.from + common]) common++;
+  return common;
+}
+
+/** Whether a key begins with a prefix. */
+export function beginsWith(key: ByteSpan, prefix: ByteSpan): boolean {
+  return commonBytes(key, prefix) === prefix.to - prefix.from;
+}

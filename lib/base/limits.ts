@@ -29,7 +29,7 @@ export const DEFAULT_TTL_MS = 3_600_000;
 /** The least and the largest limit, in bytes, on an item that memcached's protocols store. */
 export const MIN_ITEM_BYTES = 1024;
 export const MAX_ITEM_BYTES: number = MAX_VALUE_BYTES;
-/** Keys in one GET_MANY at most. */
+/** Keys or entries in one request at most. */
 export const MAX_KEYS_PER_GET = 1024;
 /** The longest time to live, in milliseconds: the largest integer that a double holds exactly. */
 export const MAX_TTL_MS = Number.MAX_SAFE_INTEGER;

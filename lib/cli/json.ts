@@ -12,7 +12,7 @@ function marked(this: unknown, key: string, value: unknown): unknown {
     return String(original);
   }
   if (original instanceof Map) return [...original];
-  if (original instanceof Set) return [...original];
+  if (original instanceof Set || original instanceof Headers) return [...original];
   if (original instanceof Error) return { name: original.name, message: original.message };
   if (original instanceof RegExp) return String(original);
   if (ArrayBuffer.isView(original)) return base64(original);

@@ -9,6 +9,7 @@ import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.t
 import type { FrameWriter } from "../wire/frame.ts";
 import { greet, readInto } from "../platform/handshake.ts";
 import { Outbox } from "../platform/outbox.ts";
+import { BoundedCall, type BoundedCallHost, type Bounds } from "./bounded_call.ts";
 import { AbandonedError, attemptInTurn } from "./connecting.ts";
 import { Parting } from "./parting.ts";
 import { type Call, type Hearer, Pipeline, type Turn } from "./pipeline.ts";
@@ -62,7 +63,7 @@ const QUIET_MS = 60_000;
 const MAX_QUIET_CALLS = 10;
 
 /** A connection that is made again after it failed. */
-export class ClientConnection {
+export class ClientConnection implements BoundedCallHost {
   readonly #options: ClientConnectionOptions;
   /** The calls of the current connection, or of the one being made; `undefined` when there is none. */
   #pipeline: Pipeline | undefined;
@@ -100,33 +101,49 @@ export class ClientConnection {
     return this.#socket && formatAddress(this.#address);
   }
 
-  /** Calls without a reply yet. */
-  get pending(): number {
-    return this.#pipeline?.pending ?? 0;
+  /** Calls whose replies somebody waits for. */
+  get awaited(): number {
+    return this.#pipeline?.awaited ?? 0;
+  }
+
+  /** Stands for the connection in use, and for no other; `undefined` before its greeting. */
+  get current(): object | undefined {
+    return this.#socket;
   }
 
   /**
    * Makes a call: `write` puts the request into the output, and the call is settled later, or at once if it cannot be
    * made. Throws only what `write` throws, and then nothing is sent. A call with `isLast`, made before `close`, is
-   * never refused because too many wait.
+   * never refused because too many wait. `bounds` are those that the call has beside the time of all; one whose signal is aborted
+   * is not made.
    */
-  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, isLast = false): void {
+  call<Result>(
+    write: (output: FrameWriter) => void,
+    call: Call<Result>,
+    bounds: Bounds | undefined = undefined,
+    isLast = false,
+  ): void {
+    if (bounds?.signal?.aborted) {
+      bounds.aborted(bounds.signal.reason);
+      return call.ended?.();
+    }
     const pipeline = this.#pipeline ?? this.#connectAgain();
     if (pipeline === undefined) return refuse(call, this.#lastError);
     if (pipeline.isFull && !isLast) return refuse(call, this.#error("busy", "too many calls wait for it"));
     // Calls of one turn go out together, so they share one reading of the clock: at the turn's end.
     if (!this.#flushIsQueued) this.#turn = { sentAtMs: Infinity, givenAtMs: Infinity };
-    pipeline.call(write, call, this.#turn);
-    if (pipeline.pending === 1) this.#socket?.ref();
+    if (bounds === undefined) pipeline.call(write, call, this.#turn);
+    else new BoundedCall(call as Call<unknown>, bounds, this).make(pipeline, write, this.#turn);
+    if (pipeline.awaited === 1) this.#socket?.ref();
     if (this.#timer === undefined) this.#startTimer(this.#options.timeoutMs);
     if (this.#flushIsQueued) return;
     this.#flushIsQueued = true;
     queueMicrotask(() => this.#flush());
   }
 
-  /** Resolves when no calls wait for servers that stop. */
+  /** Resolves when no calls wait for servers that stop. What is left to one that is hung is not waited for. */
   async parted(): Promise<void> {
-    await Promise.all([...this.#partings.values()].map(({ done }) => done));
+    await Promise.all([...this.#partings.values()].map(({ answered }) => answered));
   }
 
   /** Fails the calls that wait and ends the connection. Later calls fail. */
@@ -136,6 +153,24 @@ export class ClientConnection {
     this.#end(this.#lastError);
     this.#abandon();
     for (const parting of this.#partings.values()) parting.end(this.#lastError);
+  }
+
+  /** The own time of a call is over. One that has more than others tells so, as they do, whether its server is hung. */
+  late({ pipeline, pending }: BoundedCall, isAgain: boolean): void {
+    const ownMs = pending.ownMs!;
+    const parting = this.#partings.get(pipeline);
+    const late = parting?.late(ownMs) ?? this.#late(ownMs);
+    pipeline.failLate(pending, late);
+    const isJudged = ownMs > this.#options.timeoutMs && (parting !== undefined || this.#socket !== undefined);
+    if (isJudged && (isAgain || pipeline.isHung(pending))) return this.#hang(pipeline, late);
+    this.givenUp(pipeline);
+  }
+
+  /** A connection for whose replies nobody waits any more does not keep the process alive. */
+  givenUp(pipeline: Pipeline): void {
+    if (pipeline.awaited > 0) return;
+    if (this.#pipeline === pipeline) this.#socket?.unref();
+    this.#partings.get(pipeline)?.end();
   }
 
   get #address(): Address {
@@ -165,7 +200,7 @@ export class ClientConnection {
       this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError, onProgress });
       pipeline.hearer = hearer;
       hearer?.connected(features);
-      if (pipeline.pending === 0) socket.unref();
+      if (pipeline.awaited === 0) socket.unref();
       this.#outbox.flushNow();
       this.#watch();
       await this.#read(socket, pipeline);
@@ -193,7 +228,8 @@ export class ClientConnection {
 
   /** Connects and greets, within this server's share of the time-out: every server has an equal one. */
   async #open(pipeline: Pipeline): Promise<Opened> {
-    if (this.#pipeline !== pipeline || pipeline.isTooLate) throw new AbandonedError("nobody waits for it");
+    const isAwaited = pipeline.pending === 0 || pipeline.awaited > 0;
+    if (this.#pipeline !== pipeline || !isAwaited) throw new AbandonedError("nobody waits for it");
     const { software, token, timeoutMs, servers, hearer } = this.#options;
     const limitMs = timeoutMs / servers.length;
     let socket: Socket | undefined;
@@ -244,19 +280,25 @@ export class ClientConnection {
   /** Looks at what follows from the replies that have been read. Returns whether the connection is of no use any more. */
   #hasRead(socket: Socket, pipeline: Pipeline): boolean {
     if (pipeline.isLast && this.#pipeline === pipeline) this.#leave(socket, pipeline);
-    if (pipeline.pending === 0) socket.unref();
-    return pipeline.isLast && pipeline.pending === 0;
+    if (pipeline.awaited === 0) socket.unref();
+    return this.#pipeline !== pipeline && pipeline.awaited === 0;
   }
 
   /** Leaves a server that stops: it answers the calls that have been made, and the next go to another. */
   #leave(socket: Socket, pipeline: Pipeline): void {
-    const { servers, timeoutMs } = this.#options;
+    this.#part(socket, pipeline);
+    this.#server = (this.#server + 1) % this.#options.servers.length;
+    this.#detach();
+  }
+
+  /** Has the calls that have been made wait for their replies, whatever becomes of later ones. */
+  #part(socket: Socket, pipeline: Pipeline): Parting {
+    const { timeoutMs } = this.#options;
     const parting = new Parting({ socket, pipeline, timeoutMs, server: formatAddress(this.#address) });
     this.#partings.set(pipeline, parting);
     parting.done.then(() => this.#partings.delete(pipeline));
     this.#outbox?.flushNow(); // the calls of this turn
-    this.#server = (this.#server + 1) % servers.length;
-    this.#detach();
+    return parting;
   }
 
   /** Goes on with replies that take longer than a turn. Returns whether the connection has ended meanwhile. */
@@ -279,7 +321,7 @@ export class ClientConnection {
     const turn = this.#turn;
     this.#quietTimer = setTimeout(() => {
       if (this.#turn !== turn) return this.#watch();
-      if (this.pending > 0) return this.#watch(quietCalls); // the last one waits for its reply
+      if (this.#pipeline!.pending > 0) return this.#watch(quietCalls); // the last one waits for its reply
       if (quietCalls === MAX_QUIET_CALLS) return this.#end();
       this.#options.onQuiet();
       this.#watch(quietCalls + 1);
@@ -306,6 +348,29 @@ export class ClientConnection {
   /** Ends a connection that failed, unless it has ended already. */
   #fail(pipeline: Pipeline, error: CacheError): void {
     if (this.#pipeline !== pipeline) return;
+    this.#goOn(error);
+    this.#end(error);
+    this.#options.onError(error);
+  }
+
+  /**
+   * Leaves a server that does not answer. Its calls fail, but those that have more time of their own: it may be busy with one of
+   * them, which nobody else is to wait for.
+   */
+  #hang(pipeline: Pipeline, error: CacheError): void {
+    const socket = this.#socket;
+    const parting = this.#partings.get(pipeline);
+    if (parting !== undefined) return parting.hang(error);
+    if (socket === undefined || !pipeline.hasPatient(this.#options.timeoutMs)) return this.#fail(pipeline, error);
+    const left = this.#part(socket, pipeline);
+    this.#goOn(error);
+    this.#detach();
+    left.hang(error);
+    this.#options.onError(error);
+  }
+
+  /** Has the next call go to the next server, or wait for a while once each has failed. */
+  #goOn(error: CacheError): void {
     this.#server = (this.#server + 1) % this.#options.servers.length;
     this.#failures++;
     const rounds = Math.floor(this.#failures / this.#options.servers.length);
@@ -314,8 +379,6 @@ export class ClientConnection {
       this.#retryAtMs = performance.now() + backoffMs * (0.5 + Math.random() / 2);
     }
     this.#lastError = error;
-    this.#end(error);
-    this.#options.onError(error);
   }
 
   #end(error: CacheError = this.#error("unreachable", "the connection was given up")): void {
@@ -353,6 +416,11 @@ export class ClientConnection {
     });
   }
 
+  /** The error of a call that has waited for so long. */
+  #late(ms: number): CacheError {
+    return this.#error("timeout", this.#socket === undefined ? noGreeting(ms) : `no reply within ${ms} ms`);
+  }
+
   /** Starts the one timer for all calls: they were made in order, so the oldest is the first to be late. */
   #startTimer(delayMs: number): void {
     this.#timer = setTimeout(() => this.#onTimer(), Math.max(1, Math.ceil(delayMs)));
@@ -373,9 +441,9 @@ export class ClientConnection {
       return this.#startTimer(1);
     }
     this.#isOverdue = false;
-    const what = this.#socket === undefined ? noGreeting(timeoutMs) : `no reply within ${timeoutMs} ms`;
-    const late = this.#error("timeout", what);
-    if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#fail(pipeline, late);
+    const late = this.#late(timeoutMs);
+    if (!pipeline.expire(nowMs, timeoutMs, late) && this.#socket !== undefined) return this.#hang(pipeline, late);
+    this.givenUp(pipeline);
     const deadlineMs = pipeline.deadlineMs(timeoutMs);
     if (deadlineMs !== undefined) this.#startTimer(deadlineMs - nowMs);
   }

@@ -27,6 +27,7 @@ import { encodeValue } from "../wire/values.ts";
 import type { Failures } from "./failures.ts";
 import type { NearCache } from "./near_cache.ts";
 import type { Call } from "./pipeline.ts";
+import { wireTtlMs } from "./requests.ts";
 
 /** What leases need of a client. */
 export interface LeasesOptions {
@@ -156,8 +157,7 @@ export class ClientLeases implements Backend {
     const { call, near, calls, failures } = this.#options;
     const { ttlMs = this.#options.ttlMs, renewOnHit, staleMs } = lifetime;
     const encoded = encodeValue(checkData(value));
-    const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
-    const filling = { token: token as LeaseToken, ttlMs: wireTtlMs, isFixed: !renewOnHit, staleMs };
+    const filling = { token: token as LeaseToken, ttlMs: wireTtlMs(ttlMs), isFixed: !renewOnHit, staleMs };
     return await new Promise((resolve, reject) => {
       const settle = (isStored: boolean | undefined, error: CacheError | undefined) => {
         if (error !== undefined && isDenied(error)) return reject(error);

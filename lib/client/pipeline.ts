@@ -57,10 +57,21 @@ export interface Hearer {
   pushed(frame: FrameReader): void;
 }
 
-interface PendingCall {
+/** A call that has been made. */
+export interface PendingCall {
   readonly call: Call<unknown>;
   readonly turn: Turn;
+  /** Milliseconds after which it is late, in place of those of all; `undefined` without such a time. */
+  readonly ownMs: number | undefined;
   settled: boolean;
+}
+
+/** A server has refused a request. */
+export class RefusedError extends CacheError {
+  /** @param reason The reason in one word, as in docs/protocol.md. */
+  constructor(readonly reason: string, message: string) {
+    super("refused", `the server refused (${reason}): ${message}`);
+  }
 }
 
 /** Bytes of requests that may wait to be written; further calls fail at once. */
@@ -85,6 +96,10 @@ export class Pipeline {
   hearer: Hearer | undefined;
   #calls: PendingCall[] = [];
   #head = 0;
+  /** The first call for which `expire` has not found that the time of all is over. */
+  #young = 0;
+  /** Calls that are settled, and whose replies are still to come. */
+  #passedOver = 0;
   #receivedAtMs = 0;
   /** Whether replies have arrived that wait to be read. */
   #isBehind = false;
@@ -109,9 +124,9 @@ export class Pipeline {
     return this.#calls.length - this.#head;
   }
 
-  /** Whether there are calls and all of them were late, which they are in their order: nobody waits for a reply. */
-  get isTooLate(): boolean {
-    return this.#calls.at(-1)?.settled === true;
+  /** Calls of these for whose reply somebody waits: those that were late, or were given up, are passed over. */
+  get awaited(): number {
+    return this.pending - this.#passedOver;
   }
 
   /** Whether another call may be added. */
@@ -122,8 +137,15 @@ export class Pipeline {
   /**
    * Adds a call; `write` puts its request into the output. If `write` throws, what it wrote is dropped and the call is
    * not made: half a request would shift every later reply to the wrong call. It has ended then, but is not settled.
+   *
+   * @param ownMs Its own time: `expire` does not fail it, since whoever has made the call does.
    */
-  call<Result>(write: (output: FrameWriter) => void, call: Call<Result>, turn: Turn): void {
+  call<Result>(
+    write: (output: FrameWriter) => void,
+    call: Call<Result>,
+    turn: Turn,
+    ownMs: number | undefined = undefined,
+  ): PendingCall {
     const { length } = this.output;
     try {
       write(this.output);
@@ -132,7 +154,9 @@ export class Pipeline {
       call.ended?.();
       throw error;
     }
-    this.#calls.push({ call: call as Call<unknown>, turn, settled: false });
+    const pending = { call: call as Call<unknown>, turn, ownMs, settled: false };
+    this.#calls.push(pending);
+    return pending;
   }
 
   /**
@@ -166,57 +190,117 @@ export class Pipeline {
     }
     this.#isBehind = false;
     if (this.#head === this.#calls.length) {
-      this.#calls.length = this.#head = 0;
+      this.#calls.length = this.#head = this.#young = 0;
     } else if (this.#head > 1024 && 2 * this.#head > this.#calls.length) {
       this.#calls = this.#calls.slice(this.#head);
+      this.#young = Math.max(0, this.#young - this.#head);
       this.#head = 0;
     }
     return true;
   }
 
   /**
-   * Fails calls that have waited for `timeoutMs` with the error `late`. Their replies are still awaited, to keep the
-   * order. While there are replies that wait to be read, only the one is late whose reply has been read for so long.
+   * Fails calls that have waited for `timeoutMs` with the error `late`, but those with a time of their own. Their replies are
+   * still awaited, to keep the order. While there are replies that wait to be read, only the one is late whose reply has been read
+   * for so long.
    *
    * @returns Whether to keep the connection: not if the server has sent nothing since its oldest call, nor if that call
-   * has waited for twice `timeoutMs` (a server that trickles).
+   * has waited for twice `timeoutMs` (a server that trickles). Calls with longer times of their own say nothing of that here; see
+   * `isHung`.
    */
   expire(nowMs: number, timeoutMs: number, late: CacheError): boolean {
     if (this.#isBehind) {
-      if (nowMs - (this.#readingSinceMs ?? nowMs) < timeoutMs) return true;
-      finish(this.#calls[this.#head], undefined, tooLong(timeoutMs));
+      const limitMs = this.#calls[this.#head]?.ownMs ?? timeoutMs;
+      if (nowMs - (this.#readingSinceMs ?? nowMs) >= limitMs) this.#passOver(this.#calls[this.#head], tooLong(limitMs));
       return true;
     }
-    for (let i = this.#head; i < this.#calls.length; i++) {
-      const pending = this.#calls[i];
+    for (this.#young = Math.max(this.#young, this.#head); this.#young < this.#calls.length; this.#young++) {
+      const pending = this.#calls[this.#young];
       if (nowMs - pending.turn.sentAtMs < timeoutMs) break;
-      finish(pending, undefined, late);
+      if (pending.ownMs === undefined) this.#passOver(pending, late);
     }
-    const oldest = this.#calls[this.#head];
+    const oldest = this.#calls[this.#oldest(timeoutMs)];
     if (oldest === undefined || nowMs - oldest.turn.sentAtMs < timeoutMs) return true;
     return this.#receivedAtMs > oldest.turn.sentAtMs && nowMs - oldest.turn.sentAtMs < 2 * timeoutMs;
   }
 
-  /** The time at which `expire` has something to do, in milliseconds; `undefined` while no call waits. */
+  /** The time at which `expire` has something to do, in milliseconds; `undefined` while no call waits that it fails, or is to judge by. */
   deadlineMs(timeoutMs: number): number | undefined {
-    const oldest = this.#calls[this.#head];
-    if (oldest === undefined) return undefined;
-    if (this.#isBehind) return (this.#readingSinceMs ?? this.#receivedAtMs) + timeoutMs;
-    if (!oldest.settled) return oldest.turn.sentAtMs + timeoutMs;
-    const next = this.#calls.find((pending, i) => i > this.#head && !pending.settled);
-    return Math.min(oldest.turn.sentAtMs + 2 * timeoutMs, (next?.turn.sentAtMs ?? Infinity) + timeoutMs);
+    if (this.#head === this.#calls.length) return undefined;
+    if (this.#isBehind) {
+      return (this.#readingSinceMs ?? this.#receivedAtMs) + (this.#calls[this.#head].ownMs ?? timeoutMs);
+    }
+    const at = this.#oldest(timeoutMs);
+    if (at === this.#calls.length) return undefined;
+    const { sentAtMs } = this.#calls[at].turn;
+    if (at >= this.#young) return sentAtMs + timeoutMs;
+    const next = this.#calls.find((pending, i) => i >= this.#young && !pending.settled && pending.ownMs === undefined);
+    return Math.min(sentAtMs + 2 * timeoutMs, (next?.turn.sentAtMs ?? Infinity) + timeoutMs);
+  }
+
+  /** The oldest call that has no more time than `timeoutMs`. */
+  #oldest(timeoutMs: number): number {
+    let at = this.#head;
+    while (at < this.#calls.length && (this.#calls[at].ownMs ?? 0) > timeoutMs) at++;
+    return at;
+  }
+
+  /**
+   * Milliseconds that are left of a call's own time, or of a multiple of it; 0 or less if that is over. While replies wait to be
+   * read, only the one is late whose reply has been read for so long.
+   */
+  leftMs(pending: PendingCall, nowMs: number, times = 1): number {
+    const ownMs = times * pending.ownMs!;
+    if (!this.#isBehind) return Math.min(ownMs, pending.turn.sentAtMs + ownMs - nowMs);
+    const isRead = pending === this.#calls[this.#head] && this.#readingSinceMs !== undefined;
+    return isRead ? this.#readingSinceMs! + ownMs - nowMs : ownMs;
+  }
+
+  /** Fails a call whose own time is over, with the error `late` or a better one; see `expire`. */
+  failLate(pending: PendingCall, late: CacheError): void {
+    this.#passOver(pending, this.#isBehind ? tooLong(pending.ownMs!) : late);
+  }
+
+  /** Whether the server has sent nothing since a call was sent. */
+  isHung({ turn }: PendingCall): boolean {
+    return this.#receivedAtMs <= turn.sentAtMs;
+  }
+
+  /** Takes note that nobody waits for a call any more, which is not settled. */
+  giveUp(pending: PendingCall): void {
+    this.#passOver(pending);
+  }
+
+  /** Whether somebody waits for a call that has more time of its own than `timeoutMs`. */
+  hasPatient(timeoutMs: number): boolean {
+    return this.#calls.some((pending, i) => i >= this.#head && !pending.settled && (pending.ownMs ?? 0) > timeoutMs);
+  }
+
+  /** Fails calls that wait, but those that have more time of their own than `timeoutMs`. Replies are still awaited. */
+  failImpatient(error: CacheError, timeoutMs: number): void {
+    for (const pending of this.#calls.slice(this.#head)) {
+      if ((pending.ownMs ?? 0) <= timeoutMs) this.#passOver(pending, error);
+    }
   }
 
   /** Fails every call that waits. */
   fail(error: CacheError): void {
     const calls = this.#calls.slice(this.#head);
     this.#calls = [];
-    this.#head = 0;
+    this.#head = this.#young = this.#passedOver = 0;
     this.#readingSinceMs = undefined;
     for (const pending of calls) {
       finish(pending, undefined, error);
       pending.call.ended?.();
     }
+  }
+
+  /** Has the reply to a call passed over; settles it with an error, if there is one. */
+  #passOver(pending: PendingCall, error?: CacheError): void {
+    if (pending.settled) return;
+    this.#passedOver++;
+    if (error === undefined) pending.settled = true;
+    else finish(pending, undefined, error);
   }
 
   /** Settles a call with its reply. Returns false if that is to be read on. */
@@ -228,12 +312,13 @@ export class Pipeline {
       hearer.replied(givenAtMs); // also to a call that is late
     }
     if (pending.settled) {
+      this.#passedOver--;
       pending.call.late?.(input);
       return true;
     }
     if (input.code === REPLY.refused) {
       const { code, message } = readError(input);
-      finish(pending, undefined, new CacheError("refused", `the server refused (${code}): ${message}`));
+      finish(pending, undefined, new RefusedError(code, message));
       return true;
     }
     let result: unknown;

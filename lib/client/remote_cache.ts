@@ -1,30 +1,53 @@
 /** A cache on a server: each call is a request, and a failed call is a miss. It does not know how bytes travel. */
 
 import { type Address, formatAddress } from "../base/address.ts";
-import type { ComputeContext, OrmucoCache, RetrieveOrStoreOptions, StoreValueOptions } from "../base/cache.ts";
+import type {
+  CallOptions,
+  ComputeContext,
+  EntryOptions,
+  IncrementOptions,
+  KeysOptions,
+  OrmucoCache,
+  RetrievedEntry,
+  RetrieveOrStoreOptions,
+  StoreValueOptions,
+} from "../base/cache.ts";
+import {
+  checkCallOptions,
+  checkIncrement,
+  checkKeysOptions,
+  checkPairs,
+  checkStoreManyOptions,
+  checkStoreOptions,
+} from "../base/call_checks.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkEntryOptions, checkKey, uniqueKeys } from "../base/checks.ts";
+import { checkData, checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
-import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
-import { manyReader, MISS, OMITTED, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
-import { readData } from "../wire/control.ts";
-import { type FrameWriter, REQUEST } from "../wire/frame.ts";
-import { encodeValue } from "../wire/values.ts";
-import { ASK, type NearLimits } from "../near/near_tier.ts";
 import type { Asked } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
+import { Namespace, type WholeCache } from "../compute/namespace.ts";
+import { ASK, type NearLimits } from "../near/near_tier.ts";
 import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
+import { MISS, readFound, readYesNo, writeKeyed, writeSet } from "../wire/calls.ts";
+import { readData } from "../wire/control.ts";
+import { writeSetIf } from "../wire/entry_calls.ts";
+import { REQUEST } from "../wire/frame.ts";
+import { encodeValue } from "../wire/values.ts";
+import { boundsOf } from "./bounded_call.ts";
 import { ClientConnection } from "./connection.ts";
+import { Entries } from "./entries.ts";
 import { Failures } from "./failures.ts";
 import { Hearers } from "./hearers.ts";
 import { ClientLeases, isNoAnswer } from "./leases.ts";
+import { Many } from "./many.ts";
 import { NearCache } from "./near_cache.ts";
-import type { Call } from "./pipeline.ts";
+import { type Read, Requests, wireTtlMs, type Write } from "./requests.ts";
+import { orAborted } from "./signals.ts";
 import type { TokenSource } from "./token_source.ts";
 import { whatAnswers } from "./what_answers.ts";
 
@@ -44,14 +67,11 @@ export interface RemoteCacheOptions {
   readonly near?: NearLimits;
 }
 
-/** Reads a reply, as a {@linkcode Call} does. */
-type Read<T> = Call<T>["read"];
-
 /** Reads the reply to a `GET` of which no copy is kept. */
 const readOnly: Read<unknown> = (frame, allowance) => readFound(frame, allowance);
 
 /** A cache on one of several servers. */
-export class RemoteCache implements OrmucoCache {
+export class RemoteCache implements WholeCache {
   readonly #connection: ClientConnection;
   readonly #servers: readonly Address[];
   readonly #timeoutMs: number;
@@ -60,6 +80,9 @@ export class RemoteCache implements OrmucoCache {
   readonly #failures: Failures;
   readonly #near: NearCache | undefined;
   readonly #computations: Computations;
+  readonly #requests: Requests;
+  readonly #entries: Entries;
+  readonly #many: Many;
 
   /** Makes the cache; it connects with its first call. */
   constructor({ servers, timeoutMs, ttlMs, tls, onError, token, near }: RemoteCacheOptions) {
@@ -88,33 +111,57 @@ export class RemoteCache implements OrmucoCache {
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#failures.tell(error),
     });
+    this.#requests = new Requests(this.#connection, this.#failures, this.#near);
+    this.#entries = new Entries(this.#requests, this.#calls);
+    this.#many = new Many({
+      requests: this.#requests,
+      connection: this.#connection,
+      counters: this.#calls,
+      failures: this.#failures,
+      near: this.#near,
+      removeOlder: (key, options) => this.#removeOlder(key, options),
+    });
   }
 
   /** Stores a copy of a value. */
-  async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
-    checkEntryOptions(options);
-    const { ttlMs = this.#ttlMs, renewOnHit } = options ?? {};
-    checkKey(key);
+  async store(key: string, data: unknown, given?: StoreValueOptions): Promise<boolean> {
+    const options = checkStoreOptions(given);
+    const { ttlMs = this.#ttlMs, renewOnHit, onlyIf } = options;
+    check(key, options);
     this.#computations.overtaken(key);
-    const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
+    const [wireMs, isFixed] = [wireTtlMs(ttlMs), renewOnHit === false];
     try {
       const value = encodeValue(checkData(data));
-      const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs, renewOnHit === false);
-      const isStored = await this.#change(write, "store", key) ?? false;
+      const write: Write = onlyIf === undefined
+        ? (output) => writeSet(output, key, value, wireMs, isFixed)
+        : (output) => writeSetIf(output, key, onlyIf, value, wireMs, isFixed);
+      const isStored = await this.#requests.changeOne(key, write, "store", options) ?? false;
       if (isStored) this.#calls.stores++;
       return isStored;
     } catch (error) {
-      if (isDenied(error)) throw error;
-      await this.#removeOlder(key);
+      if (isDenied(error) || options.signal?.aborted) throw error;
+      if (onlyIf === undefined) await this.#removeOlder(key, options);
       if (!(error instanceof CacheError)) throw error;
       this.#failures.failed(error, "store", key);
       return false;
     }
   }
 
+  /** Stores copies of many values, as many as will do in one request. */
+  async storeMany(entries: Iterable<readonly [string, unknown]>, given?: EntryOptions): Promise<boolean> {
+    const options = checkStoreManyOptions(given);
+    const { ttlMs = this.#ttlMs, renewOnHit, signal } = options;
+    const values = checkPairs(entries);
+    signal?.throwIfAborted();
+    const encoded = Array.from(values, ([key, data]) => ({ key, value: encodeValue(data) }));
+    for (const { key } of encoded) this.#computations.overtaken(key);
+    return await this.#many.store(encoded, { ttlMs: wireTtlMs(ttlMs), isFixed: renewOnHit === false, options });
+  }
+
   /** Removes the entry of a key whose new value is refused here: a miss is better than a value that is no longer right. */
-  async #removeOlder(key: string): Promise<void> {
-    await this.#change((output) => writeKeyed(output, REQUEST.delete, key), "remove the older value of", key);
+  async #removeOlder(key: string, options: CallOptions): Promise<void> {
+    const write: Write = (output) => writeKeyed(output, REQUEST.delete, key);
+    await this.#requests.changeOne(key, write, "remove the older value of", options);
   }
 
   /** Returns a copy of the value of a key, or what `compute` returns, of which a copy is stored. */
@@ -124,49 +171,41 @@ export class RemoteCache implements OrmucoCache {
     options?: RetrieveOrStoreOptions,
   ): Promise<T> {
     const checked = checkRetrieveOrStore(compute, options);
-    checkKey(key);
-    checked.signal?.throwIfAborted();
-    const near = this.#near === undefined ? ASK : this.#near.retrieve(key); // which may be undefined, or null
-    if (near !== ASK) {
-      this.#calls.hits++;
-      return near as T;
-    }
+    check(key, checked);
+    const near = this.#nearValue(key);
+    if (near !== ASK) return near as T;
     return await this.#computations.retrieveOrStore(key, compute, checked) as T;
   }
 
   /** Returns a copy of the value of a key. */
-  retrieve<T = unknown>(key: string): Promise<T | undefined> {
-    const near = this.#near;
-    if (near !== undefined) {
-      const value = near.retrieve(key);
-      if (value !== ASK) {
-        this.#calls.hits++;
-        return Promise.resolve(value as T);
-      }
-    }
-    return new Promise((resolve, reject) => {
-      checkKey(key);
-      this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: near === undefined ? readOnly : near.reader(key),
-        settle: (value, error) => {
-          if (error !== undefined && isDenied(error)) return reject(error);
-          if (error !== undefined) this.#failures.failed(error, "retrieve", key);
-          const isMiss = error !== undefined || value === MISS;
-          if (isMiss) this.#calls.misses++;
-          else this.#calls.hits++;
-          resolve((isMiss ? undefined : value) as T | undefined);
-        },
-      });
-    });
+  retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
+    if (options !== undefined) return this.#retrieveBounded(key, options);
+    const near = this.#nearValue(key);
+    return near === ASK ? this.#get(key) : Promise.resolve(near as T);
+  }
+
+  /** Returns a copy of the value of a key, asked of the server, and what is known of its entry. */
+  async retrieveEntry<T = unknown>(key: string, given?: CallOptions): Promise<RetrievedEntry<T> | undefined> {
+    const options = checkCallOptions("retrieve", given);
+    check(key, options);
+    return await this.#entries.retrieve(key, options) as RetrievedEntry<T> | undefined;
+  }
+
+  /** Returns a copy of the value of a key, and removes its entry. */
+  async take<T = unknown>(key: string, given?: CallOptions): Promise<T | undefined> {
+    const options = checkCallOptions("take", given);
+    check(key, options);
+    this.#computations.overtaken(key);
+    return await this.#entries.take(key, options) as T | undefined;
   }
 
   /** Returns copies of the values of many keys, in one request per 1,024 of them. */
-  async retrieveMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const wanted = uniqueKeys(keys);
-    wanted.forEach(checkKey);
+  async retrieveMany<T = unknown>(keys: Iterable<string>, given?: CallOptions): Promise<Map<string, T>> {
+    const options = checkCallOptions("retrieve", given);
+    const wanted = checkedKeys(keys, options);
     const near = this.#near?.retrieveMany(wanted);
     const asked = near === undefined ? [...wanted] : [...wanted].filter((key) => !near.has(key));
-    const found = asked.length === 0 ? [] : await this.#find(asked);
+    const found = asked.length === 0 ? [] : await this.#many.find(asked, options);
     const values = new Map<string, T>();
     let next = 0;
     for (const key of wanted) {
@@ -178,52 +217,110 @@ export class RemoteCache implements OrmucoCache {
   }
 
   /** Tells whether a key has an entry, without using or renewing it. */
-  async has(key: string): Promise<boolean> {
-    checkKey(key);
-    return await this.#ask((output) => writeKeyed(output, REQUEST.has, key), readYesNo, "look up", key) ?? false;
+  async has(key: string, given?: CallOptions): Promise<boolean> {
+    const options = checkCallOptions("look up", given);
+    check(key, options);
+    const write: Write = (output) => writeKeyed(output, REQUEST.has, key);
+    return await this.#requests.ask({ write, read: readYesNo, verb: "look up", key, options }) ?? false;
+  }
+
+  /** Restarts the time to live of an entry, or gives it another. */
+  async touch(key: string, ttlMs?: number, given?: CallOptions): Promise<boolean> {
+    const options = checkCallOptions("touch", given);
+    const wireMs = wireTtlMs(ttlMs === undefined ? undefined : checkTtlMs(ttlMs));
+    check(key, options);
+    return await this.#entries.touch(key, wireMs, options);
+  }
+
+  /** Adds to a number. */
+  async increment(
+    key: string,
+    by?: number | bigint,
+    given?: IncrementOptions,
+  ): Promise<number | bigint | undefined> {
+    const { ttlMs = this.#ttlMs, ...increment } = checkIncrement(by, given);
+    check(key, increment);
+    this.#computations.overtaken(key);
+    return await this.#entries.increment(key, { ...increment, ttlMs: wireTtlMs(ttlMs) });
   }
 
   /** Removes an entry. */
-  async remove(key: string): Promise<boolean> {
-    checkKey(key);
+  async remove(key: string, given?: CallOptions): Promise<boolean> {
+    const options = checkCallOptions("remove", given);
+    check(key, options);
     this.#computations.overtaken(key);
-    return await this.#change((output) => writeKeyed(output, REQUEST.delete, key), "remove", key) ?? false;
+    const write: Write = (output) => writeKeyed(output, REQUEST.delete, key);
+    return await this.#requests.changeOne(key, write, "remove", options) ?? false;
+  }
+
+  /** Removes the entries of many keys, in one request per 1,024 of them. */
+  async removeMany(keys: Iterable<string>, given?: CallOptions): Promise<number> {
+    const options = checkCallOptions("remove", given);
+    const unwanted = [...checkedKeys(keys, options)];
+    for (const key of unwanted) this.#computations.overtaken(key);
+    return await this.#many.remove(unwanted, options);
+  }
+
+  /** Gives the keys of the server, a request after another. */
+  async *keys(options?: KeysOptions): AsyncGenerator<string, void> {
+    yield* this.#many.keys(checkKeysOptions(options));
   }
 
   /** Removes every entry of the server. */
-  async clear(): Promise<boolean> {
+  async clear(given?: CallOptions): Promise<boolean> {
+    const options = checkCallOptions("clear", given);
+    options.signal?.throwIfAborted();
     this.#near?.tier.clear();
     this.#computations.overtaken();
-    return await this.#ask((output) => output.empty(REQUEST.clear), readYesNo) ?? false;
+    const write: Write = (output) => output.empty(REQUEST.clear);
+    return await this.#requests.ask({ write, read: readYesNo, options }) ?? false;
+  }
+
+  /** Removes every entry of the server whose key begins with a prefix. */
+  async clearPrefix(prefix: string, given?: CallOptions): Promise<boolean> {
+    checkPrefix(prefix);
+    const options = checkCallOptions("clear", given);
+    options.signal?.throwIfAborted();
+    this.#near?.tier.clear();
+    this.#computations.overtakenUnder(prefix);
+    const write: Write = (output) => writeKeyed(output, REQUEST.clearPrefix, prefix);
+    return await this.#requests.ask({ write, read: readYesNo, verb: "clear", key: prefix, options }) ?? false;
+  }
+
+  /** Returns a part of this cache. */
+  namespace(prefix: string): OrmucoCache {
+    return new Namespace(this, prefix);
   }
 
   /** Has the server forget a peer. */
   async forgetPeer(address: string): Promise<boolean> {
     checkKey(address);
-    const write = (output: FrameWriter) => writeKeyed(output, REQUEST.forget, address);
-    return await this.#ask(write, readYesNo, "forget peer", address) ?? false;
+    const write: Write = (output) => writeKeyed(output, REQUEST.forget, address);
+    return await this.#requests.ask({ write, read: readYesNo, verb: "forget peer", key: address }) ?? false;
   }
 
   /** Returns counters of this client and of the server. */
   async stats(): Promise<ClientStats> {
-    const server = await this.#ask((output) => output.empty(REQUEST.stats), readData);
+    const server = await this.#requests.ask({ write: (output) => output.empty(REQUEST.stats), read: readData });
     const near = this.#near && { near: this.#near.tier.stats() };
     return { connectedTo: this.#connection.connectedTo, ...this.#calls.stats(), entries: undefined, ...near, server };
   }
 
   /** Resolves if a server answers, and rejects with what is wrong if none does. */
-  async ping(): Promise<void> {
-    const error = await new Promise<CacheError | undefined>((resolve) => {
+  async ping(given?: CallOptions): Promise<void> {
+    const options = checkCallOptions("ping", given);
+    const error = await new Promise<CacheError | undefined>((resolve, reject) => {
       this.#connection.call((output) => output.empty(REQUEST.ping), {
         read: readYesNo,
         settle: (_, error) => resolve(error),
-      });
+      }, boundsOf(options, reject));
     });
     if (error === undefined) return;
     this.#failures.markTold(error);
     if (error.code === "refused" || isDenied(error)) throw error;
-    const others = await Promise.all(this.#servers.map((server) => whatAnswers(server, this.#timeoutMs)));
-    const found = others.flatMap((what, i) =>
+    const { timeoutMs = this.#timeoutMs, signal } = options;
+    const asked = Promise.all(this.#servers.map((server) => whatAnswers(server, timeoutMs)));
+    const found = (await orAborted(asked, signal)).flatMap((what, i) =>
       what === undefined ? [] : [`${formatAddress(this.#servers[i])} speaks ${what}`]
     );
     if (found.length === 0) throw error;
@@ -233,7 +330,7 @@ export class RemoteCache implements OrmucoCache {
   /** Waits for the calls under way, each bounded by the time-out, and ends the connection: later calls fail. */
   async close(): Promise<void> {
     // Replies come in order: when this one is there, all earlier ones are.
-    if (this.#connection.pending > 0) await new Promise<void>((resolve) => this.#ping(resolve, true));
+    if (this.#connection.awaited > 0) await new Promise<void>((resolve) => this.#ping(resolve, true));
     await this.#connection.parted();
     this.#connection.close();
   }
@@ -254,25 +351,42 @@ export class RemoteCache implements OrmucoCache {
   }
 
   #ping(settle: () => void, isLast = false): void {
-    this.#connection.call((output) => output.empty(REQUEST.ping), { read: readYesNo, settle: () => settle() }, isLast);
+    const call = { read: readYesNo, settle: () => settle() };
+    this.#connection.call((output) => output.empty(REQUEST.ping), call, undefined, isLast);
   }
 
-  async #find(keys: string[]): Promise<unknown[]> {
-    const parts: Promise<unknown[]>[] = [];
-    for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
-      parts.push(this.#findPart(keys.slice(from, from + MAX_KEYS_PER_GET)));
-    }
-    const found = parts.length === 1 ? await parts[0] : (await Promise.all(parts)).flat();
-    if (!found.includes(OMITTED)) return found;
-    return Promise.all(found.map((value, i) => value === OMITTED ? this.#findOne(keys[i]) : value));
+  /** Returns the value of a near copy, or `ASK`. */
+  #nearValue(key: string): unknown {
+    if (this.#near === undefined) return ASK;
+    const value = this.#near.retrieve(key); // which may be undefined, or null
+    if (value !== ASK) this.#calls.hits++;
+    return value;
   }
 
-  async #findPart(keys: string[]): Promise<unknown[]> {
-    const onBadValue = (i: number, error: Error) =>
-      this.#failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
-    const read = this.#near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue);
-    const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
-    return found ?? keys.map(() => MISS);
+  async #retrieveBounded<T>(key: string, given: CallOptions): Promise<T | undefined> {
+    const options = checkCallOptions("retrieve", given);
+    check(key, options);
+    const near = this.#nearValue(key);
+    return near === ASK ? await this.#get(key, options) : near as T;
+  }
+
+  #get<T>(key: string, options?: CallOptions): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      checkKey(key);
+      const call = {
+        read: this.#near === undefined ? readOnly : this.#near.reader(key),
+        settle: (value: unknown, error: CacheError | undefined) => {
+          if (error !== undefined && isDenied(error)) return reject(error);
+          if (error !== undefined) this.#failures.failed(error, "retrieve", key);
+          const isMiss = error !== undefined || value === MISS;
+          if (isMiss) this.#calls.misses++;
+          else this.#calls.hits++;
+          resolve((isMiss ? undefined : value) as T | undefined);
+        },
+      };
+      const bounds = options && boundsOf(options, reject);
+      this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), call, bounds);
+    });
   }
 
   /** Returns the value of a key, or else leave to compute it; where no server answers, what is computed is not stored. */
@@ -291,43 +405,17 @@ export class RemoteCache implements OrmucoCache {
       });
     });
   }
+}
 
-  async #findOne(key: string): Promise<unknown> {
-    const read = this.#near?.reader(key) ?? readOnly;
-    const asked: Read<{ value: unknown }> = (...reply) => ({ value: read(...reply) });
-    const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), asked, "retrieve", key);
-    return found === undefined ? MISS : found.value;
-  }
+/** Checks a key, and that the call's signal is not aborted. */
+function check(key: string, { signal }: CallOptions): void {
+  checkKey(key);
+  signal?.throwIfAborted();
+}
 
-  /** Makes a call that changes the entry of a key, and says whether it has; see `#ask`. */
-  #change(write: (output: FrameWriter) => void, verb: string, key: string): Promise<boolean | undefined> {
-    const tier = this.#near?.tier;
-    if (tier === undefined) return this.#ask(write, readYesNo, verb, key);
-    tier.began(key);
-    return this.#ask(write, readYesNo, verb, key, () => tier.ended(key));
-  }
-
-  /**
-   * Makes a call. Resolves to `undefined` if it fails; rejects if this process lacks a permission. `ended` is called when nothing
-   * more is to come of it, however late that is.
-   */
-  #ask<T>(
-    write: (output: FrameWriter) => void,
-    read: Read<T>,
-    verb = "ask the server",
-    key?: string,
-    ended?: () => void,
-  ): Promise<T | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#connection.call(write, {
-        read,
-        settle: (result, error) => {
-          if (error !== undefined && isDenied(error)) return reject(error);
-          if (error !== undefined) this.#failures.failed(error, verb, key);
-          resolve(result);
-        },
-        ended,
-      });
-    });
-  }
+function checkedKeys(keys: Iterable<string>, { signal }: CallOptions): Set<string> {
+  const unique = uniqueKeys(keys);
+  unique.forEach(checkKey);
+  signal?.throwIfAborted();
+  return unique;
 }

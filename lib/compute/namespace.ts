@@ -106,7 +106,9 @@ export class Namespace implements OrmucoCache {
   /** Gives the keys, without what all have in common. */
   async *keys(given?: KeysOptions): AsyncGenerator<string, void> {
     const { prefix = "", ...options } = checkKeysOptions(given);
-    for await (const key of this.#cache.keys({ ...options, prefix: this.#prefix + prefix })) yield this.#rest(key);
+    for await (const key of this.#cache.keys({ ...options, prefix: this.#prefix + prefix })) {
+      if (key !== this.#prefix) yield this.#rest(key); // a key of the whole may be just that, but no key here is empty
+    }
   }
 
   /** Removes every entry of this part. */

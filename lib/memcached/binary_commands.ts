@@ -6,7 +6,7 @@
 import type { MemcachedCommands, Mode, Stored, StoreRequest } from "./commands.ts";
 import { groupOf, isDetail, isReset } from "./binary_gate.ts";
 import { BinaryReplies, type BinaryRequest, type Failure, STATUS } from "./binary_packet.ts";
-import type { Unsigned } from "./c_numbers.ts";
+import type { Unsigned } from "../base/unsigned.ts";
 import type { PrefixCounters } from "./prefixes.ts";
 import { MEMCACHED_VERSION, type MemcachedHost, statistics, type StatLines } from "./statistics.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";

@@ -1,7 +1,7 @@
 /** The packets of memcached's binary protocol, and where their fields lie. It knows no command. */
 
 import type { InputBuffer } from "../wire/input_buffer.ts";
-import { type Unsigned, unsignedOf } from "./c_numbers.ts";
+import { type Unsigned, unsignedOf } from "../base/unsigned.ts";
 import { writeText } from "./ascii.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
 import { type ByteSpan, copySpan } from "../base/byte_span.ts";

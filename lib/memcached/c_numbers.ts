@@ -4,18 +4,11 @@
  */
 
 import type { ByteSpan } from "../base/byte_span.ts";
-
-/** A whole number of 64 bits: a bigint only where a number would not be exact, so that equal values are `===`. */
-export type Unsigned = number | bigint;
+import { added, type Unsigned, unsignedOf } from "../base/unsigned.ts";
 
 const [NUL, SPACE, PLUS, MINUS, ZERO, NINE] = [0, 0x20, 0x2b, 0x2d, 0x30, 0x39];
 /** Decimal digits that are exact in a double. */
 const SAFE_DIGITS = 15;
-
-/** Converts a bigint of 64 bits: to a number where that is exact. */
-export function unsignedOf(value: bigint): Unsigned {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
-}
 
 /** Reads an unsigned number of 64 bits as C's `strtoull` does: a negative one wraps from 2⁶⁴ and must end below 2⁶³. */
 export function readUnsigned(bytes: Uint8Array, from: number, to: number): Unsigned | undefined {
@@ -48,10 +41,7 @@ export function readInt32(bytes: Uint8Array, from: number, to: number): number |
 /** Adds to a number in text, or subtracts from it. Returns `undefined` if the text is not a number. */
 export function addDelta({ bytes, from, to }: ByteSpan, by: Unsigned, isDown: boolean): Unsigned | undefined {
   const value = readUnsigned(bytes, from, to);
-  if (value === undefined) return undefined;
-  if (isDown) return by > value ? 0 : unsignedOf(BigInt(value) - BigInt(by));
-  if (typeof value === "number" && typeof by === "number" && value + by <= Number.MAX_SAFE_INTEGER) return value + by;
-  return unsignedOf(BigInt.asUintN(64, BigInt(value) + BigInt(by)));
+  return value === undefined ? undefined : added(value, by, isDown);
 }
 
 function read(bytes: Uint8Array, from: number, to: number): { digits: Unsigned; isNegative: boolean } | undefined {

@@ -3,11 +3,13 @@
  * store, not how a command or a reply is written.
  */
 
-import { addDelta, type Unsigned, unsignedOf } from "./c_numbers.ts";
+import { type Unsigned, unsignedOf } from "../base/unsigned.ts";
+import { addDelta } from "./c_numbers.ts";
 import { MARK, STAMP_BYTES } from "../store/entry.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import { idleMsOf } from "../store/losses.ts";
+import { OF_TIMES, rewrite } from "../store/steps.ts";
 import type { Store } from "../store/store.ts";
 import { STATS_UNITS, unitsOf } from "../wire/protocol_handler.ts";
 import { PrefixCounters } from "./prefixes.ts";
@@ -88,8 +90,6 @@ const MAX_NUMBER_BYTES = 512 * 1024;
 const SPACE = 0x20;
 /** Marks of a new entry: it expires when its client has asked, and no hit renews it. */
 const NEW = MARK.fixed;
-/** Marks that say what an entry's times mean: they stay where the times stay. */
-const OF_TIMES: number = MARK.fixed | MARK.aging;
 
 /** memcached's commands on a store. */
 export class MemcachedCommands {
@@ -272,20 +272,15 @@ export class MemcachedCommands {
       return "stored";
     }
     const { newCas = 0 } = request;
-    const isStored = store.set(key, {
+    const entry = {
       flags: request.flags,
       marks: marks | (request.hasBinaryKey === true ? MARK.binaryKey : 0) | (newCas === 0 ? 0 : MARK.stamped),
       value: newCas === 0 ? request.value : this.#stamped(request.value, newCas),
-      ttlMs: replaces === 0 ? request.ttlMs : store.reader.ttlMs(replaces),
-      deadlineMs: replaces === 0 ? undefined : store.reader.deadlineMs(replaces),
-    });
-    if (!isStored) {
-      this.counters.store_no_memory++;
-      return "no-memory";
-    }
-    // The store computes the time of use from a time to live that is not exact.
-    if (replaces !== 0 && (marks & MARK.fixed) !== 0) store.noteUse(store.peek(key));
-    return "stored";
+      ttlMs: request.ttlMs,
+    };
+    if (replaces === 0 ? store.set(key, entry) : rewrite(store, key, replaces, entry)) return "stored";
+    this.counters.store_no_memory++;
+    return "no-memory";
   }
 
   /** Removes the entry that a storage command has failed to replace, or ends the promise of one. */

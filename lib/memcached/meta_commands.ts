@@ -9,7 +9,7 @@ import type { TextLine } from "./text_line.ts";
 import { Asker } from "../near/leases.ts";
 import type { MemcachedCommands, Mode, Stored } from "./commands.ts";
 import { hasLongOpaque, lineError, MetaFlagReader, type MetaFlags } from "./meta_flags.ts";
-import type { Unsigned } from "./c_numbers.ts";
+import type { Unsigned } from "../base/unsigned.ts";
 import { writeText } from "./ascii.ts";
 import type { OutputBuffer } from "../wire/output_buffer.ts";
 import { MARK } from "../store/entry.ts";

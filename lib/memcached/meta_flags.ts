@@ -4,7 +4,7 @@ import { MAX_MEMCACHED_KEY_BYTES } from "../base/limits.ts";
 import { bytesOfBase64 } from "./base64.ts";
 import type { TextLine } from "./text_line.ts";
 import type { MemcachedCommands } from "./commands.ts";
-import type { Unsigned } from "./c_numbers.ts";
+import type { Unsigned } from "../base/unsigned.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Words of a command, its name and key included. */

@@ -6,7 +6,7 @@
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { Asker, Lease, Leases } from "../near/leases.ts";
 import type { Store } from "../store/store.ts";
-import { type Unsigned, unsignedOf } from "./c_numbers.ts";
+import { type Unsigned, unsignedOf } from "../base/unsigned.ts";
 
 /** The promise of a key to a client. */
 export interface Promised {

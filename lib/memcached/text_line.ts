@@ -1,6 +1,7 @@
 /** A command line of memcached's text protocol, cut into words. It knows no commands. */
 
-import { readInt32, readUint32, readUnsigned, type Unsigned } from "./c_numbers.ts";
+import type { Unsigned } from "../base/unsigned.ts";
+import { readInt32, readUint32, readUnsigned } from "./c_numbers.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Words that a line is cut into, at most; the rest of a longer line is left out. */

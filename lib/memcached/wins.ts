@@ -5,7 +5,7 @@
 
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { MARK } from "../store/entry.ts";
-import type { Unsigned } from "./c_numbers.ts";
+import type { Unsigned } from "../base/unsigned.ts";
 import type { MemcachedCommands } from "./commands.ts";
 
 /** Keys that are remembered, at most; the oldest are forgotten first, and stay promised until they are replaced. */

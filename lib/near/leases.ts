@@ -3,7 +3,7 @@
  * ask, not how they are told or what they store. The rules are in docs/near.md.
  */
 
-import type { ByteSpan } from "../base/byte_span.ts";
+import { beginsWith, type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { LeaseStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import { CAUSE, type Cause, type StoreListener } from "../store/store_listener.ts";
@@ -188,11 +188,20 @@ export class Leases implements StoreListener {
     return true;
   }
 
-  /** Ends the lease of a key that has changed in the store, or all. */
-  changed(_cause: Cause, key: ByteSpan | undefined): void {
+  /** Ends the lease of a key that has changed in the store, those of all keys under a prefix that has been cleared, or all. */
+  changed(cause: Cause, key: ByteSpan | undefined): void {
     if (this.#all.size === 0) return;
     if (key === undefined || this.#store.recentMs >= this.#lastDeadlineMs + KEPT_MS) this.#endAll();
+    else if (cause === CAUSE.cleared) this.#endUnder(key);
     else this.end(key);
+  }
+
+  #endUnder(prefix: ByteSpan): void {
+    const ended: Lease[] = [];
+    for (let lease = this.#all.oldest; lease !== undefined; lease = lease.newer) {
+      if (beginsWith(spanOf(lease.key), prefix)) ended.push(lease);
+    }
+    for (const lease of ended) this.#end(lease, false);
   }
 
   /** Hands over what a connection had that has ended, and forgets what it waited for. */

@@ -8,7 +8,7 @@ import { MAX_ORIGIN_ID } from "../base/limits.ts";
 import { Adoption } from "./adoption.ts";
 import type { CatchUpOptions } from "./catch_up_options.ts";
 import { PageWindow } from "./page_window.ts";
-import { isAfter, livesAt, nameAt, placeOf } from "./pages.ts";
+import { isAfter, livesAt, MAX_PASSED_OVER, nameAt, placeOf } from "./pages.ts";
 import { type Head, MESSAGE, MORE, NAME, type Page, type Place, type Verified, type Write } from "./message.ts";
 import { copyOf, EVERY, exceeds, forEachListed, type Known } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
@@ -483,12 +483,15 @@ export class CatchUp {
     const { history, reader } = store;
     const verification = run.verification!;
     const asked: Write[] = [];
+    let passedOver = 0;
     for (const position of history.logs.ascending(Math.max(verification.after.h, history.cleared + 1))) {
       if (reader.h(position) > verification.upTo || asked.length === maxWrites) break;
       const place = { h: reader.h(position), id: history.logs.originAt(position).id };
       if (!isAfter(place, verification.after)) continue;
       verification.after = place;
-      if (reader.kind(position) === ENTRY) asked.push({ ...nameAt(store, position), kind: NAME });
+      if (reader.kind(position) !== ENTRY || (store.isCleared(position) && ++passedOver < MAX_PASSED_OVER)) continue;
+      asked.push({ ...nameAt(store, position), kind: NAME });
+      if (passedOver === MAX_PASSED_OVER) break;
     }
     if (asked.length === 0) {
       run.verified = { known: verification.known, upTo: verification.upTo };

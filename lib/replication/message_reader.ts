@@ -25,7 +25,7 @@ import { MAX_ORIGINS } from "../store/origins.ts";
 import { DecodingBudget } from "../wire/decoding_budget.ts";
 import { spendKeys } from "../wire/key_collisions.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
-import { ENTRY, GHOST, MARK, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
+import { ENTRY, GHOST, MARK, PREFIX, STAMP_BYTES, TOMB, TRAVELS } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 
 /** Items in a list, at most: no peer has reason to send a longer list, which would only keep this node busy. */
@@ -39,7 +39,7 @@ const COLLISION_UNITS = 20_000_000;
 /** So few numbers cannot cost that, though each collides with all others, at 20 units. */
 const FEW_IDS = Math.floor(Math.sqrt(COLLISION_UNITS / 10));
 /** Kinds of writes that change the store. */
-const WRITES = [ENTRY, TOMB, GHOST];
+const WRITES = [ENTRY, TOMB, GHOST, PREFIX];
 
 /**
  * Reads a message. Its keys and values are parts of `bytes`.

@@ -42,6 +42,12 @@ export const MAX_PAGE_BYTES = 128 * 1024;
 /** Places in a list, at most. */
 const MAX_LISTED = 4096;
 
+/**
+ * Cleared entries, waiting to be erased, that are passed over for one message, so that it takes a millisecond. Then it ends with
+ * one of them, without its value: what comes after that is asked for next.
+ */
+export const MAX_PASSED_OVER = 4096;
+
 const NOTHING: ReadonlyMap<number, number> = new Map();
 
 /** Fingerprints in a page, at most about. */
@@ -95,15 +101,18 @@ function missingWrites(
   }
   const from = (log: WriteLog) => Math.max(history.cleared + 1, after.h === 0 ? least.get(log) ?? Infinity : after.h);
   const positions: number[] = [];
-  let bytes = 0;
+  let [bytes, passedOver] = [0, 0];
   for (const position of history.logs.ascending(from)) {
     const [h, { id }] = [reader.h(position), history.logs.originAt(position)];
     if (h <= (theirs.get(id) ?? 0) || !isAfter({ h, id }, after) || given.get(h) === id) continue;
+    const isCleared = store.isCleared(position);
+    if (isCleared && ++passedOver < MAX_PASSED_OVER) continue;
     const more = reader.keyBytes(position) + reader.storedBytes(position);
     const isFull = positions.length >= maxWrites || bytes + more > maxBytes;
     if (isFull && positions.length > 0) return { writes: writesAt(store, positions), isCut: true };
     positions.push(position);
     bytes += more;
+    if (isCleared) return { writes: writesAt(store, positions), isCut: true };
   }
   return { writes: writesAt(store, positions), isCut: false };
 }
@@ -123,17 +132,22 @@ export function listFor(
 
 /** Places of the newest entries held before a place, of up to `most` of them, the newest first. */
 export function placesBefore(
-  { reader, history }: Store,
+  store: Store,
   before: Place,
   most: number,
 ): { places: Place[]; more: boolean } {
+  const { reader, history } = store;
   const places: Place[] = [];
+  let passedOver = 0;
   for (const position of history.logs.descending(before.h)) {
     const [h, { id, known }] = [reader.h(position), history.logs.originAt(position)];
     if (h <= history.cleared) break;
     if (h > known || reader.kind(position) !== ENTRY || !isAfter(before, { h, id })) continue;
+    const isCleared = store.isCleared(position);
+    if (isCleared && ++passedOver < MAX_PASSED_OVER) continue;
     if (places.length === most) return { places, more: true };
     places.push({ h, id });
+    if (isCleared) return { places, more: true };
   }
   return { places, more: false };
 }
@@ -157,7 +171,7 @@ export function recentPlaces(store: Store, theirs: Known, most: number): Place[]
   const places: Place[] = [];
   for (let at = store.order.newest; at !== 0 && most > 0; at = reader.older(at), most--) {
     const [h, { id }] = [reader.h(at), history.logs.originAt(at)];
-    if (h > Math.max(history.cleared, theirs.get(id) ?? 0)) places.push({ h, id });
+    if (h > Math.max(history.cleared, theirs.get(id) ?? 0) && !store.isCleared(at)) places.push({ h, id });
   }
   return places;
 }
@@ -178,15 +192,16 @@ export function pageOf(
 
 /** Positions of the entries at the first of some places, as many as a page holds, and how many places were looked at. */
 function fitting(
-  { reader, history }: Store,
+  store: Store,
   places: readonly Place[],
   { maxWrites, maxBytes }: PageSize,
 ): { positions: number[]; looked: number; isFull: boolean } {
+  const { reader, history } = store;
   const positions: number[] = [];
   let bytes = 0;
   for (const [looked, { h, id }] of places.entries()) {
     const position = history.at(id, h);
-    if (position === 0 || reader.kind(position) !== ENTRY) continue;
+    if (position === 0 || reader.kind(position) !== ENTRY || store.isCleared(position)) continue;
     bytes += reader.keyBytes(position) + reader.storedBytes(position);
     const isFull = positions.length === maxWrites || (positions.length > 0 && bytes > maxBytes);
     if (isFull) return { positions, looked, isFull };
@@ -205,8 +220,9 @@ export function isAfter(place: Place, other: Place): boolean {
   return place.h > other.h || (place.h === other.h && place.id > other.id);
 }
 
-/** Writes with their keys and values, for one message: the bytes lie in one array. */
-export function writesAt({ reader, history, nowMs }: Store, positions: readonly number[]): Write[] {
+/** Writes with their keys and values, for one message: the bytes lie in one array. What has expired or been cleared has no value. */
+export function writesAt(store: Store, positions: readonly number[]): Write[] {
+  const { reader, history, nowMs } = store;
   let size = 0;
   for (const position of positions) size += reader.keyBytes(position) + reader.storedBytes(position);
   const bytes = new Uint8Array(size);
@@ -216,7 +232,7 @@ export function writesAt({ reader, history, nowMs }: Store, positions: readonly 
     const write: Write = { key, version: history.version(position), kind: reader.kind(position) };
     if (write.kind !== ENTRY) return write;
     const remainingMs = reader.deadlineMs(position) - nowMs;
-    if (remainingMs <= 0) return { ...write, kind: GHOST };
+    if (remainingMs <= 0 || store.isCleared(position)) return { ...write, kind: GHOST };
     reader.copyStored(position, bytes, at);
     const value = { bytes, from: at, to: at += reader.storedBytes(position) };
     const marks = reader.marks(position) & TRAVELS;
@@ -249,9 +265,7 @@ export function verifiedFor(store: Store, { from: to, question, known: theirs, w
   const forgotten = store.history.mostForgottenBeyond(theirs);
   const confirmed = writes.map(({ key, version }) => {
     if (livesAt(store, key, version) !== 0) return true;
-    const held = store.versionOf(key);
-    const isNewer = held !== undefined && compareVersions(held, version) > 0;
-    return !isNewer && version.h > forgotten && !store.hasLeft(key, version);
+    return !store.holdsNewer(key, version) && version.h > forgotten && !store.hasLeft(key, version);
   });
   return { to, question, confirmed };
 }

@@ -93,7 +93,7 @@ export class Tidings implements StoreListener {
     const { known: last, log, left, forgotten } = store.history.knowledge.own;
     this.#told = last;
     if (last === before || !eager || this.#options.peers.size === 0) return;
-    const positions = [...log!.after(before)];
+    const positions = [...log!.after(before)].filter((position) => !store.isCleared(position));
     // A push makes its range known, so it cannot leave out what has left already.
     const hasLeft = Math.max(left, forgotten) > before;
     if (hasLeft || positions.some((position) => store.reader.storedBytes(position) > MAX_PUSH_BYTES)) {

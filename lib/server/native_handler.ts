@@ -8,7 +8,7 @@ import {
   type ProtocolHandler,
   STATS_UNITS,
 } from "../wire/protocol_handler.ts";
-import { type EntryInput, MARK } from "../store/entry.ts";
+import type { EntryInput } from "../store/entry.ts";
 import { KeyBatch } from "../store/key_batch.ts";
 import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -37,13 +37,14 @@ import {
   checkKeys,
   checkNoBody,
   entryTooLarge,
-  isTurned,
   keyOf,
   onlyKeyOf,
+  readEntryHead,
   RequestRefusal,
   ttlOf,
   valueTooLarge,
 } from "./native_request.ts";
+import { NativeEntries } from "./native_entries.ts";
 import { type LeaseHost, NativeLeases } from "./native_leases.ts";
 import { NativeNear, type NearHost } from "./native_near.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
@@ -116,6 +117,8 @@ export class NativeHandler implements ProtocolHandler {
   #near: NativeNear | undefined;
   /** Set once the client has turned out to ask for leases. */
   #leases: NativeLeases | undefined;
+  /** Set once the client has sent one of its requests. */
+  #entries: NativeEntries | undefined;
   /** The next three objects are reused by all requests, none of which keeps one. */
   readonly #entry: EntryInput = { flags: 0, marks: 0, value: { bytes: NO_BYTES, from: 0, to: 0 }, ttlMs: undefined };
   readonly #keys: KeyBatch;
@@ -318,7 +321,8 @@ export class NativeHandler implements ProtocolHandler {
       case REQUEST.auth:
         throw new RequestRefusal("bad-request", "this server asks for no token, or knows the client already");
       default:
-        throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
+        this.#entries ??= new NativeEntries(store, this.#context, this.#near);
+        return this.#entries.answer();
     }
   }
 
@@ -382,10 +386,7 @@ export class NativeHandler implements ProtocolHandler {
     }
     const key = keyOf(input, 12 + valueBytes);
     const entry = this.#entry;
-    const isFixed = isTurned(input.uint32(key.to + 4));
-    entry.ttlMs = ttlOf(input, key.to + 4, isFixed);
-    entry.marks = isFixed ? MARK.fixed : 0;
-    entry.flags = input.uint32(key.to);
+    readEntryHead(input, key.to, entry);
     entry.value.bytes = key.bytes;
     entry.value.from = key.to + 12;
     entry.value.to = input.end;
@@ -397,7 +398,7 @@ export class NativeHandler implements ProtocolHandler {
   #getMany(): void {
     const [input, output] = [this.#input, this.#output];
     const { store } = this.#host;
-    const count = checkKeys(input);
+    const count = checkKeys(input, 0);
     this.#allowance.spend(count);
     const { bytes } = input.key;
     const headBytes = this.#near === undefined ? LISTED_BYTES : this.#register(count);

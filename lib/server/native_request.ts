@@ -2,7 +2,9 @@
 
 import type { ByteSpan } from "../base/byte_span.ts";
 import { MAX_KEY_BYTES, MAX_KEYS_PER_GET, MAX_TTL_MS, MAX_VALUE_BYTES } from "../base/limits.ts";
+import { type EntryInput, MARK } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
+import { LISTED_ENTRY_BYTES } from "../wire/entry_calls.ts";
 import { type FrameReader, TTL_DEFAULT, TTL_FIXED } from "../wire/frame.ts";
 
 /** The refusal of one request; the connection goes on. */
@@ -20,12 +22,32 @@ export function onlyKeyOf(input: FrameReader): ByteSpan {
   return keyOf(input, 0);
 }
 
+/** Returns the prefix of keys that a frame has in place of a key, which may be missing, if exactly `bytesAfter` bytes come after it. */
+export function prefixOf(input: FrameReader, bytesAfter: number): ByteSpan {
+  if (input.keyBytes > 0) return keyOf(input, bytesAfter);
+  checkBytesAfter(input, bytesAfter);
+  return input.key;
+}
+
 /** Returns a frame's key, if exactly `bytesAfter` bytes come after it. */
 export function keyOf(input: FrameReader, bytesAfter: number): ByteSpan {
   checkKeyBytes(input.keyBytes);
-  if (input.end - input.key.to === bytesAfter) return input.key;
+  checkBytesAfter(input, bytesAfter);
+  return input.key;
+}
+
+function checkBytesAfter(input: FrameReader, bytesAfter: number): void {
   const received = input.end - input.key.to;
+  if (received === bytesAfter) return;
   throw new RequestRefusal("bad-request", `expected ${bytesAfter} bytes after the key: received ${received}`);
+}
+
+/** Reads what comes before the value of what is to be stored: flags (4) and ttl (8), from an index on. */
+export function readEntryHead(input: FrameReader, at: number, entry: EntryInput): void {
+  const isFixed = isTurned(input.uint32(at + 4));
+  entry.ttlMs = ttlOf(input, at + 4, isFixed);
+  entry.marks = isFixed ? MARK.fixed : 0;
+  entry.flags = input.uint32(at);
 }
 
 /** Returns a time to live; `undefined` is the default. */
@@ -44,24 +66,50 @@ export function isTurned(high: number): boolean {
   return ((high & TTL_FIXED) !== 0) !== (high > 0x7fffffff);
 }
 
-/** Checks the list of keys of a `GET_MANY`, and returns their number. */
-export function checkKeys(input: FrameReader): number {
-  const bad = (why: string) => new RequestRefusal("bad-request", `a GET_MANY must list its keys: ${why}`);
-  if (input.keyBytes !== 0 || input.end - input.start < 2) throw bad("no count");
-  const count = input.uint16(input.start);
-  if (count > MAX_KEYS_PER_GET) throw bad(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
+/** Checks the list of keys of a request, of `least` or more, and returns their number. */
+export function checkKeys(input: FrameReader, least: number): number {
+  const count = countOf(input, least);
   let at = input.start + 2;
   for (let i = 0; i < count; i++) {
-    if (at + 3 > input.end) throw bad("truncated");
+    if (at + 3 > input.end) throw badList("truncated");
     const keyBytes = input.uint16(at);
-    if (input.uint8(at + 2) !== 0) throw bad("no zero before a key");
+    if (input.uint8(at + 2) !== 0) throw badList("no zero before a key");
     at += 3;
-    if (at + keyBytes > input.end) throw bad("truncated");
+    if (at + keyBytes > input.end) throw badList("truncated");
     checkKeyBytes(keyBytes);
     at += keyBytes;
   }
-  if (at !== input.end) throw bad("bytes after the last key");
+  if (at !== input.end) throw badList("bytes after the last key");
   return count;
+}
+
+/** Checks the list of entries of a `SET_MANY`, and returns their number. A value may be too large. */
+export function checkEntries(input: FrameReader): number {
+  const count = countOf(input, 1);
+  let at = input.start + 2;
+  for (let i = 0; i < count; i++) {
+    if (at + LISTED_ENTRY_BYTES > input.end) throw badList("truncated");
+    const keyBytes = input.uint16(at);
+    const to = at + LISTED_ENTRY_BYTES + keyBytes + input.uint32(at + 14);
+    if (to > input.end) throw badList("truncated");
+    checkKeyBytes(keyBytes);
+    ttlOf(input, at + 6, isTurned(input.uint32(at + 6)));
+    at = to;
+  }
+  if (at !== input.end) throw badList("bytes after the last entry");
+  return count;
+}
+
+function countOf(input: FrameReader, least: number): number {
+  if (input.keyBytes !== 0 || input.end - input.start < 2) throw badList("no count");
+  const count = input.uint16(input.start);
+  if (count < least) throw badList(`at least ${least}: received ${count}`);
+  if (count > MAX_KEYS_PER_GET) throw badList(`at most ${MAX_KEYS_PER_GET}: received ${count}`);
+  return count;
+}
+
+function badList(why: string): RequestRefusal {
+  return new RequestRefusal("bad-request", `this request must list what it is for: ${why}`);
 }
 
 /** Checks that a request has no body. */

@@ -204,7 +204,7 @@ export interface ServerOptions extends CredentialOptions {
    */
   unref?: boolean;
   /**
-   * Whether `server.cache` keeps the values that it has decoded, so that `retrieve`, `retrieveMany` and `retrieveOrStore` need not decode
+   * Whether `server.cache` keeps the values that it has decoded, so that `retrieve`, `retrieveSync`, `retrieveMany` and `retrieveOrStore` need not decode
    * a key's value each time; `true` is all defaults. A copy is dropped as soon as its entry changes, whoever has changed it.
    * **A value handed out twice is the same object**, unless `near.copies` is true. Clients of the server have an option of their own.
    *

@@ -34,6 +34,8 @@ export interface Counts extends KeepingCounts {
   /** Messages dropped because too many were on their way. */
   overflows: number;
   clears: number;
+  /** Clears of prefixes. */
+  prefixes: number;
   /** Deadlines that peers put off. */
   extended: number;
   /** Verifications of live entries; `unconfirmed` are the entries that they dropped, `covered` those that fingerprints did. */
@@ -116,6 +118,7 @@ export class Cluster {
     fromFuture: 0,
     overflows: 0,
     clears: 0,
+    prefixes: 0,
     extended: 0,
     verifications: 0,
     unconfirmed: 0,
@@ -170,6 +173,7 @@ export class Cluster {
       maxSize: typeof maxSize === "number" ? maxSize : maxSize[i % maxSize.length],
       maxBytes: 8 * 1024 * 1024,
       maxGraves,
+      maxPrefixes: this.#scenario.maxPrefixes,
       maxForgotten: this.#scenario.maxForgotten,
       hashBits: this.#scenario.hashBits,
       maxListed: this.#scenario.maxListed,

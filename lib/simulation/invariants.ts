@@ -17,9 +17,10 @@ import { LONG_WAY_PAGES } from "../replication/round_trips.ts";
 import { MESSAGE, type Message, type Page, type Write } from "../replication/message.ts";
 import { exceeds } from "../store/known.ts";
 import type { Known } from "../store/known.ts";
-import { ENTRY, TRAVELS } from "../store/entry.ts";
+import { ENTRY, PREFIX, TRAVELS } from "../store/entry.ts";
 import { Keeping, type KeepingCounts } from "./keeping.ts";
 import { MadeWrites } from "./made_writes.ts";
+import { heldClears, keysUnder, TakenClears } from "./prefixes.ts";
 import { linksOf, type Scenario } from "./scenarios.ts";
 import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import type { Store } from "../store/store.ts";
@@ -35,7 +36,7 @@ export interface CheckedNode {
 
 /** What is remembered of a node since its start. */
 interface Life {
-  /** For each key, the newest version that the node has held as an entry or a grave. */
+  /** For each key, the newest version that the node has held as an entry, a grave, or a clear of a prefix. */
   readonly held: Map<number, Version>;
   /** Versions that have lived at the node. */
   readonly lived: Set<string>;
@@ -45,6 +46,7 @@ interface Life {
   readonly told: Map<number, number>;
   /** What the node drops and refuses. */
   readonly keeping: Keeping;
+  readonly clears: TakenClears;
 }
 
 /** The living entry of a key: its version, its marks and times, and when it expires. */
@@ -79,6 +81,8 @@ export class Invariants {
   readonly #values = new Map<string, number>();
   readonly #terms = new Map<string, string>();
   readonly #hasRoomForEntries: boolean;
+  /** Versions of clears of prefixes. */
+  readonly #clears = new Set<string>();
 
   constructor(scenario: Scenario, nodes: readonly CheckedNode[], violate: (what: string, key?: number) => void) {
     this.#scenario = scenario;
@@ -96,7 +100,8 @@ export class Invariants {
       if (this.#scenario.keeps) this.#violate(`lost: node ${i} ${what} ${nameOf(key, version)} for no reason`, key);
     };
     const keeping = new Keeping(this.#nodes[i].store, this.#made, this.kept, onLoss);
-    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map(), keeping };
+    const clears = new TakenClears(this.#nodes[i].store);
+    this.#lives[i] = { held: new Map(), lived: new Set(), known: new Map(), told: new Map(), keeping, clears };
   }
 
   /** Checks a node after a client has used a key there; `value` is what the client has stored, if anything. */
@@ -111,6 +116,26 @@ export class Invariants {
     this.#checkKnown(i);
     const held = this.#lives[i].held.get(key);
     if (held !== undefined) this.#made.add(key, held);
+  }
+
+  /** Checks a node after a client has cleared a prefix there. */
+  cleared(i: number, prefix: ByteSpan): void {
+    const { store, origin } = this.#nodes[i];
+    const version = { h: store.history.knownOf(origin), origin };
+    this.#clears.add(showVersion(version));
+    for (const key of keysUnder(prefix, this.keys)) this.#made.add(key, version);
+    this.#hold(i, prefix, version);
+    this.#checkKnown(i);
+  }
+
+  /** Takes note of a clear that a node has taken. */
+  #hold(i: number, prefix: ByteSpan, version: Version): void {
+    const { held } = this.#lives[i];
+    for (const key of keysUnder(prefix, this.keys)) {
+      const before = held.get(key);
+      if (before === undefined || compareVersions(before, version) < 0) held.set(key, version);
+      this.#checkHeld(i, key);
+    }
   }
 
   /** Checks that a message that a node sends is bounded. */
@@ -135,10 +160,11 @@ export class Invariants {
   takes(i: number, message: Message, take: () => void): void {
     const { store, gossip, origin } = this.#nodes[i];
     const changes = message.type === MESSAGE.page || message.type === MESSAGE.push || message.type === MESSAGE.touch;
-    const writes = changes ? message.writes : [];
+    const all = changes ? message.writes : [];
+    const writes = all.filter(({ kind }) => kind !== PREFIX);
     const before = writes.map((write) => this.#living(i, keyOf(write)));
     const { told } = this.#lives[i];
-    for (const { version: { h, origin, by = origin } } of writes) told.set(by, Math.max(h, told.get(by) ?? 0));
+    for (const { version: { h, origin, by = origin } } of all) told.set(by, Math.max(h, told.get(by) ?? 0));
     const { lossy, departures } = message.type === MESSAGE.page ? message : { lossy: [], departures: [] };
     for (const [id, h] of [...lossy, ...departures.map(({ id, upTo }) => [id, upTo] as const)]) {
       told.set(id, Math.max(h, told.get(id) ?? 0));
@@ -148,9 +174,11 @@ export class Invariants {
     const mine = store.history.known;
     const { isJoining } = gossip;
     const { applied, repeated } = gossip.stats;
-    const { keeping, held } = this.#lives[i];
+    const { keeping, held, clears } = this.#lives[i];
     const living = keeping.before(message.type === MESSAGE.page || message.type === MESSAGE.verified);
+    clears.among([]);
     take();
+    for (const { key, version } of clears.among(all)) this.#hold(i, key, version);
     const isTaken = gossip.stats.applied + gossip.stats.repeated > applied + repeated;
     for (let w = 0; w < writes.length; w++) {
       this.#checkWrite(i, writes[w], before[w], message.type === MESSAGE.touch, isJoining ? undefined : mine);
@@ -164,18 +192,20 @@ export class Invariants {
 
   /** Checks everything that a node holds. */
   look(i: number): void {
-    const { store: { history, reader } } = this.#nodes[i];
+    const { store, store: { history, reader } } = this.#nodes[i];
+    const { count, newest } = heldClears(store, this.keys);
+    if (count > (this.#scenario.maxPrefixes ?? Infinity)) this.#violate(`bounds: node ${i} holds ${count} clears`);
     for (let key = 0; key < this.keys.length; key++) {
       const { name } = this.#living(i, key);
       if (name !== undefined && !this.#lives[i].lived.has(name)) {
         this.#violate(`resurrected: ${name} appears at node ${i}`, key);
       }
       this.#checkHeld(i, key);
-      this.#checkClaim(i, key);
+      this.#checkClaim(i, key, newest.get(key));
     }
     let graves = 0;
     for (const log of history.logs.all) {
-      for (const position of log.after(0)) if (reader.kind(position) !== ENTRY) graves++;
+      for (const position of log.after(0)) if (![ENTRY, PREFIX].includes(reader.kind(position))) graves++;
     }
     if (graves > this.#scenario.maxGraves) this.#violate(`bounds: node ${i} has ${graves} graves`);
   }
@@ -218,15 +248,17 @@ export class Invariants {
     const before = held.get(key);
     if (before === undefined || compareVersions(version, before) > 0) held.set(key, version);
     else if (compareVersions(version, before) < 0 && store.kept(this.keys[key]) !== 0) {
-      this.#violate(`stale: node ${i} serves ${showVersion(version)} of key ${key} after ${showVersion(before)}`, key);
+      const isClear = this.#clears.has(showVersion(before));
+      const what = `node ${i} serves ${showVersion(version)} of key ${key} after ${showVersion(before)}`;
+      this.#violate(isClear ? `resurrected: ${what}, a clear` : `stale: ${what}`, key);
     }
   }
 
   /**
-   * Checks that a node holds an entry or a grave at or above every write that it claims to know, or has forgotten such a
+   * Checks that a node holds an entry, a grave or a clear at or above every write that it claims to know, or has forgotten such a
    * one and says so; and that no older copy lives there.
    */
-  #checkClaim(i: number, key: number): void {
+  #checkClaim(i: number, key: number, clear: Version | undefined): void {
     const { store } = this.#nodes[i];
     const { history } = store;
     const held = store.versionOf(this.keys[key]);
@@ -235,6 +267,7 @@ export class Invariants {
     for (let w = made.length - 1; w >= 0; w--) {
       const write = made[w];
       if (write.h <= history.cleared || (held !== undefined && compareVersions(held, write) >= 0)) return;
+      if (clear !== undefined && compareVersions(clear, write) >= 0) return;
       isForgotten ||= history.hasNewer(this.keys[key], { ...write, origin: 0 }) || this.#hasForgotten(store, write);
       if (write.h > history.knownOf(write.origin)) continue;
       const name = nameOf(key, write);
@@ -335,7 +368,12 @@ export class Invariants {
         if (!this.#made.hasNewer(key, version) && !this.#made.hasTwin(key, version)) live.push(name);
         const best = newest.get(key)!;
         if (compareVersions(version, best) < 0) {
-          this.#violate(`stale: node ${i} keeps ${name}, not ${showVersion(best)}`, key);
+          const isClear = this.#clears.has(showVersion(best));
+          const what = `node ${i} keeps ${name}`;
+          this.#violate(
+            isClear ? `resurrected: ${what} from before a clear` : `stale: ${what}, not ${showVersion(best)}`,
+            key,
+          );
         }
         if (version.h <= cleared) this.#violate(`resurrected: node ${i} keeps ${name} from before a clear`, key);
         if (valueAt(store, position) !== this.#values.get(name)) {
@@ -344,7 +382,8 @@ export class Invariants {
       }
       return live;
     });
-    if (!this.#hasRoomForEntries || this.#scenario.maxGraves < this.keys.length) return;
+    const { maxGraves, maxPrefixes } = this.#scenario;
+    if (!this.#hasRoomForEntries || maxGraves < this.keys.length || maxPrefixes !== undefined) return;
     for (const name of copies.flat()) {
       if (copies.some((live) => !live.includes(name))) {
         return this.#violate(

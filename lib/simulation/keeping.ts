@@ -5,7 +5,7 @@
 
 import type { Write } from "../replication/message.ts";
 import type { Known } from "../store/known.ts";
-import { ENTRY } from "../store/entry.ts";
+import { ENTRY, PREFIX } from "../store/entry.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { CAUSE } from "../store/store_listener.ts";
 import type { Store } from "../store/store.ts";
@@ -76,6 +76,7 @@ export class Keeping {
     for (const log of history.logs.all) {
       for (const position of log.after(history.cleared)) {
         if (reader.kind(position) !== ENTRY || reader.deadlineMs(position) <= nowMs) continue;
+        if (this.#store.isCleared(position)) continue;
         living.set(keyAt(this.#store, position), history.version(position));
       }
     }
@@ -104,6 +105,7 @@ export class Keeping {
     const keys = new Set<number>();
     for (const log of history.logs.all) {
       for (const position of log.after(0)) {
+        if (reader.kind(position) === PREFIX) continue;
         const key = keyAt(this.#store, position);
         const was = before.get(key);
         if (was === undefined) continue;

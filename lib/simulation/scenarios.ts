@@ -66,9 +66,12 @@ export interface Scenario {
   /** By what chance a node gets `burstUses` operations at once in a step. */
   burstChance: number;
   burstUses: number;
-  /** Which part of the entries that clients store have a time to live, and which part of all operations are clears. */
+  /** Which part of the entries that clients store have a time to live; which part of all operations are clears, of all and of prefixes. */
   timedShare: number;
   clearShare: number;
+  prefixShare: number;
+  /** Clears of prefixes that a node holds at most; `undefined` is the store's. */
+  maxPrefixes?: number;
   /** By what chance messages are lost, repeated and long delayed. */
   odds: Odds;
   /** Nodes that clients only read from. */
@@ -87,6 +90,7 @@ const FORGETFUL: Partial<Scenario> = { keys: 50, steps: 130, maxGraves: 2, maxFo
 const KEEPING: Partial<Scenario> = { keys: 200, maxGraves: 5, timedShare: 0.1, clearShare: 0, keeps: true };
 /** From the time of the simulation to 1970 and before. */
 const YEARS_BACK_MS = -1.8e12;
+const NAMESPACES: Partial<Scenario> = { prefixShare: 0.03 };
 const FEW_LISTED: Partial<Scenario> = { maxListed: 4, maxLogs: 2 };
 const SMALL_STEPS: Partial<Scenario> = { sweepPlaces: 40, movesKept: 2 };
 const PAUSES: Partial<Scenario> = { pauseChance: 0.03, pauseUses: 12 };
@@ -217,6 +221,33 @@ export const SCENARIOS: readonly Scenario[] = [
     clearShare: 0,
     odds: { loss: 0.4, repetition: 0.02, longDelay: 0.02 },
   }),
+  // Clears of prefixes; where few are held, the others are forgotten.
+  scenario("namespaces, mesh", { ...NAMESPACES }),
+  scenario("namespaces, small pages, line", { ...NAMESPACES, topology: "line", nodes: 3, maxWrites: 5 }),
+  scenario("namespaces, few graves, long partition", {
+    ...NAMESPACES,
+    maxGraves: 5,
+    maxWrites: 5,
+    partitionSteps: 120,
+  }),
+  scenario("namespaces, few kept, line", { ...NAMESPACES, maxPrefixes: 2, maxGraves: 20, topology: "line" }),
+  scenario("namespaces, few kept, eviction, small pages", {
+    ...NAMESPACES,
+    maxPrefixes: 2,
+    maxSize: [25, 10, 40, 25],
+    maxGraves: 10,
+    maxWrites: 5,
+  }),
+  scenario("namespaces, restarts", { ...NAMESPACES, ...FORGETFUL, maxSize: [10, 25, 25, 25], restartChance: 0.06 }),
+  scenario("namespaces, lonely node", {
+    ...NAMESPACES,
+    ...FORGETFUL,
+    maxPrefixes: 3,
+    nodes: 3,
+    maxSize: [6, 40, 40],
+    lonely: [0],
+  }),
+  scenario("namespaces, one kept, two halves apart", { ...NAMESPACES, maxPrefixes: 1, partitionSteps: 120 }),
   // Nodes that can remember all that leaves: nothing is dropped that is the newest.
   scenario("kept, lonely node", { ...KEEPING, nodes: 3, maxSize: [8, 1000, 1000], lonely: [0] }),
   scenario("kept, lonely middle of a line", {
@@ -268,6 +299,7 @@ function scenario(name: string, differences: Partial<Scenario>): Scenario {
   const shares = {
     timedShare: 0.5,
     clearShare: 0.002,
+    prefixShare: 0,
     odds: ODDS,
     skewsMs: [],
     isMixed: false,

@@ -186,7 +186,7 @@ class Simulation {
   /** Lets a client do one operation on a node. */
   #operate(i: number): void {
     const { store } = this.cluster.nodes[i];
-    const { keys, timedShare, clearShare, readers } = this.#scenario;
+    const { keys, timedShare, clearShare, prefixShare, readers } = this.#scenario;
     const k = Math.floor(this.#random() * this.#random() * keys);
     const key = this.cluster.invariants.keys[k];
     if (readers.includes(i)) return void store.get(key);
@@ -198,6 +198,8 @@ class Simulation {
       store.clear();
       this.cluster.counts.clears++;
       this.cluster.note(() => `node ${i} clears`);
+    } else if (dice < 0.65 + clearShare + prefixShare) {
+      return this.#clearPrefix(i, k);
     } else {
       store.get(key);
     }
@@ -228,6 +230,17 @@ class Simulation {
     nodes[i].store.delete(invariants.keys[k]);
     this.cluster.note(() => `node ${i} deletes key ${k}`, k);
     invariants.used(i, k);
+  }
+
+  /** Clears all keys that begin as one does, up to one of the digits of its number. */
+  #clearPrefix(i: number, k: number): void {
+    const { nodes, invariants, counts } = this.cluster;
+    const { bytes, to } = invariants.keys[k];
+    const prefix = { bytes, from: 0, to: to - this.#below(String(k).length) };
+    nodes[i].store.clearPrefix(prefix);
+    counts.prefixes++;
+    this.cluster.note(() => `node ${i} clears ${new TextDecoder().decode(bytes.subarray(0, prefix.to))}`);
+    invariants.cleared(i, prefix);
   }
 
   /** Lets a fault happen by chance; in most steps there is none. */

@@ -1,9 +1,9 @@
 /** Describes in words what happens in a simulated cluster. */
 
-import type { ByteSpan } from "../base/byte_span.ts";
+import { beginsWith, type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { MESSAGE, type Message, type Write } from "../replication/message.ts";
 import type { Known } from "../store/known.ts";
-import { ENTRY, GHOST, TOMB } from "../store/entry.ts";
+import { ENTRY, GHOST, PREFIX, TOMB } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 import { type Version, versionAt } from "../store/version.ts";
 
@@ -12,7 +12,7 @@ export const START_MS = 1_767_225_600_000;
 
 const PER_MS = versionAt(START_MS + 1) - versionAt(START_MS);
 const NAMES = new Map<number, string>(Object.entries(MESSAGE).map(([name, type]) => [type, name]));
-const KINDS = new Map([[ENTRY, "entry"], [TOMB, "tombstone"], [GHOST, "ghost"]]);
+const KINDS = new Map([[ENTRY, "entry"], [TOMB, "tombstone"], [GHOST, "ghost"], [PREFIX, "clear"]]);
 const KEY_PREFIX = "key:";
 /** Room for one key. */
 const KEY = new Uint8Array(32);
@@ -29,6 +29,11 @@ export function numberOf({ bytes, from, to }: ByteSpan): number {
   let number = 0;
   for (let i = from + KEY_PREFIX.length; i < to; i++) number = 10 * number + bytes[i] - 48;
   return number;
+}
+
+/** Whether a write is of a key, or clears it. */
+function isOf(write: Write, key: number): boolean {
+  return write.kind === PREFIX ? beginsWith(spanOf(keyName(key)), write.key) : keyOf(write) === key;
 }
 
 /** The number of the key of a write. */
@@ -65,7 +70,7 @@ export function describe(message: Message, key: number | undefined): string {
   if ("writes" in message) {
     parts.push(`with ${message.writes.length} writes`);
     for (const write of message.writes) {
-      if (keyOf(write) === key) {
+      if (key !== undefined && isOf(write, key)) {
         parts.push(`(${key}: ${showVersion(write.version)} ${KINDS.get(write.kind) ?? "named"})`);
       }
     }
@@ -105,7 +110,7 @@ export class Trace {
     const key = this.#key;
     if (key !== undefined) {
       if (!("writes" in message)) return;
-      if (message.type !== MESSAGE.page && !message.writes.some((write) => keyOf(write) === key)) return;
+      if (message.type !== MESSAGE.page && !message.writes.some((write) => isOf(write, key))) return;
     }
     this.note(atMs, `${what}: ${describe(message, key)}`);
   }

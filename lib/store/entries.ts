@@ -9,12 +9,13 @@ import { hashBytes, type HashKey } from "./keyed_hash.ts";
 import type { History } from "./history.ts";
 import { CAUSE, type Cause } from "./store_listener.ts";
 import { type HashedPosition, HashIndex } from "./hash_index.ts";
-import { ENTRY, MARK, type NewEntry, TOMB } from "./entry.ts";
+import { ENTRY, MARK, type NewEntry, PREFIX, TOMB } from "./entry.ts";
+import { PrefixClears } from "./prefix_clears.ts";
 import { Records } from "./records.ts";
-import type { ByteSpan } from "../base/byte_span.ts";
+import { beginsWith, type ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
 import type { SweepCounts } from "./losses.ts";
-import { timeOf, type Version } from "./version.ts";
+import { compareVersions, timeOf, type Version } from "./version.ts";
 
 /** Options of {@linkcode Entries}. */
 export interface EntriesOptions {
@@ -26,6 +27,10 @@ export interface EntriesOptions {
   readonly hasFingerprints: boolean;
   /** Graves held at most. */
   readonly maxGraves: number;
+  /** Clears of prefixes held at most. */
+  readonly maxPrefixes: number;
+  /** Whether a clear of a prefix that leaves counts as forgotten. */
+  readonly forgetsPrefixes: boolean;
   /** Memory held at most, in bytes. */
   readonly limitBytes: number;
   readonly hashKey: HashKey;
@@ -45,8 +50,11 @@ export interface SweepCursor {
 const SEGMENT_BYTES = 512 * 1024;
 const SMALLEST_SEGMENT_BYTES = 8 * 1024;
 const LEAST_SEGMENTS = 128;
-/** Part of the memory that graves may take. */
+/** Part of the memory that graves may take, and part of it that clears of prefixes may. */
 const GRAVES_SHARE = 1 / 8;
+const PREFIXES_SHARE = 1 / 16;
+/** Places that take as long to be looked at as one entry to be erased. */
+const ERASE_PLACES = 4;
 /** Entries that are prefetched at a time, at most. */
 export const MAX_PREFETCHED = 32;
 const NOTHING: ByteSpan = { bytes: new Uint8Array(0), from: 0, to: 0 };
@@ -65,8 +73,14 @@ export class Entries {
   isTimed = false;
   /** Whether any entry has been aging. */
   isAging = false;
-  /** Entries with versions up to this have been cleared and only wait to be erased; 0 if there are none. */
+  /** Clears of prefixes. */
+  readonly prefixes: PrefixClears = new PrefixClears();
+  /** Among entries with versions up to this are some that have been cleared and only wait to be erased; 0 if there are none. */
   doomed = 0;
+  /** Rounds of erasing: the number of the one under way, where it goes on, and the last one that has to be done. */
+  #round = 1;
+  readonly #erasing: SweepCursor = { h: 0 };
+  #lastRound = 0;
   readonly #options: EntriesOptions;
   readonly #table: HashIndex;
   readonly #graves: RecordList;
@@ -165,9 +179,15 @@ export class Entries {
     return !this.isAging || this.records.freshUntilMs(position) > nowMs;
   }
 
-  /** Whether the entry at a position has been cleared. */
+  /** Whether the entry or grave at a position has been cleared, and only waits to be erased. */
   isDoomed(position: number): boolean {
-    return this.doomed !== 0 && this.records.h(position) <= this.doomed;
+    const h = this.doomed === 0 ? 0 : this.records.h(position);
+    if (this.doomed === 0 || h > this.doomed) return false;
+    if (h <= this.history.cleared) return true;
+    if (this.prefixes.size === 0) return false;
+    this.records.leadToKey(position, this.#key);
+    const clear = this.prefixes.newestOf(this.#key);
+    return clear !== undefined && h <= clear.h && compareVersions(this.history.version(position), clear) < 0;
   }
 
   /** Goes through the fresh entries by hash, as `HashIndex.walk` does; removes none. */
@@ -228,6 +248,29 @@ export class Entries {
     this.limitGraves();
   }
 
+  /** Adds a clear of a prefix that no other covers: what it clears is not found from now on. */
+  addPrefix(prefix: ByteSpan, version: Version, nowMs: number): void {
+    this.#makeRoom(this.#bytesOf(prefix, NOTHING), nowMs);
+    const position = this.records.add(0, prefix, NOTHING);
+    this.records.bury(position, PREFIX);
+    this.history.add(position, version);
+    const bytes = this.#graveBytesOf(position);
+    for (const older of this.prefixes.add(prefix, version, position, bytes, this.doom(version.h))) this.erase(older);
+    this.#limitPrefixes();
+  }
+
+  /** Drops the oldest clears of prefixes beyond the limits. What one clears is not found, though, until all of it is erased. */
+  #limitPrefixes(): void {
+    const { prefixes } = this;
+    const { maxPrefixes } = this.#options;
+    const mostBytes = PREFIXES_SHARE * this.maxEntryBytes;
+    while (prefixes.held > maxPrefixes || (prefixes.bytes > mostBytes && prefixes.held > 1)) {
+      this.depart(prefixes.oldest);
+    }
+    // Each erases its part of two rounds, after which those that have left are needed no more: so they stay few.
+    if (prefixes.size > maxPrefixes) this.eraseDoomed(Math.ceil((ERASE_PLACES + 1) * this.size / maxPrefixes));
+  }
+
   /** Writes an entry's fields other than key and value. */
   fill(position: number, { flags, marks, deadlineMs, ttlMs }: NewEntry, nowMs: number): void {
     this.records.setFlags(position, flags);
@@ -285,7 +328,9 @@ export class Entries {
 
   /** Removes an entry or grave of which a fingerprint remains, where writes have versions; `isNewest` unless there may be a newer one. */
   depart(position: number, isNewest = true): void {
-    if (this.#options.hasFingerprints) {
+    if (this.records.kind(position) === PREFIX) {
+      if (this.#options.forgetsPrefixes) this.history.forgetAt(position); // no fingerprint could tell of all its keys
+    } else if (this.#options.hasFingerprints) {
       this.records.leadToKey(position, this.#key);
       this.history.departAt(position, this.#key, isNewest);
     }
@@ -305,7 +350,7 @@ export class Entries {
       cursor.h = h;
       if (isNext && (places <= 0 || covered.length >= most)) return covered;
       places--;
-      if (records.kind(position) !== ENTRY) continue;
+      if (records.kind(position) !== ENTRY || this.isDoomed(position)) continue;
       records.leadToKey(position, this.#key);
       if (history.hasNewer(this.#key, history.version(position))) covered.push(position);
     }
@@ -316,14 +361,18 @@ export class Entries {
   /** Removes an entry or grave and remembers nothing of it. */
   erase(position: number): void {
     const { records } = this;
-    if (records.kind(position) === ENTRY) {
+    const kind = records.kind(position);
+    if (kind === ENTRY) {
       this.order.remove(position);
+    } else if (kind === PREFIX) {
+      records.leadToKey(position, this.#key);
+      this.prefixes.left(this.#key, position);
     } else {
       this.#graves.remove(position);
       this.#graveBytes -= this.#graveBytesOf(position);
     }
     if (this.#options.replicates) this.history.remove(position);
-    this.#table.remove(records.hash(position), position);
+    if (kind !== PREFIX) this.#table.remove(records.hash(position), position);
     records.remove(position);
   }
 
@@ -331,7 +380,9 @@ export class Entries {
   eraseAll(): void {
     while (this.order.size > 0) this.erase(this.order.oldest);
     while (this.#graves.size > 0) this.erase(this.#graves.oldest);
-    this.doomed = 0;
+    for (const position of this.prefixes.positions) this.erase(position);
+    this.prefixes.erased(Infinity);
+    this.doomed = this.#erasing.h = 0;
   }
 
   /** Erases the cleared entry or grave at a position. */
@@ -340,22 +391,50 @@ export class Entries {
     this.erase(position);
   }
 
+  /** Erases the entries of a store without versions whose keys begin with a prefix. */
+  erasePrefix(prefix: ByteSpan): void {
+    for (let at = this.order.oldest, newer = 0; at !== 0; at = newer) {
+      newer = this.records.newer(at);
+      this.records.leadToKey(at, this.#key);
+      if (beginsWith(this.#key, prefix)) this.eraseCleared(at);
+    }
+  }
+
   /**
-   * Erases up to `places` cleared entries and graves.
+   * Dooms what has been cleared up to a version: it is not found from now on, and is erased in slices.
    *
-   * @returns How many were erased; if `places`, there may be more.
+   * @returns The round of erasing with which nothing is left of it.
    */
-  eraseDoomed(places: number): number {
+  doom(h: number): number {
+    this.doomed = Math.max(this.doomed, h);
+    return this.#lastRound = this.#erasing.h === 0 ? this.#round : this.#round + 1;
+  }
+
+  /** Looks for cleared entries and graves at up to `places` places, or fewer where it finds and erases some. */
+  eraseDoomed(places: number): void {
+    const { records } = this;
+    const cursor = this.#erasing;
     const found: number[] = [];
-    for (const log of this.history.logs.all) {
-      for (const position of log.after(0)) {
-        if (found.length === places || !this.isDoomed(position)) break;
-        found.push(position);
-      }
+    let isCut = false;
+    for (const position of this.history.logs.ascending(cursor.h)) {
+      const h = records.h(position);
+      const isNext = h > cursor.h; // those of one version are looked at together
+      if (h > this.doomed) break;
+      cursor.h = h;
+      isCut = isNext && places <= 0;
+      if (isCut) break;
+      const isDoomed = this.isDoomed(position);
+      if (isDoomed) found.push(position);
+      places -= isDoomed ? ERASE_PLACES : 1;
     }
     for (const position of found) this.eraseCleared(position);
-    if (found.length < places) this.doomed = 0;
-    return found.length;
+    if (!isCut) this.#endRound();
+  }
+
+  #endRound(): void {
+    this.prefixes.erased(this.#round);
+    if (this.#round++ >= this.#lastRound) this.doomed = 0;
+    this.#erasing.h = 0;
   }
 
   /** Looks for expired entries at up to `places` places. Returns whether there may be more close by. */
@@ -422,14 +501,14 @@ export class Entries {
     return true;
   }
 
-  /** Number of entries and graves. */
+  /** Number of entries, graves and clears of prefixes. */
   get size(): number {
-    return this.order.size + this.#graves.size;
+    return this.order.size + this.#graves.size + this.prefixes.held;
   }
 
-  /** Drops the least recently used entry, or the oldest grave if there is none, but no entry used after `arrivalMs`. */
+  /** Drops the least recently used entry, or else the oldest grave or clear, but no entry used after `arrivalMs`. */
   #dropOldest(nowMs: number, arrivalMs = Infinity): boolean {
-    if (this.order.size === 0) this.depart(this.#graves.oldest);
+    if (this.order.size === 0) this.depart(this.#graves.oldest || this.prefixes.oldest);
     else if (this.isLive(this.order.oldest, nowMs)) {
       if (arrivalMs !== Infinity && this.#arrivals.isOldest(arrivalMs)) return false;
       this.#leave(this.order.oldest, CAUSE.evicted);
@@ -441,8 +520,12 @@ export class Entries {
   #moved(from: number, to: number): void {
     const { records } = this;
     const isEntry = records.kind(to) === ENTRY;
-    (isEntry ? this.order : this.#graves).moved(from, to);
     if (this.#options.replicates) this.history.moved(to);
+    if (records.kind(to) === PREFIX) {
+      records.leadToKey(to, this.#key);
+      return this.prefixes.moved(this.#key, from, to);
+    }
+    (isEntry ? this.order : this.#graves).moved(from, to);
     this.#table.move(records.hash(to), from, to);
     if (this.isTimed && isEntry) this.#sweep.note(to, records.deadlineMs(to));
   }

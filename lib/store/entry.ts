@@ -9,6 +9,8 @@ export const ENTRY = 1;
 export const TOMB = 3;
 /** Kind of a record that stands for an entry that was evicted or has expired here. */
 export const GHOST = 4;
+/** Kind of a record that stands for a clear of a prefix, its key: a deletion of all keys that begin with it, and itself a write. */
+export const PREFIX = 6;
 
 /**
  * Marks of an entry. Those of `TRAVELS` belong to the write and go wherever it goes; the others are this node's own.
@@ -68,7 +70,7 @@ export interface NewEntry {
 /** A write made by another node. */
 export interface RemoteWrite {
   version: Version;
-  /** `ENTRY`, `TOMB` or `GHOST`. */
+  /** `ENTRY`, `TOMB`, `GHOST` or `PREFIX`. */
   kind: number;
   /** What an entry holds; `remainingMs` is what remains of its time to live. Absent for other kinds. */
   entry?: { flags: number; marks?: number; value: ByteSpan; ttlMs: number; remainingMs: number };
@@ -76,7 +78,7 @@ export interface RemoteWrite {
 
 /** Reads an entry or a grave by its position: a number that is valid until the store is changed. */
 export interface EntryReader {
-  /** `ENTRY`, `TOMB` or `GHOST`. */
+  /** `ENTRY`, `TOMB`, `GHOST` or `PREFIX`. */
   kind(position: number): number;
   /** The number that orders the entry's version; memcached's clients see it as the entry's CAS. */
   h(position: number): number;

@@ -512,6 +512,11 @@ export class History {
     this.#judged = undefined;
   }
 
+  /** Takes note that the write at a position leaves, and is forgotten. */
+  forgetAt(position: number): void {
+    this.#forget(this.logs.originAt(position), this.#records.h(position));
+  }
+
   /** Takes note that an origin's writes up to `h` have been dealt with. */
   know({ h, origin }: Version): void {
     this.#know(origin, h);

@@ -24,6 +24,10 @@ export interface Rules {
   incarnation: boolean;
   /** Nothing from before a clear is accepted. */
   clear: boolean;
+  /** Nothing that a clear of a prefix covers is accepted. */
+  prefixes: boolean;
+  /** A clear of a prefix that has been dropped counts as forgotten. */
+  prefixFloor: boolean;
   /** A renewal is for the very version that it names. */
   touch: boolean;
   /** What pages bring is known with the last of them. */
@@ -55,6 +59,8 @@ export const ALL_RULES: Rules = {
   prefix: true,
   incarnation: true,
   clear: true,
+  prefixes: true,
+  prefixFloor: true,
   touch: true,
   pages: true,
   adoption: true,

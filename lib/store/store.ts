@@ -5,13 +5,14 @@
 
 import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
-import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite, TOMB } from "./entry.ts";
+import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite } from "./entry.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import { Losses } from "./losses.ts";
 import type { HashedPosition } from "./hash_index.ts";
 import { type Departure, History } from "./history.ts";
+import { RemoteWrites } from "./remote_writes.ts";
 import type { SlabPages } from "./slab.ts";
-import { ALL_RULES, type How, type Rules, rulesFor } from "./rules.ts";
+import { ALL_RULES, type How, type Rules } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
@@ -28,9 +29,10 @@ const TIDY_BYTES = 128 * 1024;
 /** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
+const MAX_PREFIXES = 1024;
 const NO_VERSION: Version = { h: 0, origin: 0 };
-/** Cleared entries that a `maintain` erases, at most. */
-const ERASE_PLACES = 500;
+/** Places where a `maintain` looks for cleared entries; of each that it erases four fewer. */
+const ERASE_PLACES = 2000;
 /** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
 const FEW = 500;
 /** Segments whose memory a `maintain` gives back after a `clear`, at most. */
@@ -65,6 +67,7 @@ export class Store {
   readonly losses: Losses;
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
+  readonly #remote: RemoteWrites;
   /** Records from before a `clear`, whose memory is still to be given back. */
   readonly #cleared = new RetiredRecords();
   #hits = 0;
@@ -94,12 +97,16 @@ export class Store {
       replicates: this.#replicates,
       hasFingerprints: this.#replicates && this.#rules.fingerprints,
       maxGraves: options.maxGraves ?? MAX_GRAVES,
+      maxPrefixes: options.maxPrefixes ?? MAX_PREFIXES,
+      forgetsPrefixes: this.#rules.prefixFloor,
       limitBytes,
       hashKey,
       sweeps: this.losses,
       onLeave: (position, cause) => this.#left(position, cause),
     };
     this.#entries = new Entries(this.#entriesOptions, this.history);
+    const means = { rules: this.#rules, losses: this.losses, listeners: this.#listeners, now: this.#now };
+    this.#remote = new RemoteWrites(this.#entries, { ...means, retired: this.#cleared });
   }
 
   /** Reads entries and graves by position. */
@@ -340,6 +347,24 @@ export class Store {
   }
 
   /**
+   * Removes all entries whose keys begin with a prefix; an empty one stands for all. What other nodes have written under it before
+   * is removed there, and does not come back. The entries are not found any more at once; they count in `stats`, and their
+   * memory goes back to the system, with the next calls of `maintain`.
+   */
+  clearPrefix(prefix: ByteSpan): void {
+    if (prefix.from === prefix.to) return this.clear();
+    const { records } = this.#entries;
+    const nowMs = this.#now();
+    if (this.#replicates) {
+      this.#cleared.makeRoomFor(records.entryBytes(prefix.to - prefix.from, 0), records);
+      const version = this.#nextVersion(nowMs);
+      this.#entries.addPrefix(prefix, version, nowMs);
+      this.#know(version);
+    } else this.#entries.erasePrefix(prefix);
+    this.#listeners.tell(CAUSE.cleared, prefix);
+  }
+
+  /**
    * Applies a write of another node, by the rules of docs/replication.md. An entry counts as used when it was used there:
    * if there is no room and all entries were used after it, it leaves at once.
    *
@@ -347,41 +372,8 @@ export class Store {
    * @param how What is special about it, if anything.
    * @returns Whether it was news.
    */
-  apply(key: ByteSpan, { version, kind, entry }: RemoteWrite, theirs: Known, how?: How): boolean {
-    const entries = this.#entries;
-    const { history, records } = entries;
-    const nowMs = this.#now();
-    // There is one write of each version, or there would be no place to cut a page.
-    if ((this.#rules.clear && version.h <= history.cleared) || history.recognizes(version)) return false;
-    const hash = entries.hash(key);
-    const known = entries.settled(hash, key, nowMs);
-    if (known !== 0 && compareVersions(version, history.version(known)) <= 0) return false;
-    const isLive = known !== 0 && records.kind(known) === ENTRY;
-    const rules = rulesFor(how, this.#rules);
-    if (history.refuses(version, key, isLive, theirs, rules)) {
-      if (isLive) this.distrust(known); // it is older than what is refused
-      else this.#listeners.tell(CAUSE.overtaken, key); // what was here of it, before it was evicted
-      return false;
-    }
-    const isInUse = isLive && entries.isUsedSince(known, version);
-    if (known !== 0) entries.erase(known);
-    const valueBytes = entry === undefined ? 0 : entry.value.to - entry.value.from;
-    const bytes = records.entryBytes(key.to - key.from, valueBytes);
-    this.#cleared.makeRoomFor(bytes, this.#entries.records);
-    let isHeld = kind === TOMB;
-    if (isHeld) {
-      entries.addGrave(hash, key, version, nowMs);
-    } else if (kind === ENTRY && entry !== undefined && entry.remainingMs > 0 && bytes <= this.maxEntryBytes) {
-      const living = { ...entry, marks: entry.marks ?? 0, deadlineMs: nowMs + entry.remainingMs };
-      isHeld = entries.arrive(hash, key, version, living, isInUse, nowMs);
-      if (!isHeld) {
-        this.losses.countArrival(entries.order.size);
-        this.#listeners.tell(CAUSE.evicted, key);
-      }
-    }
-    if (!isHeld && this.#rules.fingerprints) history.depart(version, key);
-    this.#listeners.tell(CAUSE.applied, key);
-    return true;
+  apply(key: ByteSpan, write: RemoteWrite, theirs: Known, how?: How): boolean {
+    return this.#remote.apply(key, write, theirs, how);
   }
 
   /** Applies a clear of another node: drops everything up to a version. Returns whether the clear was news. */
@@ -390,7 +382,7 @@ export class Store {
     if (h <= history.cleared) return false;
     history.clear(h);
     // Where newer writes remain, cleared entries are erased in slices, and are no longer found.
-    if (history.logs.all.some((log) => log.countAfter(h) > 0)) this.#entries.doomed = h;
+    if (history.logs.all.some((log) => log.countAfter(h) > 0)) this.#entries.doom(h);
     else this.#dropAll();
     this.#listeners.tell(CAUSE.cleared, undefined);
     return true;
@@ -413,8 +405,18 @@ export class Store {
 
   /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
   distrust(position: number): void {
-    this.#listeners.tellOf(CAUSE.applied, this.#entries.records, position);
-    this.#entries.depart(position, false);
+    this.#remote.distrust(position);
+  }
+
+  /** Whether the entry or grave at a position has been cleared, and only waits to be erased: peers are told of the clear. */
+  isCleared(position: number): boolean {
+    return this.#entries.isDoomed(position);
+  }
+
+  /** Whether something newer of a key than a version is held: an entry, a grave, or a clear of a prefix of the key. */
+  holdsNewer(key: ByteSpan, version: Version): boolean {
+    const held = this.versionOf(key);
+    return (held !== undefined && compareVersions(held, version) > 0) || this.#entries.prefixes.covers(key, version);
   }
 
   /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
@@ -438,8 +440,8 @@ export class Store {
     if (this.#entries.size === 0 && this.#entries.records.slab.heldBytes > 0) this.#abandon();
     const isTidying = this.#entries.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
-    const isErasing = this.#entries.doomed !== 0 && this.#entries.eraseDoomed(ERASE_PLACES) === ERASE_PLACES;
-    return isSweeping || isTidying || isErasing || this.#cleared.bytes > 0;
+    if (this.#entries.doomed !== 0) this.#entries.eraseDoomed(ERASE_PLACES);
+    return isSweeping || isTidying || this.#entries.doomed !== 0 || this.#cleared.bytes > 0;
   }
 
   /** Bytes that one entry may take. */
@@ -548,6 +550,6 @@ export class Store {
     const old = this.#entries;
     this.#cleared.add(old.records);
     old.abandon();
-    this.#entries = new Entries(this.#entriesOptions, this.history);
+    this.#remote.entries = this.#entries = new Entries(this.#entriesOptions, this.history);
   }
 }

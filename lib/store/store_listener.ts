@@ -14,7 +14,7 @@ export const CAUSE = {
   expired: 8,
   /** Removed to make room. */
   evicted: 16,
-  /** All entries have been removed, here or by a peer. */
+  /** All entries have been removed, here or by a peer; where a key is named, all whose keys begin with it. */
   cleared: 32,
   /** Renewed by a hit, after peers have not been told of its use for half its time to live. */
   renewed: 64,
@@ -32,7 +32,7 @@ export type Cause = typeof CAUSE[keyof typeof CAUSE];
 export interface StoreListener {
   /** The causes that the listener is told of: a sum of bits of {@linkcode CAUSE}. */
   readonly causes: number;
-  /** Takes note of a change. The key is valid during the call; `undefined` stands for all keys. */
+  /** Takes note of a change. The key is valid during the call; `undefined` stands for all keys, and with `cleared` a key for all that begin with it. */
   changed(cause: Cause, key: ByteSpan | undefined): void;
   /** Takes note of `overtaken` where only the key's `publicHash` is known. */
   overtaken?(hash: number): void;

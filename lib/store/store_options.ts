@@ -24,6 +24,8 @@ export interface StoreOptions extends HistoryOptions {
   replicates?: boolean;
   /** Graves kept at most (65,536). */
   maxGraves?: number;
+  /** Clears of prefixes kept at most (1,024). */
+  maxPrefixes?: number;
   /** Writes that have left of which fingerprints are kept in any case; by default as many as `maxBytes` allows. */
   maxForgotten?: number;
   /** Rules of replication; for the simulator. */

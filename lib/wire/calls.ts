@@ -41,8 +41,17 @@ export function writeSet(
   output.key(key);
   output.uint32(value.flags);
   output.ttl(ttlMs, isFixed);
-  if (typeof value.payload === "string") output.text(value.payload);
-  else output.bytes(value.payload);
+  endWithValue(output, value);
+}
+
+/**
+ * Writes the value that ends a frame.
+ *
+ * @throws {CacheError} If it is larger than a server takes.
+ */
+export function endWithValue(output: FrameWriter, { payload }: EncodedValue): void {
+  if (typeof payload === "string") output.text(payload);
+  else output.bytes(payload);
   if (output.bodyBytes > MAX_BODY_BYTES) {
     throw new CacheError("refused", `the value has more than ${MAX_VALUE_BYTES} bytes`);
   }
@@ -56,9 +65,17 @@ export function writeKeyed(output: FrameWriter, code: number, key: string): void
   output.end();
 }
 
-/** Writes a `GET_MANY`, of 1,024 keys at most. */
-export function writeGetMany(output: FrameWriter, keys: readonly string[]): void {
-  output.begin(REQUEST.getMany);
+/** Writes a `TOUCH`. `ttlMs` is the entry's time to live, 0 for ever; `undefined` is its own. */
+export function writeTouch(output: FrameWriter, key: string, ttlMs: number | undefined): void {
+  output.begin(REQUEST.touch);
+  output.key(key);
+  output.ttl(ttlMs);
+  output.end();
+}
+
+/** Writes a request that lists keys and has nothing else: a `GET_MANY` or a `DELETE_MANY`, of 1,024 keys at most. */
+export function writeKeyList(output: FrameWriter, code: number, keys: readonly string[]): void {
+  output.begin(code);
   output.uint16(keys.length);
   for (const key of keys) output.listedKey(key);
   output.end();

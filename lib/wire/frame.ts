@@ -186,7 +186,7 @@ export class FrameWriter extends OutputBuffer {
    * @throws {RangeError} If the key is empty, too long, or has a lone surrogate. The frame is unfinished then.
    */
   key(key: string): void {
-    const written = this.#keyText(key); // before the view is looked at: writing the key may replace it
+    const written = this.keyText(key); // before the view is looked at: writing the key may replace it
     this.view.setUint16(this.#frame + 4, written);
   }
 
@@ -201,7 +201,7 @@ export class FrameWriter extends OutputBuffer {
     const at = this.length;
     this.uint16(0);
     this.uint8(0);
-    const written = this.#keyText(key);
+    const written = this.keyText(key);
     this.view.setUint16(at, written);
   }
 
@@ -216,7 +216,8 @@ export class FrameWriter extends OutputBuffer {
     this.uint32(ttlMs === undefined ? TTL_DEFAULT : ttlMs % 2 ** 32);
   }
 
-  #keyText(key: string): number {
+  /** Writes a key's text alone, and returns how many bytes it has. Throws what `key` throws. */
+  keyText(key: string): number {
     const at = this.length;
     if (typeof key === "string" && key.length <= SHORT_KEY && this.#asciiText(key)) return key.length;
     if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_BYTES && key.isWellFormed()) this.text(key);

@@ -22,7 +22,7 @@ import { type FrameReader, type FrameWriter, PEERS, PROTOCOL, REPLY, REQUEST } f
  * Version of the messages between peers. Peers whose versions differ do not connect, so it is raised only with a change
  * that can be no feature.
  */
-export const GOSSIP_VERSION = 3;
+export const GOSSIP_VERSION = 4;
 
 /** Features of this software beyond version 1 of the protocol; a feature is used only if both sides name it. */
 export const FEATURES: readonly string[] = ["stopping"];

@@ -3,9 +3,8 @@
  * not who computes what. The format is in docs/protocol.md, the rules in docs/near.md.
  */
 
-import { CacheError, ProtocolError } from "../base/errors.ts";
-import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
-import { type OnCopy, readValue, ValueError } from "./calls.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { endWithValue, type OnCopy, readValue, ValueError } from "./calls.ts";
 import { unexpectedReply } from "./control.ts";
 import { AGAIN, type FrameReader, type FrameWriter, HEADER_BYTES, REPLY, REQUEST } from "./frame.ts";
 import { COPY_HEAD_BYTES, COPY_MARK, type CopyTerms, readTerms, setHead, setMs } from "./near.ts";
@@ -78,22 +77,17 @@ export function writeLease(output: FrameWriter, key: string, leaseMs: number, ac
 export function writeFill(
   output: FrameWriter,
   key: string,
-  { flags, payload }: EncodedValue,
+  value: EncodedValue,
   { token, ttlMs, isFixed, staleMs }: Filling,
 ): void {
   output.begin(REQUEST.fill);
   output.key(key);
   writeTokenBytes(output, token);
-  output.uint32(flags);
+  output.uint32(value.flags);
   output.ttl(ttlMs, isFixed);
   const at = output.room(8);
   setMs(output.view, at, staleMs);
-  if (typeof payload === "string") output.text(payload);
-  else output.bytes(payload);
-  if (output.bodyBytes > MAX_BODY_BYTES) {
-    throw new CacheError("refused", `the value has more than ${MAX_VALUE_BYTES} bytes`);
-  }
-  output.end();
+  endWithValue(output, value);
 }
 
 /**

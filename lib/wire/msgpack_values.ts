@@ -6,7 +6,9 @@
 import { decode, encode, ExtData, ExtensionCodec } from "@msgpack/msgpack";
 import { checkMessagePack, type ExtensionKinds } from "./msgpack_check.ts";
 import { type DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
+import { headersItems, headersOf, spendHeaders } from "./headers_values.ts";
 import { mapOf, setOf, spendKeys } from "./key_collisions.ts";
+import { spendTemporal, temporalOf, type TemporalText, temporalText } from "./temporal_values.ts";
 import { MAX_CONTAINERS, MAX_DEPTH, MAX_PARTS, MAX_VALUE_BYTES } from "../base/limits.ts";
 
 /** Extension types. Those from `record` on hold one MessagePack array, whose depth counts. */
@@ -18,11 +20,13 @@ export const EXT = {
   date: 4,
   url: 5,
   buffer: 6,
+  temporal: 7,
   record: 16,
   map: 17,
   set: 18,
   regexp: 19,
   error: 20,
+  headers: 21,
 } as const;
 
 const TIMESTAMP = 0xff; // MessagePack's own, type -1
@@ -37,11 +41,13 @@ const EXTENSION_KINDS: ExtensionKinds = new Map([
   [EXT.date, leaf(1000, 0)],
   [EXT.url, leaf(3500, 40)],
   [EXT.buffer, leaf(4000, 2)],
+  [EXT.temporal, leaf(3000, 20)], // and what spendTemporal() finds
   [EXT.record, { ...nested(1200, 700), isObject: true }],
   [EXT.map, nested(1000, 150)],
   [EXT.set, nested(1000, 150)],
   [EXT.regexp, nested(2000, 0)], // and what spendRegExp() finds
   [EXT.error, nested(16_000, 3000)],
+  [EXT.headers, nested(2000, 1500)], // and what spendHeaders() finds
   [TIMESTAMP, leaf(1300, 0)],
 ]);
 
@@ -71,6 +77,16 @@ const ERROR_CLASSES: Record<string, ErrorConstructor> = {
   SyntaxError,
   TypeError,
   URIError,
+};
+
+/** What to store in place of an instance of a class that holds something. */
+const HINTS: Record<string, string> = {
+  Promise: "await it first",
+  Response: "store what it holds: await response.text(), .json() or .bytes()",
+  Request: "store what it holds: await request.text(), .json() or .bytes()",
+  Blob: "store its bytes: await blob.bytes()",
+  File: "store its bytes: await file.bytes()",
+  ReadableStream: "read it first: await new Response(stream).bytes()",
 };
 
 /** Keys that the engine may take for array indices. */
@@ -171,7 +187,20 @@ class Walk {
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return bufferWire(value) ?? this.#refuseClass(value);
     const prototype = Object.getPrototypeOf(value);
     if (prototype === null || Object.getPrototypeOf(prototype) === null) return this.#record(value);
-    return this.#refuseClass(value);
+    return this.#rare(value);
+  }
+
+  /** Of what is rare, so that nothing else pays for it. */
+  #rare(value: object): unknown {
+    if (value instanceof Headers) {
+      const items = headersItems(value);
+      this.#spend((budget) => spendHeaders(items, budget));
+      return this.#nested(EXT.headers, items);
+    }
+    const temporal = temporalText(value);
+    if (temporal === undefined) return this.#refuseClass(value);
+    this.#spend((budget) => spendTemporal(temporal, budget));
+    return new ExtData(EXT.temporal, temporalBytes(temporal));
   }
 
   /** Encodes a plain object as a MessagePack map, or as a `record` if it has a key that the library would change. */
@@ -225,7 +254,7 @@ class Walk {
 
   #refuseClass(value: object): never {
     const name = value.constructor?.name || "a class";
-    if (name === "Promise") return this.#refuse("a Promise (await it first)");
+    if (Object.hasOwn(HINTS, name)) return this.#refuse(`a ${name} (${HINTS[name]})`);
     return this.#refuse(`an instance of ${name} (store a plain object instead)`);
   }
 
@@ -274,8 +303,12 @@ function bufferWire(value: ArrayBufferView | ArrayBuffer): unknown {
   return new ExtData(EXT.buffer, payload);
 }
 
-function register(type: number, decodeExtension: (payload: Uint8Array) => unknown): void {
-  extensions.register({ type, encode: () => null, decode: decodeExtension });
+function temporalBytes({ kind, text }: TemporalText): Uint8Array {
+  return Uint8Array.of(kind, ...utf8.encode(text));
+}
+
+function register(type: number, build: (payload: Uint8Array, budget: DecodingBudget) => unknown): void {
+  extensions.register({ type, encode: () => null, decode: (payload, _type, budget) => build(payload, budget) });
 }
 
 function registerNested(type: number, build: (items: unknown[], budget: DecodingBudget) => unknown): void {
@@ -296,11 +329,13 @@ register(EXT.utf16, decodeUtf16);
 register(EXT.date, (payload) => new Date(viewOf(payload).getFloat64(0)));
 register(EXT.url, (payload) => new URL(utf8Decoder.decode(payload)));
 register(EXT.buffer, decodeBuffer);
+register(EXT.temporal, decodeTemporal);
 registerNested(EXT.record, (items) => define({}, pairs(items, 0)));
 registerNested(EXT.map, decodeMap);
 registerNested(EXT.set, setOf);
 registerNested(EXT.regexp, decodeRegExp);
 registerNested(EXT.error, decodeError);
+registerNested(EXT.headers, headersOf);
 
 function nothing<T>(payload: Uint8Array, value: T): T {
   if (payload.length > 0) throw new TypeError("an extension with a payload that has none");
@@ -349,6 +384,12 @@ function decodeBuffer(payload: Uint8Array): unknown {
   if (name === "Uint8Array") return bytes; // small ones then need no memory outside the heap
   const { buffer } = bytes;
   return name === "ArrayBuffer" ? buffer : new type(buffer);
+}
+
+function decodeTemporal(payload: Uint8Array, budget: DecodingBudget): object {
+  const temporal = { kind: payload[0], text: utf8Decoder.decode(payload.subarray(1)) };
+  spendTemporal(temporal, budget);
+  return temporalOf(temporal);
 }
 
 function checkPairs(items: number): void {

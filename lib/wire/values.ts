@@ -6,6 +6,7 @@
 
 import { Buffer, isUtf8 } from "node:buffer";
 import { ProtocolError } from "../base/errors.ts";
+import { counterIn } from "./counter_value.ts";
 import { CLIENT_UNITS, DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
 import { checkJson, JSON_UNITS_PER_BYTE } from "./json_check.ts";
 import { decodeMsgpack, encodeMsgpack } from "./msgpack_values.ts";
@@ -15,7 +16,7 @@ import { unitsOf } from "./protocol_handler.ts";
 
 /**
  * Flags of an entry, one per format. The upper half ("OC" in ASCII) keeps them apart from the small numbers that
- * memcached clients choose; all flags that are not listed here mean bytes.
+ * memcached clients choose; all flags that are not listed here mean bytes. Plain bytes may be a counter's, which is a number.
  */
 export const FLAGS = { bytes: 0, text: 0x4f430001, json: 0x4f430002, msgpack: 0x4f430003 } as const;
 
@@ -43,7 +44,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 /**
- * Encodes a value. A `Uint8Array` is passed on, not copied.
+ * Encodes a value. A `Uint8Array` is passed on, not copied, unless it would be read as a counter.
  *
  * @param value The value.
  * @param units What it may cost to decode it.
@@ -57,7 +58,9 @@ export function encodeValue(value: unknown, units: number = CLIENT_UNITS): Encod
       ? { flags: FLAGS.text, payload: value }
       : { flags: FLAGS.json, payload: JSON.stringify(value) };
   }
-  if (value instanceof Uint8Array) return { flags: FLAGS.bytes, payload: value };
+  if (value instanceof Uint8Array && counterIn(value, 0, value.length) === undefined) {
+    return { flags: FLAGS.bytes, payload: value };
+  }
   partsLeft = MAX_PARTS;
   if (isJson(value, 0)) return { flags: FLAGS.json, payload: affordable(JSON.stringify(value), units) };
   if (partsLeft < 0) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
@@ -110,6 +113,8 @@ export function decodePart(flags: number, { bytes, from, to }: BufferPart, units
         return JSON.parse(decodeText(bytes, from, to));
       case FLAGS.msgpack:
         return decodeMsgpack(new Uint8Array(bytes.subarray(from, to)), new DecodingBudget(units));
+      case FLAGS.bytes:
+        return counterIn(bytes, from, to) ?? new Uint8Array(bytes.subarray(from, to));
       default:
         return new Uint8Array(bytes.subarray(from, to));
     }

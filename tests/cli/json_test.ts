@@ -25,6 +25,7 @@ const CHANGED: [value: unknown, text: string][] = [
   [Uint16Array.of(1), '"AQA="'],
   [Uint8Array.of(1, 2, 3).buffer, '"AQID"'],
   [new DataView(Uint8Array.of(9, 1).buffer, 1), '"AQ=="'],
+  [new Headers({ a: "1" }), '[["a","1"]]'],
 ];
 
 Deno.test("toJson() writes what JSON.stringify() writes when JSON shows the value as it is", () => {

@@ -6,7 +6,7 @@ import { CacheError, ProtocolError } from "../../lib/base/errors.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST, STATE } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES } from "../../lib/base/limits.ts";
 import { type Call, Pipeline } from "../../lib/client/pipeline.ts";
-import { manyReader, MISS, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../../lib/wire/calls.ts";
+import { manyReader, MISS, readFound, readYesNo, writeKeyed, writeKeyList, writeSet } from "../../lib/wire/calls.ts";
 import { readData } from "../../lib/wire/control.ts";
 import { readGreeting, writeHello } from "../../lib/wire/hello.ts";
 import type { Allowance } from "../../lib/wire/protocol_handler.ts";
@@ -93,7 +93,7 @@ for (const step of [Infinity, 1, 7]) {
       pair.get(`key:${i}`);
       pair.get(`other:${i}`);
     }
-    pair.call((output) => writeGetMany(output, ["key:1", "no", "key:2"]), manyReader(3, () => {}));
+    pair.call((output) => writeKeyList(output, REQUEST.getMany, ["key:1", "no", "key:2"]), manyReader(3, () => {}));
     assertEquals(pair.pipeline.pending, 61);
     pair.exchange();
     const one = (i: number) => [true, { i }, MISS];
@@ -134,7 +134,7 @@ function behind(): { pair: Pair; turn: OneValue; settled: () => number } {
   pair.exchange();
   pair.outcomes.length = 0;
   pair.get("key:0");
-  pair.call((output) => writeGetMany(output, keys), manyReader(4, () => {}));
+  pair.call((output) => writeKeyList(output, REQUEST.getMany, keys), manyReader(4, () => {}));
   pair.get("key:2");
   pair.exchange();
   return { pair, turn, settled: () => pair.results().filter((result) => result !== "pending").length };
@@ -172,7 +172,10 @@ Deno.test("Pipeline drops a request whose key or value is none, and the next one
   const pair = new Pair();
   const large = encodeValue(new Uint8Array(MAX_BODY_BYTES));
   assertThrows(() => pair.get(""), RangeError);
-  assertThrows(() => pair.call((output) => writeGetMany(output, ["fine", "\udc00"]), readYesNo), RangeError);
+  assertThrows(
+    () => pair.call((output) => writeKeyList(output, REQUEST.getMany, ["fine", "\udc00"]), readYesNo),
+    RangeError,
+  );
   assertThrows(() => pair.call((output) => writeSet(output, "k", large, 0), readYesNo), CacheError);
   assertEquals([pair.pipeline.output.length, pair.pipeline.pending], [0, 0]);
   pair.outcomes.length = 0;

@@ -2,14 +2,8 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import {
-  addDelta,
-  readInt32,
-  readUint32,
-  readUnsigned,
-  type Unsigned,
-  unsignedOf,
-} from "../../lib/memcached/c_numbers.ts";
+import { type Unsigned, unsignedOf } from "../../lib/base/unsigned.ts";
+import { addDelta, readInt32, readUint32, readUnsigned } from "../../lib/memcached/c_numbers.ts";
 import { generator } from "../../lib/simulation/seeded_random.ts";
 import { bytesOf } from "../support/memcached_oracle.ts";
 

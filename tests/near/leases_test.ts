@@ -14,7 +14,7 @@ import {
   MAX_REST_MS,
   MAX_WAITS,
 } from "../../lib/near/leases.ts";
-import { ENTRY } from "../../lib/store/entry.ts";
+import { ENTRY, PREFIX } from "../../lib/store/entry.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { set, span } from "../support/store_entries.ts";
 import { knowsAll, NOW_MS, replicatingStore } from "../support/stores.ts";
@@ -82,6 +82,11 @@ const CHANGES: Record<string, (store: Store) => void> = {
   "a removal, though there is no entry": (store) => void store.delete(span("k")),
   "a change of times": (store) => store.revise(store.peek(span("k")), { ttlMs: 5000 }),
   "a clear": (store) => store.clear(),
+  "the clear of a prefix": (store) => store.clearPrefix(span("k")),
+  "the clear of a prefix by a peer": (store) => {
+    const version = { h: store.clock + 1, origin: 7 };
+    assert(store.apply(span("k"), { version, kind: PREFIX }, knowsAll(store)));
+  },
   "a clear of a peer": (store) => void store.clearUpTo(store.clock + 1),
   "a write of a peer": (store) => {
     const entry = { flags: 0, value: spanOf(new Uint8Array(1)), ttlMs: Infinity, remainingMs: Infinity };
@@ -104,6 +109,17 @@ for (const [name, change] of Object.entries(CHANGES)) {
     assertEquals([fixture.ask(b), fixture.ask(a)], ["given", "wait"]);
   });
 }
+
+Deno.test("the clear of a prefix ends the leases of all keys under it, and no other's", () => {
+  const fixture = new Fixture();
+  const [a, b] = [fixture.client("a"), fixture.client("b")];
+  for (const key of ["user:1", "user", "user:2", "u"]) for (const client of [a, b]) fixture.ask(client, key);
+  fixture.store.clearPrefix(span("user:"));
+  assertEquals(fixture.said(), ["b: user:1", "b: user:2"]);
+  assertEquals([fixture.leases.size, fixture.leases.waiting], [2, 2]);
+  assertEquals([fixture.isValid(3, "user"), fixture.isValid(7, "u")], [true, true]);
+  assertEquals([fixture.isValid(1, "user:1"), fixture.isValid(5, "user:2")], [false, false]);
+});
 
 Deno.test("a lease that has run out is valid until it is handed on", () => {
   const fixture = new Fixture();

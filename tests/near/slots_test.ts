@@ -97,6 +97,9 @@ for (const make of [localStore, replicatingStore]) {
     const readers = [readerOf(slots), readerOf(slots, "k")];
     store.clear();
     assertEquals(readers.map(told), [["all"], ["all"]]);
+    readers[1].register(keyOf("k"));
+    store.clearPrefix(keyOf("other"));
+    assertEquals(readers.map(told), [["all"], ["all"]], "which keys are under a prefix is not known");
     store.set(keyOf("k"), VALUE);
     assertEquals(readers.map(told), [[], []], "what was read before is not read any more");
   });

@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FLAG_CODES, MESSAGE, MessageWriter, MORE, NAME, TOUCH, TURN } from "../../lib/replication/message.ts";
 import { readMessage } from "../../lib/replication/message_reader.ts";
-import { ENTRY, GHOST, MARK, TOMB, TRAVELS } from "../../lib/store/entry.ts";
+import { ENTRY, GHOST, MARK, PREFIX, TOMB, TRAVELS } from "../../lib/store/entry.ts";
 import { GOSSIP_VERSION } from "../../lib/wire/hello.ts";
 import { comparable, PEER_MESSAGES } from "../support/peer_messages.ts";
 
@@ -61,7 +61,7 @@ Deno.test("golden messages are of every kind, and carry everything that a messag
   assertEquals(new Set(pulls.map(({ cursor }) => cursor === undefined)), new Set([true, false]));
   assert(messages.some((message) => "known" in message && message.known.base !== undefined), "no base");
   const writes = messages.flatMap((message) => "writes" in message ? message.writes : []);
-  assertEquals(new Set(writes.map(({ kind }) => kind)), new Set([ENTRY, TOMB, GHOST, NAME, TOUCH]));
+  assertEquals(new Set(writes.map(({ kind }) => kind)), new Set([ENTRY, TOMB, GHOST, PREFIX, NAME, TOUCH]));
   assert(writes.some(({ version }) => version.by !== undefined), "no adopted write");
   const entries = writes.flatMap(({ entry }) => entry === undefined ? [] : [entry]);
   for (const flags of FLAG_CODES) assert(entries.some((entry) => entry.flags === flags), `no flags ${flags}`);

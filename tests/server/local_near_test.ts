@@ -46,12 +46,13 @@ Deno.test("a value is handed out as the same object by every method that reads",
   assertEquals(first, { at: new Date(5) });
   const { hits } = store.stats();
   assertStrictEquals(await cache.retrieve("k"), first);
+  assertStrictEquals(cache.retrieveSync("k"), first);
   assertStrictEquals((await cache.retrieveMany(["none", "k"])).get("k"), first);
   assertStrictEquals(await cache.retrieveOrStore("k", () => "computed"), first);
   assertEquals(store.stats().hits, hits, "the store is not asked");
   const { hits: found, misses, near } = await cache.stats();
-  assertEquals([found, misses], [4, 1]);
-  assertEquals(near, { hits: 3, fenced: 0, invalidations: 0, entries: 1, isOn: true });
+  assertEquals([found, misses], [5, 1]);
+  assertEquals(near, { hits: 4, fenced: 0, invalidations: 0, entries: 1, isOn: true });
 });
 
 Deno.test("what retrieveMany and retrieveOrStore have read is kept too, also undefined", async () => {
@@ -85,13 +86,20 @@ Deno.test("what is no key is refused as without near copies", async () => {
   }
 });
 
-Deno.test("a copy is dropped when its entry is stored, refused, removed or cleared in this process", async () => {
+Deno.test("a copy is dropped when its entry is changed in this process, by whatever call", async () => {
   const { cache } = nearCache();
+  const part = cache.namespace("k");
   const changes: Record<string, [change: () => Promise<unknown>, then: unknown]> = {
     store: [() => cache.store("k", "new"), "new"],
     "store of what is refused": [() => cache.store("k", () => {}).catch(() => {}), undefined],
     remove: [() => cache.remove("k"), undefined],
     clear: [() => cache.clear(), undefined],
+    "store with onlyIf": [() => cache.store("k", "new", { onlyIf: "present" }), "new"],
+    storeMany: [() => cache.storeMany([["other", 1], ["k", "new"]]), "new"],
+    removeMany: [() => cache.removeMany(["other", "k"]), undefined],
+    take: [() => cache.take("k"), undefined],
+    touch: [() => cache.touch("k", 1000), { of: "k" }],
+    "clear of a namespace": [() => part.clear(), undefined],
   };
   let invalidations = 0;
   for (const [name, [change, then]] of Object.entries(changes)) {
@@ -102,6 +110,24 @@ Deno.test("a copy is dropped when its entry is stored, refused, removed or clear
     await cache.clear();
     invalidations = (await cache.stats()).near!.invalidations;
   }
+});
+
+Deno.test("a number that is added to has no older copy", async () => {
+  const { cache } = nearCache();
+  await copyOf(cache, "k", 7);
+  assertEquals([await cache.increment("k", 5), await cache.retrieve("k")], [12, 12]);
+  assertEquals([await cache.increment("k", 5), cache.retrieveSync("k")], [17, 17]);
+});
+
+Deno.test("a value that is read with what is known of its entry is no copy, and neither is one that is taken", async () => {
+  const { cache } = nearCache();
+  const first = await copyOf(cache, "k");
+  const { value, version } = (await cache.retrieveEntry("k"))!;
+  assertEquals([value, value === first], [first, false]);
+  await cache.store("k", { of: "k" }, { onlyIf: version });
+  const last = await cache.retrieve("k");
+  const taken = await cache.take("k");
+  assertEquals([taken, taken === last, await cache.retrieve("k")], [last, false, undefined]);
 });
 
 Deno.test("a copy is dropped when a getter of the next value has read the one before", async () => {
@@ -121,7 +147,7 @@ Deno.test("a copy is dropped when a getter of the next value has read the one be
 Deno.test("a copy is dropped when a memcached client changes its entry", async () => {
   const { cache, host } = nearCache();
   const text = sessionOf(host);
-  const lines: [string, unknown][] = [["set k 0 0 1\r\n7\r\n", Uint8Array.of(0x37)], ["delete k\r\n", undefined], [
+  const lines: [string, unknown][] = [["set k 0 0 1\r\nx\r\n", Uint8Array.of(0x78)], ["delete k\r\n", undefined], [
     "flush_all\r\n",
     undefined,
   ]];

@@ -67,27 +67,39 @@ const WRITES: Readonly<Record<string, [asked: Asked, reply: string]>> = {
   "SET that is too large": [ask.set("k", "x".repeat(100_000)), "REFUSED too-large"],
   "TOUCH": [ask.touch("k"), "OK"],
   "DELETE": [ask.delete("k"), "OK"],
+  "TAKE": [ask.take("k"), "VALUE 41"],
+  "INCREMENT": [ask.increment("k", 1n), "VALUE 42"],
+  "SET_IF": [ask.setIf("k", "present", "new"), "OK"],
+  "SET_IF that is too large": [ask.setIf("k", "present", "x".repeat(100_000)), "REFUSED too-large"],
+  "SET_MANY": [ask.setMany("k", "new"), "DONE"],
+  "DELETE_MANY": [ask.deleteMany("k"), "DONE"],
 };
 
+/** Requests that are answered by one frame, also where `x` has an entry. */
+const REPLIES: readonly Asked[] = [
+  ...[ask.ping, ask.has("x"), ask.get("x"), ask.getMany("x"), ask.stats, ask.unknown, ask.use("x")],
+  ...[ask.entry("x"), ask.take("x"), ask.increment("x", 1n), ask.setIf("x", "present", 1), ask.keys("x")],
+];
+
 for (const [name, [asked, reply]] of Object.entries(WRITES)) {
-  Deno.test(`a ${name} is told to its own client before it is answered, between the replies of one read`, () => {
+  Deno.test(`${name} is told to its own client before it is answered, between the replies of one read`, () => {
     const { host } = hostAt({ maxBytes: 64 * 1024 });
     const near = new NearTalk(host);
-    near.say(ask.set("k", "old"));
+    near.say(ask.set("k", "41"));
     assertEquals(near.say(ask.get("k"), asked, ask.ping), [
-      "COPY 3 Infinity of Infinity: old",
+      "COPY 3 Infinity of Infinity: 41",
       invalid("k"),
       reply,
       "OK",
     ]);
   });
 
-  Deno.test(`a ${name} is told to other readers before their next reply, whatever that answers`, () => {
+  Deno.test(`${name} is told to other readers before their next reply, whatever that answers`, () => {
     const { host } = hostAt({ maxBytes: 64 * 1024 });
     const writer = new NearTalk(host, {}, []);
-    for (const next of [ask.ping, ask.has("x"), ask.get("x"), ask.getMany("x"), ask.stats, ask.unknown, ask.use("x")]) {
+    for (const next of REPLIES) {
       const near = new NearTalk(host);
-      writer.say(ask.set("k", "old"));
+      writer.say(ask.set("k", "41"), ask.set("x", "5"));
       near.say(ask.get("k"));
       writer.say(asked);
       assertEquals([near.heard(), near.say(next)[0], near.say(next).length], [[], invalid("k"), 1]);
@@ -107,6 +119,28 @@ Deno.test("a CLEAR is told as all, before it is answered, to those too who have 
   const [near, idle] = [new NearTalk(host), new NearTalk(host)];
   assertEquals(near.say(ask.get("k"), ask.clear, ask.ping), ["MISS", "INVALID all", "OK", "OK"]);
   assertEquals(idle.say(ask.ping), ["INVALID all", "OK"]);
+});
+
+Deno.test("a CLEAR_PREFIX is told as all, before it is answered", () => {
+  const { host } = hostAt();
+  const [near, idle] = [new NearTalk(host), new NearTalk(host)];
+  near.say(ask.set("k:1", "v"));
+  assertEquals(near.say(ask.get("k:1"), ask.clearPrefix("k:"), ask.get("k:1")), [
+    "COPY 3 Infinity of Infinity: v",
+    "INVALID all",
+    "OK",
+    "MISS",
+  ]);
+  assertEquals(idle.say(ask.ping), ["INVALID all", "OK"]);
+});
+
+Deno.test("ENTRY and TAKE are answered no copies, and what they are asked for is not registered", () => {
+  const { host } = hostAt();
+  const [near, writer] = [new NearTalk(host), new NearTalk(host, {}, [])];
+  near.say(ask.set("k", "v"));
+  assertEquals(near.say(ask.entry("k"), ask.entry("none")), ["ENTRY", "MISS"]);
+  writer.say(ask.set("k", "w"));
+  assertEquals(near.say(ask.ping, ask.take("k")), ["OK", "VALUE w"]);
 });
 
 Deno.test("all keys of a list are registered, those that are missed and left out too; HAS and PING register none", () => {

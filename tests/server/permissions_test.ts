@@ -12,11 +12,13 @@ const LINES = ROLES.map((role) => `${role}:${role}:secret-of-${role}`).join("\n"
 const latin1 = new TextDecoder("latin1");
 /** What the document calls a request of ours. */
 const NATIVE_NAMES: Record<string, string> = {
+  ...Object.fromEntries(
+    Object.keys(REQUEST).map((name) => [`\`${name.replace(/[A-Z]/g, "_$&").toUpperCase()}\``, name]),
+  ),
   "the peers in `STATS`": "",
   "`HELLO` as a peer": "",
   "`GOSSIP`": "gossip",
   "`PEERS`": "",
-  "`GET_MANY`": "getMany",
 };
 
 /** A talk of somebody with a role. */
@@ -38,7 +40,7 @@ Deno.test("docs/security.md has the table of commands and roles that the server 
     const [, what, native, words, binary, ...marks] = row.split("|").map((cell) => cell.trim());
     const { what: said, roles, ...commands } = PERMISSIONS[i];
     assertEquals([what, ROLES.filter((_, role) => marks[role] === "x")], [said, roles]);
-    const names = native.split(", ").map((name) => NATIVE_NAMES[name] ?? name.replaceAll("`", "").toLowerCase());
+    const names = native.split(", ").map((name) => NATIVE_NAMES[name]);
     assertEquals(names.filter((name) => name !== ""), [...commands.native] as string[], what);
     const flags = words.replace("`mg` with `T`, `N` or `R`", "`mg T`, `mg N`, `mg R`");
     assertEquals([...flags.matchAll(/`([^`]+)`/g)].map(([, name]) => name), commands.text, what);

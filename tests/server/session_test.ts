@@ -1,109 +1,34 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decode, encode } from "@std/msgpack";
-import { seeded } from "../../bench/compare.ts";
-import { AGAIN, FrameReader, FrameWriter, INVALID, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { MAX_BODY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { manyReader, MISS, OMITTED } from "../../lib/wire/calls.ts";
 import { FEATURES, PEER_FEATURES, SERVER_FEATURES } from "../../lib/wire/hello.ts";
-import type { Session } from "../../lib/server/session.ts";
-import { joined, mutate } from "../support/mutate.ts";
+import { joined } from "../support/mutate.ts";
 import { sessionHost } from "../support/session_host.ts";
+import {
+  codes,
+  DEFAULT,
+  errorOf,
+  frame,
+  getMany,
+  greeted,
+  HELLO,
+  NEVER,
+  outputOf,
+  repliesIn,
+  set,
+  uint64,
+} from "../support/session_talk.ts";
 import { sessionOf } from "../support/access.ts";
 
 const utf8 = new TextEncoder();
 
-interface Reply {
-  code: number;
-  body: Uint8Array;
-}
-
-/** Request bytes by hand, so that they do not depend on the code that clients use. */
-function frame(code: number, key: string | Uint8Array = "", rest: Uint8Array = new Uint8Array(0)): Uint8Array {
-  const keyBytes = typeof key === "string" ? utf8.encode(key) : key;
-  const bytes = new Uint8Array(8 + keyBytes.length + rest.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, keyBytes.length + rest.length);
-  view.setUint16(4, keyBytes.length);
-  view.setUint8(6, code);
-  bytes.set(keyBytes, 8);
-  bytes.set(rest, 8 + keyBytes.length);
-  return bytes;
-}
-
-function uint64(high: number, low: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setUint32(0, high);
-  new DataView(bytes.buffer).setUint32(4, low);
-  return bytes;
-}
-
-const NEVER = uint64(0, 0);
-const DEFAULT = uint64(0xffffffff, 0xffffffff);
-
-function set(key: string | Uint8Array, value: string | Uint8Array, ttl = DEFAULT, flags = 7): Uint8Array {
-  const valueBytes = typeof value === "string" ? utf8.encode(value) : value;
-  return frame(REQUEST.set, key, joined(new Uint8Array([0, 0, 0, flags]), ttl, valueBytes));
-}
-
-function getMany(...keys: string[]): Uint8Array {
-  const listed = keys.map((key) => joined(new Uint8Array([key.length >> 8, key.length & 255, 0]), utf8.encode(key)));
-  return frame(REQUEST.getMany, "", joined(new Uint8Array([keys.length >> 8, keys.length & 255]), ...listed));
-}
-
-const HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test" }));
-const NEAR_HELLO = frame(REQUEST.hello, "", encode({ protocol: 1, client: "test", features: ["near", "lease"] }));
 const PEER_HELLO = frame(
   REQUEST.hello,
   "",
-  encode({ protocol: 1, client: "test", peer: 7, gossip: 3, features: [...FEATURES, ...PEER_FEATURES] }),
+  encode({ protocol: 1, client: "test", peer: 7, gossip: 4, features: [...FEATURES, ...PEER_FEATURES] }),
 );
-
-/** Codes that a server sends a client. */
-const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(REPLY), INVALID, AGAIN]);
-
-/** All that a session says, in as many writes as it asks for. */
-function outputOf(session: Session): { bytes: Uint8Array; closing: boolean } {
-  const parts: Uint8Array[] = [];
-  for (let writes = 0; writes < 100_000; writes++) {
-    const state = session.run();
-    parts.push(session.output.taken().slice());
-    session.output.reset();
-    if (state !== "output-full") return { bytes: joined(...parts), closing: state === "closing" };
-  }
-  throw new Error("The session has more and more to say");
-}
-
-function repliesIn(bytes: Uint8Array): Reply[] {
-  const reader = new FrameReader();
-  reader.maxBodyBytes = 2 * MAX_BODY_BYTES;
-  reader.push(bytes);
-  const replies: Reply[] = [];
-  while (reader.next()) replies.push({ code: reader.code, body: reader.slice(reader.start, reader.end).slice() });
-  assertEquals(reader.pendingBytes, 0, "replies must be whole frames");
-  return replies;
-}
-
-/** A greeted session, and a function that asks it. */
-function greeted(
-  server = sessionHost(),
-  output?: FrameWriter,
-): { session: Session; ask: (...frames: Uint8Array[]) => Reply[] } {
-  const session = sessionOf(server, { output });
-  const ask = (...frames: Uint8Array[]) => {
-    session.input.push(joined(...frames));
-    return repliesIn(outputOf(session).bytes);
-  };
-  assertEquals(ask(HELLO).map(({ code }) => code), [REPLY.data]);
-  return { session, ask };
-}
-
-function codes(replies: Reply[]): number[] {
-  return replies.map(({ code }) => code);
-}
-
-function errorOf({ body }: Reply): { code: string; message: string } {
-  return decode(body) as { code: string; message: string };
-}
 
 for (const [whom, hello] of [["client", HELLO], ["peer", PEER_HELLO]] as const) {
   Deno.test(`Session greets a ${whom} with its version, its features and limits`, () => {
@@ -115,7 +40,7 @@ for (const [whom, hello] of [["client", HELLO], ["peer", PEER_HELLO]] as const) 
       server: "test/1",
       features: [...FEATURES, ...SERVER_FEATURES, ...PEER_FEATURES],
       peer: 1,
-      gossip: 3,
+      gossip: 4,
       maxKeyBytes: MAX_KEY_BYTES,
       maxValueBytes: MAX_VALUE_BYTES,
       maxKeysPerGet: 1024,
@@ -343,61 +268,6 @@ for (const [what, bytes, code] of CLOSED) {
   });
 }
 
-/** A conversation with every request in it, good and bad. */
-function transcript(): Uint8Array[] {
-  return [
-    HELLO,
-    set("a", "one"),
-    set("b", new Uint8Array(300).fill(9), uint64(0, 60_000)),
-    frame(REQUEST.get, "a"),
-    frame(REQUEST.use, "a"),
-    frame(REQUEST.lease, "new", new Uint8Array([0, 0, 1, 0, 1])),
-    frame(REQUEST.fill, "new", new Uint8Array(40).fill(1, 16, 20)),
-    frame(REQUEST.give, "new", new Uint8Array(8)),
-    frame(REQUEST.get, "missing"),
-    getMany("a", "missing", "b"),
-    frame(REQUEST.has, "b"),
-    frame(REQUEST.touch, "b", NEVER),
-    frame(REQUEST.stats),
-    frame(REQUEST.delete, "a"),
-    frame(0x30, "a"),
-    frame(REQUEST.ping),
-    frame(REQUEST.clear),
-    frame(REQUEST.get, "b"),
-  ];
-}
-
-Deno.test("Session answers a conversation the same whole, byte by byte, and in pieces of any size", () => {
-  const bytes = joined(...transcript());
-  const whole = sessionOf(sessionHost());
-  whole.input.push(bytes);
-  const expected = outputOf(whole).bytes;
-  assertEquals(repliesIn(expected).length, transcript().length);
-  for (let size = 1; size < 40; size++) {
-    const session = sessionOf(sessionHost());
-    const parts: Uint8Array[] = [];
-    for (let at = 0; at < bytes.length; at += size) {
-      session.input.push(bytes.subarray(at, at + size));
-      parts.push(outputOf(session).bytes);
-    }
-    assertEquals(joined(...parts), expected, `pieces of ${size}`);
-  }
-});
-
-Deno.test("Session waits for the rest of a truncated conversation, wherever it is cut", () => {
-  const bytes = joined(...transcript());
-  let answered = 0;
-  for (let cut = 0; cut <= bytes.length; cut++) {
-    const session = sessionOf(sessionHost());
-    session.input.push(bytes.subarray(0, cut));
-    const { bytes: output, closing } = outputOf(session);
-    const replies = repliesIn(output).length;
-    assert(!closing && replies >= answered, `cut at ${cut}`);
-    answered = replies;
-  }
-  assertEquals(answered, transcript().length);
-});
-
 Deno.test("Session produces bounded output and then the rest, however much is asked at once", () => {
   const { session, ask } = greeted();
   ask(set("k", new Uint8Array(100_000)));
@@ -421,50 +291,6 @@ Deno.test("Session allocates for bytes that arrived, not for a length announced"
   session.input.push(header);
   assertEquals(outputOf(session).bytes.length, 0);
   assert(session.input.space().length <= 64 * 1024);
-});
-
-Deno.test("Session survives 300,000 frames, three in four damaged: each ends in replies or a closed connection", () => {
-  const seed = 20261123;
-  const random = seeded(seed);
-  const below = (n: number) => Math.floor(random() * n);
-  const parts = transcript();
-  const server = sessionHost({ maxSize: 50, maxBytes: 100_000 });
-  let session = sessionOf(server);
-  let isFresh = true;
-  let [mutated, closed, refused] = [0, 0, 0];
-  while (mutated < 300_000) {
-    const batch = Array.from({ length: 1 + below(8) }, () => mutate(parts[below(parts.length)], below));
-    mutated += batch.length;
-    const bytes = joined(...batch);
-    try {
-      // Another first byte than a frame's would choose another protocol.
-      const needsHello = isFresh && bytes[0] !== 0;
-      if (needsHello || (session.input.pendingBytes === 0 && random() < 0.5)) {
-        session.input.push(random() < 0.5 ? HELLO : NEAR_HELLO);
-      }
-      isFresh = false;
-      for (let at = 0, size = 1 + below(bytes.length + 1); at < bytes.length; at += size) {
-        session.input.push(bytes.subarray(at, at + size));
-      }
-      const { bytes: output, closing } = outputOf(session);
-      const replies = repliesIn(output);
-      for (const { code } of replies) assert(KNOWN_CODES.has(code), `reply code ${code}`);
-      refused += replies.filter(({ code }) => code === REPLY.refused).length;
-      assertEquals(replies.at(-1)?.code === REPLY.closing, closing);
-      assert(session.input.pendingBytes <= 2 * MAX_BODY_BYTES);
-      // A frame that waits for a body that never comes would swallow all that follows.
-      if (closing || session.input.pendingBytes > 100_000 || random() < 0.05) {
-        closed += closing ? 1 : 0;
-        session.release();
-        session = sessionOf(server);
-        isFresh = true;
-      }
-    } catch (error) {
-      throw new Error(`seed ${seed}, after ${mutated} frames`, { cause: error });
-    }
-  }
-  assert(closed > 1000 && refused > 1000, `the fuzzer must reach both ends: ${closed} closed, ${refused} refused`);
-  assert(server.store.stats().bytes <= 100_000);
 });
 
 Deno.test("FrameWriter writes a key's length where the key makes its buffer grow", () => {

@@ -26,6 +26,7 @@ function expectedOf(scenario: Scenario): (keyof Counts)[] {
   if (steps >= 250 && partitionSteps === 0) expected.push("oneWay");
   if (steps >= 250 && timedShare >= 0.5 && scenario.wayMs === 0) expected.push("extended", "overflows");
   if (clearShare > 0) expected.push("clears");
+  if (scenario.prefixShare > 0) expected.push("prefixes");
   if (maxWrites < 10 && steps >= 250) expected.push("restartsInJoin", "adoptions");
   if (isFuture) expected.push("fromFuture");
   if (maxGraves < keys) expected.push("needed");
@@ -42,9 +43,9 @@ function canEvict({ maxSize, keys }: Scenario): boolean {
   return Math.min(...[maxSize].flat()) < keys;
 }
 
-/** Whether more writes leave than a node keeps fingerprints of. */
-function canForget({ maxForgotten }: Scenario): boolean {
-  return maxForgotten !== undefined;
+/** Whether more writes leave than a node keeps fingerprints of, or more prefixes are cleared than it holds clears of. */
+function canForget({ maxForgotten, maxPrefixes }: Scenario): boolean {
+  return maxForgotten !== undefined || maxPrefixes !== undefined;
 }
 
 for (const scenario of SHORT) {
@@ -93,6 +94,8 @@ const HARMS: Record<Exclude<keyof Rules, Elsewhere>, [scenario: string, harm: Re
   prefix: ["room for all, line", /ms: (stale|lost): /],
   incarnation: ["late answers to former starts", /ms: lost: /],
   clear: ["room for all, small pages, line", /ms: (stale|resurrected): /],
+  prefixes: ["namespaces, mesh", /ms: resurrected: /],
+  prefixFloor: ["namespaces, few kept, line", /ms: lost: /],
   touch: ["room for all, line", /ms: clock: /],
   pages: ["room for all, line", /ms: (stale|lost): /],
   adoption: ["room for all, small pages, line", /ms: endless: /],

@@ -1,41 +1,54 @@
 /** Every kind of `OrmucoCache`, for tests that hold for all of them. */
 
-import { parseAddress } from "../../lib/base/address.ts";
-import { MemoryCache } from "../../lib/client/memory_cache.ts";
-import { RemoteCache } from "../../lib/client/remote_cache.ts";
-import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer } from "../../mod.ts";
+import { type OrmucoCache, OrmucoCacheClient } from "../../mod.ts";
+import { madeServer, PATIENT_MS, startedServer } from "./servers.ts";
 
-/** What a case is given: a cache without entries, that holds 100. */
-export type Case = (cache: OrmucoCache) => Promise<void>;
+/**
+ * What a case is given: a cache without entries, that holds 100 unless it asks for more, and what its keys begin with in the whole
+ * of which it is a part; empty where it is a whole.
+ */
+export type Case = (cache: OrmucoCache, prefix: string) => Promise<void>;
 
 /** Makes a cache, has it used, and gives up what stands behind it. */
-export type Kind = (use: Case) => Promise<void>;
+export type Kind = (use: Case, maxSize?: number) => Promise<void>;
 
 /** Entries that a cache holds. */
 export const MAX_SIZE = 100;
+/** What the keys of a namespace begin with. */
+const PREFIX = "part:";
 
-async function withServer(use: (server: OrmucoCacheServer) => Promise<void>): Promise<void> {
-  await using server = new OrmucoCacheServer({ listen: 0, maxSize: MAX_SIZE, log: () => {} });
-  await server.startServer();
-  await use(server);
+/** A client of a server of its own. */
+function client(near?: true): Kind {
+  return async (use, maxSize = MAX_SIZE) => {
+    await using server = await startedServer({ maxSize });
+    await using cache = new OrmucoCacheClient({ servers: [server.address!], timeoutMs: PATIENT_MS, near });
+    await use(cache, "");
+  };
 }
 
-/** The kinds. */
-export const KINDS: Record<string, Kind> = {
-  MemoryCache: (use) => use(new MemoryCache({ maxSize: MAX_SIZE })),
-  RemoteCache: (use) =>
-    withServer(async (server) => {
-      const servers = [parseAddress(server.address!)!];
-      await using cache = new RemoteCache({ servers, timeoutMs: 5000, ttlMs: undefined, onError: undefined });
-      await use(cache);
-    }),
-  LocalCache: (use) => withServer((server) => use(server.cache)),
-  "OrmucoCacheClient without a server": (use) => use(new OrmucoCacheClient({ maxSize: MAX_SIZE })),
-  "OrmucoCacheClient without a server, with copies": (use) =>
-    use(new OrmucoCacheClient({ maxSize: MAX_SIZE, copies: true })),
-  "OrmucoCacheClient with a server": (use) =>
-    withServer(async (server) => {
-      await using cache = new OrmucoCacheClient({ servers: [server.address!], timeoutMs: 5000 });
-      await use(cache);
-    }),
+/** The kinds that are a whole. */
+const WHOLES: Record<string, Kind> = {
+  "OrmucoCacheClient without a server": (use, maxSize = MAX_SIZE) => use(new OrmucoCacheClient({ maxSize }), ""),
+  "OrmucoCacheClient without a server, with copies": (use, maxSize = MAX_SIZE) =>
+    use(new OrmucoCacheClient({ maxSize, copies: true }), ""),
+  "OrmucoCacheClient with a server": client(),
+  "OrmucoCacheClient with near copies": client(true),
+  LocalCache: (use, maxSize = MAX_SIZE) => use(madeServer({ maxSize }).cache, ""),
+  "LocalCache with near copies": (use, maxSize = MAX_SIZE) => use(madeServer({ maxSize, near: true }).cache, ""),
 };
+
+/** A namespace of each whole. */
+const PARTS = Object.entries(WHOLES).map(([name, withCache]): [string, Kind] => [
+  `A namespace of ${name}`,
+  (use, maxSize) => withCache((cache) => use(cache.namespace(PREFIX), PREFIX), maxSize),
+]);
+
+/** The kinds. */
+export const KINDS: Record<string, Kind> = { ...WHOLES, ...Object.fromEntries(PARTS) };
+
+/** Makes tests of each case for each kind, named `KIND CASE`; `maxSize` is the number of entries that each cache holds. */
+export function testAll(cases: Readonly<Record<string, Case>>, maxSize?: number): void {
+  for (const [kind, withCache] of Object.entries(KINDS)) {
+    for (const [name, use] of Object.entries(cases)) Deno.test(`${kind} ${name}`, () => withCache(use, maxSize));
+  }
+}

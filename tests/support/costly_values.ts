@@ -344,6 +344,32 @@ export const ATTACKS: Record<string, (room: number) => Encoded> = {
     }
     return packedArray(room, inner, 5000);
   },
+  "times": (room) => packedArray(room, small(EXT.temporal, "\x0200")),
+  "dates of time zones": (room) => packedArray(room, small(EXT.temporal, "\x06+275760-01-01T00:00Z[Europe/Paris]")),
+  "months of calendars": (room) => packedArray(room, small(EXT.temporal, "\x04+275760-01-05[u-ca=dangi]")),
+  "one long date": (room) => {
+    const made = largeExtension(room, EXT.temporal, [...utf8.encode("[foo=bar]")]);
+    made.bytes.set(utf8.encode("\x012020-01-01[fo=ba]"), 6);
+    return made;
+  },
+  "empty headers": (room) => packedArray(room, [0xd4, EXT.headers, 0x90], 1_040_000),
+  "headers of one": (room) => packedArray(room, small(EXT.headers, [0x92, ...text("a"), 0xa0]), 1_040_000),
+  "headers of 20": (room) => {
+    const pairs = Array.from({ length: 20 }, (_, i) => [...text(letters(i, 1)), ...text("1")]).flat();
+    return packedArray(room, small(EXT.headers, [0xdc, 0, 40, ...pairs]), 1_040_000);
+  },
+  "headers of one long value": (room) => {
+    const value = utf8.encode("a".repeat(room - 30));
+    const items = new Uint8Array(7 + value.length);
+    items.set([0xa1, 0x61, 0xdb]);
+    new DataView(items.buffer).setUint32(3, value.length);
+    items.set(value, 7);
+    return packedExtension(EXT.headers, 2, items);
+  },
+  "headers that collide, all in one": (room) => {
+    const { bytes } = packedItems(room - 20, (i) => [...text(letters(i, 4)), 0xa0]);
+    return packedExtension(EXT.headers, Math.floor((bytes.length - 5) / 6) * 2, bytes.subarray(5));
+  },
   "errors": (room) => packedArray(room, error(), 1_040_000),
   "errors with a cause": (room) => packedArray(room, error(text("cause"), [1]), 1_040_000),
   "errors with six properties": (room) =>

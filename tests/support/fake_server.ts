@@ -5,8 +5,8 @@ import { closeQuietly, writeAll } from "../../lib/platform/socket.ts";
 import { FrameReader, FrameWriter, REQUEST } from "../../lib/wire/frame.ts";
 import { writeGreeting } from "../../lib/wire/hello.ts";
 
-/** What it says to one request; `hangUp` ends the connection when that is written. */
-export type Answer = (code: number, output: FrameWriter, hangUp: () => void) => void;
+/** What it says to one request; `hangUp` ends the connection when that is written. `request` is valid meanwhile. */
+export type Answer = (code: number, output: FrameWriter, hangUp: () => void, request: FrameReader) => void;
 
 /** A server that greets as ours does, unless told otherwise, and then does as the test says. */
 export class FakeServer implements AsyncDisposable {
@@ -47,23 +47,35 @@ export class FakeServer implements AsyncDisposable {
       reader.received(count);
       const output = new FrameWriter();
       let requests = 0;
-      for (; reader.next(); requests++) answer(reader.code, output, () => isOver = true);
+      for (; reader.next(); requests++) answer(reader.code, output, () => isOver = true, reader);
       this.requestsPerRead.push(requests);
       await writeAll(socket, output.taken());
     }
   }
 
+  /** Says something unasked, or late, on the first connection. */
+  async say(write: (output: FrameWriter) => void): Promise<void> {
+    const output = new FrameWriter();
+    write(output);
+    await writeAll(this.#sockets[0], output.taken());
+  }
+
+  /** Ends all connections. */
+  cut(): void {
+    for (const socket of this.#sockets) closeQuietly(socket);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    for (const socket of this.#sockets) closeQuietly(socket);
+    this.cut();
     await this.#accepting;
     await Promise.all(this.#serving);
   }
 }
 
 function greeting(answer: Answer): Answer {
-  return (code, output, hangUp) => {
-    if (code !== REQUEST.hello) return answer(code, output, hangUp);
+  return (code, output, hangUp, request) => {
+    if (code !== REQUEST.hello) return answer(code, output, hangUp, request);
     writeGreeting(output, "fake/1", { id: 1 }, {});
   };
 }

@@ -11,7 +11,8 @@ import {
   readTerms,
   slotOfText,
 } from "../../lib/wire/near.ts";
-import { writeGetMany, writeKeyed, writeSet } from "../../lib/wire/calls.ts";
+import { writeKeyed, writeKeyList, writeSet } from "../../lib/wire/calls.ts";
+import { writeIncrement, writeKeys, writeSetIf, writeSetMany } from "../../lib/wire/entry_calls.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import type { Session, SessionOptions } from "../../lib/server/session.ts";
 import { sessionOf } from "./access.ts";
@@ -24,7 +25,7 @@ export type Asked = (output: FrameWriter) => void;
 /** Requests that tests make. */
 export const ask = {
   get: (key: string): Asked => (output) => writeKeyed(output, REQUEST.get, key),
-  getMany: (...keys: string[]): Asked => (output) => writeGetMany(output, keys),
+  getMany: (...keys: string[]): Asked => (output) => writeKeyList(output, REQUEST.getMany, keys),
   set: (key: string, value: unknown, ttlMs?: number, isFixed = false): Asked => (output) =>
     writeSet(output, key, encodeValue(value), ttlMs, isFixed),
   delete: (key: string): Asked => (output) => writeKeyed(output, REQUEST.delete, key),
@@ -34,6 +35,17 @@ export const ask = {
     output.ttl(undefined);
     output.end();
   },
+  entry: (key: string): Asked => (output) => writeKeyed(output, REQUEST.entry, key),
+  take: (key: string): Asked => (output) => writeKeyed(output, REQUEST.take, key),
+  increment: (key: string, by: bigint, initial?: bigint): Asked => (output) =>
+    writeIncrement(output, key, by, initial, undefined),
+  setIf: (key: string, onlyIf: "absent" | "present" | number, value: unknown): Asked => (output) =>
+    writeSetIf(output, key, onlyIf, encodeValue(value), undefined, false),
+  setMany: (key: string, value: unknown): Asked => (output) =>
+    writeSetMany(output, [{ key, value: encodeValue(value) }], undefined, false),
+  deleteMany: (...keys: string[]): Asked => (output) => writeKeyList(output, REQUEST.deleteMany, keys),
+  keys: (prefix: string): Asked => (output) => writeKeys(output, prefix, 0),
+  clearPrefix: (prefix: string): Asked => (output) => writeKeyed(output, REQUEST.clearPrefix, prefix),
   has: (key: string): Asked => (output) => writeKeyed(output, REQUEST.has, key),
   use: (key: string): Asked => (output) => writeKeyed(output, REQUEST.use, key),
   clear: ((output) => output.empty(REQUEST.clear)) as Asked,

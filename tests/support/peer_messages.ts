@@ -2,7 +2,7 @@
 
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import { MESSAGE, type Message, MORE, NAME, TOUCH, TURN, type Write } from "../../lib/replication/message.ts";
-import { ENTRY, GHOST, MARK, TOMB } from "../../lib/store/entry.ts";
+import { ENTRY, GHOST, MARK, PREFIX, TOMB } from "../../lib/store/entry.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
 import type { Known, KnownList } from "../../lib/store/known.ts";
 import { NO_PAGE } from "./gossip_nodes.ts";
@@ -107,6 +107,7 @@ export const PEER_MESSAGES: Readonly<Record<string, Message>> = {
   ),
   "page, a tombstone": pageOf(bareWrite("key", AT, TOMB)),
   "page, a ghost": pageOf(bareWrite("key", AT, GHOST)),
+  "page, a clear of a prefix": pageOf(bareWrite("key:", AT, PREFIX)),
   "page, an adopted write": pageOf(entryWrite("key", { h: H, origin: WRITER, by: ME })),
   "page, writes of several origins, adopted and not": pageOf(
     entryWrite("first", { h: 4097, origin: THIRD }),

@@ -4,7 +4,7 @@ import { EXT } from "../../lib/wire/msgpack_values.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
 import { Choices } from "./choices.ts";
 import { concat } from "./value_bytes.ts";
-import { BOM, LONE, record, TYPED_ARRAYS } from "./value_samples.ts";
+import { BOM, LONE, record, TEMPORAL, TYPED_ARRAYS } from "./value_samples.ts";
 
 /** Makes random values of every kind, few levels deep. */
 export class RandomValues extends Choices {
@@ -41,7 +41,13 @@ export class RandomValues extends Choices {
   }
 
   private leaf(): unknown {
-    switch (this.below(9)) {
+    switch (this.below(10)) {
+      case 9:
+        return this.pick([
+          new Headers({ a: String(this.below(9)), b: "é" }),
+          new Headers(),
+          ...Object.values(TEMPORAL),
+        ]);
       case 0:
         return this.pick([undefined, null, true, false]);
       case 1:

@@ -35,6 +35,8 @@ function parts(value: object): unknown[] {
   if (value instanceof Date) return [value.getTime()];
   if (value instanceof RegExp) return [value.source, value.flags];
   if (value instanceof URL) return [value.href];
+  if (value instanceof Headers) return [...value].flat();
+  if (Object.prototype.toString.call(value).startsWith("[object Temporal.")) return [String(value)];
   if (value instanceof ArrayBuffer) return Array.from(new Uint8Array(value));
   if (ArrayBuffer.isView(value)) {
     return Array.from(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));

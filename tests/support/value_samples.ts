@@ -57,6 +57,26 @@ function errors(): Error[] {
   ];
 }
 
+/** A value of each type of `Temporal`, by the type's name; none where this runtime has no Temporal. */
+export const TEMPORAL: Record<string, object> = temporalSamples({
+  Instant: "2020-01-01T00:00:00.123456789Z",
+  PlainDate: "-271821-04-19",
+  PlainTime: "12:34:56.000000001",
+  PlainDateTime: "2020-02-29T12:00:00[u-ca=hebrew]",
+  PlainYearMonth: "2020-02",
+  PlainMonthDay: "02-29",
+  ZonedDateTime: "2020-10-25T02:30:00+01:00[Europe/Paris]", // the second of two
+  Duration: "-P1Y2M3W4DT5H6M7.008009001S",
+});
+
+function temporalSamples(texts: Record<string, string>): Record<string, object> {
+  const { Temporal: types } = globalThis as unknown as {
+    Temporal?: Record<string, { from(text: string): object }>;
+  };
+  if (types === undefined || !("fromBase64" in Uint8Array)) return {};
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, types[name].from(text)]));
+}
+
 const { bytes, text, json, msgpack: extended } = FLAGS;
 
 /** Samples of every kind, by the flags they must get. */
@@ -96,6 +116,9 @@ export const SAMPLES: [flags: number, values: unknown[]][] = [
       new Uint8Array(0),
     ]],
     ...[new Float32Array([NaN, -0, Infinity]), new BigInt64Array([-1n])],
+    ...[new Headers(), new Headers([["a", "1"], ["Set-Cookie", "b=1"], ["set-cookie", "c=\xe9"], ["a", "2"]])],
+    ...Object.values(TEMPORAL),
+    [undefined, new Headers({ "x": "y" }), ...Object.values(TEMPORAL)],
     // Beside what JSON cannot carry, everything else takes the other way too.
     [
       undefined,

@@ -43,7 +43,8 @@ async function inService(
 const EXAMPLES = [
   ...blocks("ts").map((block, i) => ({ name: `README's TypeScript example ${i + 1}`, block })),
   { name: "docs/embedded.md's example of peers", block: blocks("ts", text("docs/embedded.md")).at(-1)! },
-  { name: "docs/embedded.md's example of near copies", block: blocks("ts", text("docs/embedded.md")).at(-2)! },
+  { name: "docs/embedded.md's example of near copies", block: blocks("ts", text("docs/embedded.md")).at(-3)! },
+  { name: "docs/embedded.md's example without a promise", block: blocks("ts", text("docs/embedded.md")).at(-2)! },
   { name: "docs/near.md's example", block: blocks("ts", text("docs/near.md"))[0] },
 ];
 

@@ -12,11 +12,21 @@ import {
   type OnCopy,
   readFound,
   readYesNo,
-  writeGetMany,
   writeKeyed,
+  writeKeyList,
   writeSet,
 } from "../../lib/wire/calls.ts";
 import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
+import {
+  doneReader,
+  readEntry,
+  readKeys,
+  writeEntry,
+  writeIncrement,
+  writeKeys,
+  writeSetIf,
+  writeSetMany,
+} from "../../lib/wire/entry_calls.ts";
 import {
   AGAIN,
   type FrameReader,
@@ -76,7 +86,7 @@ import { sessionOf } from "../support/access.ts";
 const SERVER_NAMES = ["stopping", "near", "lease", "skip-unknown", "peers", "page-window", "forgotten-in-common"];
 /** What a peer says of itself beside its number and port. */
 const PEER = {
-  gossip: 3,
+  gossip: 4,
   cluster: "",
   features: ["stopping", "skip-unknown", "peers", "page-window", "forgotten-in-common"],
   needs: [],
@@ -108,7 +118,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "HELLO of a peer of a cluster": (output) => writeHello(output, "server/1", { id: 7, port: 1, cluster: "blue" }),
   "GET": (output) => writeKeyed(output, REQUEST.get, "k"),
   "GET of a key that is not ASCII": (output) => writeKeyed(output, REQUEST.get, "é€"),
-  "GET_MANY": (output) => writeGetMany(output, ["k", "none", "large"]),
+  "GET_MANY": (output) => writeKeyList(output, REQUEST.getMany, ["k", "none", "large"]),
   "SET with the default ttl": (output) => writeSet(output, "k", encodeValue("hi"), undefined),
   "SET that never expires": (output) => writeSet(output, "k", encodeValue({ a: 1 }), 0),
   "SET with a ttl": (output) => writeSet(output, "k", encodeValue(Uint8Array.of(1, 255)), 2 ** 32 + 60_000),
@@ -129,6 +139,26 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "FILL with the default ttl, which a hit does not renew, kept for ever": (output) =>
     writeFill(output, "k", encodeValue("hi"), { ...FILLING, ttlMs: undefined, isFixed: true, staleMs: Infinity }),
   "GIVE": (output) => writeGive(output, "k", TOKEN),
+  "ENTRY": (output) => writeKeyed(output, REQUEST.entry, "k"),
+  "TAKE": (output) => writeKeyed(output, REQUEST.take, "k"),
+  "INCREMENT": (output) => writeIncrement(output, "n", 2n ** 64n - 6n, undefined, undefined),
+  "INCREMENT that subtracts": (output) => writeIncrement(output, "n", -9n, undefined, undefined),
+  "INCREMENT that makes an entry": (output) => writeIncrement(output, "n", 1n, 10n, 60_000),
+  "INCREMENT that makes an entry with the default ttl": (output) => writeIncrement(output, "n", 1n, 10n, undefined),
+  "SET_IF of an absent key": (output) => writeSetIf(output, "k", "absent", encodeValue("hi"), 60_000, false),
+  "SET_IF of a present key": (output) => writeSetIf(output, "k", "present", encodeValue("hi"), undefined, true),
+  "SET_IF of a version": (output) => writeSetIf(output, "k", 2 ** 52 + 1, encodeValue("hi"), 0, false),
+  "SET_MANY": (output) =>
+    writeSetMany(
+      output,
+      [{ key: "k", value: encodeValue("hi") }, { key: "é€", value: encodeValue(Uint8Array.of(1, 255)) }],
+      60_000,
+      true,
+    ),
+  "DELETE_MANY": (output) => writeKeyList(output, REQUEST.deleteMany, ["k", "none", "é€"]),
+  "KEYS": (output) => writeKeys(output, "", 0),
+  "KEYS with a prefix, from a place on": (output) => writeKeys(output, "é", 2 ** 32 - 1),
+  "CLEAR_PREFIX": (output) => writeKeyed(output, REQUEST.clearPrefix, "k"),
   "FORGET": (output) => writeKeyed(output, REQUEST.forget, "10.0.0.9:11142"),
   "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
   "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
@@ -159,6 +189,12 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "WAIT": (output) => output.empty(REPLY.wait),
   "LOST": (output) => output.empty(REPLY.lost),
   "AGAIN": (output) => writeAgain(output, new TextEncoder().encode("k")),
+  "ENTRY of text": (output) => {
+    sayHi(output, writeEntry(output, { version: 2 ** 52 + 1, remainingMs: 2 ** 32 + 59_999, flags: 0x4f430001 }, 2));
+  },
+  "ENTRY that never expires, without a value": (output) => {
+    writeEntry(output, { version: 1, remainingMs: Infinity, flags: 0 }, 0);
+  },
   "LEFT": (output) => writeLeft(output, { freshMs: 60_000, ttlMs: Infinity }),
   "INVALID of two slots": (output) => writeInvalid(output, new Set([1, 2 ** 18 - 1])),
   "INVALID of all": (output) => writeInvalid(output, undefined),
@@ -195,6 +231,23 @@ const DIALOGUE: [request: string, reply: string][] = [
   ["CLEAR", "OK"],
   ["FORGET", "OK"],
   ["HAS", "MISS"],
+  ["ENTRY", "MISS"],
+  ["TAKE", "MISS"],
+  ["INCREMENT", "MISS"],
+  ["INCREMENT that makes an entry", "VALUE of a number"],
+  ["INCREMENT", "VALUE of a number that has begun again"],
+  ["INCREMENT that subtracts", "VALUE of a number that stays at 0"],
+  ["INCREMENT that makes an entry with the default ttl", "VALUE of a number, where nothing was to be made"],
+  ["SET_IF of a present key", "MISS"],
+  ["SET_IF of an absent key", "OK"],
+  ["SET_IF of a version", "MISS"],
+  ["SET_IF of a present key", "OK"],
+  ["SET_MANY", "DONE of entries"],
+  ["KEYS", "KEYS, three and the end"],
+  ["KEYS with a prefix, from a place on", "KEYS of none"],
+  ["TAKE", "VALUE of text"],
+  ["DELETE_MANY", "DONE of keys"],
+  ["CLEAR_PREFIX", "OK"],
 ];
 
 /** What is made of frames that stand in no dialogue, and a client of replies. */
@@ -205,6 +258,19 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
   "VALUE of JSON": [readFound, { a: 1 }],
   "VALUE of bytes": [readFound, Uint8Array.of(1, 255)],
   "VALUES with a hit, a miss and one omitted": [manyReader(3, () => {}), ["hi", MISS, OMITTED]],
+  "VALUE of a number": [textIn, "10"],
+  "VALUE of a number, where nothing was to be made": [textIn, "1"],
+  "VALUE of a number that has begun again": [textIn, "4"],
+  "VALUE of a number that stays at 0": [textIn, "0"],
+  "ENTRY of text": [readEntry, { value: "hi", remainingMs: 2 ** 32 + 59_999, version: 2 ** 52 + 1 }],
+  "ENTRY that never expires, without a value": [
+    readEntry,
+    { value: new Uint8Array(0), remainingMs: Infinity, version: 1 },
+  ],
+  "DONE of entries": [doneReader(2), [true, true]],
+  "DONE of keys": [doneReader(3), [false, false, true]],
+  "KEYS, three and the end": [(frame) => readKeys(frame, 0), { keys: ["k", "n", "é€"], next: 2 ** 32 }],
+  "KEYS of none": [(frame) => readKeys(frame, 2 ** 32 - 1), { keys: [], next: 2 ** 32 }],
   "DATA of a greeting": [readGreeting, {
     software: "test/1",
     features: SERVER_NAMES,
@@ -280,6 +346,11 @@ function copiesOf(read: (frame: FrameReader, onCopy: OnCopy) => unknown): (frame
     });
     return [value, ...told];
   };
+}
+
+/** The value of a `VALUE`, as text. */
+function textIn({ buffer, start, end }: FrameReader): string {
+  return buffer.toString("utf8", start + 4, end);
 }
 
 function slotsIn(frame: FrameReader): unknown[] {
@@ -395,15 +466,8 @@ for (const [name, [read, result]] of Object.entries(READ)) {
 
 Deno.test("golden/frames.txt has a line for every code", () => {
   const codes = new Set([...FRAMES.keys()].map((name) => frameOf(golden(name)).code));
-  const known = Object.entries({
-    ...REQUEST,
-    ...REPLY,
-    gossip: GOSSIP,
-    peers: PEERS,
-    stopping: STOPPING,
-    invalid: INVALID,
-    again: AGAIN,
-  });
+  const pushes = { gossip: GOSSIP, peers: PEERS, stopping: STOPPING, invalid: INVALID, again: AGAIN };
+  const known = [REQUEST, REPLY, pushes].flatMap((codes): [string, number][] => Object.entries(codes));
   assertEquals(known.filter(([, code]) => !codes.has(code)), []);
   assertEquals([...codes].filter((code) => !known.some(([, other]) => other === code)), []);
 });

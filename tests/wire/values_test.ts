@@ -159,6 +159,17 @@ Deno.test("encodeValue() throws a TypeError that names the path when a value can
     [new AggregateError([0, new Point()]), `data.errors[1]: ${point}`],
     [Object.assign(new Error("e"), { on: fn }), "data.on: received a function"],
     [{ a: Promise.resolve(1) }, "data.a: received a Promise (await it first)"],
+    [
+      { page: new Response("a") },
+      "data.page: received a Response (store what it holds: await response.text(), .json() or .bytes())",
+    ],
+    [
+      new Request("http://a/"),
+      "data: received a Request (store what it holds: await request.text(), .json() or .bytes())",
+    ],
+    [[new Blob(["a"])], "data[0]: received a Blob (store its bytes: await blob.bytes())"],
+    [new File(["a"], "b"), "data: received a File (store its bytes: await file.bytes())"],
+    [new ReadableStream(), "data: received a ReadableStream (read it first: await new Response(stream).bytes())"],
     [new WeakMap(), "data: received an instance of WeakMap (store a plain object instead)"],
     [[Object(1)], "data[0]: received an instance of Number (store a plain object instead)"],
     [[Object("s")], "data[0]: received an instance of String (store a plain object instead)"],

@@ -1,7 +1,7 @@
 /** Attacks by requests that are right, and too many. */
 
-import { FrameWriter } from "../../../lib/wire/frame.ts";
-import { writeGetMany } from "../../../lib/wire/calls.ts";
+import { FrameWriter, REQUEST as FRAME } from "../../../lib/wire/frame.ts";
+import { writeKeyList } from "../../../lib/wire/calls.ts";
 import { greetingAnd } from "../../support/native_socket.ts";
 import { packetOf, REQUEST, u32 } from "../../support/memcached_packets.ts";
 import { joined } from "../../support/mutate.ts";
@@ -50,7 +50,7 @@ export const LOAD: Attacks = {
   "largest get-many": {
     run: async (scene) => {
       const output = new FrameWriter();
-      writeGetMany(output, Array.from({ length: 1024 }, (_, i) => `${i}:`.padEnd(4096, "k")));
+      writeKeyList(output, FRAME.getMany, Array.from({ length: 1024 }, (_, i) => `${i}:`.padEnd(4096, "k")));
       const request = output.taken().slice();
       await inParallel(4, 4, async () => {
         await scene.pour(request, scene.of(5, Infinity), greetingAnd());

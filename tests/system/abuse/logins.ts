@@ -3,7 +3,7 @@
 import type { Token } from "../../../lib/base/token.ts";
 import { ScramClient } from "../../../lib/platform/scram.ts";
 import { generator } from "../../../lib/simulation/seeded_random.ts";
-import { writeGetMany } from "../../../lib/wire/calls.ts";
+import { writeKeyList } from "../../../lib/wire/calls.ts";
 import { REQUEST as FRAME } from "../../../lib/wire/frame.ts";
 import { writeHello, writeScram } from "../../../lib/wire/hello.ts";
 import { binaryLogin, connectTo, proveTo, textLogin } from "../../support/door.ts";
@@ -56,7 +56,7 @@ async function recorded(scene: Scene, token: Token): Promise<Uint8Array[][]> {
   await proveTo({ read: (space) => socket.read(space), write }, token, hello());
   socket.close();
   return [
-    [...said, written((output) => writeGetMany(output, ["other:1", "other:2"]))],
+    [...said, written((output) => writeKeyList(output, FRAME.getMany, ["other:1", "other:2"]))],
     [text.encode(textLogin(token)), text.encode("get other:1 other:2\r\n")],
     [binaryLogin(token), packetOf(REQUEST, GET, { key: "other:1" })],
   ];

@@ -3,7 +3,14 @@
 import { FrameWriter, GOSSIP, REQUEST as FRAME } from "../../../lib/wire/frame.ts";
 import { MessageWriter } from "../../../lib/replication/message.ts";
 import { generator } from "../../../lib/simulation/seeded_random.ts";
-import { writeGetMany, writeKeyed, writeSet } from "../../../lib/wire/calls.ts";
+import { writeKeyed, writeKeyList, writeSet } from "../../../lib/wire/calls.ts";
+import {
+  type ListedEntry,
+  writeIncrement,
+  writeKeys,
+  writeSetIf,
+  writeSetMany,
+} from "../../../lib/wire/entry_calls.ts";
 import { writeHello } from "../../../lib/wire/hello.ts";
 import { CLASSIC_DIALOGUES, META_DIALOGUES, TEXT_DIALOGUES } from "../../support/memcached_dialogues.ts";
 import { CasNumbers } from "../../support/memcached_oracle.ts";
@@ -50,13 +57,22 @@ function written(write: (output: FrameWriter) => void): Uint8Array {
   return output.taken().slice();
 }
 
+function withDigits(key: string): ListedEntry {
+  return { key, value: { flags: 0, payload: "41" } };
+}
+
 function nativeRequests(): Uint8Array[] {
   const keyed = Object.values(FRAME).filter((code) => code !== FRAME.hello && code !== FRAME.clear);
   return [
     ...keyed.map((code) => written((output) => writeKeyed(output, code, "key"))),
     written((output) => writeSet(output, "key", { flags: 1, payload: "value" }, 1000)),
     written((output) => writeSet(output, "other key", { flags: 0, payload: new Uint8Array(300) }, undefined)),
-    written((output) => writeGetMany(output, ["key", "other key", "none"])),
+    written((output) => writeKeyList(output, FRAME.getMany, ["key", "other key", "none"])),
+    written((output) => writeKeyList(output, FRAME.deleteMany, ["key", "other key", "none"])),
+    written((output) => writeIncrement(output, "counter", 5n, 7n, 1000)),
+    written((output) => writeSetIf(output, "key", "present", { flags: 1, payload: "value" }, 1000, true)),
+    written((output) => writeSetMany(output, ["key", "counter"].map(withDigits), undefined, false)),
+    written((output) => writeKeys(output, "k", 0)),
     greetingAnd(),
   ];
 }
