@@ -129,7 +129,8 @@ export class RemoteCache implements WholeCache {
     const { ttlMs = this.#ttlMs, renewOnHit, onlyIf } = options;
     check(key, options);
     this.#computations.overtaken(key);
-    const [wireMs, isFixed] = [wireTtlMs(ttlMs), renewOnHit === false];
+    const wireMs = wireTtlMs(ttlMs);
+    const isFixed = renewOnHit === false;
     try {
       const value = encodeValue(checkData(data));
       const write: Write = onlyIf === undefined

@@ -75,7 +75,10 @@ export class Requests {
 
   /** Makes a request that changes the entry of a key, and says whether it has. */
   changeOne(key: string, write: Write, verb: string, options?: CallOptions): Promise<boolean | undefined> {
-    return this.change([key], { write, read: readYesNo, verb, key, options });
+    const tier = this.#near?.tier;
+    tier?.began(key);
+    const ended = tier && (() => tier.ended(key));
+    return this.ask({ write, read: readYesNo, verb, key, options, ended });
   }
 }
 
