@@ -73,6 +73,7 @@ export {
   OrmucoCacheClient,
   type RetrieveOrStoreOptions,
   type StoreValueOptions,
+  type ValueCodec,
 } from "./client.ts";
 export { memoize, type MemoizeOptions } from "./lib/compute/memoize.ts";
 export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";

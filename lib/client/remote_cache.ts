@@ -9,11 +9,13 @@ import { MAX_KEYS_PER_GET } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
+import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import { manyReader, MISS, OMITTED, readFound, readYesNo, writeGetMany, writeKeyed, writeSet } from "../wire/calls.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { readData } from "../wire/control.ts";
 import { type FrameWriter, REQUEST } from "../wire/frame.ts";
-import { encodeValue } from "../wire/values.ts";
+import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
+import { type EncodedValue, encodeValue } from "../wire/values.ts";
 import { ASK, type NearLimits } from "../near/near_tier.ts";
 import type { Asked } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
@@ -29,7 +31,7 @@ import type { TokenSource } from "./token_source.ts";
 import { whatAnswers } from "./what_answers.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
-export interface RemoteCacheOptions {
+export interface RemoteCacheOptions extends ValueOptions {
   /** The servers, one or more. */
   readonly servers: readonly Address[];
   readonly timeoutMs: number;
@@ -47,29 +49,34 @@ export interface RemoteCacheOptions {
 /** Reads a reply, as a {@linkcode Call} does. */
 type Read<T> = Call<T>["read"];
 
-/** Reads the reply to a `GET` of which no copy is kept. */
-const readOnly: Read<unknown> = (frame, allowance) => readFound(frame, allowance);
-
 /** A cache on one of several servers. */
 export class RemoteCache implements OrmucoCache {
   readonly #connection: ClientConnection;
   readonly #servers: readonly Address[];
   readonly #timeoutMs: number;
   readonly #ttlMs: number | undefined;
+  /** How values become bytes, where an option says so. */
+  readonly #values: ValueOptions | undefined;
+  /** Reads the reply to a `GET` of which no copy is kept. */
+  readonly #readOnly: Read<unknown>;
   readonly #calls = new CallCounters();
   readonly #failures: Failures;
   readonly #near: NearCache | undefined;
   readonly #computations: Computations;
 
   /** Makes the cache; it connects with its first call. */
-  constructor({ servers, timeoutMs, ttlMs, tls, onError, token, near }: RemoteCacheOptions) {
+  constructor({ servers, timeoutMs, ttlMs, tls, onError, token, near, ...others }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
+    const values = this.#values = valueOptions(others);
+    this.#readOnly = (frame, allowance) => readFound(frame, allowance, undefined, values?.codec);
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
     this.#failures = new Failures({ counters: this.#calls, of: servers.map(formatAddress).join(), onError });
-    this.#near = near && new NearCache(near, (write, call) => this.#connection.call(write, call));
+    const call: ClientConnection["call"] = (write, call) => this.#connection.call(write, call);
+    this.#near = near && new NearCache(near, call, undefined, values?.codec);
     const leases = new ClientLeases({
-      call: (write, call) => this.#connection.call(write, call),
+      call,
+      values,
       near: this.#near,
       calls: this.#calls,
       failures: this.#failures,
@@ -97,8 +104,14 @@ export class RemoteCache implements OrmucoCache {
     checkKey(key);
     this.#computations.overtaken(key);
     const wireTtlMs = ttlMs === Infinity ? 0 : ttlMs === undefined ? undefined : Math.ceil(ttlMs);
+    let value: EncodedValue;
     try {
-      const value = encodeValue(checkData(data));
+      value = encodeValue(checkData(data), CLIENT_UNITS, this.#values);
+    } catch (error) {
+      await this.#removeOlder(key);
+      throw error; // also one of a codec, of whatever kind
+    }
+    try {
       const write = (output: FrameWriter) => writeSet(output, key, value, wireTtlMs, renewOnHit === false);
       const isStored = await this.#change(write, "store", key) ?? false;
       if (isStored) this.#calls.stores++;
@@ -147,7 +160,7 @@ export class RemoteCache implements OrmucoCache {
     return new Promise((resolve, reject) => {
       checkKey(key);
       this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: near === undefined ? readOnly : near.reader(key),
+        read: near === undefined ? this.#readOnly : near.reader(key),
         settle: (value, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
@@ -270,7 +283,8 @@ export class RemoteCache implements OrmucoCache {
   async #findPart(keys: string[]): Promise<unknown[]> {
     const onBadValue = (i: number, error: Error) =>
       this.#failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
-    const read = this.#near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue);
+    const read = this.#near?.manyReader(keys, onBadValue) ??
+      manyReader(keys.length, onBadValue, undefined, this.#values?.codec);
     const found = await this.#ask((output) => writeGetMany(output, keys), read, "retrieve many values");
     return found ?? keys.map(() => MISS);
   }
@@ -279,7 +293,7 @@ export class RemoteCache implements OrmucoCache {
   #look(key: string): Promise<Asked> {
     return new Promise((resolve, reject) => {
       this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: readOnly,
+        read: this.#readOnly,
         settle: (value, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
@@ -293,7 +307,7 @@ export class RemoteCache implements OrmucoCache {
   }
 
   async #findOne(key: string): Promise<unknown> {
-    const read = this.#near?.reader(key) ?? readOnly;
+    const read = this.#near?.reader(key) ?? this.#readOnly;
     const asked: Read<{ value: unknown }> = (...reply) => ({ value: read(...reply) });
     const found = await this.#ask((output) => writeKeyed(output, REQUEST.get, key), asked, "retrieve", key);
     return found === undefined ? MISS : found.value;

@@ -18,6 +18,7 @@ import { type ByteSpan, spanOf } from "../base/byte_span.ts";
 import { INSPECT, inspected } from "../base/inspect.ts";
 import type { CopyLimits } from "../base/near_options.ts";
 import type { ClientStats, ServerStats } from "../base/stats.ts";
+import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import type { Asked, Lifetime, Question } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { processClock } from "../platform/clock.ts";
@@ -34,6 +35,8 @@ export interface LocalCacheOptions extends LeaseHost {
   readonly stats: () => ServerStats;
   /** Limits of near copies; `undefined` where none are kept. */
   readonly near?: CopyLimits;
+  /** Encoded bytes over which a value is compressed; `undefined` if none is. */
+  readonly compressOverBytes?: number;
   /** Makes what divides the reading of many values. */
   readonly slices?: () => Slices;
 }
@@ -52,6 +55,9 @@ export class LocalCache implements OrmucoCache {
   readonly #key: ByteSpan = { bytes: new Uint8Array(MAX_KEY_BYTES), from: 0, to: 0 };
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
   readonly #calls = new CallCounters();
+  readonly #values: ValueOptions | undefined;
+  /** Bytes of the value that has been read last, unpacked. */
+  #readBytes = 0;
   readonly #leases: LocalLeases;
   readonly #near: LocalNear | undefined;
   readonly #computations: Computations;
@@ -63,6 +69,7 @@ export class LocalCache implements OrmucoCache {
    */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
+    this.#values = valueOptions({ compressOverBytes: options.compressOverBytes });
     this.#leases = new LocalLeases(options);
     const { store, near } = options;
     this.#near = near && new LocalNear(store, near, (key) => this.#spanOf(key));
@@ -234,7 +241,7 @@ export class LocalCache implements OrmucoCache {
   #set(key: string, data: unknown, { ttlMs, renewOnHit }: StoreValueOptions): boolean {
     const { store } = this.#options;
     try {
-      const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS);
+      const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS, this.#values);
       const marks = renewOnHit === false ? MARK.fixed : 0;
       const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
       if (value.to <= MAX_VALUE_BYTES) return store.set(this.#spanOf(key), { flags, marks, value, ttlMs });
@@ -281,7 +288,7 @@ export class LocalCache implements OrmucoCache {
   /** Stores what was computed, unless a newer write has come first. */
   #fill(key: string, value: unknown, token: unknown, { ttlMs, renewOnHit, staleMs }: Lifetime): boolean {
     const { store } = this.#options;
-    const { flags, payload } = encodeValue(checkData(value), SERVER_CACHE_UNITS);
+    const { flags, payload } = encodeValue(checkData(value), SERVER_CACHE_UNITS, this.#values);
     if (!this.#leases.isValid(this.#spanOf(key), token)) return false;
     const entry: EntryInput = {
       flags,
@@ -308,7 +315,7 @@ export class LocalCache implements OrmucoCache {
     if (position === 0) return MISS;
     slices?.spend(decodingUnits(store.reader.flags(position), store.reader.valueBytes(position)));
     const value = this.#read(position);
-    if (near !== undefined && value !== MISS) near.keep(key, value, position);
+    if (near !== undefined && value !== MISS) near.keep(key, value, position, this.#readBytes);
     return value;
   }
 
@@ -328,6 +335,9 @@ export class LocalCache implements OrmucoCache {
     const length = reader.valueBytes(position);
     const bytes = length <= SHARED_BYTES ? this.#shared : Buffer.from(new ArrayBuffer(length));
     reader.copyValue(position, bytes, 0);
-    return decodePart(reader.flags(position), { bytes, from: 0, to: length }, SERVER_CACHE_UNITS);
+    const part = { bytes, from: 0, to: length };
+    const value = decodePart(reader.flags(position), part, SERVER_CACHE_UNITS);
+    this.#readBytes = part.to;
+    return value;
   }
 }

@@ -45,6 +45,8 @@ const EXAMPLES = [
   { name: "docs/embedded.md's example of peers", block: blocks("ts", text("docs/embedded.md")).at(-1)! },
   { name: "docs/embedded.md's example of near copies", block: blocks("ts", text("docs/embedded.md")).at(-2)! },
   { name: "docs/near.md's example", block: blocks("ts", text("docs/near.md"))[0] },
+  { name: "docs/values.md's example of compression", block: blocks("ts", text("docs/values.md"))[0] },
+  { name: "docs/values.md's example of a codec", block: blocks("ts", text("docs/values.md"))[1] },
 ];
 
 for (const { name, block } of EXAMPLES) {
