@@ -117,7 +117,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   constructor(options: ServerOptions = serverOptions(readEnvironment())) {
     const resolved = resolveServerOptions(options);
     this.#options = resolved;
-    const { log, maxBuffers } = resolved;
+    const { log, maxBuffers, near, compressOverBytes } = resolved;
     const limitedLog = new LimitedLog(log);
     this.#buffers = loggedBuffers(maxBuffers, limitedLog);
     const [buffers, turns] = [this.#buffers, this.#turns];
@@ -169,7 +169,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       later: (ms, run) => maintenance.runLater(ms, run),
     });
     this.#connections = this.#newConnections(session, limitedLog);
-    this.cache = new LocalCache({ store, leases, newToken, near: resolved.near, stats: () => this.stats() });
+    this.cache = new LocalCache({ store, leases, newToken, near, compressOverBytes, stats: () => this.stats() });
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
     const talking = [this.#listener, this.#peers, this.#connections];
     this.#parts = [this.#watch, ...certificate, ...talking, maintenance, this.#readiness];

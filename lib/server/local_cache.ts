@@ -54,6 +54,8 @@ export interface LocalCacheOptions extends LeaseHost {
   readonly stats: () => ServerStats;
   /** Limits of near copies; `undefined` where none are kept. */
   readonly near?: CopyLimits;
+  /** Encoded bytes over which a value is compressed; `undefined` if none is. */
+  readonly compressOverBytes?: number;
   /** Makes what divides the reading of many values. */
   readonly slices?: () => Slices;
 }
@@ -80,8 +82,8 @@ export class LocalCache implements OrmucoCache {
    */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
-    const { store, near } = options;
-    const values = this.#values = new LocalValues(store, this.#calls);
+    const { store, near, compressOverBytes } = options;
+    const values = this.#values = new LocalValues(store, this.#calls, compressOverBytes);
     this.#leases = new LocalLeases(options);
     this.#near = near && new LocalNear(store, near, (key) => values.spanOf(key));
     this.#computations = new Computations({
@@ -566,7 +568,7 @@ export class LocalCache implements OrmucoCache {
     if (position === 0) return MISS;
     slices?.spend(this.#values.unitsAt(position));
     const value = this.#values.read(position);
-    if (near !== undefined && value !== MISS) near.keep(key, value, position);
+    if (near !== undefined && value !== MISS) near.keep(key, value, position, this.#values.readBytes);
     return value;
   }
 }
