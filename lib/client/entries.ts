@@ -33,7 +33,7 @@ export class Entries {
       options,
     });
     const isHit = entry !== undefined && entry !== MISS;
-    this.#counters.found(isHit ? 1 : 0, 1);
+    this.#counters.asked(key, isHit);
     return isHit ? entry : undefined;
   }
 
@@ -47,7 +47,8 @@ export class Entries {
       options,
     });
     const isHit = found !== undefined && found.value !== MISS;
-    this.#counters.found(isHit ? 1 : 0, 1);
+    this.#counters.asked(key, isHit);
+    if (isHit) this.#counters.removed(key);
     return isHit ? found.value : undefined;
   }
 
@@ -70,7 +71,9 @@ export class Entries {
       options,
       rejection: (error) => notANumber(error, key),
     });
-    return sum === MISS ? undefined : sum;
+    if (sum === undefined || sum === MISS) return undefined;
+    this.#counters.added(key);
+    return sum;
   }
 }
 

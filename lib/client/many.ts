@@ -155,7 +155,7 @@ export class Many {
         options,
       });
       if (stored === undefined) return false;
-      counters.stores += stored.filter((isStored) => isStored).length;
+      keys.forEach((key, i) => stored[i] && counters.stored(key));
       const refused = keys.filter((_, i) => !stored[i]);
       for (const key of refused) {
         failures.failed(new CacheError("refused", "the value is larger than the server takes"), "store", key);
@@ -171,13 +171,16 @@ export class Many {
   }
 
   async #removePart(keys: readonly string[], options: CallOptions): Promise<number> {
-    const removed = await this.#options.requests.change(keys, {
+    const { requests, counters } = this.#options;
+    const removed = await requests.change(keys, {
       write: (output) => writeKeyList(output, REQUEST.deleteMany, keys),
       read: doneReader(keys.length),
       verb: "remove many entries",
       options,
     });
-    return removed?.filter((isRemoved) => isRemoved).length ?? 0;
+    const gone = keys.filter((_, i) => removed?.[i]);
+    for (const key of gone) counters.removed(key);
+    return gone.length;
   }
 }
 
