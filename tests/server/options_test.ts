@@ -89,6 +89,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     unref: false,
     near: undefined,
     compressOverBytes: undefined,
+    onEvent: undefined,
   });
   assertStrictEquals(typeof log, "function");
 });
