@@ -42,7 +42,7 @@ import { age, type EntryInput } from "../store/entry.ts";
 import { type Condition, fits, increment, isMet } from "../store/steps.ts";
 import { ASK } from "../near/near_tier.ts";
 import { MISS } from "../wire/calls.ts";
-import { unitsOf } from "../wire/protocol_handler.ts";
+import { decodingUnits } from "../wire/values.ts";
 import { keysOf } from "./local_keys.ts";
 import { LocalLeases } from "./local_leases.ts";
 import { LocalNear } from "./local_near.ts";
@@ -276,7 +276,7 @@ export class LocalCache implements OrmucoCache {
       if (slices.isOver) await nextSlice(slices, signal);
       const entry = this.#values.encoded(data, checked);
       encoded.set(key, entry);
-      slices.spend(1 + unitsOf(entry?.value.to ?? 0));
+      slices.spend(entry === undefined ? 1 : 1 + decodingUnits(entry.flags, entry.value.to));
     }
     let isWhole = true;
     for (const [key, entry] of encoded) {
