@@ -42,6 +42,7 @@ export type {
   RetrieveOrStoreOptions,
   StoreValueOptions,
 } from "./lib/base/cache.ts";
+export type { CacheEvent } from "./lib/base/cache_event.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";

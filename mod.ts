@@ -65,6 +65,7 @@ export {
   CacheError,
   type CacheErrorCode,
   type CacheErrorOptions,
+  type CacheEvent,
   type CallOptions,
   type ClientOptions,
   type ClientStats,

@@ -20,6 +20,7 @@ import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { Slots } from "./lib/near/slots.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
+import { CacheEvents } from "./lib/platform/cache_events.ts";
 import { lookUp } from "./lib/platform/lookup.ts";
 import { Acme } from "./lib/server/acme.ts";
 import { serverLines } from "./lib/server/banner.ts";
@@ -29,6 +30,7 @@ import { type Buffers, loggedBuffers } from "./lib/server/buffers.ts";
 import { Connections } from "./lib/server/connections.ts";
 import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
+import { Departures } from "./lib/server/departures.ts";
 import { Encryption } from "./lib/server/encryption.ts";
 import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
@@ -46,6 +48,7 @@ import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
 import { checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
+export type { CacheEvent } from "./lib/base/cache_event.ts";
 export type { LogLevel } from "./lib/base/log.ts";
 export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
@@ -169,7 +172,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       later: (ms, run) => maintenance.runLater(ms, run),
     });
     this.#connections = this.#newConnections(session, limitedLog);
-    this.cache = new LocalCache({ store, leases, newToken, near: resolved.near, stats: () => this.stats() });
+    this.cache = this.#newCache();
     const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
     const talking = [this.#listener, this.#peers, this.#connections];
     this.#parts = [this.#watch, ...certificate, ...talking, maintenance, this.#readiness];
@@ -372,6 +375,13 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters,
       log,
     });
+  }
+
+  #newCache(): LocalCache {
+    const { near, onEvent } = this.#options;
+    const [store, { leases, newToken }, events] = [this.#store, this.#leases, new CacheEvents(onEvent)];
+    if (onEvent !== undefined) store.listen(new Departures(events));
+    return new LocalCache({ store, leases, newToken, near, events, stats: () => this.stats() });
   }
 
   /** Who may connect. */

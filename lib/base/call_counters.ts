@@ -1,6 +1,7 @@
-/** Counts the results of a cache's calls. It makes no calls. */
+/** Counts the results of a cache's calls, and has each told of. It makes no calls. */
 
-import type { CacheErrorCode } from "./errors.ts";
+import type { EventTeller } from "./cache_event.ts";
+import type { CacheError, CacheErrorCode } from "./errors.ts";
 import type { ClientStats } from "./stats.ts";
 
 /** Counters of calls. */
@@ -20,11 +21,45 @@ export class CallCounters {
     busy: 0,
     compute: 0,
   };
+  readonly #events: EventTeller;
 
-  /** Counts `values` hits for `keys` keys; the other keys are misses. */
-  found(values: number, keys: number): void {
-    this.hits += values;
-    this.misses += keys - values;
+  /** @param events Is told what is counted here. */
+  constructor(events: EventTeller) {
+    this.#events = events;
+  }
+
+  /** Counts a value that was asked for. */
+  asked(key: string, isHit: boolean): void {
+    if (isHit) this.hits++;
+    else this.misses++;
+    this.#events.asked(key, isHit);
+  }
+
+  /** Counts a value that was stored. */
+  stored(key: string): void {
+    this.stores++;
+    this.#events.changed("store", key);
+  }
+
+  /** Tells of a number that was added to, or made. */
+  added(key: string): void {
+    this.#events.changed("store", key);
+  }
+
+  /** Tells of an entry that was removed. */
+  removed(key: string): void {
+    this.#events.changed("remove", key);
+  }
+
+  /** Tells that all entries were removed, or those whose keys begin with a prefix. */
+  cleared(prefix = ""): void {
+    this.#events.tell({ type: "clear", prefix });
+  }
+
+  /** Counts a failure that no caller is told of. */
+  failed(error: CacheError): void {
+    this.failures[error.code]++;
+    this.#events.later({ type: "error", error });
   }
 
   /** The counters as statistics show them. */

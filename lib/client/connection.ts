@@ -46,6 +46,8 @@ export interface ClientConnectionOptions {
   readonly onQuiet: () => void;
   /** Called once for each failure of a connection. */
   readonly onError: (error: CacheError) => void;
+  /** Called when there is a server again after one was lost, with its address. */
+  readonly onReconnect?: (server: string) => void;
   readonly hearer?: ConnectionHearer;
 }
 
@@ -75,6 +77,8 @@ export class ClientConnection implements BoundedCallHost {
   /** Failures since the last reply: once every server has failed, the next attempt waits. */
   #failures = 0;
   #retryAtMs = 0;
+  /** Whether the server that there was is lost; `undefined` where there has been none. */
+  #isLost: boolean | undefined;
   #turn: Turn = { sentAtMs: 0, givenAtMs: 0 };
   #flushIsQueued = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -200,6 +204,8 @@ export class ClientConnection implements BoundedCallHost {
       this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError, onProgress });
       pipeline.hearer = hearer;
       hearer?.connected(features);
+      if (this.#isLost) this.#options.onReconnect?.(formatAddress(this.#address));
+      this.#isLost = false;
       if (pipeline.awaited === 0) socket.unref();
       this.#outbox.flushNow();
       this.#watch();
@@ -220,7 +226,7 @@ export class ClientConnection implements BoundedCallHost {
         const isOver = left === 0 || this.#pipeline !== pipeline || error instanceof AbandonedError;
         if (isOver || isDenied(error)) throw error; // a permission that lacks is not hidden by another server
         this.#options.onError(this.#describe(error));
-        this.#server = (this.#server + 1) % this.#options.servers.length;
+        this.#turnFromServer();
         this.#failures++;
       }
     }
@@ -287,8 +293,14 @@ export class ClientConnection implements BoundedCallHost {
   /** Leaves a server that stops: it answers the calls that have been made, and the next go to another. */
   #leave(socket: Socket, pipeline: Pipeline): void {
     this.#part(socket, pipeline);
-    this.#server = (this.#server + 1) % this.#options.servers.length;
+    this.#turnFromServer();
     this.#detach();
+  }
+
+  /** Has the next server be the one in use: this one is lost, or was not there. */
+  #turnFromServer(): void {
+    this.#server = (this.#server + 1) % this.#options.servers.length;
+    if (this.#isLost !== undefined) this.#isLost = true;
   }
 
   /** Has the calls that have been made wait for their replies, whatever becomes of later ones. */
@@ -371,7 +383,7 @@ export class ClientConnection implements BoundedCallHost {
 
   /** Has the next call go to the next server, or wait for a while once each has failed. */
   #goOn(error: CacheError): void {
-    this.#server = (this.#server + 1) % this.#options.servers.length;
+    this.#turnFromServer();
     this.#failures++;
     const rounds = Math.floor(this.#failures / this.#options.servers.length);
     if (rounds > 0) {

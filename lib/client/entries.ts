@@ -31,7 +31,7 @@ export class Entries {
       verb: "retrieve",
       key,
       options,
-      result: (entry) => this.#counted(entry) ? entry : undefined,
+      result: (entry) => this.#counted(key, entry) ? entry : undefined,
     });
   }
 
@@ -43,14 +43,18 @@ export class Entries {
       verb: "take",
       key,
       options,
-      result: (found) => this.#counted(found) ? found.value : undefined,
+      result: (found) => {
+        if (!this.#counted(key, found)) return undefined;
+        this.#counters.removed(key);
+        return found.value;
+      },
     });
   }
 
   /** Counts a hit or a miss, and tells whether it is a hit. */
-  #counted<T>(found: T | typeof MISS | undefined): found is T {
+  #counted<T>(key: string, found: T | typeof MISS | undefined): found is T {
     const isHit = found !== undefined && found !== MISS;
-    this.#counters.found(isHit ? 1 : 0, 1);
+    this.#counters.asked(key, isHit);
     return isHit;
   }
 
@@ -71,7 +75,11 @@ export class Entries {
       verb: "increment",
       key,
       options,
-      result: (sum) => sum === MISS ? undefined : sum,
+      result: (sum) => {
+        if (sum === undefined || sum === MISS) return undefined;
+        this.#counters.added(key);
+        return sum;
+      },
       rejection: (error) => refusedFor("not-a-number", error, `increment ${JSON.stringify(key)}`),
     });
   }

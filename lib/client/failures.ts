@@ -1,5 +1,6 @@
 /** Failures of a client's calls: counts them, and tells of each once. It makes no calls. */
 
+import type { EventTeller } from "../base/cache_event.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import { CacheError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
@@ -9,6 +10,8 @@ import { warnOnce } from "./warnings.ts";
 /** What becomes of failures. */
 export interface FailuresOptions {
   readonly counters: CallCounters;
+  /** Told of what `onError` is told of. */
+  readonly events: EventTeller;
   /** Of what the client is one, so that failures of another's kind are told too. */
   readonly of: string;
   readonly onError: ((error: CacheError) => void) | undefined;
@@ -38,13 +41,14 @@ export class Failures {
   }
 
   /**
-   * Passes an error to `onError`, once: a lost connection fails many calls with one error. Without it the first error of a
-   * kind is said in the process's log.
+   * Passes an error on, once: a lost connection fails many calls with one error. Without `onError` the first error of a kind is
+   * said in the process's log.
    */
   tell(error: CacheError): void {
-    const { onError, of } = this.#options;
+    const { onError, of, events } = this.#options;
     if (this.#told.has(error) || isDenied(error)) return;
     this.markTold(error);
+    events.tell({ type: "error", error });
     if (onError === undefined) {
       const kind = `${error.code} ${of}`;
       return warnOnce(`OrmucoCacheClient: ${error.message} (said once; option onError is told of every failure)`, kind);

@@ -96,10 +96,10 @@ export class ClientLeases implements Backend {
     if (error?.code === "refused") return await this.#options.retrieve(key); // an older server, or a client that may only read
     if (error !== undefined) failures.failed(error, "retrieve", key);
     if (leased === undefined) {
-      calls.found(0, 1);
+      calls.asked(key, false);
       return { state: error !== undefined && isNoAnswer(error) ? "failed" : "compute" };
     }
-    if (leased.state !== "wait") calls.found(leased.state === "compute" ? 0 : 1, 1);
+    if (leased.state !== "wait") calls.asked(key, leased.state !== "compute");
     return leased;
   }
 
@@ -162,7 +162,7 @@ export class ClientLeases implements Backend {
       const settle = (isStored: boolean | undefined, error: CacheError | undefined) => {
         if (error !== undefined && isDenied(error)) return reject(error);
         if (error !== undefined) failures.failed(error, "store", key);
-        if (isStored) calls.stores++;
+        if (isStored) calls.stored(key);
         resolve(isStored ?? false);
       };
       const ended = near && (() => near.tier.ended(key)); // also where the call cannot be made

@@ -158,7 +158,7 @@ export class Many {
       });
       if (stored === undefined) return false;
       stored.forEach((isStored, i) => {
-        if (isStored) counters.stores++;
+        if (isStored) counters.stored(keys[i]);
         else failures.failed(new CacheError("refused", "the value is larger than the server takes"), "store", keys[i]);
       });
       return !stored.includes(false);
@@ -172,13 +172,16 @@ export class Many {
   }
 
   async #removePart(keys: readonly string[], options: CallOptions): Promise<number> {
-    const removed = await this.#options.requests.change(keys, {
+    const { requests, counters } = this.#options;
+    const removed = await requests.change(keys, {
       write: (output) => writeKeyList(output, REQUEST.deleteMany, keys),
       read: doneReader(keys.length),
       verb: "remove many entries",
       options,
     });
-    return removed?.filter((isRemoved) => isRemoved).length ?? 0;
+    const gone = keys.filter((_, i) => removed?.[i]);
+    for (const key of gone) counters.removed(key);
+    return gone.length;
   }
 }
 

@@ -8,6 +8,7 @@ import {
   checkStoreManyOptions,
   checkStoreOptions,
 } from "../base/call_checks.ts";
+import type { CacheEvent } from "../base/cache_event.ts";
 import type {
   CallOptions,
   ComputeContext,
@@ -27,6 +28,7 @@ import type { ClientStats } from "../base/stats.ts";
 import type { Asked, Lifetime } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { Namespace, type WholeCache } from "../compute/namespace.ts";
+import { CacheEvents } from "../platform/cache_events.ts";
 import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
 import { Failures } from "./failures.ts";
@@ -44,24 +46,27 @@ export interface MemoryCacheOptions {
   /** Whether values are checked and copied as they are with a server. */
   readonly copies?: boolean;
   readonly onError?: (error: CacheError) => void;
+  readonly onEvent?: (event: CacheEvent) => void;
 }
 
 /** A cache in memory. Nobody is waited for, so that a call's `timeoutMs` has no effect, and its `signal` one before it begins. */
 export class MemoryCache implements WholeCache {
   readonly #entries: MemoryEntries;
   readonly #values: HeldValues;
-  readonly #calls = new CallCounters();
+  readonly #calls: CallCounters;
   readonly #failures: Failures;
   readonly #computations: Computations;
 
   /** @throws {RangeError} If an option is out of range. */
-  constructor({ maxSize, renewOnHit, ttlMs, copies = false, onError }: MemoryCacheOptions) {
+  constructor({ maxSize, renewOnHit, ttlMs, copies = false, onError, onEvent }: MemoryCacheOptions) {
     const { now } = processClock;
-    this.#entries = new MemoryEntries({ maxSize, renewOnHit, ttlMs, now });
+    const events = new CacheEvents(onEvent);
+    this.#entries = new MemoryEntries({ maxSize, renewOnHit, ttlMs, now, events });
     this.#values = new HeldValues(copies);
-    this.#failures = new Failures({ counters: this.#calls, of: "this process", onError });
+    this.#calls = new CallCounters(events);
+    this.#failures = new Failures({ counters: this.#calls, events, of: "this process", onError });
     this.#computations = new Computations({
-      ask: (key) => this.#look(memoryKey(key)),
+      ask: (key) => this.#look(key, memoryKey(key)),
       fill: (key, value, _token, lifetime) => this.#put(key, value, undefined, lifetime),
       give: () => {},
       failed: (key, error) => this.#failures.computing(error, key),
@@ -101,7 +106,7 @@ export class MemoryCache implements WholeCache {
   async retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
     if (options !== undefined) begin("retrieve", options);
     const held = this.#entries.find(memoryKey(key));
-    this.#calls.found(held === NONE ? 0 : 1, 1);
+    this.#calls.asked(key, held !== NONE);
     return await (held === NONE ? undefined : this.#values.give(held)) as T | undefined;
   }
 
@@ -109,7 +114,7 @@ export class MemoryCache implements WholeCache {
   async retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined> {
     begin("retrieve", options);
     const entry = this.#entries.entry(memoryKey(key));
-    this.#calls.found(entry === undefined ? 0 : 1, 1);
+    this.#calls.asked(key, entry !== undefined);
     return await (entry && { ...entry, value: this.#values.give(entry.value) as T });
   }
 
@@ -118,9 +123,10 @@ export class MemoryCache implements WholeCache {
     begin("take", options);
     const name = memoryKey(key);
     const held = this.#entries.find(name);
-    this.#calls.found(held === NONE ? 0 : 1, 1);
     this.#computations.overtaken(key);
     this.#entries.delete(name);
+    this.#calls.asked(key, held !== NONE);
+    if (held !== NONE) this.#calls.removed(key);
     return await (held === NONE ? undefined : this.#values.give(held)) as T | undefined;
   }
 
@@ -133,8 +139,8 @@ export class MemoryCache implements WholeCache {
     names.forEach((name, i) => {
       const held = this.#entries.find(name);
       if (held !== NONE) values.set(asked[i], this.#values.give(held) as T);
+      this.#calls.asked(asked[i], held !== NONE);
     });
-    this.#calls.found(values.size, asked.length);
     return await values;
   }
 
@@ -163,18 +169,17 @@ export class MemoryCache implements WholeCache {
     const changed = this.#entries.update(name, (held) => this.#added(key, held, added));
     if (changed === NONE && initial === undefined) return await undefined;
     this.#computations.overtaken(key);
-    if (changed !== NONE) return await changed as number | bigint;
-    const made = this.#values.holdCounter(initial!);
-    this.#entries.set(name, made, { ttlMs, renewOnHit: false });
-    return made;
+    const number = changed === NONE ? this.#values.holdCounter(initial!) : changed as number | bigint;
+    if (changed === NONE) this.#entries.set(name, number, { ttlMs, renewOnHit: false });
+    this.#calls.added(key);
+    return number;
   }
 
   /** Removes an entry. */
   async remove(key: string, options?: CallOptions): Promise<boolean> {
     begin("remove", options);
     const name = memoryKey(key);
-    this.#computations.overtaken(key);
-    return await this.#entries.delete(name);
+    return await this.#delete(key, name);
   }
 
   /** Removes the entries of many keys. */
@@ -182,8 +187,7 @@ export class MemoryCache implements WholeCache {
     const removed = [...uniqueKeys(keys)];
     const names = removed.map(memoryKey);
     begin("remove", options);
-    for (const key of removed) this.#computations.overtaken(key);
-    return await names.filter((name) => this.#entries.delete(name)).length;
+    return await names.filter((name, i) => this.#delete(removed[i], name)).length;
   }
 
   /** Gives the keys, slice by slice, in the order of where their entries stand: that of use changes meanwhile. */
@@ -209,6 +213,7 @@ export class MemoryCache implements WholeCache {
     begin("clear", options);
     this.#computations.overtaken();
     this.#entries.clear();
+    this.#calls.cleared();
     return await true;
   }
 
@@ -221,6 +226,7 @@ export class MemoryCache implements WholeCache {
     begin("clear", options);
     this.#computations.overtakenUnder(prefix);
     this.#entries.clearPrefix(`\0${prefix}`);
+    this.#calls.cleared(prefix);
     return await true;
   }
 
@@ -261,9 +267,9 @@ export class MemoryCache implements WholeCache {
   }
 
   /** Returns what there is of a key: a fresh value, or else leave to compute one. */
-  #look(name: string): Asked {
+  #look(key: string, name: string): Asked {
     const held = this.#entries.find(name);
-    this.#calls.found(held === NONE ? 0 : 1, 1);
+    this.#calls.asked(key, held !== NONE);
     if (held !== NONE) return { state: "fresh", value: this.#values.give(held) };
     const stale = this.#entries.stale(name);
     return { state: "compute", stale: stale && { value: this.#values.give(stale.value), forMs: stale.forMs } };
@@ -279,9 +285,10 @@ export class MemoryCache implements WholeCache {
       if (held === NONE) this.#entries.delete(name);
     }
     if (held === NONE) return false;
-    this.#calls.stores++;
-    if (lifetime !== undefined) return this.#entries.keep(name, held, lifetime);
-    return this.#entries.set(name, held, options && lifetimeOf(options));
+    if (lifetime !== undefined) this.#entries.keep(name, held, lifetime);
+    else this.#entries.set(name, held, options && lifetimeOf(options));
+    this.#calls.stored(key);
+    return true;
   }
 
   /** Stores values, and says whether all are. Where one is no value at all, it throws and has changed nothing. */
@@ -291,10 +298,9 @@ export class MemoryCache implements WholeCache {
       this.#computations.overtaken(key);
       if (held === NONE) this.#entries.delete(memoryKey(key));
       else this.#entries.set(memoryKey(key), held, lifetimeOf(options));
+      if (held !== NONE) this.#calls.stored(key);
     }
-    const stored = all.filter(({ held }) => held !== NONE).length;
-    this.#calls.stores += stored;
-    return stored === all.length;
+    return all.every(({ held }) => held !== NONE);
   }
 
   /** Stores a value if there is what the caller asks for, and changes nothing else. */
@@ -303,8 +309,17 @@ export class MemoryCache implements WholeCache {
     const name = memoryKey(key);
     if (!this.#entries.meets(name, onlyIf)) return false;
     this.#computations.overtaken(key);
-    this.#calls.stores++;
-    return this.#entries.set(name, held, lifetimeOf(options));
+    this.#entries.set(name, held, lifetimeOf(options));
+    this.#calls.stored(key);
+    return true;
+  }
+
+  /** Removes an entry. Returns whether there was one. */
+  #delete(key: string, name: string): boolean {
+    this.#computations.overtaken(key);
+    const isRemoved = this.#entries.delete(name);
+    if (isRemoved) this.#calls.removed(key);
+    return isRemoved;
   }
 
   /** Returns what is held for a value, and throws if it is larger than a server takes, or none that it takes. */

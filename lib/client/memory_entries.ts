@@ -5,8 +5,9 @@
 
 import { DEFAULT_TTL_MS, MAX_TTL_MS } from "../base/limits.ts";
 import type { Lifetime, Stale } from "../compute/backend.ts";
-import { LruCache, type LruSetOptions } from "../lru.ts";
+import { type EvictReason, LruCache, type LruSetOptions } from "../lru.ts";
 import { type LruSlots, slotsOf } from "../lru/lru_cache.ts";
+import type { CacheEvents } from "../platform/cache_events.ts";
 import { Timer } from "../platform/timer.ts";
 import { PrefixClears } from "./prefix_clears.ts";
 
@@ -31,6 +32,8 @@ export interface MemoryEntriesOptions {
   readonly ttlMs: number | undefined;
   /** Returns the time in milliseconds. */
   readonly now: () => number;
+  /** Told of entries that leave by themselves; their keys are the names without the first character. */
+  readonly events: CacheEvents;
 }
 
 /** An entry, and what is known of it. */
@@ -65,6 +68,7 @@ export class MemoryEntries {
   readonly #ttlMs: number;
   readonly #renews: boolean;
   readonly #now: () => number;
+  readonly #events: CacheEvents;
   /** Whether an entry has been kept for longer than it is fresh since all were removed: until then nobody looks for one. */
   #keepsStale = false;
   readonly #clears = new PrefixClears();
@@ -77,12 +81,14 @@ export class MemoryEntries {
   #version = 0;
 
   /** @throws {RangeError} If an option is out of range. */
-  constructor({ maxSize, renewOnHit, ttlMs = DEFAULT_TTL_MS, now }: MemoryEntriesOptions) {
+  constructor({ maxSize, renewOnHit, ttlMs = DEFAULT_TTL_MS, now, events }: MemoryEntriesOptions) {
     this.#entries = new LruCache({ maxSize, renewOnHit, ttlMs, now });
     this.#slots = slotsOf(this.#entries);
     this.#ttlMs = ttlMs;
     this.#renews = renewOnHit !== false;
     this.#now = now;
+    this.#events = events;
+    this.#slots.onLeaving((slot, reason) => this.#leaving(slot, reason));
   }
 
   /** Entries held now, including those that are not fresh any more, or have been cleared and not left yet. */
@@ -270,6 +276,13 @@ export class MemoryEntries {
   #valueOf(slot: number): unknown {
     const held = this.#slots.value(slot);
     return held instanceof Kept ? held.value : held;
+  }
+
+  /** Tells of an entry that is about to leave by itself, unless it has been cleared. */
+  #leaving(slot: number, reason: EvictReason): void {
+    if (!this.#events.hears("evict") || (reason !== "evicted" && reason !== "expired")) return;
+    const name = this.#slots.key(slot)!;
+    if (!this.#isCleared(name, slot)) this.#events.later({ type: "evict", key: name.slice(1), reason });
   }
 
   #begunVersions(): Float64Array<ArrayBuffer> {

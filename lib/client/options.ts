@@ -1,6 +1,7 @@
 /** A client's options: their defaults and their checks. */
 
 import { type Address, isReachable, parseAddress } from "../base/address.ts";
+import type { CacheEvent } from "../base/cache_event.ts";
 import type { CacheError } from "../base/errors.ts";
 import { MAX_ENTRIES, MAX_PORT } from "../base/limits.ts";
 import {
@@ -75,6 +76,15 @@ export interface ClientOptions {
    * and all are counted in `stats()`.
    */
   onError?: (error: CacheError) => void;
+  /**
+   * Called with each {@linkcode CacheEvent}: what this client's calls find, store and remove, failures, and when it has a server again
+   * after it had lost one; without servers also what leaves by itself. It may call the client, and what it does takes part in the
+   * call's time; an error that it throws is ignored. docs/events.md has more, and the channels of `node:diagnostics_channel` on
+   * which the events of all caches are heard.
+   *
+   * @default {none}
+   */
+  onEvent?: (event: CacheEvent) => void;
   /**
    * Milliseconds until an entry that this client stores expires; 0 or `Infinity` means never.
    *
@@ -158,6 +168,7 @@ const RULES: OptionRules<ClientOptions> = {
   ),
   timeoutMs: TIMEOUT_OPTION,
   onError: FUNCTION_OPTION,
+  onEvent: FUNCTION_OPTION,
   ttlMs: TTL_OPTION,
   maxSize: numberOption({ least: 1, most: MAX_ENTRIES, isWhole: true, orInfinity: true }),
   renewOnHit: BOOLEAN_OPTION,
@@ -177,6 +188,7 @@ export interface ResolvedClientOptions {
   readonly servers: readonly Address[];
   readonly timeoutMs: number;
   readonly onError: ((error: CacheError) => void) | undefined;
+  readonly onEvent: ((event: CacheEvent) => void) | undefined;
   readonly ttlMs: number | undefined;
   readonly maxSize: number | undefined;
   readonly renewOnHit: boolean | undefined;
@@ -194,7 +206,7 @@ export interface ResolvedClientOptions {
  */
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   const checked = checkOptions("create client", options, RULES);
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, onError, ttlMs, maxSize, renewOnHit, copies } = checked;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, onError, onEvent, ttlMs, maxSize, renewOnHit, copies } = checked;
   const servers = (checked.servers ?? []).map((text) => parseAddress(text)!);
   const isAlone = servers.length === 0;
   const inVain: string[] = (isAlone ? WITH_SERVERS : ALONE).filter((name) => checked[name] !== undefined);
@@ -209,6 +221,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     servers,
     timeoutMs,
     onError,
+    onEvent,
     ttlMs,
     maxSize,
     renewOnHit,

@@ -1,6 +1,7 @@
 /** A cache on a server: each call is a request, and a failed call is a miss. It does not know how bytes travel. */
 
 import { type Address, formatAddress } from "../base/address.ts";
+import type { CacheEvent } from "../base/cache_event.ts";
 import type {
   CallOptions,
   ComputeContext,
@@ -31,6 +32,7 @@ import type { Asked } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { Namespace, type WholeCache } from "../compute/namespace.ts";
 import { ASK, type NearLimits } from "../near/near_tier.ts";
+import { CacheEvents } from "../platform/cache_events.ts";
 import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
 import { MISS, readFound, readYesNo, writeKeyed, writeSet } from "../wire/calls.ts";
@@ -61,6 +63,7 @@ export interface RemoteCacheOptions {
   /** How connections are encrypted; `undefined` if they are not. */
   readonly tls?: ClientTlsOptions;
   readonly onError: ((error: CacheError) => void) | undefined;
+  readonly onEvent: ((event: CacheEvent) => void) | undefined;
   /** With which the client proves itself to servers, and they to it. */
   readonly token?: TokenSource;
   /** Limits of near copies; `undefined` where none are kept. */
@@ -76,7 +79,7 @@ export class RemoteCache implements WholeCache {
   readonly #servers: readonly Address[];
   readonly #timeoutMs: number;
   readonly #ttlMs: number | undefined;
-  readonly #calls = new CallCounters();
+  readonly #calls: CallCounters;
   readonly #failures: Failures;
   readonly #near: NearCache | undefined;
   readonly #computations: Computations;
@@ -85,11 +88,13 @@ export class RemoteCache implements WholeCache {
   readonly #many: Many;
 
   /** Makes the cache; it connects with its first call. */
-  constructor({ servers, timeoutMs, ttlMs, tls, onError, token, near }: RemoteCacheOptions) {
+  constructor({ servers, timeoutMs, ttlMs, tls, onError, onEvent, token, near }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
-    this.#failures = new Failures({ counters: this.#calls, of: servers.map(formatAddress).join(), onError });
+    const events = new CacheEvents(onEvent);
+    this.#calls = new CallCounters(events);
+    this.#failures = new Failures({ counters: this.#calls, events, of: servers.map(formatAddress).join(), onError });
     this.#near = near && new NearCache(near, (write, call) => this.#connection.call(write, call));
     const leases = new ClientLeases({
       call: (write, call) => this.#connection.call(write, call),
@@ -110,6 +115,7 @@ export class RemoteCache implements WholeCache {
       hearer: new Hearers(this.#near, leases),
       onQuiet: () => this.#ping(() => {}),
       onError: (error) => this.#failures.tell(error),
+      onReconnect: (server) => events.later({ type: "reconnect", server }),
     });
     this.#requests = new Requests(this.#connection, this.#failures, this.#near);
     this.#entries = new Entries(this.#requests, this.#calls);
@@ -140,7 +146,7 @@ export class RemoteCache implements WholeCache {
         ? this.#requests.changeOne(key, write, "store", options)
         : this.#entries.storeIf(key, write, options);
       const isStored = await change ?? false;
-      if (isStored) this.#calls.stores++;
+      if (isStored) this.#calls.stored(key);
       return isStored;
     } catch (error) {
       if (isDenied(error) || options.signal?.aborted || onlyIf !== undefined) throw error;
@@ -221,8 +227,8 @@ export class RemoteCache implements WholeCache {
     for (const key of wanted) {
       const value = near?.has(key) ? near.get(key) : found[next++];
       if (value !== MISS) values.set(key, value as T);
+      this.#calls.asked(key, value !== MISS);
     }
-    this.#calls.found(values.size, wanted.size);
     return values;
   }
 
@@ -260,7 +266,9 @@ export class RemoteCache implements WholeCache {
     check(key, options);
     this.#computations.overtaken(key);
     const write: Write = (output) => writeKeyed(output, REQUEST.delete, key);
-    return await this.#requests.changeOne(key, write, "remove", options) ?? false;
+    const isRemoved = await this.#requests.changeOne(key, write, "remove", options) ?? false;
+    if (isRemoved) this.#calls.removed(key);
+    return isRemoved;
   }
 
   /** Removes the entries of many keys, in one request per 1,024 of them. */
@@ -283,7 +291,7 @@ export class RemoteCache implements WholeCache {
     this.#near?.tier.clear();
     this.#computations.overtaken();
     const write: Write = (output) => output.empty(REQUEST.clear);
-    return await this.#requests.ask({ write, read: readYesNo, options }) ?? false;
+    return this.#cleared(await this.#requests.ask({ write, read: readYesNo, options }));
   }
 
   /** Removes every entry of the server whose key begins with a prefix. */
@@ -294,7 +302,10 @@ export class RemoteCache implements WholeCache {
     this.#near?.tier.clear();
     this.#computations.overtakenUnder(prefix);
     const write: Write = (output) => writeKeyed(output, REQUEST.clearPrefix, prefix);
-    return await this.#requests.ask({ write, read: readYesNo, verb: "clear", key: prefix, options }) ?? false;
+    return this.#cleared(
+      await this.#requests.ask({ write, read: readYesNo, verb: "clear", key: prefix, options }),
+      prefix,
+    );
   }
 
   /** Returns a part of this cache. */
@@ -360,6 +371,12 @@ export class RemoteCache implements WholeCache {
     return this.close();
   }
 
+  /** Tells of a clear that has been made. Returns whether it has. */
+  #cleared(isCleared = false, prefix?: string): boolean {
+    if (isCleared) this.#calls.cleared(prefix);
+    return isCleared;
+  }
+
   #ping(settle: () => void, isLast = false): void {
     const call = { read: readYesNo, settle: () => settle() };
     this.#connection.call((output) => output.empty(REQUEST.ping), call, undefined, isLast);
@@ -369,7 +386,7 @@ export class RemoteCache implements WholeCache {
   #nearValue(key: string): unknown {
     if (this.#near === undefined) return ASK;
     const value = this.#near.retrieve(key); // which may be undefined, or null
-    if (value !== ASK) this.#calls.hits++;
+    if (value !== ASK) this.#calls.asked(key, true);
     return value;
   }
 
@@ -389,8 +406,7 @@ export class RemoteCache implements WholeCache {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
           const isMiss = error !== undefined || value === MISS;
-          if (isMiss) this.#calls.misses++;
-          else this.#calls.hits++;
+          this.#calls.asked(key, !isMiss);
           resolve((isMiss ? undefined : value) as T | undefined);
         },
       };
@@ -408,7 +424,7 @@ export class RemoteCache implements WholeCache {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
           const isHit = error === undefined && value !== MISS;
-          this.#calls.found(isHit ? 1 : 0, 1);
+          this.#calls.asked(key, isHit);
           if (isHit) return resolve({ state: "fresh", value });
           resolve({ state: error !== undefined && isNoAnswer(error) ? "failed" : "compute" });
         },

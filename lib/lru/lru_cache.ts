@@ -40,6 +40,8 @@ export interface LruSlots<V, K> {
   replace(slot: number, value: V): void;
   /** Does what `delete` does. */
   remove(slot: number): void;
+  /** Has a function called before each entry leaves, but by `clear` or for another value in its time. It must not change the cache. */
+  onLeaving(hear: (slot: number, reason: EvictReason) => void): void;
 }
 
 /** Gives other caches of this package the slots of a cache without `sizeOf`. */
@@ -93,6 +95,8 @@ export class LruCache<V, K = string> {
   #computing: Map<K, Promise<V>> | undefined;
   /** Entries that have left and that `onEvict` has not been called for. */
   #left: [key: K, value: V, reason: EvictReason][] = [];
+  /** Hears of entries of another cache of this package before they leave. */
+  #onLeaving: ((slot: number, reason: EvictReason) => void) | undefined;
 
   readonly #maxSize: number;
   readonly #maxTotalSize: number;
@@ -126,6 +130,9 @@ export class LruCache<V, K = string> {
       remove: (slot) => {
         cache.#remove(slot, "deleted");
         cache.#tell();
+      },
+      onLeaving: (hear) => {
+        cache.#onLeaving = hear;
       },
     });
   }
@@ -557,6 +564,7 @@ export class LruCache<V, K = string> {
   #replace(slot: number, value: V, size: number, now: number, own: number): void {
     const old = this.#values[slot] as V;
     const expired = this.#timed && now >= this.#times[2 * slot];
+    if (expired) this.#onLeaving?.(slot, "expired");
     if (this.#sizeOf !== undefined) this.#totalSize -= this.#sizes[slot];
     this.#values[slot] = value;
     this.#fill(slot, size, now, own);
@@ -571,6 +579,7 @@ export class LruCache<V, K = string> {
   }
 
   #remove(slot: number, reason: EvictReason): void {
+    if (this.#onLeaving !== undefined) this.#onLeaving(slot, reason);
     const key = this.#keys[slot] as K;
     const value = this.#values[slot] as V;
     this.#slots.delete(key);

@@ -4,7 +4,7 @@
  */
 
 import { channel } from "node:diagnostics_channel";
-import type { CacheEvent } from "../base/cache_event.ts";
+import type { CacheEvent, EventTeller } from "../base/cache_event.ts";
 
 type EventType = CacheEvent["type"];
 
@@ -20,7 +20,7 @@ const CHANNELS: Readonly<Record<EventType, ReturnType<typeof channel>>> = {
 };
 
 /** Those who listen to one cache. */
-export class CacheEvents {
+export class CacheEvents implements EventTeller {
   readonly #onEvent: ((event: CacheEvent) => void) | undefined;
 
   constructor(onEvent: ((event: CacheEvent) => void) | undefined) {
@@ -32,13 +32,11 @@ export class CacheEvents {
     return this.#onEvent !== undefined || CHANNELS[type].hasSubscribers;
   }
 
-  /** Tells that a value was asked for. */
   asked(key: string, isHit: boolean): void {
     const type = isHit ? "hit" : "miss";
     if (this.hears(type)) this.tell({ type, key });
   }
 
-  /** Tells that an entry was stored or removed. */
   changed(type: "store" | "remove", key: string): void {
     if (this.hears(type)) this.tell({ type, key });
   }
@@ -52,5 +50,9 @@ export class CacheEvents {
       // An error of the listener must not end the call that it is told of.
     }
     CHANNELS[event.type].publish(event); // an error of a subscriber is the process's: it is thrown later
+  }
+
+  later(event: CacheEvent): void {
+    if (this.hears(event.type)) queueMicrotask(() => this.tell(event));
   }
 }

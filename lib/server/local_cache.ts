@@ -35,6 +35,7 @@ import { unsignedOf } from "../base/unsigned.ts";
 import type { Asked, Lifetime, Question } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { Namespace } from "../compute/namespace.ts";
+import { CacheEvents } from "../platform/cache_events.ts";
 import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
 import { age, type EntryInput } from "../store/entry.ts";
@@ -45,7 +46,7 @@ import { unitsOf } from "../wire/protocol_handler.ts";
 import { keysOf } from "./local_keys.ts";
 import { LocalLeases } from "./local_leases.ts";
 import { LocalNear } from "./local_near.ts";
-import { LocalValues } from "./local_values.ts";
+import { failureOf, LocalValues } from "./local_values.ts";
 import type { LeaseHost } from "./native_leases.ts";
 
 /** Options of {@linkcode LocalCache}. */
@@ -54,6 +55,8 @@ export interface LocalCacheOptions extends LeaseHost {
   readonly stats: () => ServerStats;
   /** Limits of near copies; `undefined` where none are kept. */
   readonly near?: CopyLimits;
+  /** Told what happens. */
+  readonly events?: CacheEvents;
   /** Makes what divides the reading of many values. */
   readonly slices?: () => Slices;
 }
@@ -67,7 +70,7 @@ const NO_OPTIONS: CallOptions = {};
  */
 export class LocalCache implements OrmucoCache {
   readonly #options: LocalCacheOptions;
-  readonly #calls = new CallCounters();
+  readonly #calls: CallCounters;
   readonly #values: LocalValues;
   readonly #leases: LocalLeases;
   readonly #near: LocalNear | undefined;
@@ -80,7 +83,8 @@ export class LocalCache implements OrmucoCache {
    */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
-    const { store, near } = options;
+    const { store, near, events = new CacheEvents(undefined) } = options;
+    this.#calls = new CallCounters(events);
     const values = this.#values = new LocalValues(store, this.#calls);
     this.#leases = new LocalLeases(options);
     this.#near = near && new LocalNear(store, near, (key) => values.spanOf(key));
@@ -88,7 +92,7 @@ export class LocalCache implements OrmucoCache {
       ask: (key, question) => this.#ask(key, question),
       fill: (key, value, token, lifetime) => this.#fill(key, value, token, lifetime),
       give: (key, token) => this.#leases.give(values.spanOf(key), token),
-      failed: () => void this.#calls.failures.compute++,
+      failed: (key, error) => this.#calls.failed(failureOf("compute", "compute", key, error)),
     }, processClock.now);
   }
 
@@ -115,7 +119,7 @@ export class LocalCache implements OrmucoCache {
     const { onlyIf } = checked;
     const isStored =
       await (onlyIf === undefined ? this.#set(key, data, checked) : this.#setIf(key, data, checked, onlyIf));
-    if (isStored) this.#calls.stores++;
+    if (isStored) this.#calls.stored(key);
     return isStored;
   }
 
@@ -156,7 +160,7 @@ export class LocalCache implements OrmucoCache {
    */
   retrieveSync<T = unknown>(key: string): T | undefined {
     const value = this.#find(key);
-    this.#calls.found(value === MISS ? 0 : 1, 1);
+    this.#calls.asked(key, value !== MISS);
     return value === MISS ? undefined : value as T;
   }
 
@@ -173,10 +177,11 @@ export class LocalCache implements OrmucoCache {
     begin("retrieve", options);
     const { store, store: { reader } } = this.#options;
     const position = store.get(this.#keyOf(key));
-    const value = this.#counted(position);
-    if (value === MISS) return undefined;
-    const remainingMs = reader.freshUntilMs(position) - store.nowMs;
-    return await { value: value as T, remainingMs, version: reader.h(position) };
+    const value = position === 0 ? MISS : this.#values.read(position, key);
+    const remainingMs = value === MISS ? 0 : reader.freshUntilMs(position) - store.nowMs;
+    const version = value === MISS ? 0 : reader.h(position);
+    this.#calls.asked(key, value !== MISS); // last: who is told may change the store
+    return await (value === MISS ? undefined : { value: value as T, remainingMs, version });
   }
 
   /**
@@ -192,11 +197,13 @@ export class LocalCache implements OrmucoCache {
     begin("take", options);
     const { store } = this.#options;
     const position = store.get(this.#keyOf(key));
-    const value = this.#counted(position);
+    const value = position === 0 ? MISS : this.#values.read(position, key);
     if (position !== 0) {
       this.#computations.overtaken(key);
       store.delete(this.#values.spanOf(key));
     }
+    this.#calls.asked(key, value !== MISS);
+    if (position !== 0) this.#calls.removed(key);
     return await (value === MISS ? undefined : value as T);
   }
 
@@ -242,8 +249,8 @@ export class LocalCache implements OrmucoCache {
       if (slices.isOver) await nextSlice(slices, signal);
       const value = this.#find(key, slices);
       if (value !== MISS) values.set(key, value as T);
+      this.#calls.asked(key, value !== MISS);
     }
-    this.#calls.found(values.size, asked.size);
     return await values;
   }
 
@@ -272,7 +279,7 @@ export class LocalCache implements OrmucoCache {
     let isWhole = true;
     for (const [key, entry] of encoded) {
       if (slices.isOver) await nextSlice(slices, signal);
-      if (this.#put(key, entry)) this.#calls.stores++;
+      if (this.#put(key, entry)) this.#calls.stored(key);
       else isWhole = false;
       slices.spend(1);
     }
@@ -337,7 +344,9 @@ export class LocalCache implements OrmucoCache {
     if (number === "not-a-number") {
       throw new CacheError("refused", `Cannot increment ${JSON.stringify(key)}: its entry holds no number`);
     }
-    return await (typeof number === "string" ? undefined : number);
+    if (typeof number === "string") return undefined;
+    this.#calls.added(key);
+    return await number;
   }
 
   /**
@@ -351,7 +360,7 @@ export class LocalCache implements OrmucoCache {
   async remove(key: string, options?: CallOptions): Promise<boolean> {
     begin("remove", options);
     checkKey(key);
-    return await this.#delete(key);
+    return await this.#remove(key);
   }
 
   /**
@@ -370,7 +379,7 @@ export class LocalCache implements OrmucoCache {
     let removed = 0;
     for (const key of checkedKeys(keys)) {
       if (slices.isOver) await nextSlice(slices, signal);
-      if (this.#delete(key)) removed++;
+      if (this.#remove(key)) removed++;
       slices.spend(1);
     }
     return await removed;
@@ -397,6 +406,7 @@ export class LocalCache implements OrmucoCache {
     begin("clear", options);
     this.#computations.overtaken();
     this.#options.store.clear();
+    this.#calls.cleared();
     return await true;
   }
 
@@ -413,6 +423,7 @@ export class LocalCache implements OrmucoCache {
     checkPrefix(prefix);
     this.#computations.overtakenUnder(prefix);
     this.#options.store.clearPrefix(this.#values.spanOf(prefix));
+    this.#calls.cleared(prefix);
     return await true;
   }
 
@@ -503,6 +514,13 @@ export class LocalCache implements OrmucoCache {
     return this.#options.store.delete(this.#values.spanOf(key));
   }
 
+  /** Removes an entry for a caller. Returns whether there was one. */
+  #remove(key: string): boolean {
+    const isRemoved = this.#delete(key);
+    if (isRemoved) this.#calls.removed(key);
+    return isRemoved;
+  }
+
   #keyOf(key: string): ByteSpan {
     checkKey(key);
     return this.#values.spanOf(key);
@@ -514,17 +532,15 @@ export class LocalCache implements OrmucoCache {
     return slices;
   }
 
-  /** Reads the value at a position, 0 if there is none, which counts as a hit or a miss. */
-  #counted(position: number): unknown {
-    const value = position === 0 ? MISS : this.#values.read(position);
-    this.#calls.found(value === MISS ? 0 : 1, 1);
-    return value;
-  }
-
   /** Returns the value of a key, or else leave to compute it. */
   #ask(key: string, question: Question): Asked {
+    const asked = this.#askFor(key, question);
+    if (asked.state !== "wait") this.#calls.asked(key, asked.state !== "compute"); // who waits will ask again
+    return asked;
+  }
+
+  #askFor(key: string, question: Question): Asked {
     const value = this.#find(key);
-    this.#calls.found(value === MISS ? 0 : 1, 1);
     if (value !== MISS) return { state: "fresh", value };
     const stale = question.acceptsStale ? this.#kept(key) : undefined;
     return this.#leases.ask(key, this.#values.spanOf(key), question, stale);
@@ -536,7 +552,7 @@ export class LocalCache implements OrmucoCache {
     const position = store.kept(this.#values.spanOf(key));
     if (position === 0) return undefined;
     const forMs = Math.max(0, store.nowMs - store.reader.freshUntilMs(position));
-    const value = this.#values.read(position);
+    const value = this.#values.read(position, key);
     if (value === MISS) return undefined;
     store.use(position);
     return { value, forMs };
@@ -549,7 +565,7 @@ export class LocalCache implements OrmucoCache {
     if (!this.#leases.isValid(this.#values.spanOf(key), token)) return false;
     if (entry !== undefined) age(entry, ttlMs ?? store.ttlMs, staleMs, store.nowMs);
     const isStored = entry !== undefined && store.set(this.#values.spanOf(key), entry);
-    if (isStored) this.#calls.stores++;
+    if (isStored) this.#calls.stored(key);
     else this.#leases.give(this.#values.spanOf(key), token);
     return isStored;
   }
@@ -565,7 +581,7 @@ export class LocalCache implements OrmucoCache {
     const position = store.get(this.#keyOf(key));
     if (position === 0) return MISS;
     slices?.spend(this.#values.unitsAt(position));
-    const value = this.#values.read(position);
+    const value = this.#values.read(position, key);
     if (near !== undefined && value !== MISS) near.keep(key, value, position);
     return value;
   }

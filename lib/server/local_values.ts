@@ -6,8 +6,9 @@ import { spanOf } from "../base/byte_span.ts";
 import type { EntryOptions } from "../base/cache.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import { checkData } from "../base/checks.ts";
-import { ProtocolError } from "../base/errors.ts";
+import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
+import { shown } from "../base/options.ts";
 import { type EntryInput, MARK } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 import { MISS } from "../wire/calls.ts";
@@ -56,13 +57,13 @@ export class LocalValues {
     return decodingUnits(reader.flags(position), reader.valueBytes(position));
   }
 
-  /** Reads the value at a position; one whose bytes are not what its flags say is a miss. */
-  read(position: number): unknown {
+  /** Reads the value at a position, that of a key; one whose bytes are not what its flags say is a miss. */
+  read(position: number, key: string): unknown {
     try {
       return this.#valueAt(position);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#calls.failures.protocol++;
+      this.#calls.failed(failureOf("protocol", "retrieve", key, error));
       return MISS;
     }
   }
@@ -74,4 +75,10 @@ export class LocalValues {
     reader.copyValue(position, bytes, 0);
     return decodePart(reader.flags(position), { bytes, from: 0, to: length }, SERVER_CACHE_UNITS);
   }
+}
+
+/** The error of a failure that no caller is told of. */
+export function failureOf(code: CacheErrorCode, verb: string, key: string, cause: unknown): CacheError {
+  const reason = cause instanceof Error ? cause.message : shown(cause);
+  return new CacheError(code, `Cannot ${verb} ${JSON.stringify(key)}: ${reason}`, { cause });
 }

@@ -13,6 +13,7 @@ import {
   MIN_ITEM_BYTES,
   MIN_STORE_BYTES,
 } from "../base/limits.ts";
+import type { CacheEvent } from "../base/cache_event.ts";
 import { COPY_DEFAULTS, COPY_RULES, type CopyLimits, nearOption } from "../base/near_options.ts";
 import {
   BOOLEAN_OPTION,
@@ -229,6 +230,15 @@ export interface ServerOptions extends CredentialOptions {
    */
   near?: true | ServerNearOptions;
   /**
+   * Called with each {@linkcode CacheEvent}: what calls of `server.cache` find, store and remove, values that they cannot read, and each
+   * entry of the server that leaves by itself, whoever has stored it. It may use `server.cache`, and what it does takes part in the
+   * call's time; an error that it throws is ignored. docs/events.md has more, and the channels of `node:diagnostics_channel` on
+   * which the events of all caches are heard.
+   *
+   * @default {none}
+   */
+  onEvent?: (event: CacheEvent) => void;
+  /**
    * Called with each line that the server logs, and its level, `info` or `warn`: where it listens, what its peers do, what
    * fails. An error that `log` throws is ignored.
    *
@@ -281,6 +291,7 @@ export interface ResolvedServerOptions {
   readonly unref: boolean;
   /** Limits of the near copies of the server's own cache; `undefined` where none are kept. */
   readonly near: CopyLimits | undefined;
+  readonly onEvent: ((event: CacheEvent) => void) | undefined;
   readonly log: Log;
 }
 
@@ -308,6 +319,7 @@ const RULES: OptionRules<ServerOptions> = {
   tls: SERVER_TLS_OPTION,
   unref: BOOLEAN_OPTION,
   near: nearOption(COPY_RULES),
+  onEvent: FUNCTION_OPTION,
   log: FUNCTION_OPTION,
   ...CREDENTIAL_RULES,
 };
@@ -352,6 +364,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     tls: checked.tls && resolveTls(checked.tls),
     unref: checked.unref ?? false,
     near: checked.near && { ...COPY_DEFAULTS, ...(checked.near === true ? {} : checked.near) },
+    onEvent: checked.onEvent,
     log: (line, level = "info") => sayTo(log, line, level),
   };
 }

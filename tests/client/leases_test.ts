@@ -7,6 +7,7 @@ import { Failures } from "../../lib/client/failures.ts";
 import { ClientLeases, type LeasesOptions } from "../../lib/client/leases.ts";
 import type { Call } from "../../lib/client/pipeline.ts";
 import { type FrameReader, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { CacheEvents } from "../../lib/platform/cache_events.ts";
 import { tokenAt, writeStaleToken } from "../../lib/wire/leases.ts";
 import { COPY_MARK } from "../../lib/wire/near.ts";
 import { NO_LIMIT } from "../../lib/wire/protocol_handler.ts";
@@ -16,10 +17,11 @@ import { turn } from "../support/waiting.ts";
 
 /** Leases whose calls are made by `call`. */
 function leasesWith(call: LeasesOptions["call"]): ClientLeases {
-  const calls = new CallCounters();
+  const events = new CacheEvents(undefined);
+  const calls = new CallCounters(events);
   return new ClientLeases({
     ...{ call, near: undefined, calls, ttlMs: undefined },
-    failures: new Failures({ counters: calls, of: "a server", onError: () => {} }),
+    failures: new Failures({ counters: calls, events, of: "a server", onError: () => {} }),
     retrieve: () => Promise.reject(new Error("not asked")),
     store: () => Promise.reject(new Error("not asked")),
   });

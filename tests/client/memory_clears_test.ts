@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { MemoryCache } from "../../lib/client/memory_cache.ts";
 import { MemoryEntries, NONE } from "../../lib/client/memory_entries.ts";
+import { CacheEvents } from "../../lib/platform/cache_events.ts";
 import { stillTime } from "../support/still_time.ts";
 import { until } from "../support/waiting.ts";
 
@@ -177,7 +178,8 @@ Deno.test("keys end when the cache is cleared meanwhile", async () => {
 function runSequence(random: () => number): void {
   const whole = (below: number) => Math.floor(random() * below);
   let nowMs = 1000;
-  const entries = new MemoryEntries({ maxSize: Infinity, renewOnHit: false, ttlMs: 0, now: () => nowMs });
+  const events = new CacheEvents(undefined);
+  const entries = new MemoryEntries({ maxSize: Infinity, renewOnHit: false, ttlMs: 0, now: () => nowMs, events });
   const model = new Map<string, { value: unknown; untilMs: number }>();
   const nameOf = () => `${whole(3)}:${whole(3)}:${whole(1000)}`;
   for (let step = 0; step < 8000; step++) {
