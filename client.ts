@@ -46,6 +46,7 @@ export type { CacheEvent } from "./lib/base/cache_event.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { ClientStats, GossipTotals, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
+export type { ValueCodec } from "./lib/base/value_options.ts";
 export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
 
 /**
@@ -53,9 +54,10 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  * `retrieveOrStore` are the methods that matter.
  *
  * A stand-alone client keeps the values themselves, of any kind but promises, unless its option `copies` is true. A client with
- * servers sends copies: of primitive values but symbols, arrays, plain objects, dates, maps, sets, regular expressions, URLs,
- * errors, array buffers and their views, `Headers`, and those of `Temporal`. With the option `near` it keeps copies of what it has retrieved, and hands out the same object
- * each time. A server that is down, slow or hostile makes `retrieve` a miss and `store` false within the
+ * servers sends copies: of primitive values but symbols, arrays, plain objects, dates (`Temporal` too), maps, sets, regular
+ * expressions, URLs, errors, `Headers`, array buffers and their views, or of what its `codec` encodes. With the option `near` it
+ * keeps copies of what it has retrieved, and hands out the same object each time. A server that is down, slow or hostile makes
+ * `retrieve` a miss and `store` false within the
  * time-out. No call waits longer, unless its option `timeoutMs` says so, and a call rejects only on misuse (a bad key, ttl or value), if
  * its `signal` is aborted, and if Deno's permissions do not allow this process to reach a server (a `CacheError`); `ping`, `keys` and
  * `increment` say what else they reject with.
@@ -117,7 +119,7 @@ export class OrmucoCacheClient implements OrmucoCache {
    * @param options The entry's own time to live, whether a hit restarts it, and what has to be there.
    * @returns Whether the value was stored; `false` if the server failed or refused, or if what `onlyIf` asks for is not so.
    * @throws {TypeError} If the value is a promise; with servers or `copies`, also if it holds something that cannot be sent (a
-   * function, a symbol, a cycle, a class instance): the message names the path to it.
+   * function, a symbol, a cycle, a class instance): the message names the path to it. With a `codec`, what that throws.
    * @throws {RangeError} If the key or the time to live is out of range; with servers or `copies`, also if the value is nested
    * deeper than 256 levels, has too many parts, or would take more than half a second to read.
    *

@@ -80,6 +80,7 @@ export {
   type RetrievedEntry,
   type RetrieveOrStoreOptions,
   type StoreValueOptions,
+  type ValueCodec,
 } from "./client.ts";
 export { memoize, type MemoizeOptions } from "./lib/compute/memoize.ts";
 export { type EvictReason, LruCache, type LruCacheOptions, type LruSetOptions } from "./lib/lru.ts";

@@ -378,10 +378,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   #newCache(): LocalCache {
-    const { near, onEvent } = this.#options;
+    const { near, compressOverBytes, onEvent } = this.#options;
     const [store, { leases, newToken }, events] = [this.#store, this.#leases, new CacheEvents(onEvent)];
     if (onEvent !== undefined) store.listen(new Departures(events));
-    return new LocalCache({ store, leases, newToken, near, events, stats: () => this.stats() });
+    return new LocalCache({ store, leases, newToken, near, compressOverBytes, events, stats: () => this.stats() });
   }
 
   /** Who may connect. */

@@ -7,6 +7,7 @@ import type { CallOptions, RetrievedEntry } from "../base/cache.ts";
 import type { Increment } from "../base/call_checks.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import { CacheError, ProtocolError } from "../base/errors.ts";
+import type { ValueCodec } from "../base/value_options.ts";
 import { MISS, readFound, readYesNo, writeKeyed, writeTouch } from "../wire/calls.ts";
 import { type FoundEntry, readEntry, writeIncrement } from "../wire/entry_calls.ts";
 import { REQUEST } from "../wire/frame.ts";
@@ -17,17 +18,26 @@ import type { Read, Requests, Write } from "./requests.ts";
 export class Entries {
   readonly #requests: Requests;
   readonly #counters: CallCounters;
+  readonly #readFoundEntry: Read<FoundEntry | typeof MISS>;
+  /** Reads the reply to a `TAKE`: a value stands in an object, since it may be `undefined`. */
+  readonly #readTaken: Read<{ value: unknown } | typeof MISS>;
 
-  constructor(requests: Requests, counters: CallCounters) {
+  /** @param codec Decodes what a codec has encoded. */
+  constructor(requests: Requests, counters: CallCounters, codec: ValueCodec | undefined) {
     this.#requests = requests;
     this.#counters = counters;
+    this.#readFoundEntry = (frame, allowance) => readEntry(frame, allowance, codec);
+    this.#readTaken = (frame, allowance) => {
+      const value = readFound(frame, allowance, undefined, codec);
+      return value === MISS ? MISS : { value };
+    };
   }
 
   /** Asks the server for an entry: a near copy does not know its version. */
   retrieve(key: string, options: CallOptions): Promise<RetrievedEntry<unknown> | undefined> {
     return this.#requests.ask({
       write: (output) => writeKeyed(output, REQUEST.entry, key),
-      read: readFoundEntry,
+      read: this.#readFoundEntry,
       verb: "retrieve",
       key,
       options,
@@ -39,14 +49,14 @@ export class Entries {
   take(key: string, options: CallOptions): Promise<unknown> {
     return this.#requests.change([key], {
       write: (output) => writeKeyed(output, REQUEST.take, key),
-      read: readTaken,
+      read: this.#readTaken,
       verb: "take",
       key,
       options,
       result: (found) => {
-        if (!this.#counted(key, found)) return undefined;
-        this.#counters.removed(key);
-        return found.value;
+        const isHit = this.#counted(key, found);
+        if (isHit) this.#counters.removed(key);
+        return isHit ? found.value : undefined;
       },
     });
   }
@@ -106,14 +116,6 @@ export class Entries {
     }
   }
 }
-
-const readFoundEntry: Read<FoundEntry | typeof MISS> = (frame, allowance) => readEntry(frame, allowance);
-
-/** Reads the reply to a `TAKE`: a value stands in an object, since it may be `undefined`. */
-const readTaken: Read<{ value: unknown } | typeof MISS> = (frame, allowance) => {
-  const value = readFound(frame, allowance);
-  return value === MISS ? MISS : { value };
-};
 
 /** Reads the reply to an `INCREMENT`. */
 const readSum: Read<number | bigint | typeof MISS> = (frame, allowance) => {

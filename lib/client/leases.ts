@@ -6,6 +6,7 @@
 import type { CacheError, CacheErrorCode } from "../base/errors.ts";
 import { checkData } from "../base/checks.ts";
 import type { CallCounters } from "../base/call_counters.ts";
+import type { ValueOptions } from "../base/value_options.ts";
 import type { Asked, Backend, Lifetime, Question } from "../compute/backend.ts";
 import { Waits } from "../compute/waits.ts";
 import { isDenied } from "../platform/connect.ts";
@@ -23,6 +24,7 @@ import {
   writeGive,
   writeLease,
 } from "../wire/leases.ts";
+import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
 import { encodeValue } from "../wire/values.ts";
 import type { Failures } from "./failures.ts";
 import type { NearCache } from "./near_cache.ts";
@@ -39,6 +41,8 @@ export interface LeasesOptions {
   readonly failures: Failures;
   /** Milliseconds for which a value without a ttl of its own is fresh; `undefined` leaves this to the server. */
   readonly ttlMs: number | undefined;
+  /** How values become bytes, where an option says so. */
+  readonly values?: ValueOptions;
   /** Asks for a value, and stores one, without a lease: of a server that gives none, or not to this client. */
   readonly retrieve: (key: string) => Promise<Asked>;
   readonly store: (key: string, value: unknown, lifetime: Lifetime) => Promise<boolean>;
@@ -126,7 +130,7 @@ export class ClientLeases implements Backend {
   }
 
   #lease(key: string, { leaseMs, acceptsStale }: Question): Promise<Answer> {
-    const { call, near } = this.#options;
+    const { call, near, values } = this.#options;
     return new Promise((resolve) => {
       call<Asked>((output) => writeLease(output, key, leaseMs, acceptsStale), {
         read: (frame, allowance, givenAtMs) => {
@@ -135,7 +139,8 @@ export class ClientLeases implements Backend {
           const leased = readLeased(
             frame,
             allowance,
-            (value, terms, _, bytes) => tier?.fill(key, value, givenAtMs!, terms, bytes),
+            (value, terms, _, bytes, codec) => tier?.fill(key, value, givenAtMs!, terms, bytes, codec),
+            values?.codec,
           );
           return this.#answered(key, leased, givenAtMs !== undefined); // here: a push that says to ask again may be the next frame
         },
@@ -156,7 +161,7 @@ export class ClientLeases implements Backend {
     if (token === undefined) return await this.#options.store(key, value, lifetime);
     const { call, near, calls, failures } = this.#options;
     const { ttlMs = this.#options.ttlMs, renewOnHit, staleMs } = lifetime;
-    const encoded = encodeValue(checkData(value));
+    const encoded = encodeValue(checkData(value), CLIENT_UNITS, this.#options.values);
     const filling = { token: token as LeaseToken, ttlMs: wireTtlMs(ttlMs), isFixed: !renewOnHit, staleMs };
     return await new Promise((resolve, reject) => {
       const settle = (isStored: boolean | undefined, error: CacheError | undefined) => {

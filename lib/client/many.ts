@@ -8,6 +8,7 @@ import type { CallOptions, KeysOptions } from "../base/cache.ts";
 import type { CallCounters } from "../base/call_counters.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_KEY_BYTES, MAX_KEYS_PER_GET } from "../base/limits.ts";
+import type { ValueCodec } from "../base/value_options.ts";
 import { isDenied } from "../platform/connect.ts";
 import { manyReader, MISS, OMITTED, readFound, writeKeyed, writeKeyList } from "../wire/calls.ts";
 import {
@@ -35,6 +36,8 @@ export interface ManyOptions {
   readonly failures: Failures;
   /** Near copies, if any are kept. */
   readonly near: NearCache | undefined;
+  /** Decodes what a codec has encoded. */
+  readonly codec: ValueCodec | undefined;
   /** Removes the entry of a key whose new value is refused here. */
   readonly removeOlder: (key: string, options: CallOptions) => Promise<void>;
 }
@@ -120,10 +123,10 @@ export class Many {
   }
 
   async #findPart(keys: string[], options: CallOptions): Promise<unknown[]> {
-    const { requests, failures, near } = this.#options;
+    const { requests, failures, near, codec } = this.#options;
     const onBadValue = (i: number, error: Error) =>
       failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);
-    const read = near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue);
+    const read = near?.manyReader(keys, onBadValue) ?? manyReader(keys.length, onBadValue, undefined, codec);
     const found = await requests.ask({
       write: (output) => writeKeyList(output, REQUEST.getMany, keys),
       read,
@@ -134,8 +137,9 @@ export class Many {
   }
 
   async #findOne(key: string, options: CallOptions): Promise<unknown> {
-    const { requests, near } = this.#options;
-    const read: Read<unknown> = near?.reader(key) ?? ((frame, allowance) => readFound(frame, allowance));
+    const { requests, near, codec } = this.#options;
+    const read: Read<unknown> = near?.reader(key) ??
+      ((frame, allowance) => readFound(frame, allowance, undefined, codec));
     const found = await requests.ask<{ value: unknown }>({
       write: (output) => writeKeyed(output, REQUEST.get, key),
       read: (...reply) => ({ value: read(...reply) }),

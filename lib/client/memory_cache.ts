@@ -23,23 +23,27 @@ import type {
 import { CallCounters } from "../base/call_counters.ts";
 import { checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
+import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
-import type { Asked, Lifetime } from "../compute/backend.ts";
+import { type ValueOptions, valueOptions } from "../base/value_options.ts";
+import type { Asked, Lifetime, Stale } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { Namespace, type WholeCache } from "../compute/namespace.ts";
 import { CacheEvents } from "../platform/cache_events.ts";
 import { processClock } from "../platform/clock.ts";
 import { Slices } from "../platform/slices.ts";
 import { Failures } from "./failures.ts";
-import { HeldValues } from "./held_values.ts";
+import { HeldValues, TOO_LARGE } from "./held_values.ts";
 import { MemoryEntries, NONE } from "./memory_entries.ts";
 
 /** Units of a slice's work that a step of a walk over all keys is. */
 const WALK_UNITS = 16;
 
+const TOO_LARGE_MESSAGE = `the value has more than ${MAX_VALUE_BYTES} bytes`;
+
 /** Options of {@linkcode MemoryCache}; the names are those of the client's options. */
-export interface MemoryCacheOptions {
+export interface MemoryCacheOptions extends ValueOptions {
   readonly maxSize?: number;
   readonly renewOnHit?: boolean;
   readonly ttlMs?: number;
@@ -58,15 +62,15 @@ export class MemoryCache implements WholeCache {
   readonly #computations: Computations;
 
   /** @throws {RangeError} If an option is out of range. */
-  constructor({ maxSize, renewOnHit, ttlMs, copies = false, onError, onEvent }: MemoryCacheOptions) {
+  constructor({ maxSize, renewOnHit, ttlMs, copies = false, onError, onEvent, ...others }: MemoryCacheOptions) {
     const { now } = processClock;
     const events = new CacheEvents(onEvent);
     this.#entries = new MemoryEntries({ maxSize, renewOnHit, ttlMs, now, events });
-    this.#values = new HeldValues(copies);
+    this.#values = new HeldValues(copies, valueOptions(others));
     this.#calls = new CallCounters(events);
     this.#failures = new Failures({ counters: this.#calls, events, of: "this process", onError });
     this.#computations = new Computations({
-      ask: (key) => this.#look(key, memoryKey(key)),
+      ask: (key) => this.#look(key),
       fill: (key, value, _token, lifetime) => this.#put(key, value, undefined, lifetime),
       give: () => {},
       failed: (key, error) => this.#failures.computing(error, key),
@@ -105,17 +109,18 @@ export class MemoryCache implements WholeCache {
   /** Returns the value of a key. */
   async retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined> {
     if (options !== undefined) begin("retrieve", options);
-    const held = this.#entries.find(memoryKey(key));
-    this.#calls.asked(key, held !== NONE);
-    return await (held === NONE ? undefined : this.#values.give(held)) as T | undefined;
+    const value = this.#find(key, memoryKey(key));
+    this.#calls.asked(key, value !== NONE);
+    return await (value === NONE ? undefined : value) as T | undefined;
   }
 
   /** Returns the value of a key, and what is known of its entry. */
   async retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined> {
     begin("retrieve", options);
     const entry = this.#entries.entry(memoryKey(key));
-    this.#calls.asked(key, entry !== undefined);
-    return await (entry && { ...entry, value: this.#values.give(entry.value) as T });
+    const value = entry === undefined ? NONE : this.#given(key, entry.value);
+    this.#calls.asked(key, value !== NONE);
+    return await (value === NONE ? undefined : { ...entry!, value: value as T });
   }
 
   /** Returns the value of a key and removes its entry. */
@@ -125,9 +130,10 @@ export class MemoryCache implements WholeCache {
     const held = this.#entries.find(name);
     this.#computations.overtaken(key);
     this.#entries.delete(name);
-    this.#calls.asked(key, held !== NONE);
+    const value = held === NONE ? NONE : this.#given(key, held, "take");
+    this.#calls.asked(key, value !== NONE);
     if (held !== NONE) this.#calls.removed(key);
-    return await (held === NONE ? undefined : this.#values.give(held)) as T | undefined;
+    return await (value === NONE ? undefined : value) as T | undefined;
   }
 
   /** Returns the values of many keys. */
@@ -137,9 +143,9 @@ export class MemoryCache implements WholeCache {
     const names = asked.map(memoryKey);
     begin("retrieve", options);
     names.forEach((name, i) => {
-      const held = this.#entries.find(name);
-      if (held !== NONE) values.set(asked[i], this.#values.give(held) as T);
-      this.#calls.asked(asked[i], held !== NONE);
+      const value = this.#find(asked[i], name);
+      if (value !== NONE) values.set(asked[i], value as T);
+      this.#calls.asked(asked[i], value !== NONE);
     });
     return await values;
   }
@@ -267,12 +273,33 @@ export class MemoryCache implements WholeCache {
   }
 
   /** Returns what there is of a key: a fresh value, or else leave to compute one. */
-  #look(key: string, name: string): Asked {
+  #look(key: string): Asked {
+    const name = memoryKey(key);
+    const value = this.#find(key, name);
+    this.#calls.asked(key, value !== NONE);
+    return value === NONE ? { state: "compute", stale: this.#stale(key, name) } : { state: "fresh", value };
+  }
+
+  #stale(key: string, name: string): Stale | undefined {
+    const held = this.#entries.stale(name);
+    const value = held === undefined ? NONE : this.#given(key, held.value);
+    return value === NONE ? undefined : { value, forMs: held!.forMs };
+  }
+
+  /** Returns a value that is fresh, or `NONE`. */
+  #find(key: string, name: string): unknown {
     const held = this.#entries.find(name);
-    this.#calls.asked(key, held !== NONE);
-    if (held !== NONE) return { state: "fresh", value: this.#values.give(held) };
-    const stale = this.#entries.stale(name);
-    return { state: "compute", stale: stale && { value: this.#values.give(stale.value), forMs: stale.forMs } };
+    return held === NONE ? NONE : this.#given(key, held);
+  }
+
+  /** Returns the value for what is held; `NONE`, of which is told, if the codec does not read it. */
+  #given(key: string, held: unknown, verb = "retrieve"): unknown {
+    try {
+      return this.#values.give(held);
+    } catch (error) {
+      this.#failures.failed(new CacheError("protocol", (error as Error).message, { cause: error }), verb, key);
+      return NONE;
+    }
   }
 
   /** Stores a value, or a copy, for a lifetime if one is given. One that is refused leaves no older one. */
@@ -305,7 +332,10 @@ export class MemoryCache implements WholeCache {
 
   /** Stores a value if there is what the caller asks for, and changes nothing else. */
   #storeIf(key: string, data: unknown, onlyIf: "absent" | "present" | number, options: EntryOptions): boolean {
-    const held = this.#held(key, data);
+    const held = this.#values.hold(data);
+    if (held === TOO_LARGE) {
+      throw new CacheError("refused", `Cannot store ${JSON.stringify(key)}: ${TOO_LARGE_MESSAGE}`);
+    }
     const name = memoryKey(key);
     if (!this.#entries.meets(name, onlyIf)) return false;
     this.#computations.overtaken(key);
@@ -322,25 +352,12 @@ export class MemoryCache implements WholeCache {
     return isRemoved;
   }
 
-  /** Returns what is held for a value, and throws if it is larger than a server takes, or none that it takes. */
-  #held(key: string, data: unknown): unknown {
-    try {
-      return this.#values.hold(data);
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      throw new CacheError("refused", `Cannot store ${JSON.stringify(key)}: ${error.message}`, { cause: error });
-    }
-  }
-
   /** Returns what is held for a value; `NONE`, of which is told, if it is larger than a server takes. */
   #hold(key: string, data: unknown): unknown {
-    try {
-      return this.#values.hold(data);
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      this.#failures.failed(error, "store", key);
-      return NONE;
-    }
+    const held = this.#values.hold(data);
+    if (held !== TOO_LARGE) return held;
+    this.#failures.failed(new CacheError("refused", TOO_LARGE_MESSAGE), "store", key);
+    return NONE;
   }
 
   /** Returns a number to which another is added: not below 0, and above the largest from 0 on. */

@@ -5,6 +5,7 @@
 
 import { type FrameReader, type FrameWriter, INVALID, REQUEST } from "../wire/frame.ts";
 import { type LATER, manyReader, readFound, readYesNo, writeKeyed } from "../wire/calls.ts";
+import type { ValueCodec } from "../base/value_options.ts";
 import { NEAR } from "../wire/hello.ts";
 import { readInvalid, readLeft } from "../wire/near.ts";
 import type { Allowance } from "../wire/protocol_handler.ts";
@@ -35,10 +36,12 @@ export class NearCache implements ConnectionHearer {
   readonly features: readonly string[];
   readonly #call: MakeCall;
   readonly #clocks: Clocks;
+  readonly #codec: ValueCodec | undefined;
 
   /** @param call Makes a call on the connection that this one hears of; used for what near reads want to be sent. */
-  constructor(limits: NearLimits, call: MakeCall, clocks: Clocks = OF_THIS_PROCESS) {
+  constructor(limits: NearLimits, call: MakeCall, clocks: Clocks = OF_THIS_PROCESS, codec?: ValueCodec) {
     this.#clocks = clocks;
+    this.#codec = codec;
     this.tier = new NearTier(limits);
     this.features = limits.maxStaleMs > 0 ? [NEAR] : [];
     this.#call = call;
@@ -66,12 +69,13 @@ export class NearCache implements ConnectionHearer {
   /** Returns a function that reads the reply to a `GET`, and keeps a copy. */
   reader(key: string): Read<unknown> {
     return (frame, allowance, givenAtMs) => {
-      if (givenAtMs === undefined) return readFound(frame, allowance);
+      if (givenAtMs === undefined) return readFound(frame, allowance, undefined, this.#codec);
       this.tier.drop(key); // whatever the answer is, it is newer
       return readFound(
         frame,
         allowance,
-        (value, terms, _, bytes) => this.tier.fill(key, value, givenAtMs, terms, bytes),
+        (value, terms, _, bytes, codec) => this.tier.fill(key, value, givenAtMs, terms, bytes, codec),
+        this.#codec,
       );
     };
   }
@@ -84,9 +88,9 @@ export class NearCache implements ConnectionHearer {
       keepsAtMs = givenAtMs; // the connection may have been left since the last turn
       if (read === undefined) {
         for (const key of givenAtMs === undefined ? [] : keys) this.tier.drop(key);
-        read = manyReader(keys.length, onBadValue, (value, terms, i, bytes) => {
-          if (keepsAtMs !== undefined) this.tier.fill(keys[i], value, keepsAtMs, terms, bytes);
-        });
+        read = manyReader(keys.length, onBadValue, (value, terms, i, bytes, codec) => {
+          if (keepsAtMs !== undefined) this.tier.fill(keys[i], value, keepsAtMs, terms, bytes, codec);
+        }, this.#codec);
       }
       return read(frame, allowance);
     };

@@ -27,6 +27,7 @@ import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { ClientStats } from "../base/stats.ts";
+import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import type { Asked } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
@@ -39,7 +40,8 @@ import { MISS, readFound, readYesNo, writeKeyed, writeSet } from "../wire/calls.
 import { readData } from "../wire/control.ts";
 import { type ListedEntry, writeSetIf } from "../wire/entry_calls.ts";
 import { REQUEST } from "../wire/frame.ts";
-import { encodeValue } from "../wire/values.ts";
+import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
+import { type EncodedValue, encodeValue } from "../wire/values.ts";
 import { boundsOf } from "./bounded_call.ts";
 import { ClientConnection } from "./connection.ts";
 import { Entries } from "./entries.ts";
@@ -54,7 +56,7 @@ import type { TokenSource } from "./token_source.ts";
 import { whatAnswers } from "./what_answers.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
-export interface RemoteCacheOptions {
+export interface RemoteCacheOptions extends ValueOptions {
   /** The servers, one or more. */
   readonly servers: readonly Address[];
   readonly timeoutMs: number;
@@ -70,15 +72,16 @@ export interface RemoteCacheOptions {
   readonly near?: NearLimits;
 }
 
-/** Reads the reply to a `GET` of which no copy is kept. */
-const readOnly: Read<unknown> = (frame, allowance) => readFound(frame, allowance);
-
 /** A cache on one of several servers. */
 export class RemoteCache implements WholeCache {
   readonly #connection: ClientConnection;
   readonly #servers: readonly Address[];
   readonly #timeoutMs: number;
   readonly #ttlMs: number | undefined;
+  /** How values become bytes, where an option says so. */
+  readonly #values: ValueOptions | undefined;
+  /** Reads the reply to a `GET` of which no copy is kept. */
+  readonly #readOnly: Read<unknown>;
   readonly #calls: CallCounters;
   readonly #failures: Failures;
   readonly #near: NearCache | undefined;
@@ -88,16 +91,21 @@ export class RemoteCache implements WholeCache {
   readonly #many: Many;
 
   /** Makes the cache; it connects with its first call. */
-  constructor({ servers, timeoutMs, ttlMs, tls, onError, onEvent, token, near }: RemoteCacheOptions) {
+  constructor({ servers, timeoutMs, ttlMs, tls, onError, onEvent, token, near, ...others }: RemoteCacheOptions) {
     this.#ttlMs = ttlMs;
+    const values = this.#values = valueOptions(others);
+    const codec = values?.codec;
+    this.#readOnly = (frame, allowance) => readFound(frame, allowance, undefined, codec);
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
     const events = new CacheEvents(onEvent);
     this.#calls = new CallCounters(events);
     this.#failures = new Failures({ counters: this.#calls, events, of: servers.map(formatAddress).join(), onError });
-    this.#near = near && new NearCache(near, (write, call) => this.#connection.call(write, call));
+    const call: ClientConnection["call"] = (write, call) => this.#connection.call(write, call);
+    this.#near = near && new NearCache(near, call, undefined, codec);
     const leases = new ClientLeases({
-      call: (write, call) => this.#connection.call(write, call),
+      call,
+      values,
       near: this.#near,
       calls: this.#calls,
       failures: this.#failures,
@@ -118,13 +126,14 @@ export class RemoteCache implements WholeCache {
       onReconnect: (server) => events.later({ type: "reconnect", server }),
     });
     this.#requests = new Requests(this.#connection, this.#failures, this.#near);
-    this.#entries = new Entries(this.#requests, this.#calls);
+    this.#entries = new Entries(this.#requests, this.#calls, codec);
     this.#many = new Many({
       requests: this.#requests,
       connection: this.#connection,
       counters: this.#calls,
       failures: this.#failures,
       near: this.#near,
+      codec,
       removeOlder: (key, options) => this.#removeOlder(key, options),
     });
   }
@@ -137,8 +146,14 @@ export class RemoteCache implements WholeCache {
     this.#computations.overtaken(key);
     const wireMs = wireTtlMs(ttlMs);
     const isFixed = renewOnHit === false;
+    let value: EncodedValue;
     try {
-      const value = encodeValue(checkData(data));
+      value = encodeValue(checkData(data), CLIENT_UNITS, this.#values);
+    } catch (error) {
+      if (onlyIf === undefined) await this.#removeOlder(key, options);
+      throw error; // also one of a codec, of whatever kind
+    }
+    try {
       const write: Write = onlyIf === undefined
         ? (output) => writeSet(output, key, value, wireMs, isFixed)
         : (output) => writeSetIf(output, key, onlyIf, value, wireMs, isFixed);
@@ -164,7 +179,7 @@ export class RemoteCache implements WholeCache {
     const values = checkPairs(entries);
     signal?.throwIfAborted();
     const encoded: ListedEntry[] = [];
-    for (const [key, data] of values) encoded.push({ key, value: encodeValue(data) });
+    for (const [key, data] of values) encoded.push({ key, value: encodeValue(data, CLIENT_UNITS, this.#values) });
     for (const { key } of encoded) this.#computations.overtaken(key);
     return await this.#many.store(encoded, { ttlMs: wireTtlMs(ttlMs), isFixed: renewOnHit === false, options });
   }
@@ -401,7 +416,7 @@ export class RemoteCache implements WholeCache {
     return new Promise((resolve, reject) => {
       checkKey(key);
       const call = {
-        read: this.#near === undefined ? readOnly : this.#near.reader(key),
+        read: this.#near === undefined ? this.#readOnly : this.#near.reader(key),
         settle: (value: unknown, error: CacheError | undefined) => {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);
@@ -419,7 +434,7 @@ export class RemoteCache implements WholeCache {
   #look(key: string): Promise<Asked> {
     return new Promise((resolve, reject) => {
       this.#connection.call((output) => writeKeyed(output, REQUEST.get, key), {
-        read: readOnly,
+        read: this.#readOnly,
         settle: (value, error) => {
           if (error !== undefined && isDenied(error)) return reject(error);
           if (error !== undefined) this.#failures.failed(error, "retrieve", key);

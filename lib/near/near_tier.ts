@@ -4,6 +4,7 @@
  */
 
 import type { NearCopyStats } from "../base/stats.ts";
+import type { ValueCodec } from "../base/value_options.ts";
 import { LruCache } from "../lru.ts";
 import { COPY_MARK, type CopyTerms, type Remaining, slotOfText } from "../wire/near.ts";
 import { copied } from "./copied.ts";
@@ -36,6 +37,8 @@ interface Copy {
   readonly name: string;
   readonly slot: number;
   readonly value: unknown;
+  /** What has decoded the value, if that was a codec of the client's own. */
+  readonly codec: ValueCodec | undefined;
   readonly size: number;
   /** The time from which on it is not to be used, by the steady clock. */
   deadlineMs: number;
@@ -134,7 +137,7 @@ export class NearTier {
       copy.usedAtMs = nowMs;
       this.due |= DUE.use;
     }
-    return copies ? copied(copy.value) : copy.value;
+    return copies ? this.#copyOf(copy) : copy.value;
   }
 
   /** Takes note that requests have been sent. */
@@ -159,18 +162,27 @@ export class NearTier {
    * @param value The value, which is the reader's, too, unless the tier makes copies of it.
    * @param sentAtMs A time before the request was sent: from then on the server's times are counted.
    * @param terms What the server says of it.
-   * @param bytes Bytes of the value, as they came.
+   * @param bytes Bytes of the value, as they came; unpacked, if they came compressed.
+   * @param codec What has decoded the value, if that was a codec of the client's own.
    */
-  fill(key: string, value: unknown, sentAtMs: number, { marks, freshMs, ttlMs }: CopyTerms, bytes: number): void {
+  fill(
+    key: string,
+    value: unknown,
+    sentAtMs: number,
+    { marks, freshMs, ttlMs }: CopyTerms,
+    bytes: number,
+    codec?: ValueCodec,
+  ): void {
     const name = nameOf(key);
     const mayBeKept = (marks & COPY_MARK.kept) !== 0 && this.#isOn && this.#counts(sentAtMs) && !this.#own.has(name);
     if (!mayBeKept) return void this.#copies.delete(name);
-    const kept = this.#limits.copies ? copyOf(value) : value;
+    const kept = this.#limits.copies ? copyOf(value, codec) : value;
     if (kept === ASK) return void this.#copies.delete(name);
     const copy: Copy = {
       name,
       slot: slotOfText(key),
       value: kept,
+      codec,
       size: bytes + key.length + COPY_BYTES,
       deadlineMs: sentAtMs + freshMs,
       useEveryMs: useEveryMs(ttlMs),
@@ -259,6 +271,13 @@ export class NearTier {
     }
   }
 
+  /** A copy of what is kept, or `ASK` where a codec does not make another. */
+  #copyOf({ name, value, codec }: Copy): unknown {
+    const given = copyOf(value, codec);
+    if (given === ASK) this.#copies.delete(name);
+    return given;
+  }
+
   #link(copy: Copy): void {
     const first = this.#slots.get(copy.slot);
     copy.after = first;
@@ -275,9 +294,9 @@ export class NearTier {
 }
 
 /** A copy of a value, or `ASK` if none can be made. */
-function copyOf(value: unknown): unknown {
+function copyOf(value: unknown, codec: ValueCodec | undefined): unknown {
   try {
-    return copied(value);
+    return copied(value, codec);
   } catch {
     return ASK;
   }

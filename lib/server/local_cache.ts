@@ -55,6 +55,8 @@ export interface LocalCacheOptions extends LeaseHost {
   readonly stats: () => ServerStats;
   /** Limits of near copies; `undefined` where none are kept. */
   readonly near?: CopyLimits;
+  /** Encoded bytes over which a value is compressed; `undefined` if none is. */
+  readonly compressOverBytes?: number;
   /** Told what happens. */
   readonly events?: CacheEvents;
   /** Makes what divides the reading of many values. */
@@ -83,9 +85,9 @@ export class LocalCache implements OrmucoCache {
    */
   constructor(options: LocalCacheOptions) {
     this.#options = options;
-    const { store, near, events = new CacheEvents(undefined) } = options;
+    const { store, near, compressOverBytes, events = new CacheEvents(undefined) } = options;
     this.#calls = new CallCounters(events);
-    const values = this.#values = new LocalValues(store, this.#calls);
+    const values = this.#values = new LocalValues(store, this.#calls, compressOverBytes);
     this.#leases = new LocalLeases(options);
     this.#near = near && new LocalNear(store, near, (key) => values.spanOf(key));
     this.#computations = new Computations({
@@ -582,7 +584,7 @@ export class LocalCache implements OrmucoCache {
     if (position === 0) return MISS;
     slices?.spend(this.#values.unitsAt(position));
     const value = this.#values.read(position, key);
-    if (near !== undefined && value !== MISS) near.keep(key, value, position);
+    if (near !== undefined && value !== MISS) near.keep(key, value, position, this.#values.readBytes);
     return value;
   }
 }

@@ -44,12 +44,12 @@ export class LocalNear implements StoreListener {
     return value;
   }
 
-  /** Keeps a copy of a value that has been read from the store, at a position, in this turn. */
-  keep(key: string, value: unknown, position: number): void {
+  /** Keeps a copy of a value that has been read from the store, at a position, in this turn, and has so many bytes. */
+  keep(key: string, value: unknown, position: number, bytes: number): void {
     if (!this.#keepsObjects && typeof value === "object" && value !== null) return;
     const store = this.#store;
     const terms = setTerms(this.#terms, store, position);
-    this.#tier.fill(key, value, store.nowMs, terms, store.reader.valueBytes(position));
+    this.#tier.fill(key, value, store.nowMs, terms, bytes);
   }
 
   /** Drops the copies of what has changed in the store. */

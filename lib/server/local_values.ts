@@ -9,6 +9,7 @@ import { checkData } from "../base/checks.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import { shown } from "../base/options.ts";
+import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import { type EntryInput, MARK } from "../store/entry.ts";
 import type { Store } from "../store/store.ts";
 import { MISS } from "../wire/calls.ts";
@@ -26,10 +27,23 @@ export class LocalValues {
   readonly #key: ByteSpan = { bytes: new Uint8Array(MAX_KEY_BYTES), from: 0, to: 0 };
   readonly #shared: Buffer = Buffer.from(new ArrayBuffer(SHARED_BYTES));
 
-  /** @param calls Counts values that cannot be read. */
-  constructor(store: Store, calls: CallCounters) {
+  /** How values become bytes, where an option says so. */
+  readonly #options: ValueOptions | undefined;
+  #readBytes = 0;
+
+  /**
+   * @param calls Counts values that cannot be read.
+   * @param compressOverBytes Encoded bytes over which a value is compressed; `undefined` if none is.
+   */
+  constructor(store: Store, calls: CallCounters, compressOverBytes: number | undefined) {
     this.#store = store;
     this.#calls = calls;
+    this.#options = valueOptions({ compressOverBytes });
+  }
+
+  /** Bytes of the value that has been read last, unpacked. */
+  get readBytes(): number {
+    return this.#readBytes;
   }
 
   /** The bytes of a key that is allowed, until the next call: a getter of a value may make one. */
@@ -44,7 +58,7 @@ export class LocalValues {
    * @throws {TypeError | RangeError} If it is no value for a server.
    */
   encoded(data: unknown, { ttlMs, renewOnHit }: EntryOptions): EntryInput | undefined {
-    const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS);
+    const { flags, payload } = encodeValue(checkData(data), SERVER_CACHE_UNITS, this.#options);
     const value = spanOf(typeof payload === "string" ? utf8.encode(payload) : payload);
     return value.to > MAX_VALUE_BYTES
       ? undefined
@@ -73,7 +87,10 @@ export class LocalValues {
     const length = reader.valueBytes(position);
     const bytes = length <= SHARED_BYTES ? this.#shared : Buffer.from(new ArrayBuffer(length));
     reader.copyValue(position, bytes, 0);
-    return decodePart(reader.flags(position), { bytes, from: 0, to: length }, SERVER_CACHE_UNITS);
+    const part = { bytes, from: 0, to: length };
+    const value = decodePart(reader.flags(position), part, SERVER_CACHE_UNITS);
+    this.#readBytes = part.to;
+    return value;
   }
 }
 

@@ -5,11 +5,13 @@
 
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
+import type { ValueCodec } from "../base/value_options.ts";
 import { unexpectedReply } from "./control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "./frame.ts";
 import { COPY_HEAD_BYTES, type CopyTerms, readTerms } from "./near.ts";
 import { type Allowance, NO_LIMIT } from "./protocol_handler.ts";
-import { decodePart, decodingUnits, type EncodedValue } from "./values.ts";
+import { CLIENT_UNITS } from "./decoding_budget.ts";
+import { decodePart, decodingUnits, type EncodedValue, isOfCodec } from "./values.ts";
 
 /** Stands for a miss among values, because `undefined` is a value. */
 export const MISS: unique symbol = Symbol("miss");
@@ -83,21 +85,33 @@ export function writeKeyList(output: FrameWriter, code: number, keys: readonly s
 
 /**
  * Hears of each value that the server has sent as a copy, once it has been read: what the server says of it, and which of the
- * keys it is of, and how many bytes the value has. The terms are valid during the call.
+ * keys it is of, how many bytes the value has when it is unpacked, and the codec that has decoded it, if one has. The terms are
+ * valid during the call.
  */
-export type OnCopy = (value: unknown, terms: CopyTerms, i: number, bytes: number) => void;
+export type OnCopy = (
+  value: unknown,
+  terms: CopyTerms,
+  i: number,
+  bytes: number,
+  codec: ValueCodec | undefined,
+) => void;
 
 /** Reads a value, or `MISS`, out of the reply to a `GET`. */
-export function readFound(frame: FrameReader, allowance: Allowance = NO_LIMIT, onCopy?: OnCopy): unknown {
+export function readFound(
+  frame: FrameReader,
+  allowance: Allowance = NO_LIMIT,
+  onCopy?: OnCopy,
+  codec?: ValueCodec,
+): unknown {
   const { start, end } = frame;
   if (frame.code === REPLY.value && end - start >= 4) {
-    return readValue(frame, { flags: frame.uint32(start), from: start + 4, to: end }, allowance);
+    return readValue(frame, { flags: frame.uint32(start), from: start + 4, to: end, bytes: 0 }, allowance, codec);
   }
   if (frame.code === REPLY.miss) return MISS;
   if (frame.code !== REPLY.copy || end - start < COPY_HEAD_BYTES) throw unexpectedReply(frame);
-  const part = { flags: frame.uint32(start + 1), from: start + COPY_HEAD_BYTES, to: end };
-  const value = readValue(frame, part, allowance);
-  onCopy?.(value, readTerms(frame, start), 0, end - part.from);
+  const part = { flags: frame.uint32(start + 1), from: start + COPY_HEAD_BYTES, to: end, bytes: 0 };
+  const value = readValue(frame, part, allowance, codec);
+  onCopy?.(value, readTerms(frame, start), 0, part.bytes, isOfCodec(part.flags) ? codec : undefined);
   return value;
 }
 
@@ -117,6 +131,7 @@ export function manyReader(
   count: number,
   onBadValue: (i: number, error: Error) => void,
   onCopy?: OnCopy,
+  codec?: ValueCodec,
 ): (frame: FrameReader, allowance?: Allowance) => unknown[] | typeof LATER {
   const values: unknown[] = [];
   let at = 0;
@@ -133,13 +148,16 @@ export function manyReader(
       }
       let value: unknown;
       try {
-        value = readValue(frame, part, allowance);
+        value = readValue(frame, part, allowance, codec);
       } catch (error) {
         onBadValue(values.length, error as Error);
         values.push(MISS);
         continue;
       }
-      if (part.state === STATE.copy) onCopy?.(value, readTerms(frame, begin + 1), values.length, part.to - part.from);
+      if (part.state === STATE.copy) {
+        const from = isOfCodec(part.flags) ? codec : undefined;
+        onCopy?.(value, readTerms(frame, begin + 1), values.length, part.bytes, from);
+      }
       values.push(value);
     }
     return values;
@@ -158,6 +176,8 @@ export interface ValuePart {
   flags: number;
   from: number;
   to: number;
+  /** How many bytes it has, unpacked if it is compressed: known when it has been read. */
+  bytes: number;
 }
 
 /** Finds the value that is listed from `at` on; one that is no hit has no bytes. */
@@ -166,18 +186,22 @@ function valueIn(frame: FrameReader, at: number): ValuePart & { state: number } 
   if (at + 1 > end) throw new ProtocolError("a truncated list of values");
   const state = frame.uint8(at);
   const isCopy = state === STATE.copy;
-  if (state !== STATE.hit && !isCopy) return { state, flags: 0, from: at + 1, to: at + 1 };
+  if (state !== STATE.hit && !isCopy) return { state, flags: 0, from: at + 1, to: at + 1, bytes: 0 };
   const from = at + (isCopy ? 5 + COPY_HEAD_BYTES : 9);
   const to = from + (from <= end ? frame.uint32(from - 4) : Infinity);
   if (to > end) throw new ProtocolError("a truncated list of values");
-  return { state, flags: frame.uint32(isCopy ? at + 2 : at + 1), from, to };
+  return { state, flags: frame.uint32(isCopy ? at + 2 : at + 1), from, to, bytes: 0 };
 }
 
 /** Reads a value, which the allowance pays for. */
-export function readValue(frame: FrameReader, { flags, from, to }: ValuePart, allowance: Allowance): unknown {
+export function readValue(frame: FrameReader, part: ValuePart, allowance: Allowance, codec?: ValueCodec): unknown {
+  const { flags, from, to } = part;
   allowance.spend(decodingUnits(flags, to - from));
   try {
-    return decodePart(flags, { bytes: frame.buffer, from, to });
+    const source = { bytes: frame.buffer, from, to };
+    const value = decodePart(flags, source, CLIENT_UNITS, codec);
+    part.bytes = source.to - source.from;
+    return value;
   } catch (error) {
     throw new ValueError((error as Error).message, { cause: error });
   }

@@ -32,6 +32,11 @@ export class DecodingBudget {
     this.#left = units;
   }
 
+  /** What may still be spent. */
+  get left(): number {
+    return this.#left;
+  }
+
   /**
    * Whether the parts of a value need no weighing, because there is no room for too many of them in so few bytes. Half
    * of the units is then left for what is spent all the same: on keys that collide, and regular expressions.

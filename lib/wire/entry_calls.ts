@@ -7,6 +7,7 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
+import type { ValueCodec } from "../base/value_options.ts";
 import { endWithValue, MISS, readValue } from "./calls.ts";
 import { unexpectedReply } from "./control.ts";
 import { type FrameReader, type FrameWriter, HEADER_BYTES, REPLY, REQUEST } from "./frame.ts";
@@ -157,16 +158,21 @@ export function writeKeys(output: FrameWriter, prefix: string, from: number): vo
 /**
  * Reads the reply to an `ENTRY`.
  *
+ * @param codec Decodes what a codec has encoded.
  * @throws {ProtocolError} If the frame is another reply, or holds a value that cannot be decoded.
  */
-export function readEntry(frame: FrameReader, allowance: Allowance = NO_LIMIT): FoundEntry | typeof MISS {
+export function readEntry(
+  frame: FrameReader,
+  allowance: Allowance = NO_LIMIT,
+  codec?: ValueCodec,
+): FoundEntry | typeof MISS {
   const { code, start, end } = frame;
   if (code === REPLY.miss) return MISS;
   if (code !== REPLY.entry || end - start < ENTRY_HEAD_BYTES) throw unexpectedReply(frame);
   const version = msAt(frame, start);
   if (!Number.isSafeInteger(version)) throw new ProtocolError(`a version that there cannot be: ${version}`);
-  const part = { flags: frame.uint32(start + 16), from: start + ENTRY_HEAD_BYTES, to: end };
-  return { value: readValue(frame, part, allowance), remainingMs: msAt(frame, start + 8), version };
+  const part = { flags: frame.uint32(start + 16), from: start + ENTRY_HEAD_BYTES, to: end, bytes: 0 };
+  return { value: readValue(frame, part, allowance, codec), remainingMs: msAt(frame, start + 8), version };
 }
 
 /** Returns a function that reads the reply to a `SET_MANY` or a `DELETE_MANY` of `count` entries or keys: which were done. */

@@ -4,12 +4,13 @@
  */
 
 import { ProtocolError } from "../base/errors.ts";
-import { endWithValue, type OnCopy, readValue, ValueError } from "./calls.ts";
+import type { ValueCodec } from "../base/value_options.ts";
+import { endWithValue, type OnCopy, readValue, ValueError, type ValuePart } from "./calls.ts";
 import { unexpectedReply } from "./control.ts";
 import { AGAIN, type FrameReader, type FrameWriter, HEADER_BYTES, REPLY, REQUEST } from "./frame.ts";
 import { COPY_HEAD_BYTES, COPY_MARK, type CopyTerms, readTerms, setHead, setMs } from "./near.ts";
 import { type Allowance, NO_LIMIT } from "./protocol_handler.ts";
-import type { EncodedValue } from "./values.ts";
+import { type EncodedValue, isOfCodec } from "./values.ts";
 
 /** Milliseconds for which a lease lasts, at most. */
 export const MAX_LEASE_MS = 60_000;
@@ -106,16 +107,23 @@ export function writeGive(output: FrameWriter, key: string, token: LeaseToken): 
  * Reads the reply to a `LEASE`. A stale value that cannot be decoded is none.
  *
  * @param onCopy Told of a fresh value, as of that of a `GET`.
+ * @param codec Decodes what a codec has encoded.
  * @throws {ProtocolError} If the frame is another reply, or holds a fresh value that cannot be decoded.
  */
-export function readLeased(frame: FrameReader, allowance: Allowance = NO_LIMIT, onCopy?: OnCopy): Leased {
+export function readLeased(
+  frame: FrameReader,
+  allowance: Allowance = NO_LIMIT,
+  onCopy?: OnCopy,
+  codec?: ValueCodec,
+): Leased {
   const { code, start, end } = frame;
   if (code === REPLY.wait) return { state: "wait" };
   if (code === REPLY.copy && end - start >= COPY_HEAD_BYTES) {
     const { marks, ttlMs } = readTerms(frame, start);
-    const value = valueAt(frame, start, allowance);
+    const part = valueAt(frame, start);
+    const value = readValue(frame, part, allowance, codec);
     if ((marks & COPY_MARK.stale) !== 0) return { state: "stale", value, forMs: ttlMs };
-    onCopy?.(value, readTerms(frame, start), 0, end - start - COPY_HEAD_BYTES);
+    onCopy?.(value, readTerms(frame, start), 0, part.bytes, isOfCodec(part.flags) ? codec : undefined);
     return { state: "fresh", value };
   }
   if (code !== REPLY.token || end - start < TOKEN_BYTES) throw unexpectedReply(frame);
@@ -125,7 +133,7 @@ export function readLeased(frame: FrameReader, allowance: Allowance = NO_LIMIT, 
   if (end - at < COPY_HEAD_BYTES) throw new ProtocolError("a truncated stale value");
   const { ttlMs: forMs } = readTerms(frame, at);
   try {
-    return { state: "compute", token, stale: { value: valueAt(frame, at, allowance), forMs } };
+    return { state: "compute", token, stale: { value: readValue(frame, valueAt(frame, at), allowance, codec), forMs } };
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
     return { state: "compute", token, stale: undefined };
@@ -204,10 +212,7 @@ function writeTokenBytes(output: FrameWriter, { high, low }: LeaseToken): void {
   output.uint32(low);
 }
 
-function valueAt(frame: FrameReader, at: number, allowance: Allowance): unknown {
-  return readValue(
-    frame,
-    { flags: frame.uint32(at + 1), from: at + COPY_HEAD_BYTES, to: frame.end },
-    allowance,
-  );
+/** Where the value lies whose head stands at `at`; it is the last of the frame. */
+function valueAt(frame: FrameReader, at: number): ValuePart {
+  return { flags: frame.uint32(at + 1), from: at + COPY_HEAD_BYTES, to: frame.end, bytes: 0 };
 }

@@ -1,11 +1,16 @@
 /**
  * Encodes JavaScript values as bytes, and decodes them. The entry's flags name the format: plain bytes, text, JSON if
  * JSON carries the value unchanged (it is the fastest, and every language reads it), or else MessagePack with extension
- * types. It knows nothing of frames, keys or stores.
+ * types, or what a codec of the caller's own makes of it; each of them compressed where that is asked for. It knows nothing of
+ * frames, keys or stores.
  */
 
 import { Buffer, isUtf8 } from "node:buffer";
 import { ProtocolError } from "../base/errors.ts";
+import { shown } from "../base/options.ts";
+import type { ValueCodec, ValueOptions } from "../base/value_options.ts";
+import { decodedBy, encodedBy } from "./codec.ts";
+import { compressed, unpacked } from "./compression.ts";
 import { counterIn } from "./counter_value.ts";
 import { CLIENT_UNITS, DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
 import { checkJson, JSON_UNITS_PER_BYTE } from "./json_check.ts";
@@ -18,7 +23,18 @@ import { unitsOf } from "./protocol_handler.ts";
  * Flags of an entry, one per format. The upper half ("OC" in ASCII) keeps them apart from the small numbers that
  * memcached clients choose; all flags that are not listed here mean bytes. Plain bytes may be a counter's, which is a number.
  */
-export const FLAGS = { bytes: 0, text: 0x4f430001, json: 0x4f430002, msgpack: 0x4f430003 } as const;
+export const FLAGS = {
+  bytes: 0,
+  text: 0x4f430001,
+  json: 0x4f430002,
+  msgpack: 0x4f430003,
+  codec: 0x4f430004,
+} as const;
+
+/** What is added to the flags of a value that is compressed; plain bytes then have the flags 0x4F430010. */
+export const COMPRESSED = 0x4f430010;
+const COMPRESSED_BIT = 0x10;
+const MOST_FLAGS = COMPRESSED | FLAGS.codec;
 
 /**
  * A value ready to be sent. A string payload stands for its UTF-8 bytes, which are written straight into the output.
@@ -28,8 +44,8 @@ export interface EncodedValue {
   payload: string | Uint8Array;
 }
 
-/** Units of work that a value of MessagePack may take though it is short: a few bytes stand for a costly part. */
-const MSGPACK_UNITS = 16;
+/** Units of work that other values than text and JSON may take though they are short: a few bytes stand for a costly part. */
+const COSTLY_UNITS = 16;
 
 const SHORT_TEXT_BYTES = 512;
 /** Bytes of a text from which on it is checked before it is decoded: a decoder is slow where it mends. */
@@ -48,11 +64,29 @@ const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
  *
  * @param value The value.
  * @param units What it may cost to decode it.
+ * @param options Whether it is encoded by a codec, and compressed.
  * @throws {TypeError} If it holds something that cannot be sent, such as a function, a symbol, a cycle or a class
- * instance; the message names the path, as in `data.items[3].callback`.
+ * instance; the message names the path, as in `data.items[3].callback`. And whatever a codec throws.
  * @throws {RangeError} If it is nested deeper than 256, has more than 8,388,608 parts, or costs more to decode.
  */
-export function encodeValue(value: unknown, units: number = CLIENT_UNITS): EncodedValue {
+export function encodeValue(value: unknown, units: number = CLIENT_UNITS, options?: ValueOptions): EncodedValue {
+  return options === undefined ? encodePlain(value, units) : encodeAs(value, units, options);
+}
+
+function encodeAs(value: unknown, units: number, { codec, compressOverBytes = Infinity }: ValueOptions): EncodedValue {
+  const budget = new DecodingBudget(units);
+  const { flags, payload } = codec === undefined
+    ? encodePlain(value, units, budget)
+    : { flags: FLAGS.codec, payload: encodedBy(codec, value) };
+  if (3 * payload.length <= compressOverBytes) return { flags, payload }; // no UTF-16 unit takes more than 3 bytes
+  const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+  const isTaken = bytes.length > compressOverBytes && bytes.length <= MAX_VALUE_BYTES;
+  const smaller = isTaken ? compressed(bytes, budget) : undefined;
+  return smaller === undefined ? { flags, payload: bytes } : { flags: COMPRESSED | flags, payload: smaller };
+}
+
+/** Encodes a value as none is compressed, within a budget that others go on with, or one for it alone. */
+function encodePlain(value: unknown, units: number, budget?: DecodingBudget): EncodedValue {
   if (typeof value === "string") {
     return value.isWellFormed()
       ? { flags: FLAGS.text, payload: value }
@@ -62,15 +96,16 @@ export function encodeValue(value: unknown, units: number = CLIENT_UNITS): Encod
     return { flags: FLAGS.bytes, payload: value };
   }
   partsLeft = MAX_PARTS;
-  if (isJson(value, 0)) return { flags: FLAGS.json, payload: affordable(JSON.stringify(value), units) };
+  if (isJson(value, 0)) {
+    return { flags: FLAGS.json, payload: affordable(JSON.stringify(value), budget ?? new DecodingBudget(units)) };
+  }
   if (partsLeft < 0) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
-  return { flags: FLAGS.msgpack, payload: encodeMsgpack(value, new DecodingBudget(units)) };
+  return { flags: FLAGS.msgpack, payload: encodeMsgpack(value, budget ?? new DecodingBudget(units)) };
 }
 
 /** Returns JSON that may be read; as bytes, if it had to be weighed. What is too large is refused by its size. */
-function affordable(json: string, units: number): string | Uint8Array {
+function affordable(json: string, budget: DecodingBudget): string | Uint8Array {
   if (json.length > MAX_VALUE_BYTES) return json;
-  const budget = new DecodingBudget(units);
   if (budget.covers(Buffer.byteLength(json), JSON_UNITS_PER_BYTE)) return json;
   const bytes = encoder.encode(json);
   try {
@@ -87,14 +122,24 @@ function affordable(json: string, units: number): string | Uint8Array {
  *
  * @throws {ProtocolError} If the bytes are not what the flags say, are nested deeper than 256, or cost too much.
  */
-export function decodeValue(flags: number, bytes: Uint8Array, units: number = CLIENT_UNITS): unknown {
+export function decodeValue(
+  flags: number,
+  bytes: Uint8Array,
+  units: number = CLIENT_UNITS,
+  codec?: ValueCodec,
+): unknown {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return decodePart(flags, { bytes: buffer, from: 0, to: bytes.length }, units);
+  return decodePart(flags, { bytes: buffer, from: 0, to: bytes.length }, units, codec);
 }
 
 /** Units of work, as an allowance counts them, that it takes to decode a value. */
 export function decodingUnits(flags: number, bytes: number): number {
-  return unitsOf(bytes) + (flags === FLAGS.msgpack ? MSGPACK_UNITS : 0);
+  return unitsOf(bytes) + (flags > FLAGS.json ? COSTLY_UNITS : 0);
+}
+
+/** Whether a codec has encoded the value, compressed or not. */
+export function isOfCodec(flags: number): boolean {
+  return flags === FLAGS.codec || flags === MOST_FLAGS;
 }
 
 /** A part of a `Buffer`, whose own decoder reads short text. */
@@ -102,26 +147,60 @@ export interface BufferPart extends ByteSpan {
   bytes: Buffer;
 }
 
-/** Decodes a value, like {@linkcode decodeValue}, from a part of a buffer. */
-export function decodePart(flags: number, { bytes, from, to }: BufferPart, units: number = CLIENT_UNITS): unknown {
+/**
+ * Decodes a value, like {@linkcode decodeValue}, from a part of a buffer. If it is compressed, the part is afterwards what it has been
+ * unpacked to.
+ */
+export function decodePart(
+  flags: number,
+  part: BufferPart,
+  units: number = CLIENT_UNITS,
+  codec?: ValueCodec,
+): unknown {
   try {
-    switch (flags) {
-      case FLAGS.text:
-        return decodeText(bytes, from, to);
-      case FLAGS.json:
-        if (to - from > SHORT_JSON_BYTES) checkJson(bytes.subarray(from, to), new DecodingBudget(units));
-        return JSON.parse(decodeText(bytes, from, to));
-      case FLAGS.msgpack:
-        return decodeMsgpack(new Uint8Array(bytes.subarray(from, to)), new DecodingBudget(units));
-      case FLAGS.bytes:
-        return counterIn(bytes, from, to) ?? new Uint8Array(bytes.subarray(from, to));
-      default:
-        return new Uint8Array(bytes.subarray(from, to));
-    }
+    return decodeFormat(flags, part, units, codec);
   } catch (error) {
-    const message = (error as Error).message.slice(0, MAX_MESSAGE_LENGTH);
-    throw new ProtocolError(`Cannot decode value: ${message}`, { cause: error });
+    const reason = error instanceof Error ? String(error.message) : shown(error); // a codec may throw anything
+    throw new ProtocolError(`Cannot decode value: ${reason.slice(0, MAX_MESSAGE_LENGTH)}`, { cause: error });
   }
+}
+
+/** @param budget What is left to spend on it; `undefined` where nothing has been spent. */
+function decodeFormat(
+  flags: number,
+  part: BufferPart,
+  units: number,
+  codec: ValueCodec | undefined,
+  budget?: DecodingBudget,
+): unknown {
+  const { bytes, from, to } = part;
+  switch (flags) {
+    case FLAGS.text:
+      return decodeText(bytes, from, to);
+    case FLAGS.json:
+      if (to - from > SHORT_JSON_BYTES) {
+        checkJson(bytes.subarray(from, to), budget ?? new DecodingBudget(units));
+      }
+      return JSON.parse(decodeText(bytes, from, to));
+    case FLAGS.msgpack:
+      return decodeMsgpack(new Uint8Array(bytes.subarray(from, to)), budget ?? new DecodingBudget(units));
+    case FLAGS.bytes:
+      return counterIn(bytes, from, to) ?? new Uint8Array(bytes.subarray(from, to));
+    case FLAGS.codec:
+      return decodedBy(codec, new Uint8Array(bytes.subarray(from, to)));
+    default:
+      if (flags >= COMPRESSED && flags <= MOST_FLAGS) return decodeCompressed(flags, part, units, codec);
+      return new Uint8Array(bytes.subarray(from, to));
+  }
+}
+
+function decodeCompressed(flags: number, part: BufferPart, units: number, codec: ValueCodec | undefined): unknown {
+  const budget = new DecodingBudget(units);
+  part.bytes = unpacked(part.bytes.subarray(part.from, part.to), budget);
+  part.from = 0;
+  part.to = part.bytes.length;
+  if (flags === COMPRESSED) return new Uint8Array(part.bytes); // digits, too: no counter is compressed
+  return decodeFormat(flags & ~COMPRESSED_BIT, part, units, codec, budget);
 }
 
 /**

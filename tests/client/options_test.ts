@@ -5,6 +5,7 @@ import { type ClientOptions, resolveClientOptions } from "../../lib/client/optio
 import { warned } from "../support/warned.ts";
 
 const SERVERS = { servers: ["a"] };
+const CODEC = { encode: () => new Uint8Array(), decode: () => undefined };
 
 const WRONG: [unknown, string][] = [
   [{ ttlMs: "60000" }, 'ttlMs must be 0 to 9007199254740991, or Infinity: received "60000"'],
@@ -31,6 +32,11 @@ const WRONG: [unknown, string][] = [
   ],
   [{ ...SERVERS, near: { maxTotalSize: 0 } }, "near.maxTotalSize must be a number greater than 0: received 0"],
   [{ ...SERVERS, near: { copies: "no" } }, 'near.copies must be true or false: received "no"'],
+  [{ ...SERVERS, compressOverBytes: -1 }, "compressOverBytes must be a whole number from 0 to 16777216: received -1"],
+  [{ ...SERVERS, compressOverBytes: 0.5 }, "compressOverBytes must be a whole number from 0 to 16777216: received 0.5"],
+  [{ ...SERVERS, compress: 5 }, "unknown option compress: did you mean compressOverBytes?"],
+  [{ ...SERVERS, codec: JSON }, "codec must be an object with the functions encode and decode: received an object"],
+  [{ ...SERVERS, codec: () => 1 }, "codec must be an object with the functions encode and decode: received a function"],
   [{ ...SERVERS, authTokenFile: 5 }, "authTokenFile must be the name of a file: received 5"],
 ];
 
@@ -66,6 +72,10 @@ Deno.test("resolveClientOptions() warns once of options that have no effect besi
       resolveClientOptions({ near: true });
       resolveClientOptions({ ...SERVERS, copies: false });
       resolveClientOptions({ copies: false });
+      resolveClientOptions({ compressOverBytes: 5, codec: CODEC });
+      resolveClientOptions({ copies: false, codec: CODEC });
+      resolveClientOptions({ copies: true, compressOverBytes: 5, codec: CODEC });
+      resolveClientOptions({ ...SERVERS, compressOverBytes: 5, codec: CODEC });
     }
   });
   assertEquals(lines, [
@@ -73,6 +83,8 @@ Deno.test("resolveClientOptions() warns once of options that have no effect besi
     "OrmucoCacheClient: authToken has no effect in a client without servers",
     "OrmucoCacheClient: near has no effect in a client without servers",
     "OrmucoCacheClient: copies: false has no effect in a client with servers, which have settings of their own",
+    "OrmucoCacheClient: compressOverBytes and codec have no effect in a client without servers, unless copies is true",
+    "OrmucoCacheClient: codec has no effect in a client without servers, unless copies is true",
   ]);
 });
 

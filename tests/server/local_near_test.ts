@@ -147,7 +147,7 @@ Deno.test("a copy is dropped when a getter of the next value has read the one be
 Deno.test("a copy is dropped when a memcached client changes its entry", async () => {
   const { cache, host } = nearCache();
   const text = sessionOf(host);
-  const lines: [string, unknown][] = [["set k 0 0 1\r\nx\r\n", Uint8Array.of(0x78)], ["delete k\r\n", undefined], [
+  const lines: [string, unknown][] = [["set k 0 0 1\r\n7\r\n", 7], ["delete k\r\n", undefined], [
     "flush_all\r\n",
     undefined,
   ]];

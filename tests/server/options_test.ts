@@ -88,6 +88,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     tls: undefined,
     unref: false,
     near: undefined,
+    compressOverBytes: undefined,
     onEvent: undefined,
   });
   assertStrictEquals(typeof log, "function");

@@ -3,9 +3,11 @@
  * with our flags; and large values of ordinary use. Tests and bench/decoding.ts share them.
  */
 
+import { deflateRawSync } from "node:zlib";
 import { EXT } from "../../lib/wire/msgpack_values.ts";
-import { FLAGS } from "../../lib/wire/values.ts";
+import { COMPRESSED, FLAGS } from "../../lib/wire/values.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
+import { bytesOfHex } from "./golden.ts";
 import { type Encoded, encoded } from "./value_bytes.ts";
 
 const utf8 = new TextEncoder();
@@ -216,8 +218,28 @@ function largeExtension(room: number, type: number, unit: number[]): Encoded {
   return { flags: FLAGS.msgpack, bytes: bytes.subarray(0, 6 + length) };
 }
 
+/** Eight blocks of DEFLATE that have tables of their own, and yield nothing. */
+const EMPTY_BLOCKS = bytesOfHex(
+  "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf0601702000000000" +
+    "00e4ff1a04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a",
+);
+
+/** What unpacks to `room` bytes. */
+function compressed({ flags, bytes }: Encoded): Encoded {
+  return { flags: COMPRESSED | flags, bytes: deflateRawSync(bytes) };
+}
+
 /** Values by which somebody might stop a reader: each is made when it is asked for. */
 export const ATTACKS: Record<string, (room: number) => Encoded> = {
+  "compressed: blocks that yield nothing": (room) => {
+    const bytes = new Uint8Array(room);
+    for (let at = 0; at + EMPTY_BLOCKS.length <= room; at += EMPTY_BLOCKS.length) bytes.set(EMPTY_BLOCKS, at);
+    return { flags: COMPRESSED, bytes };
+  },
+  "compressed: zeros that are too many": () => compressed({ flags: FLAGS.bytes, bytes: new Uint8Array(2 * LARGEST) }),
+  "compressed: text": (room) => compressed(filled(room, FLAGS.text, "a")),
+  "compressed: empty objects as JSON": (room) => compressed(jsonArray(room, "{}")),
+  "compressed: dates": (room) => compressed(packedArray(room, [0xd7, EXT.date, 0, 0, 0, 0, 0, 0, 0, 0])),
   "text, not UTF-8 at its end": (room) => {
     const made = filled(room, FLAGS.text, "a");
     made.bytes[made.bytes.length - 1] = 0xff;

@@ -39,6 +39,8 @@ const EXAMPLES = [
   { name: "docs/embedded.md's example of near copies", block: blocks("ts", text("docs/embedded.md")).at(-3)! },
   { name: "docs/embedded.md's example without a promise", block: blocks("ts", text("docs/embedded.md")).at(-2)! },
   { name: "docs/near.md's example", block: blocks("ts", text("docs/near.md"))[0] },
+  { name: "docs/values.md's example of compression", block: blocks("ts", text("docs/values.md"))[0] },
+  { name: "docs/values.md's example of a codec", block: blocks("ts", text("docs/values.md"))[1] },
 ];
 
 for (const { name, block } of EXAMPLES) {

@@ -75,7 +75,7 @@ Deno.test("decodeValue() copies bytes when the input is a buffer in use", () => 
 });
 
 Deno.test("decodeValue() gives bytes when the flags are none of ours", () => {
-  for (const flags of [0, 1, 2, 32, 0x4f430000, 0x4f430004, 0xffffffff]) {
+  for (const flags of [0, 1, 2, 32, 0x4f430000, 0x4f430005, 0xffffffff]) {
     const input = Uint8Array.of(0xc1, 0, 255);
     const back = decodeValue(flags, input);
     input.fill(0);
