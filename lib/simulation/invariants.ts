@@ -122,7 +122,6 @@ export class Invariants {
   cleared(i: number, prefix: ByteSpan): void {
     const { store, origin } = this.#nodes[i];
     const version = { h: store.history.knownOf(origin), origin };
-    this.#clears.add(showVersion(version));
     for (const key of keysUnder(prefix, this.keys)) this.#made.add(key, version);
     this.#hold(i, prefix, version);
     this.#checkKnown(i);
@@ -131,6 +130,7 @@ export class Invariants {
   /** Takes note of a clear that a node has taken. */
   #hold(i: number, prefix: ByteSpan, version: Version): void {
     const { held } = this.#lives[i];
+    this.#clears.add(showVersion(version));
     for (const key of keysUnder(prefix, this.keys)) {
       const before = held.get(key);
       if (before === undefined || compareVersions(before, version) < 0) held.set(key, version);

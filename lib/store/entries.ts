@@ -181,10 +181,13 @@ export class Entries {
 
   /** Whether the entry or grave at a position has been cleared, and only waits to be erased. */
   isDoomed(position: number): boolean {
-    const h = this.doomed === 0 ? 0 : this.records.h(position);
-    if (this.doomed === 0 || h > this.doomed) return false;
+    return this.doomed !== 0 && this.#isCleared(position);
+  }
+
+  #isCleared(position: number): boolean {
+    const h = this.records.h(position);
+    if (h > this.doomed) return false;
     if (h <= this.history.cleared) return true;
-    if (this.prefixes.size === 0) return false;
     this.records.leadToKey(position, this.#key);
     const clear = this.prefixes.newestOf(this.#key);
     return clear !== undefined && h <= clear.h && compareVersions(this.history.version(position), clear) < 0;
@@ -267,8 +270,9 @@ export class Entries {
     while (prefixes.held > maxPrefixes || (prefixes.bytes > mostBytes && prefixes.held > 1)) {
       this.depart(prefixes.oldest);
     }
-    // Each erases its part of two rounds, after which those that have left are needed no more: so they stay few.
-    if (prefixes.size > maxPrefixes) this.eraseDoomed(Math.ceil((ERASE_PLACES + 1) * this.size / maxPrefixes));
+    // Those that have left are needed until all is erased. Where they are many, each more erases its part of two rounds: so they
+    // stay few, however fast they come.
+    if (prefixes.size > 2 * maxPrefixes) this.eraseDoomed(Math.ceil((ERASE_PLACES + 1) * this.size / maxPrefixes));
   }
 
   /** Writes an entry's fields other than key and value. */
@@ -381,7 +385,7 @@ export class Entries {
     while (this.order.size > 0) this.erase(this.order.oldest);
     while (this.#graves.size > 0) this.erase(this.#graves.oldest);
     for (const position of this.prefixes.positions) this.erase(position);
-    this.prefixes.erased(Infinity);
+    this.prefixes.clear();
     this.doomed = this.#erasing.h = 0;
   }
 

@@ -33,6 +33,8 @@ export class PrefixClears {
   readonly #sorted: PrefixClear[] = [];
   /** None has a version above this one. */
   #newest = 0;
+  /** The last round of erasing that is over. */
+  #round = 0;
 
   /** How many there are. */
   get size(): number {
@@ -103,14 +105,26 @@ export class PrefixClears {
   /** Takes note that the record at a position leaves. */
   left(prefix: ByteSpan, position: number): void {
     const clear = this.#longest(prefix);
-    if (clear?.position === position) this.#let(clear);
+    if (clear?.position !== position) return;
+    if (clear.erasedWith <= this.#round) this.#takeOut(clear);
+    else this.#let(clear);
   }
 
   /** Takes note that a round of erasing is over: nothing is left of what has been cleared before it began. */
   erased(round: number): void {
+    this.#round = round;
     for (const clear of [...this.#sorted]) {
       if (clear.position === 0 && clear.erasedWith <= round) this.#takeOut(clear);
     }
+  }
+
+  /** Takes note that nothing is held any more. */
+  clear(): void {
+    this.#sorted.length =
+      this.held =
+      this.bytes =
+      this.#newest =
+        0;
   }
 
   #let(clear: PrefixClear): void {

@@ -147,6 +147,17 @@ Deno.test("clears of prefixes that come faster than anything is erased stay few"
   assertEquals(store.stats().entries, 0);
 });
 
+Deno.test("a clear of a prefix beyond the number erases nothing itself once all is erased that older ones have cleared", () => {
+  const store = storeOf({ maxPrefixes: 2 });
+  for (let i = 0; i < 50; i++) {
+    store.clearPrefix(span(`${i}:`));
+    set(store, `x${i}`);
+    maintain(store);
+  }
+  store.clearPrefix(span("x"));
+  assertEquals([held(store), store.stats().entries], [["49:", "x"], 50]);
+});
+
 Deno.test("clears of prefixes take a part of the memory at most, and leave room for entries", () => {
   const store = storeOf({ maxBytes: 256 * 1024 });
   const long = new Uint8Array(4000).fill(97);

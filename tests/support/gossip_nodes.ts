@@ -41,6 +41,7 @@ export interface JoinSettings {
   readonly maxSize?: number | readonly number[];
   readonly maxGraves?: number | readonly number[];
   readonly maxForgotten?: number | readonly number[];
+  readonly maxPrefixes?: number | readonly number[];
   readonly ttlMs?: number;
   readonly rules?: Rules;
   readonly maxListed?: number;
@@ -96,6 +97,7 @@ export function join(links: Links, settings: JoinSettings = {}): Joined {
         maxSize: of(i, maxSize) ?? Infinity,
         maxGraves: of(i, maxGraves),
         maxForgotten: of(i, maxForgotten),
+        maxPrefixes: of(i, settings.maxPrefixes),
         ttlMs: ttlMs ?? 0,
         rules,
         maxListed,
