@@ -6,6 +6,7 @@ import { MAX_COUNTER } from "../base/call_checks.ts";
 import { checkData } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { type Unsigned, unsignedOf } from "../base/unsigned.ts";
 import { decodePart, encodeValue } from "../wire/values.ts";
 
 const utf8 = new TextEncoder();
@@ -44,23 +45,19 @@ export class HeldValues {
   }
 
   /** Returns the number that is held; `undefined` if it is none to which can be added. */
-  counter(held: unknown): bigint | undefined {
+  counter(held: unknown): Unsigned | undefined {
     const value = this.give(held);
     if (typeof value === "number") {
-      return Number.isSafeInteger(value) && (value > 0 || Object.is(value, 0)) ? BigInt(value) : undefined;
+      return Number.isSafeInteger(value) && (value > 0 || Object.is(value, 0)) ? value : undefined;
     }
     if (typeof value === "bigint") {
-      const isOwn = !(held instanceof Copy) && value > Number.MAX_SAFE_INTEGER; // a counter: it is held as it is
-      return isOwn && value <= MAX_COUNTER ? value : undefined;
+      // A counter is held as it is, since nobody can change it: what is read from a copy is none.
+      const isCounter = !(held instanceof Copy) && value > Number.MAX_SAFE_INTEGER && value <= MAX_COUNTER;
+      return isCounter ? value : undefined;
     }
     if (typeof value !== "string" || !/^\d{1,20}$/.test(value)) return undefined;
     const counter = BigInt(value);
-    return counter <= MAX_COUNTER ? counter : undefined;
-  }
-
-  /** Returns what is held for a number to which can be added, and given for it: nobody can change it, so it needs no copy. */
-  holdCounter(counter: bigint): number | bigint {
-    return counter <= Number.MAX_SAFE_INTEGER ? Number(counter) : counter;
+    return counter <= MAX_COUNTER ? unsignedOf(counter) : undefined;
   }
 }
 

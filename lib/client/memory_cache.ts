@@ -24,6 +24,7 @@ import { checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../base/checks.ts
 import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
+import { added, type Unsigned, unsignedOf } from "../base/unsigned.ts";
 import type { Asked, Lifetime } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
 import { Namespace, type WholeCache } from "../compute/namespace.ts";
@@ -157,14 +158,14 @@ export class MemoryCache implements WholeCache {
     by?: number | bigint,
     options?: IncrementOptions,
   ): Promise<number | bigint | undefined> {
-    const { by: added, initial, ttlMs, signal } = checkIncrement(by, options);
+    const { by: amount, initial, ttlMs, signal } = checkIncrement(by, options);
     const name = memoryKey(key);
     signal?.throwIfAborted();
-    const changed = this.#entries.update(name, (held) => this.#added(key, held, added));
+    const changed = this.#entries.update(name, (held) => this.#added(key, held, amount));
     if (changed === NONE && initial === undefined) return await undefined;
     this.#computations.overtaken(key);
-    if (changed !== NONE) return await changed as number | bigint;
-    const made = this.#values.holdCounter(initial!);
+    if (changed !== NONE) return await changed as Unsigned;
+    const made = unsignedOf(initial!);
     this.#entries.set(name, made, { ttlMs, renewOnHit: false });
     return made;
   }
@@ -319,14 +320,13 @@ export class MemoryCache implements WholeCache {
   }
 
   /** Returns a number to which another is added: not below 0, and above the largest from 0 on. */
-  #added(key: string, held: unknown, by: bigint): number | bigint {
+  #added(key: string, held: unknown, by: bigint): Unsigned {
     const counter = this.#values.counter(held);
     if (counter === undefined) {
       const what = `Cannot increment ${JSON.stringify(key)}`;
       throw new CacheError("refused", `${what}: its entry must hold a whole number from 0 to 2⁶⁴ − 1`);
     }
-    const sum = counter + by;
-    return this.#values.holdCounter(sum < 0n ? 0n : BigInt.asUintN(64, sum));
+    return added(counter, by < 0n ? -by : by, by < 0n);
   }
 }
 

@@ -13,8 +13,9 @@ import { PrefixClears } from "./prefix_clears.ts";
 /** What stands for the value where there is none: `undefined` is a value. */
 export const NONE: unique symbol = Symbol("none");
 
-/** Slots that a sweep looks at when a prefix is cleared, and with each later call. */
-const FIRST_SWEEP_SLOTS = 512;
+/** Slots up to which all are swept at once when a prefix is cleared: less work than a timer. */
+const FEW_SLOTS = 128;
+/** Slots that a sweep looks at with each later call. */
 const SWEEP_SLOTS = 8;
 /** Milliseconds for which a sweep goes on when nobody calls, before the event loop looks after everything else. */
 const SWEEP_MS = 1;
@@ -207,7 +208,7 @@ export class MemoryEntries {
     this.#begunVersions();
     this.#clears.begin(prefix, this.#version, this.#slots.end);
     this.#looksCloser = true;
-    this.#sweep(FIRST_SWEEP_SLOTS);
+    if (this.#slots.end <= FEW_SLOTS) this.#sweep(FEW_SLOTS);
     if (this.#clears.areUnderWay) this.#sweeper.set(0, () => this.#sweepForTime());
   }
 
