@@ -2,11 +2,12 @@
 
 import type { CallOptions, EntryOptions, IncrementOptions, KeysOptions, StoreValueOptions } from "./cache.ts";
 import { checkData, checkKey } from "./checks.ts";
-import { MAX_KEY_BYTES } from "./limits.ts";
+import { MAX_KEY_BYTES, MAX_TTL_MS } from "./limits.ts";
 import {
   areAllowed,
   BOOLEAN_OPTION,
   checkOptions,
+  isObject,
   type OptionRule,
   type OptionRules,
   shown,
@@ -70,6 +71,8 @@ export function checkStoreManyOptions(options: EntryOptions | null | undefined):
 
 /** Checks the options of `store`, like {@linkcode checkCallOptions}. */
 export function checkStoreOptions(options: StoreValueOptions | null | undefined): StoreValueOptions {
+  if (options === undefined || options === null) return NONE;
+  if (areUsual(options)) return options;
   return checked("store", options, STORE_OPTIONS);
 }
 
@@ -119,6 +122,15 @@ export function checkPairs(entries: Iterable<readonly [string, unknown]>): Map<s
     values.set(pair[0], checkData(pair[1]));
   }
   return values;
+}
+
+/** Whether options are those that most stores have, and right: a few nanoseconds instead of a look at the rules. */
+function areUsual(options: StoreValueOptions): boolean {
+  if (!isObject(options)) return false;
+  for (const name in options) if (name !== "ttlMs" && name !== "renewOnHit") return false;
+  const { ttlMs, renewOnHit } = options;
+  const isTtl = ttlMs === undefined || (typeof ttlMs === "number" && ttlMs >= 0 && ttlMs <= MAX_TTL_MS);
+  return isTtl && (renewOnHit === undefined || typeof renewOnHit === "boolean");
 }
 
 function pairsError(entries: unknown, ...items: unknown[]): TypeError {

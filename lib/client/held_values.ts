@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { MAX_COUNTER } from "../base/call_checks.ts";
 import { checkData } from "../base/checks.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { type Unsigned, unsignedOf } from "../base/unsigned.ts";
 import type { ValueOptions } from "../base/value_options.ts";
 import { MOST_DIGITS } from "../wire/counter_value.ts";
 import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
@@ -60,20 +61,15 @@ export class HeldValues {
   }
 
   /** Returns the number that is held; `undefined` if it is none to which can be added. */
-  counter(held: unknown): bigint | undefined {
+  counter(held: unknown): Unsigned | undefined {
     const value = held instanceof Copy ? held.digits : held;
     if (typeof value === "number") {
-      return Number.isSafeInteger(value) && (value > 0 || Object.is(value, 0)) ? BigInt(value) : undefined;
+      return Number.isSafeInteger(value) && (value > 0 || Object.is(value, 0)) ? value : undefined;
     }
     if (typeof value === "bigint") return value > Number.MAX_SAFE_INTEGER && value <= MAX_COUNTER ? value : undefined;
     if (typeof value !== "string" || !/^\d{1,20}$/.test(value)) return undefined;
     const counter = BigInt(value);
-    return counter <= MAX_COUNTER ? counter : undefined;
-  }
-
-  /** Returns what is held for a number to which can be added, and given for it: nobody can change it, so it needs no copy. */
-  holdCounter(counter: bigint): number | bigint {
-    return counter <= Number.MAX_SAFE_INTEGER ? Number(counter) : counter;
+    return counter <= MAX_COUNTER ? unsignedOf(counter) : undefined;
   }
 
   #copyOf(data: unknown): Copy | typeof TOO_LARGE {

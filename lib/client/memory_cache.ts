@@ -26,6 +26,7 @@ import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import type { ClientStats } from "../base/stats.ts";
+import { added, type Unsigned, unsignedOf } from "../base/unsigned.ts";
 import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import type { Asked, Lifetime, Stale } from "../compute/backend.ts";
 import { Computations } from "../compute/computations.ts";
@@ -169,13 +170,13 @@ export class MemoryCache implements WholeCache {
     by?: number | bigint,
     options?: IncrementOptions,
   ): Promise<number | bigint | undefined> {
-    const { by: added, initial, ttlMs, signal } = checkIncrement(by, options);
+    const { by: amount, initial, ttlMs, signal } = checkIncrement(by, options);
     const name = memoryKey(key);
     signal?.throwIfAborted();
-    const changed = this.#entries.update(name, (held) => this.#added(key, held, added));
+    const changed = this.#entries.update(name, (held) => this.#added(key, held, amount));
     if (changed === NONE && initial === undefined) return await undefined;
     this.#computations.overtaken(key);
-    const number = changed === NONE ? this.#values.holdCounter(initial!) : changed as number | bigint;
+    const number = changed === NONE ? unsignedOf(initial!) : changed as Unsigned;
     if (changed === NONE) this.#entries.set(name, number, { ttlMs, renewOnHit: false });
     this.#calls.added(key);
     return number;
@@ -361,14 +362,13 @@ export class MemoryCache implements WholeCache {
   }
 
   /** Returns a number to which another is added: not below 0, and above the largest from 0 on. */
-  #added(key: string, held: unknown, by: bigint): number | bigint {
+  #added(key: string, held: unknown, by: bigint): Unsigned {
     const counter = this.#values.counter(held);
     if (counter === undefined) {
       const what = `Cannot increment ${JSON.stringify(key)}`;
       throw new CacheError("refused", `${what}: its entry must hold a whole number from 0 to 2⁶⁴ − 1`);
     }
-    const sum = counter + by;
-    return this.#values.holdCounter(sum < 0n ? 0n : BigInt.asUintN(64, sum));
+    return added(counter, by < 0n ? -by : by, by < 0n);
   }
 }
 

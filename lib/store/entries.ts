@@ -270,8 +270,9 @@ export class Entries {
     while (prefixes.held > maxPrefixes || (prefixes.bytes > mostBytes && prefixes.held > 1)) {
       this.depart(prefixes.oldest);
     }
-    // Each erases its part of two rounds, after which those that have left are needed no more: so they stay few.
-    if (prefixes.size > maxPrefixes) this.eraseDoomed(Math.ceil((ERASE_PLACES + 1) * this.size / maxPrefixes));
+    // Those that have left are needed until all is erased. Where they are many, each more erases its part of two rounds: so they
+    // stay few, however fast they come.
+    if (prefixes.size > 2 * maxPrefixes) this.eraseDoomed(Math.ceil((ERASE_PLACES + 1) * this.size / maxPrefixes));
   }
 
   /** Writes an entry's fields other than key and value. */

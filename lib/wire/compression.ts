@@ -1,6 +1,7 @@
 /**
  * Compresses bytes by DEFLATE (RFC 1951), which every runtime has and every language reads, and unpacks what anybody may have
- * written: bounded in bytes, memory and work. It knows nothing of values.
+ * written: bounded in bytes, memory and work. Of `node:zlib` it uses what is computation alone: calls that return what they have
+ * made. It knows nothing of values.
  */
 
 import { Buffer } from "node:buffer";

@@ -16,7 +16,7 @@ import { cluster, NO_ROUNDS } from "../support/cluster.ts";
 import { clientOf, startedServer } from "../support/servers.ts";
 import { sessionHost, type TestHost } from "../support/session_host.ts";
 import { knowsAll, NOW_MS } from "../support/stores.ts";
-import { until } from "../support/waiting.ts";
+import { nextMoment, until } from "../support/waiting.ts";
 
 const bytesOf = (text: string) => spanOf(new TextEncoder().encode(text));
 
@@ -180,11 +180,13 @@ Deno.test("a copy is dropped when a peer stores, removes or clears", async () =>
   const [{ cache }, { cache: other }] = nodes;
   const sees = (then: unknown) => until(`it is ${then}`, async () => await cache.retrieve("k") === then);
   await copyOf(cache, "k", "old");
+  await nextMoment();
   await other.store("k", "new");
   await sees("new");
   await other.remove("k");
   await sees(undefined);
   await copyOf(cache, "k", "old");
+  await nextMoment();
   await other.clear();
   await sees(undefined);
 });

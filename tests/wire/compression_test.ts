@@ -11,7 +11,7 @@ import { COMPRESSED, decodePart, decodeValue, encodeValue, FLAGS } from "../../l
 import { bytesOfHex, goldenLines } from "../support/golden.ts";
 import { RandomValues } from "../support/random_values.ts";
 import { assertSame } from "../support/same_value.ts";
-import { type Encoded, encoded } from "../support/value_bytes.ts";
+import { decodedOrRefused, type Encoded, encoded } from "../support/value_bytes.ts";
 
 const utf8 = new TextEncoder();
 
@@ -153,6 +153,20 @@ Deno.test("decodeValue() reads with some budget what encodeValue() compressed wi
     }
   }
   assert(taken.compressed > 100 && taken.plain > 5 && taken.refused > 5, JSON.stringify(taken));
+});
+
+Deno.test("decodeValue() gives a value or ProtocolError when compressed values are damaged", () => {
+  const values = new RandomValues(generator(1));
+  const counts = { refused: 0, decoded: 0 };
+  let other = encodedOver(0, LONG[2][2]);
+  for (let i = 0; i < 3000; i++) {
+    const made = encodedOver(0, i % 2 === 0 ? LONG[i % LONG.length][2] : [values.value(3), "x".repeat(100)]);
+    const result = decodedOrRefused(made.flags, values.mutated(made.bytes, other.bytes));
+    if (result instanceof ProtocolError) counts.refused++;
+    else counts.decoded++;
+    other = made;
+  }
+  assert(counts.refused > 300 && counts.decoded > 100, JSON.stringify(counts));
 });
 
 Deno.test("decodeValue() reads the values of golden/values_compressed.txt", () => {

@@ -32,8 +32,8 @@ Deno.test("decodeValue() gives every value back when values are random", () => {
       counts.set(made.flags, (counts.get(made.flags) ?? 0) + 1);
     }
   });
-  const { codec: _, ...ours } = FLAGS;
-  for (const flags of Object.values(ours)) assert((counts.get(flags) ?? 0) > 50, `too few with flags ${flags}`);
+  const { codec: _, ...plain } = FLAGS;
+  for (const flags of Object.values(plain)) assert((counts.get(flags) ?? 0) > 50, `too few with flags ${flags}`);
 });
 
 Deno.test("decodeValue() gives a value or ProtocolError when random encodings are damaged", () => {
