@@ -10,6 +10,19 @@ export interface ValueCodec {
    *
    * @param value The value.
    * @returns The bytes, 16 MiB at most.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient, type ValueCodec } from "@ormuco/cache";
+   *
+   * const codec: ValueCodec = {
+   *   encode: (value) => new TextEncoder().encode(JSON.stringify(value, (_, part) => typeof part === "bigint" ? `${part}` : part)),
+   *   decode: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+   * };
+   * await using cache = new OrmucoCacheClient({ copies: true, codec });
+   * await cache.store("k", { id: 1n });
+   * console.log((await cache.retrieve<{ id: string }>("k"))?.id); // 1
+   * ```
    */
   encode(value: unknown): Uint8Array;
   /**
@@ -17,6 +30,17 @@ export interface ValueCodec {
    *
    * @param bytes What `encode` has returned here or in another process, as an array of its own.
    * @returns The value.
+   *
+   * @example
+   * ```ts
+   * import type { ValueCodec } from "@ormuco/cache";
+   *
+   * const codec: ValueCodec = {
+   *   encode: (value) => new TextEncoder().encode(JSON.stringify(value)),
+   *   decode: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+   * };
+   * console.log(codec.decode(codec.encode([1, 2]))); // [ 1, 2 ]
+   * ```
    */
   decode(bytes: Uint8Array): unknown;
 }
