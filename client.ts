@@ -69,11 +69,11 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  * import { OrmucoCacheClient } from "@ormuco/cache/client";
  *
  * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"], onError: console.error });
- *
- * export function page(path: string): Promise<string> {
- *   const load = async () => await (await fetch(`https://example.com${path}`)).text();
- *   return cache.retrieveOrStore(path, load, { ttlMs: 60_000 }); // a minute old at most
- * }
+ * const page = (url: string) => {
+ *   const load = async () => await (await fetch(url)).text();
+ *   return cache.retrieveOrStore(url, load, { ttlMs: 60_000 }); // a minute old at most
+ * };
+ * console.log(await page("data:,hello")); // hello
  * ```
  */
 export class OrmucoCacheClient implements OrmucoCache {
@@ -111,8 +111,8 @@ export class OrmucoCacheClient implements OrmucoCache {
   /**
    * Stores a value.
    *
-   * A value that is refused, by `false` or by an error, leaves no older value under its key, but with `onlyIf`. After a failure of the
-   * server (a time-out, a lost connection) it is not known what is there: the new value, the older one or none.
+   * A value that is refused, by `false` or by an error, leaves no older value under its key; with `onlyIf` only one that the server
+   * refuses does. After a failure of the server (a time-out, a lost connection) it is not known what is there: the new value, the older one or none.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
@@ -311,7 +311,7 @@ export class OrmucoCacheClient implements OrmucoCache {
    * Adds to a number, in one step on one server. Below 0 it stays 0, above 2⁶⁴ − 1 it begins again at 0; its time to live goes on.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1.
+   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1; 1 by default.
    * @param options What is made where the key has no entry.
    * @returns The number after that: a bigint above 2⁵³ − 1. `undefined` if the key has no entry and `initial` is not given, or if the
    * server failed.
@@ -379,8 +379,8 @@ export class OrmucoCacheClient implements OrmucoCache {
    * import { OrmucoCacheClient } from "@ormuco/cache/client";
    *
    * await using cache = new OrmucoCacheClient({});
-   * await cache.storeMany([["users:ada", 1], ["users:grace", 2], ["other", 3]]);
-   * for await (const key of cache.keys({ prefix: "users:" })) console.log(key); // users:ada and users:grace
+   * await cache.storeMany([["users:ada", 1], ["other", 2]]);
+   * for await (const key of cache.keys({ prefix: "users:" })) console.log(key); // users:ada
    * ```
    */
   keys(options?: KeysOptions): AsyncIterable<string> {
@@ -425,6 +425,14 @@ export class OrmucoCacheClient implements OrmucoCache {
    *
    * @param address The peer's address, as the server's statistics show it.
    * @returns Whether there was such a peer; `false` if it is connected, or the server failed.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+   * console.log(await cache.forgetPeer("10.0.0.9:11142")); // false
+   * ```
    */
   async forgetPeer(address: string): Promise<boolean> {
     return await this.#remote?.forgetPeer(address) ?? false;

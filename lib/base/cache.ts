@@ -133,13 +133,13 @@ export interface RetrieveOrStoreOptions {
  *
  * @example
  * ```ts
- * import type { OrmucoCache } from "@ormuco/cache";
+ * import { type OrmucoCache, OrmucoCacheClient, OrmucoCacheServer } from "@ormuco/cache";
  *
- * export async function visits(cache: OrmucoCache, page: string): Promise<number> {
- *   const count = 1 + (await cache.retrieve<number>(page) ?? 0);
- *   await cache.store(page, count);
- *   return count;
+ * async function visits(cache: OrmucoCache, page: string): Promise<number | bigint | undefined> {
+ *   return await cache.increment(page, 1, { initial: 1 });
  * }
+ * await visits(new OrmucoCacheClient({}), "home"); // 1
+ * await visits(new OrmucoCacheServer({ listen: 0 }).cache, "home"); // 1
  * ```
  */
 export interface OrmucoCache extends AsyncDisposable {
@@ -147,7 +147,9 @@ export interface OrmucoCache extends AsyncDisposable {
    * Stores a value.
    *
    * A value that is refused, by `false` or by an error, leaves no older value under its key, so that nobody goes on with one
-   * that is no longer right (but with `onlyIf`, which changes nothing then). Where a server failed it is not known what is there: the new value, the older one or none.
+   * that is no longer right. With `onlyIf`, what this process itself refuses changes nothing; a value that a server refuses as too
+   * large leaves none where the condition held, or a loop of `retrieveEntry` and `store` would have no end. Where a server failed
+   * it is not known what is there: the new value, the older one or none.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param data The value to store.
@@ -158,6 +160,15 @@ export interface OrmucoCache extends AsyncDisposable {
    * @throws {TypeError} If the value is a promise, or holds something that a server cannot keep.
    * @throws {CacheError} `refused`, only with `onlyIf`, if the value is larger than a server takes: whoever tries again on `false` would
    * do so for ever.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("user:1", { name: "Ada" }, { ttlMs: 60_000, renewOnHit: false }); // gone in a minute
+   * console.log(await cache.store("user:1", { name: "Grace" }, { onlyIf: "absent" })); // false
+   * ```
    */
   store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean>;
   /**
@@ -168,6 +179,16 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns The value, or `undefined` on a miss.
    * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("user:1", { name: "Ada" });
+   * console.log((await cache.retrieve<{ name: string }>("user:1"))?.name); // Ada
+   * console.log(await cache.retrieve("user:2")); // undefined
+   * ```
    */
   retrieve<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined>;
   /**
@@ -181,15 +202,19 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * import type { OrmucoCache } from "@ormuco/cache";
+   * import { OrmucoCacheClient } from "@ormuco/cache";
    *
-   * export async function append(cache: OrmucoCache, key: string, item: string): Promise<void> {
+   * const cache = new OrmucoCacheClient({});
+   * async function append(key: string, item: string): Promise<void> {
    *   while (true) {
    *     const entry = await cache.retrieveEntry<string[]>(key);
    *     if (entry === undefined) return; // there is no list, or no server
    *     if (await cache.store(key, [...entry.value, item], { onlyIf: entry.version })) return;
    *   }
    * }
+   * await cache.store("list", ["a"]);
+   * await Promise.all([append("list", "b"), append("list", "c")]);
+   * console.log(await cache.retrieve("list")); // [ "a", "b", "c" ]
    * ```
    */
   retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined>;
@@ -201,6 +226,15 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param options For how long the call may last.
    * @returns The value, or `undefined` on a miss.
    * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("code:ada", 4711);
+   * console.log(await cache.take("code:ada"), await cache.take("code:ada")); // 4711 undefined
+   * ```
    */
   take<T = unknown>(key: string, options?: CallOptions): Promise<T | undefined>;
   /**
@@ -223,13 +257,13 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * import type { OrmucoCache } from "@ormuco/cache";
+   * import { OrmucoCacheClient } from "@ormuco/cache";
    *
-   * export function page(cache: OrmucoCache, path: string): Promise<string> {
-   *   return cache.retrieveOrStore(path, async ({ signal }) => {
-   *     return await (await fetch(`https://example.com${path}`, { signal })).text();
-   *   }, { ttlMs: 60_000, staleIfErrorMs: 600_000, timeoutMs: 5_000 });
-   * }
+   * const cache = new OrmucoCacheClient({});
+   * const load = async (url: string, signal: AbortSignal) => await (await fetch(url, { signal })).text();
+   * const page = (url: string) =>
+   *   cache.retrieveOrStore(url, ({ signal }) => load(url, signal), { ttlMs: 60_000, timeoutMs: 5_000 });
+   * console.log(await page("data:,hello")); // hello
    * ```
    */
   retrieveOrStore<T>(
@@ -245,6 +279,16 @@ export interface OrmucoCache extends AsyncDisposable {
    * @returns The values found, by key; a key without an entry is absent.
    * @throws {RangeError} If a key is out of range.
    * @throws {TypeError} If the keys are no list, but one text.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.storeMany([["apple", 3], ["pear", 4]]);
+   * const found = await cache.retrieveMany<number>(["apple", "plum"]);
+   * console.log(found.get("apple"), found.has("plum")); // 3 false
+   * ```
    */
   retrieveMany<T = unknown>(keys: Iterable<string>, options?: CallOptions): Promise<Map<string, T>>;
   /**
@@ -258,11 +302,11 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * import type { OrmucoCache } from "@ormuco/cache";
+   * import { OrmucoCacheClient } from "@ormuco/cache";
    *
-   * export async function prices(cache: OrmucoCache, all: Record<string, number>): Promise<void> {
-   *   await cache.storeMany(Object.entries(all), { ttlMs: 60_000 });
-   * }
+   * const cache = new OrmucoCacheClient({});
+   * await cache.storeMany(Object.entries({ apple: 3, pear: 4 }), { ttlMs: 60_000 });
+   * console.log(await cache.retrieve("pear")); // 4
    * ```
    */
   storeMany(entries: Iterable<readonly [string, unknown]>, options?: EntryOptions): Promise<boolean>;
@@ -272,6 +316,15 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns Whether the key has an entry; `false` if a server failed.
    * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("k", undefined);
+   * console.log(await cache.retrieve("k"), await cache.has("k")); // undefined true
+   * ```
    */
   has(key: string, options?: CallOptions): Promise<boolean>;
   /**
@@ -282,6 +335,17 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param options For how long the call may last.
    * @returns Whether the key has an entry; `false` if a server failed.
    * @throws {RangeError} If the key or the time to live is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("session", "Ada", { ttlMs: 60_000 });
+   * await cache.touch("session"); // a minute from now on
+   * await cache.touch("session", 3_600_000); // an hour
+   * console.log(await cache.touch("other")); // false
+   * ```
    */
   touch(key: string, ttlMs?: number, options?: CallOptions): Promise<boolean>;
   /**
@@ -292,7 +356,7 @@ export interface OrmucoCache extends AsyncDisposable {
    * Below 0 it stays 0, above 2⁶⁴ − 1 it begins again at 0, as memcached's do. Its time to live goes on as it was.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1.
+   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1; 1 by default.
    * @param options What is made where the key has no entry.
    * @returns The number after that, also what `retrieve` gives from then on: a bigint above 2⁵³ − 1. `undefined` if the key has no
    * entry and `initial` is not given, or if a server failed.
@@ -301,12 +365,14 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * import type { OrmucoCache } from "@ormuco/cache";
+   * import { OrmucoCacheClient } from "@ormuco/cache";
    *
-   * export async function mayLogIn(cache: OrmucoCache, user: string): Promise<boolean> {
+   * const cache = new OrmucoCacheClient({});
+   * async function mayLogIn(user: string): Promise<boolean> {
    *   const tries = await cache.increment(`tries:${user}`, 1, { initial: 1, ttlMs: 60_000 });
-   *   return tries === undefined || tries <= 5; // no server: let them in
+   *   return tries === undefined || tries <= 2; // no server: let them in
    * }
+   * console.log(await mayLogIn("ada"), await mayLogIn("ada"), await mayLogIn("ada")); // true true false
    * ```
    */
   increment(key: string, by?: number | bigint, options?: IncrementOptions): Promise<number | bigint | undefined>;
@@ -316,6 +382,15 @@ export interface OrmucoCache extends AsyncDisposable {
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @returns Whether there was an entry; `false` if a server failed.
    * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("k", 1);
+   * console.log(await cache.remove("k"), await cache.remove("k")); // true false
+   * ```
    */
   remove(key: string, options?: CallOptions): Promise<boolean>;
   /**
@@ -326,6 +401,15 @@ export interface OrmucoCache extends AsyncDisposable {
    * @returns How many of them had an entry; 0 if a server failed.
    * @throws {RangeError} If a key is out of range: then none is removed.
    * @throws {TypeError} If the keys are no list, but one text.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.storeMany([["apple", 3], ["pear", 4]]);
+   * console.log(await cache.removeMany(["apple", "pear", "plum"])); // 2
+   * ```
    */
   removeMany(keys: Iterable<string>, options?: CallOptions): Promise<number>;
   /**
@@ -338,11 +422,11 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * import type { OrmucoCache } from "@ormuco/cache";
+   * import { OrmucoCacheClient } from "@ormuco/cache";
    *
-   * export async function list(cache: OrmucoCache): Promise<void> {
-   *   for await (const key of cache.keys({ prefix: "users:" })) console.log(key);
-   * }
+   * const cache = new OrmucoCacheClient({});
+   * await cache.storeMany([["users:ada", 1], ["other", 2]]);
+   * for await (const key of cache.keys({ prefix: "users:" })) console.log(key); // users:ada
    * ```
    */
   keys(options?: KeysOptions): AsyncIterable<string>;
@@ -350,6 +434,15 @@ export interface OrmucoCache extends AsyncDisposable {
    * Removes every entry.
    *
    * @returns Whether the entries were removed; `false` if a server failed.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("k", 1);
+   * console.log(await cache.clear(), await cache.has("k")); // true false
+   * ```
    */
   clear(options?: CallOptions): Promise<boolean>;
   /**
@@ -363,13 +456,13 @@ export interface OrmucoCache extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * import type { OrmucoCache } from "@ormuco/cache";
+   * import { OrmucoCacheClient } from "@ormuco/cache";
    *
-   * export async function forgetUsers(cache: OrmucoCache): Promise<void> {
-   *   const users = cache.namespace("users:");
-   *   await users.store("1", "Ada"); // users:1
-   *   await users.clear(); // and nothing else
-   * }
+   * const cache = new OrmucoCacheClient({});
+   * const users = cache.namespace("users:");
+   * await users.store("1", "Ada");
+   * console.log(await cache.retrieve("users:1")); // Ada
+   * await users.clear(); // and nothing else is gone
    * ```
    */
   namespace(prefix: string): OrmucoCache;
@@ -377,6 +470,17 @@ export interface OrmucoCache extends AsyncDisposable {
    * Returns counters of the calls made through this cache and, if there is a server, the server's statistics.
    *
    * @returns The statistics.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({});
+   * await cache.store("k", 1);
+   * await cache.retrieve("k");
+   * const { hits, misses, stores } = await cache.stats();
+   * console.log(hits, misses, stores); // 1 0 1
+   * ```
    */
   stats(): Promise<ClientStats>;
   /**
@@ -384,8 +488,31 @@ export interface OrmucoCache extends AsyncDisposable {
    * servers has anybody to ask.
    *
    * @throws {CacheError} If no server can be used; the message says why.
+   *
+   * @example
+   * ```ts
+   * import { CacheError, OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+   * await cache.ping(); // the server answers
+   *
+   * await using lost = new OrmucoCacheClient({ servers: ["127.0.0.1:1"] });
+   * await lost.ping().catch((error: CacheError) => console.log(error.code)); // unreachable
+   * ```
    */
   ping(options?: CallOptions): Promise<void>;
-  /** Waits for the calls under way and ends the connection, if the cache has one. */
+  /**
+   * Waits for the calls under way and ends the connection, if the cache has one.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache";
+   *
+   * const cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+   * const stored = cache.store("k", 1);
+   * await cache.close(); // `await using` does this at the end of a scope
+   * console.log(await stored, await cache.store("k", 2)); // true false
+   * ```
+   */
   close(): Promise<void>;
 }

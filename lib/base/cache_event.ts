@@ -12,6 +12,17 @@ import type { CacheError } from "./errors.ts";
  * - `reconnect`: a client has a server again after it had lost one.
  *
  * Keys are whole: with the prefix of a namespace.
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheClient } from "@ormuco/cache";
+ *
+ * const told: string[] = [];
+ * const cache = new OrmucoCacheClient({ onEvent: ({ type }) => told.push(type) });
+ * await cache.retrieveOrStore("k", () => 1);
+ * await cache.retrieve("k");
+ * console.log(...told); // miss store hit
+ * ```
  */
 export type CacheEvent =
   | { readonly type: "hit" | "miss" | "store" | "remove"; readonly key: string }

@@ -7,12 +7,11 @@ import { checkData } from "../base/checks.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { type Unsigned, unsignedOf } from "../base/unsigned.ts";
 import type { ValueOptions } from "../base/value_options.ts";
+import { MOST_DIGITS } from "../wire/counter_value.ts";
 import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
 import { decodePart, encodeValue } from "../wire/values.ts";
 
 const utf8 = new TextEncoder();
-/** Digits of the largest counter. */
-const MAX_DIGITS = 20;
 
 /** A copy of a value: the bytes that a server would hold. */
 class Copy {
@@ -20,7 +19,7 @@ class Copy {
 
   /** What may be a number: a server looks at no more than the bytes, whoever has made them. */
   get digits(): string | undefined {
-    return this.bytes.length <= MAX_DIGITS ? this.bytes.toString("latin1") : undefined;
+    return this.bytes.length <= MOST_DIGITS ? this.bytes.toString("latin1") : undefined;
   }
 }
 

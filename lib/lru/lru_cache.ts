@@ -188,6 +188,18 @@ export class LruCache<V, K = string> {
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const cache = new LruCache<number>({ maxSize: 2 });
+   * cache.set("a", 1);
+   * cache.set("b", 2);
+   * console.log(cache.get("a")); // 1
+   * cache.set("c", 3); // in place of b, which has not been asked for
+   * console.log(cache.get("b")); // undefined
+   * ```
    */
   get(key: K): V | undefined {
     const slot = this.#slots.get(key);
@@ -209,6 +221,18 @@ export class LruCache<V, K = string> {
    *
    * @param key The key.
    * @returns The value, or `undefined` on a miss.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const cache = new LruCache<number>({ maxSize: 2 });
+   * cache.set("a", 1);
+   * cache.set("b", 2);
+   * console.log(cache.peek("a")); // 1
+   * cache.set("c", 3); // in place of a, all the same
+   * console.log(cache.peek("a")); // undefined
+   * ```
    */
   peek(key: K): V | undefined {
     const slot = this.#find(key);
@@ -220,6 +244,15 @@ export class LruCache<V, K = string> {
    *
    * @param key The key.
    * @returns Whether `get` would be a hit.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const cache = new LruCache<number | undefined>();
+   * cache.set("a", undefined);
+   * console.log(cache.get("a"), cache.has("a"), cache.has("b")); // undefined true false
+   * ```
    */
   has(key: K): boolean {
     return this.#find(key) !== undefined;
@@ -234,6 +267,15 @@ export class LruCache<V, K = string> {
    * @returns Whether the value was stored; `false` if it alone is larger than `maxTotalSize`: then the key has no entry
    * any more.
    * @throws {RangeError} If an option or the result of `sizeOf` is out of range; the cache is unchanged then.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const pages = new LruCache<string>({ maxTotalSize: 10, sizeOf: (page) => page.length });
+   * pages.set("/", "hello", { ttlMs: 60_000, renewOnHit: false }); // for a minute, however much it is asked for
+   * console.log(pages.set("/large", "x".repeat(11)), pages.size); // false 1
+   * ```
    */
   set(key: K, value: V, options?: LruSetOptions): boolean {
     if (options !== undefined) checkEntryOptions(options);
@@ -285,8 +327,8 @@ export class LruCache<V, K = string> {
    * squares.getOrSet(7, (n) => n * n); // 49
    *
    * const pages = new LruCache<string>({ ttlMs: 60_000 });
-   * const load = async (path: string) => await (await fetch(`https://example.com${path}`)).text();
-   * export const page = async (path: string): Promise<string> => await pages.getOrSet(path, load);
+   * const load = async (url: string) => await (await fetch(url)).text();
+   * console.log(await pages.getOrSet("data:,hello", load)); // hello
    * ```
    */
   getOrSet(key: K, compute: (key: K) => V, options?: LruSetOptions): V;
@@ -321,6 +363,17 @@ export class LruCache<V, K = string> {
    * @param ttlMs The entry's new time to live, in milliseconds; 0 or `Infinity` means never. By default its own.
    * @returns Whether the key has an entry.
    * @throws {RangeError} If the time to live is negative or not a number.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const sessions = new LruCache<string>({ ttlMs: 60_000 });
+   * sessions.set("s1", "ada");
+   * sessions.touch("s1"); // a minute from now on
+   * sessions.touch("s1", 0); // for ever
+   * console.log(sessions.remainingTtlMs("s1"), sessions.touch("s2")); // Infinity false
+   * ```
    */
   touch(key: K, ttlMs?: number): boolean {
     const checked = ttlMs === undefined ? undefined : checkTtlMs(ttlMs) || Infinity;
@@ -340,6 +393,15 @@ export class LruCache<V, K = string> {
    *
    * @param key The key.
    * @returns Whether there was an entry that had not expired.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const cache = new LruCache<number>();
+   * cache.set("a", 1);
+   * console.log(cache.delete("a"), cache.delete("a")); // true false
+   * ```
    */
   delete(key: K): boolean {
     if (this.#computing !== undefined) this.#computing.delete(key);
@@ -350,7 +412,19 @@ export class LruCache<V, K = string> {
     return true;
   }
 
-  /** Removes every entry and frees the cache's arrays. */
+  /**
+   * Removes every entry and frees the cache's arrays.
+   *
+   * @example
+   * ```ts
+   * import { LruCache } from "@ormuco/cache/lru";
+   *
+   * const cache = new LruCache<number>();
+   * cache.set("a", 1);
+   * cache.clear();
+   * console.log(cache.size); // 0
+   * ```
+   */
   clear(): void {
     this.#computing = undefined;
     if (this.#onEvict !== undefined) this.#leaveAll();
@@ -406,8 +480,9 @@ export class LruCache<V, K = string> {
    * import { LruCache } from "@ormuco/cache/lru";
    *
    * const tokens = new LruCache<string>({ ttlMs: 60_000 });
+   * const isFresh = (user: string) => (tokens.remainingTtlMs(user) ?? 0) > 5_000;
    * tokens.set("ada", "t1");
-   * export const isFresh = (user: string): boolean => (tokens.remainingTtlMs(user) ?? 0) > 5_000;
+   * console.log(isFresh("ada"), isFresh("grace")); // true false
    * ```
    */
   remainingTtlMs(key: K): number | undefined {

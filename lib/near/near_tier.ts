@@ -128,6 +128,8 @@ export class NearTier {
       this.fenced++;
       return ASK;
     }
+    const value = copies ? this.#copyOf(copy) : copy.value;
+    if (value === ASK) return ASK;
     this.hits++;
     if (nowMs - this.#sentAtMs >= maxStaleMs / 2 && !this.#isPinging) {
       this.#isPinging = true;
@@ -137,7 +139,7 @@ export class NearTier {
       copy.usedAtMs = nowMs;
       this.due |= DUE.use;
     }
-    return copies ? this.#copyOf(copy) : copy.value;
+    return value;
   }
 
   /** Takes note that requests have been sent. */

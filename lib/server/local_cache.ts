@@ -42,7 +42,7 @@ import { age, type EntryInput } from "../store/entry.ts";
 import { type Condition, fits, increment, isMet } from "../store/steps.ts";
 import { ASK } from "../near/near_tier.ts";
 import { MISS } from "../wire/calls.ts";
-import { unitsOf } from "../wire/protocol_handler.ts";
+import { decodingUnits } from "../wire/values.ts";
 import { keysOf } from "./local_keys.ts";
 import { LocalLeases } from "./local_leases.ts";
 import { LocalNear } from "./local_near.ts";
@@ -69,6 +69,15 @@ const NO_OPTIONS: CallOptions = {};
  * A cache on the entries that a server in this process holds and shares with its peers, without a socket. Code takes it
  * from {@linkcode OrmucoCacheServer.cache}. Values are copies, as they are with a client of the server; with the server's option
  * `near`, **a value handed out twice is the same object**, as long as the entry does not change.
+ *
+ * @example
+ * ```ts
+ * import { OrmucoCacheServer } from "@ormuco/cache";
+ *
+ * const { cache } = new OrmucoCacheServer({ listen: 0 });
+ * await cache.store("colours", ["red", "green"]);
+ * console.log(await cache.retrieve("colours")); // [ "red", "green" ]
+ * ```
  */
 export class LocalCache implements OrmucoCache {
   readonly #options: LocalCacheOptions;
@@ -276,7 +285,7 @@ export class LocalCache implements OrmucoCache {
       if (slices.isOver) await nextSlice(slices, signal);
       const entry = this.#values.encoded(data, checked);
       encoded.set(key, entry);
-      slices.spend(1 + unitsOf(entry?.value.to ?? 0));
+      slices.spend(entry === undefined ? 1 : 1 + decodingUnits(entry.flags, entry.value.to));
     }
     let isWhole = true;
     for (const [key, entry] of encoded) {
@@ -321,7 +330,7 @@ export class LocalCache implements OrmucoCache {
    * Adds to a number, in one step: see {@linkcode OrmucoCache.increment}.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
-   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1.
+   * @param by What is added: a whole number from −2⁶⁴ + 1 to 2⁶⁴ − 1; 1 by default.
    * @param options What is made where the key has no entry.
    * @returns The number after that: a bigint above 2⁵³ − 1. `undefined` if the key has no entry and `initial` is not given, or the
    * server has no room for one.
@@ -419,6 +428,16 @@ export class LocalCache implements OrmucoCache {
    * @param options A signal; a time-out has no effect.
    * @returns Always `true`.
    * @throws {RangeError} If the prefix is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache";
+   *
+   * const { cache } = new OrmucoCacheServer({ listen: 0 });
+   * await cache.storeMany([["users:ada", 1], ["other", 2]]);
+   * await cache.clearPrefix("users:");
+   * console.log(await cache.has("users:ada"), await cache.has("other")); // false true
+   * ```
    */
   async clearPrefix(prefix: string, options?: CallOptions): Promise<boolean> {
     begin("clear", options);

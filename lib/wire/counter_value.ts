@@ -4,7 +4,7 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 const NINE = 0x39;
 /** Digits of the largest number of 64 bits. */
-const MOST_DIGITS = 20;
+export const MOST_DIGITS = 20;
 const MOST = 2n ** 64n - 1n;
 
 /**

@@ -11,7 +11,7 @@ import { shown } from "../base/options.ts";
 import type { ValueCodec, ValueOptions } from "../base/value_options.ts";
 import { decodedBy, encodedBy } from "./codec.ts";
 import { compressed, unpacked } from "./compression.ts";
-import { counterIn } from "./counter_value.ts";
+import { counterIn, MOST_DIGITS } from "./counter_value.ts";
 import { CLIENT_UNITS, DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
 import { checkJson, JSON_UNITS_PER_BYTE } from "./json_check.ts";
 import { decodeMsgpack, encodeMsgpack } from "./msgpack_values.ts";
@@ -80,7 +80,8 @@ function encodeAs(value: unknown, units: number, { codec, compressOverBytes = In
     : { flags: FLAGS.codec, payload: encodedBy(codec, value) };
   if (3 * payload.length <= compressOverBytes) return { flags, payload }; // no UTF-16 unit takes more than 3 bytes
   const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
-  const isTaken = bytes.length > compressOverBytes && bytes.length <= MAX_VALUE_BYTES;
+  const least = Math.max(compressOverBytes, MOST_DIGITS); // who adds to a number looks for digits
+  const isTaken = bytes.length > least && bytes.length <= MAX_VALUE_BYTES;
   const smaller = isTaken ? compressed(bytes, budget) : undefined;
   return smaller === undefined ? { flags, payload: bytes } : { flags: COMPRESSED | flags, payload: smaller };
 }

@@ -6,6 +6,7 @@ import { spanOf } from "../../lib/base/byte_span.ts";
 import { Slices } from "../../lib/platform/slices.ts";
 import { LocalCache } from "../../lib/server/local_cache.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
+import { CacheError } from "../../mod.ts";
 import { clientOf, madeServer, PATIENT_MS, startedServer } from "../support/servers.ts";
 import { sessionHost } from "../support/session_host.ts";
 import { until } from "../support/waiting.ts";
@@ -118,7 +119,8 @@ Deno.test("server.cache changes nothing where a value is too large that is to be
   for (const large of [new Uint8Array(MAX_VALUE_BYTES + 1), new Uint8Array(100_000)]) {
     const { cache } = madeServer({ maxBytes: large.length > MAX_VALUE_BYTES ? undefined : 64 * 1024 });
     await cache.store("k", "old");
-    assertEquals([await cache.store("k", large, { onlyIf: "present" }), await cache.retrieve("k")], [false, "old"]);
+    const error = await assertRejects(() => cache.store("k", large, { onlyIf: "present" }), CacheError);
+    assertEquals([error.code, await cache.retrieve("k")], ["refused", "old"]);
   }
 });
 
