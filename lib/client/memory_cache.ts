@@ -71,12 +71,14 @@ export class MemoryCache implements WholeCache {
 
   /** Stores a value. One that is refused leaves no older one: a miss is better than a value that is no longer right. */
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
-    const checked = checkStoreOptions(options);
+    const checked = options === undefined ? undefined : checkStoreOptions(options);
     checkKey(key);
-    checked.signal?.throwIfAborted();
-    if (checked.onlyIf !== undefined) return await this.#storeIf(key, data, checked.onlyIf, checked);
+    if (checked !== undefined) {
+      checked.signal?.throwIfAborted();
+      if (checked.onlyIf !== undefined) return await this.#storeIf(key, data, checked.onlyIf, checked);
+    }
     this.#computations.overtaken(key);
-    return await this.#put(key, data, options && checked);
+    return await this.#put(key, data, checked);
   }
 
   /** Stores many values: all that a server would take or, where one is no value at all, none. */
@@ -273,16 +275,15 @@ export class MemoryCache implements WholeCache {
   /** Stores a value, or a copy, for a lifetime if one is given. One that is refused leaves no older one. */
   #put(key: string, data: unknown, options?: EntryOptions, lifetime?: Lifetime): boolean {
     const name = memoryKey(key);
-    let held: unknown = NONE;
     try {
-      held = this.#hold(key, data);
-    } finally {
-      if (held === NONE) this.#entries.delete(name);
+      const held = this.#values.hold(data);
+      this.#calls.stores++;
+      if (lifetime !== undefined) return this.#entries.keep(name, held, lifetime);
+      return this.#entries.set(name, held, options && lifetimeOf(options));
+    } catch (error) {
+      this.#entries.delete(name);
+      return this.#refused(key, error);
     }
-    if (held === NONE) return false;
-    this.#calls.stores++;
-    if (lifetime !== undefined) return this.#entries.keep(name, held, lifetime);
-    return this.#entries.set(name, held, options && lifetimeOf(options));
   }
 
   /** Stores values, and says whether all are. Where one is no value at all, it throws and has changed nothing. */
@@ -313,10 +314,16 @@ export class MemoryCache implements WholeCache {
     try {
       return this.#values.hold(data);
     } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      this.#failures.failed(error, "store", key);
+      this.#refused(key, error);
       return NONE;
     }
+  }
+
+  /** Tells of a value that is larger than a server takes; another error is one of the caller, and thrown. */
+  #refused(key: string, error: unknown): false {
+    if (!(error instanceof CacheError)) throw error;
+    this.#failures.failed(error, "store", key);
+    return false;
   }
 
   /** Returns a number to which another is added: not below 0, and above the largest from 0 on. */
@@ -335,9 +342,12 @@ function begin(verb: string, options: CallOptions | undefined): void {
   checkCallOptions(verb, options).signal?.throwIfAborted();
 }
 
-/** The options that an entry has. */
-function lifetimeOf({ ttlMs, renewOnHit }: EntryOptions): EntryOptions {
-  return { ttlMs, renewOnHit };
+/** The options that an entry has: the same object if there are no others. */
+function lifetimeOf(options: EntryOptions): EntryOptions {
+  for (const name in options) {
+    if (name !== "ttlMs" && name !== "renewOnHit") return { ttlMs: options.ttlMs, renewOnHit: options.renewOnHit };
+  }
+  return options;
 }
 
 /** Prefixes a key, because the engine hashes strings of digits predictably: chosen keys could all collide. */
