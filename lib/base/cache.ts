@@ -147,8 +147,7 @@ export interface OrmucoCache extends AsyncDisposable {
    * Stores a value.
    *
    * A value that is refused, by `false` or by an error, leaves no older value under its key, so that nobody goes on with one
-   * that is no longer right. With `onlyIf`, what this process itself refuses changes nothing; a value that a server refuses as too
-   * large leaves none where the condition held, or a loop of `retrieveEntry` and `store` would have no end. Where a server failed
+   * that is no longer right (but with `onlyIf`, which changes nothing then). Where a server failed
    * it is not known what is there: the new value, the older one or none.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.

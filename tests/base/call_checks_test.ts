@@ -55,6 +55,10 @@ Deno.test("checkStoreOptions() takes conditions that can be met, and checkStoreM
   refuses(checkStoreOptions, [
     [{ ttl: 60 }, TypeError, "Cannot store: unknown option ttl: did you mean ttlMs?"],
     [{ ttlMs: -1 }, RangeError, "ttlMs must be 0 to 9007199254740991, or Infinity: received -1"],
+    [{ ttlMs: 2 ** 53 }, RangeError, "received 9007199254740992"],
+    [{ renewOnHit: 1 }, RangeError, "renewOnHit must be true or false: received 1"],
+    [60_000, TypeError, "Cannot store: options must be an object: received 60000"],
+    [[], TypeError, "Cannot store: options must be an object: received an array"],
   ]);
 });
 
