@@ -218,7 +218,9 @@ export interface OrmucoCache extends AsyncDisposable {
    */
   retrieveEntry<T = unknown>(key: string, options?: CallOptions): Promise<RetrievedEntry<T> | undefined>;
   /**
-   * Retrieves the value of a key and removes its entry: of callers at once, one server gives it to one of them.
+   * Retrieves the value of a key and removes its entry: of callers at once, one server gives it to one of them. Where the
+   * call fails, or the value cannot be read here (as without the codec that has encoded it), the entry may be gone all the
+   * same.
    *
    * @typeParam T Type of the value that was stored; it is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
@@ -240,9 +242,10 @@ export interface OrmucoCache extends AsyncDisposable {
    * Returns the value of a key or, if there is none that is fresh, what `compute` returns, which it stores.
    *
    * Callers of one key in this process share one computation, and are given the same value: what one of them changes in an object,
-   * the others see. It is stored before they are given it, unless a `store`, `remove` or `clear` of this cache has come since
-   * the computation began: then they are given it, and it is not stored. An error reaches all of them and is not kept: the
-   * next caller computes. `undefined` is a value like any other, and a hit the next time. A computation must not wait for its own key.
+   * the others see. It is stored before they are given it, unless a call of this cache that stores, takes, adds to, removes
+   * or clears the key has come since the computation began: then they are given it, and it is not stored. An error reaches
+   * all of them and is not kept: the next caller computes. `undefined` is a value like any other, and a hit the next time. A
+   * computation must not wait for its own key.
    *
    * @typeParam T Type of the value; that of one that was stored is not checked.
    * @param key Text of 1 to 4,096 bytes as UTF-8.
@@ -328,6 +331,9 @@ export interface OrmucoCache extends AsyncDisposable {
   has(key: string, options?: CallOptions): Promise<boolean>;
   /**
    * Restarts the time to live of an entry, or gives it another, without its value. It makes the entry the most recently used.
+   *
+   * Of what `retrieveOrStore` keeps for longer than it is fresh (`stale…Ms`) a server no longer knows the time to live: without
+   * `ttlMs` its times stay as they are, and with `ttlMs` it is kept for no longer than that.
    *
    * @param key Text of 1 to 4,096 bytes as UTF-8.
    * @param ttlMs Milliseconds until the entry expires, 0 or `Infinity` for never; by default, its own time to live.

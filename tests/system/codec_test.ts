@@ -64,6 +64,31 @@ Deno.test("a client with a codec stores and retrieves what that makes of values,
   });
 });
 
+Deno.test("increment() takes digits that a codec has made for a number, which goes through it no more, and nothing else", async () => {
+  const codec: ValueCodec = { encode: (value) => utf8.encode(String(value)), decode: (bytes) => [...bytes] };
+  await using server = await startedServer();
+  for (const servers of [[server.address!], []]) {
+    const { client } = reportingClient(servers, { codec, copies: servers.length === 0 || undefined });
+    await using _client = client;
+    await client.storeMany([["digits", 41], ["others", "a1"]]);
+    assertEquals(await client.retrieve("digits"), [0x34, 0x31]);
+    assertEquals([await client.increment("digits"), await client.retrieve("digits")], [42, 42]);
+    assertStrictEquals((await assertRejects(() => client.increment("others"), CacheError)).code, "refused");
+    assertEquals(await client.retrieve("others"), [0x61, 0x31]);
+  }
+});
+
+Deno.test("take() removes what it cannot read, too, and tells of it", async () => {
+  await using server = await startedServer();
+  const { client: writer } = reportingClient([server.address!], { codec: new PointCodec() });
+  await using _writer = writer;
+  await writer.store("k", new Point(1));
+  const { client, errors } = reportingClient([server.address!]);
+  await using _client = client;
+  assertEquals([await client.take("k"), await writer.has("k")], [undefined, false]);
+  assertEquals(errors.map(({ code }) => code), ["protocol"]);
+});
+
 Deno.test("store() and retrieveOrStore() reject with what a codec throws, of whatever kind, and store() leaves no older value", async () => {
   await withClients(async (client, _codec, errors) => {
     await client.store("k", new Point(1));
