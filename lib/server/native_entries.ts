@@ -40,6 +40,8 @@ import { KeysPage } from "./keys_page.ts";
 export type EntriesContext = Pick<ConnectionContext, "input" | "output" | "allowance">;
 
 const NO_BYTES = new Uint8Array(0);
+/** Units of work that a clear of a prefix costs: each may have to erase a part of what others have cleared. */
+const CLEAR_UNITS = 512;
 const ANY_MARKS: number = INCREMENT_MARK.subtracts | INCREMENT_MARK.makes;
 
 /** Answers these requests of one connection. */
@@ -81,8 +83,7 @@ export class NativeEntries {
       case REQUEST.keys:
         return this.#keys();
       case REQUEST.clearPrefix:
-        this.#store.clearPrefix(onlyKeyOf(this.#input));
-        return this.#say(REPLY.ok);
+        return this.#clearPrefix();
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }
@@ -192,6 +193,13 @@ export class NativeEntries {
       at = to;
     }
     this.#sayDone(count);
+  }
+
+  #clearPrefix(): void {
+    const prefix = onlyKeyOf(this.#input);
+    this.#context.allowance.spend(CLEAR_UNITS);
+    this.#store.clearPrefix(prefix);
+    this.#say(REPLY.ok);
   }
 
   #sayDone(count: number): void {

@@ -22,6 +22,9 @@ interface PrefixClear {
   position: number;
   /** The clear of the longest prefix of this one, itself left out. */
   shorter: PrefixClear | undefined;
+  /** How many clears there are of prefixes of this one, itself included; and one of them further on, so that few steps lead to any. */
+  depth: number;
+  jump: PrefixClear | undefined;
 }
 
 /** Clears of prefixes. Those whose records have left are among them until nothing is left that they have cleared. */
@@ -30,7 +33,9 @@ export class PrefixClears {
   held = 0;
   bytes = 0;
   /** In the order of the prefixes' bytes. */
-  readonly #sorted: PrefixClear[] = [];
+  #sorted: PrefixClear[] = [];
+  /** Whether depths and jumps are those of the clears that there are. */
+  #hasJumps = true;
   /** None has a version above this one. */
   #newest = 0;
   /** The last round of erasing that is over. */
@@ -83,13 +88,14 @@ export class PrefixClears {
     erasedWith: number,
   ): number[] {
     const prefix: ByteSpan = { bytes: all.slice(from, to), from: 0, to: to - from };
-    const gone = this.#beginningWith(prefix).filter((clear) => compareVersions(clear.version, version) <= 0);
-    const positions = gone.flatMap(({ position }) => position === 0 ? [] : [position]);
-    for (const clear of gone) this.#takeOut(clear);
+    const older = this.#beginningWith(prefix).filter((clear) => compareVersions(clear.version, version) <= 0);
+    const positions = older.flatMap(({ position }) => position === 0 ? [] : [position]);
+    if (older.length > 0) this.#takeOut(new Set(older));
     const shorter = this.#longest(prefix);
-    const added = { prefix, version, bytes, erasedWith, position, shorter };
+    const added = { prefix, version, bytes, erasedWith, position, shorter, depth: 0, jump: undefined };
     for (const longer of this.#beginningWith(prefix)) if (longer.shorter === shorter) longer.shorter = added;
     this.#sorted.splice(this.#after(prefix), 0, added);
+    this.#hasJumps = false;
     this.held++;
     this.bytes += bytes;
     this.#newest = Math.max(this.#newest, version.h);
@@ -106,25 +112,21 @@ export class PrefixClears {
   left(prefix: ByteSpan, position: number): void {
     const clear = this.#longest(prefix);
     if (clear?.position !== position) return;
-    if (clear.erasedWith <= this.#round) this.#takeOut(clear);
+    if (clear.erasedWith <= this.#round) this.#takeOut(new Set([clear]));
     else this.#let(clear);
   }
 
   /** Takes note that a round of erasing is over: nothing is left of what has been cleared before it began. */
   erased(round: number): void {
     this.#round = round;
-    for (const clear of [...this.#sorted]) {
-      if (clear.position === 0 && clear.erasedWith <= round) this.#takeOut(clear);
-    }
+    const over = this.#sorted.filter(({ position, erasedWith }) => position === 0 && erasedWith <= round);
+    if (over.length > 0) this.#takeOut(new Set(over));
   }
 
   /** Takes note that nothing is held any more. */
   clear(): void {
-    this.#sorted.length =
-      this.held =
-      this.bytes =
-      this.#newest =
-        0;
+    this.#sorted = [];
+    this.held = this.bytes = this.#newest = 0;
   }
 
   #let(clear: PrefixClear): void {
@@ -134,20 +136,40 @@ export class PrefixClears {
     this.bytes -= clear.bytes;
   }
 
-  #takeOut(clear: PrefixClear): void {
-    this.#let(clear);
-    this.#sorted.splice(this.#sorted.indexOf(clear), 1);
-    for (const longer of this.#beginningWith(clear.prefix)) {
-      if (longer.shorter === clear) longer.shorter = clear.shorter;
+  /** Takes clears out in one go: they may be many, of prefixes of each other. */
+  #takeOut(clears: ReadonlySet<PrefixClear>): void {
+    for (const clear of clears) this.#let(clear);
+    for (const clear of this.#sorted) { // shorter ones come first: what they lead to stays
+      if (clear.shorter !== undefined && clears.has(clear.shorter)) clear.shorter = clear.shorter.shorter;
     }
+    this.#sorted = this.#sorted.filter((clear) => !clears.has(clear));
+    this.#hasJumps = false;
   }
 
   /** The clear of the longest prefix of a key. */
   #longest(key: ByteSpan): PrefixClear | undefined {
     let clear: PrefixClear | undefined = this.#sorted[this.#after(key) - 1];
     const common = clear === undefined ? 0 : commonBytes(clear.prefix, key);
-    while (clear !== undefined && clear.prefix.to > common) clear = clear.shorter;
+    if (!this.#hasJumps && clear !== undefined && clear.prefix.to > common) this.#setJumps();
+    while (clear !== undefined && clear.prefix.to > common) {
+      const { jump }: PrefixClear = clear;
+      clear = jump !== undefined && jump.prefix.to > common ? jump : clear.shorter;
+    }
     return clear;
+  }
+
+  /**
+   * Has each clear jump as far as the one that it leads to, and as the one that this jumps to, if both jump equally far; else to the one
+   * that it leads to. So the number of steps grows with the logarithm of the depth: anybody may clear prefixes of prefixes.
+   */
+  #setJumps(): void {
+    for (const clear of this.#sorted) {
+      const { shorter, shorter: { depth = 0, jump } = {} } = clear;
+      clear.depth = depth + 1;
+      const areEqual = jump !== undefined && depth - jump.depth === jump.depth - (jump.jump?.depth ?? 0);
+      clear.jump = areEqual ? jump.jump : shorter;
+    }
+    this.#hasJumps = true;
   }
 
   /** The clears of a prefix and of longer ones that begin with it. */

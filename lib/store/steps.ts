@@ -66,8 +66,10 @@ export function rewrite(
 ): boolean {
   const [ttlMs, deadlineMs] = [store.reader.ttlMs(position), store.reader.deadlineMs(position)];
   if (!store.set(key, { ...entry, ttlMs, deadlineMs })) return false;
-  // The store computes the time of use from a time to live that is not exact.
-  if ((entry.marks & MARK.fixed) !== 0) store.noteUse(store.peek(key));
+  if ((entry.marks & MARK.fixed) === 0) return true;
+  // The store computes the time of use from a time to live that is not exact. The entry's deadline may have passed meanwhile.
+  const rewritten = store.peek(key);
+  if (rewritten !== 0) store.noteUse(rewritten);
   return true;
 }
 

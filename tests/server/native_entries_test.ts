@@ -355,6 +355,19 @@ Deno.test("SET_MANY and DELETE_MANY cost their connection a unit of work for eac
   assertEquals(spent, 100 + 100 + 3);
 });
 
+Deno.test("of many CLEAR_PREFIX that arrive at once, a connection's allowance bounds how many are answered before others", () => {
+  const host = sessionHost();
+  let left = 4096;
+  const allowance = { isOver: false, spend: (units: number) => void (allowance.isOver = (left -= units) <= 0) };
+  const session = sessionOf(host, { allowance });
+  session.input.push(written((output) => {
+    writeHello(output, "test/1");
+    for (let i = 0; i < 1000; i++) writeKeyed(output, REQUEST.clearPrefix, `prefix ${i}`);
+  }));
+  assertEquals(session.run(), "output-full");
+  assert(host.counters.requests < 20, `${host.counters.requests}`);
+});
+
 Deno.test("CLEAR_PREFIX removes the entries whose keys begin with it, and no others", () => {
   const talk = new Talk();
   talk.setMany(listed("users:1", "users:2", "users", "users;", "user:1", "é1", "è1"), 0);

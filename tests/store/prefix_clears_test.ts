@@ -76,3 +76,31 @@ Deno.test("PrefixClears finds the newest clear of a key, however they come, move
     }
   }
 });
+
+Deno.test("PrefixClears finds the newest clear of a key among many of prefixes of each other, and when some of them have left", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const below = belowOf(seed);
+    const [clears, model] = [new PrefixClears(), new Model()];
+    const long = (most: number) => span("a".repeat(below(most)) + "b".repeat(below(3)));
+    for (let h = 1; h <= 200; h++) { // each a newer one of a longer prefix
+      const prefix = span("a".repeat(h) + "b".repeat(below(2)));
+      const clear = { prefix, version: { h, origin: 1 }, erasedWith: 1 + below(3), position: h };
+      clears.add(prefix, clear.version, h, 8, clear.erasedWith);
+      model.add(clear);
+    }
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 300; i++) {
+        const key = long(220);
+        assertEquals(clears.newestOf(key), model.newestOf(key), `seed ${seed}, round ${round}`);
+      }
+      for (const clear of model.clears) {
+        if (clear.position === 0 || below(3) > 0) continue;
+        clears.left(clear.prefix, clear.position);
+        clear.position = 0;
+      }
+      clears.erased(round + 1);
+      model.clears = model.clears.filter(({ position, erasedWith }) => position !== 0 || erasedWith > round + 1);
+      assertEquals(clears.size, model.clears.length);
+    }
+  }
+});

@@ -131,6 +131,25 @@ Deno.test("increment() leaves the times of an entry as they are, and sets its fl
   }
 });
 
+Deno.test("increment() of an entry whose deadline passes meanwhile changes no other entry", () => {
+  for (let leftMs = 1; leftMs < 6; leftMs++) {
+    let [nowMs, stepMs] = [NOW_MS, 0];
+    const store = replicatingStore({
+      get nowMs() {
+        return nowMs += stepMs; // each reading of the clock is later than the one before
+      },
+    });
+    put(store, "first", "its value");
+    put(store, "n", "9", { ttlMs: 10, marks: MARK.fixed });
+    const version = store.versionOf(span("first"));
+    nowMs += 10 - leftMs;
+    stepMs = 1;
+    up(store, "n", 1);
+    stepMs = 0;
+    assertEquals([store.versionOf(span("first")), textOf(store, "first")], [version, "its value"], `${leftMs} ms`);
+  }
+});
+
 Deno.test("increment() takes an entry that is not fresh any more for none, and leaves its times while it is", () => {
   const { store, clock } = fixture({ ttlMs: 0 });
   const aging = () => {
