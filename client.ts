@@ -100,7 +100,7 @@ export class OrmucoCacheClient implements OrmucoCache {
    * Asks a server whether it is there: call it at the start of a program, so that a wrong address is not a miss for ever.
    * A stand-alone client has nobody to ask.
    *
-   * @param options For how long it may last, and what ends it.
+   * @param options For how long it may last, and what ends it; where no server answers, it lasts as long again to find out what does.
    * @throws {CacheError} If no server can be used; the message says why, and what answers instead, as in "no greeting within
    * 1000 ms: is an Ormuco Cache server there?; what answers at 127.0.0.1:80 speaks HTTP".
    */

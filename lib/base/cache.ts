@@ -35,7 +35,8 @@ export interface StoreValueOptions extends EntryOptions {
   /**
    * Stores only where the key has no entry (`"absent"`), where it has one (`"present"`), or where its entry is of a version that
    * {@linkcode OrmucoCache.retrieveEntry} has given. Else nothing changes, and `store` resolves to `false`. No other call comes in between,
-   * on one server; of two stores at once on two servers that are peers, the last one wins.
+   * on one server; of two stores at once on two servers that are peers, the last one wins. A call that has failed, by a time-out say, resolves to
+   * `false` too, though the value may be there.
    *
    * @default {always}
    */
