@@ -80,12 +80,14 @@ export class MemoryCache implements WholeCache {
 
   /** Stores a value. One that is refused leaves no older one: a miss is better than a value that is no longer right. */
   async store(key: string, data: unknown, options?: StoreValueOptions): Promise<boolean> {
-    const checked = checkStoreOptions(options);
+    const checked = options === undefined ? undefined : checkStoreOptions(options);
     checkKey(key);
-    checked.signal?.throwIfAborted();
-    if (checked.onlyIf !== undefined) return await this.#storeIf(key, data, checked.onlyIf, checked);
+    if (checked !== undefined) {
+      checked.signal?.throwIfAborted();
+      if (checked.onlyIf !== undefined) return await this.#storeIf(key, data, checked.onlyIf, checked);
+    }
     this.#computations.overtaken(key);
-    return await this.#put(key, data, options && checked);
+    return await this.#put(key, data, checked);
   }
 
   /** Stores many values: all that a server would take or, where one is no value at all, none. */
@@ -306,13 +308,17 @@ export class MemoryCache implements WholeCache {
   /** Stores a value, or a copy, for a lifetime if one is given. One that is refused leaves no older one. */
   #put(key: string, data: unknown, options?: EntryOptions, lifetime?: Lifetime): boolean {
     const name = memoryKey(key);
-    let held: unknown = NONE;
+    let held: unknown;
     try {
       held = this.#hold(key, data);
-    } finally {
-      if (held === NONE) this.#entries.delete(name);
+    } catch (error) {
+      this.#entries.delete(name);
+      throw error;
     }
-    if (held === NONE) return false;
+    if (held === NONE) {
+      this.#entries.delete(name);
+      return false;
+    }
     if (lifetime !== undefined) this.#entries.keep(name, held, lifetime);
     else this.#entries.set(name, held, options && lifetimeOf(options));
     this.#calls.stored(key);
@@ -377,9 +383,12 @@ function begin(verb: string, options: CallOptions | undefined): void {
   checkCallOptions(verb, options).signal?.throwIfAborted();
 }
 
-/** The options that an entry has. */
-function lifetimeOf({ ttlMs, renewOnHit }: EntryOptions): EntryOptions {
-  return { ttlMs, renewOnHit };
+/** The options that an entry has: the same object if there are no others. */
+function lifetimeOf(options: EntryOptions): EntryOptions {
+  for (const name in options) {
+    if (name !== "ttlMs" && name !== "renewOnHit") return { ttlMs: options.ttlMs, renewOnHit: options.renewOnHit };
+  }
+  return options;
 }
 
 /** Prefixes a key, because the engine hashes strings of digits predictably: chosen keys could all collide. */
