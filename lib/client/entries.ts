@@ -120,7 +120,9 @@ export class Entries {
 /** Reads the reply to an `INCREMENT`. */
 const readSum: Read<number | bigint | typeof MISS> = (frame, allowance) => {
   const sum = readFound(frame, allowance);
-  if (sum === MISS || typeof sum === "number" || typeof sum === "bigint") return sum as number | bigint | typeof MISS;
+  if (sum === MISS || Number.isSafeInteger(sum) && Number(sum) >= 0 || typeof sum === "bigint") {
+    return sum as number | bigint | typeof MISS;
+  }
   throw new ProtocolError("a sum that is no number");
 };
 

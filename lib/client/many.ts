@@ -6,8 +6,9 @@
 import { Buffer } from "node:buffer";
 import type { CallOptions, KeysOptions } from "../base/cache.ts";
 import type { CallCounters } from "../base/call_counters.ts";
-import { CacheError } from "../base/errors.ts";
+import { CacheError, ProtocolError } from "../base/errors.ts";
 import { MAX_KEY_BYTES, MAX_KEYS_PER_GET } from "../base/limits.ts";
+import { shown } from "../base/options.ts";
 import type { ValueCodec } from "../base/value_options.ts";
 import { isDenied } from "../platform/connect.ts";
 import { manyReader, MISS, OMITTED, readFound, writeKeyed, writeKeyList } from "../wire/calls.ts";
@@ -112,7 +113,10 @@ export class Many {
     const { requests, connection, counters } = this.#options;
     const read: Read<{ keys: string[]; next: number; on: object | undefined }> = (frame, _, givenAtMs) => {
       const isInUse = givenAtMs !== undefined; // and not that of a server that stops
-      return { ...readKeys(frame, from), on: isInUse ? connection.current : undefined };
+      const page = readKeys(frame, from);
+      const foreign = page.keys.find((key) => !key.startsWith(prefix) || key === "");
+      if (foreign !== undefined) throw new ProtocolError(`a key that was not asked for: ${shown(foreign)}`);
+      return { ...page, on: isInUse ? connection.current : undefined };
     };
     const rejection = (error: CacheError) => {
       counters.failures[error.code]++;

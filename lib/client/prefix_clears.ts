@@ -42,6 +42,7 @@ export class PrefixClears {
   /** Tells whether an entry is cleared. */
   has(name: string, version: number): boolean {
     for (const length of this.#lengths) {
+      if (length > name.length) continue;
       const clear = this.#clears.get(name.slice(0, length));
       if (clear !== undefined && version <= clear.upTo) return true;
     }

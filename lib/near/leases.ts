@@ -198,8 +198,9 @@ export class Leases implements StoreListener {
 
   #endUnder(prefix: ByteSpan): void {
     const ended: Lease[] = [];
+    const first = prefix.bytes[prefix.from];
     for (let lease = this.#all.oldest; lease !== undefined; lease = lease.newer) {
-      if (beginsWith(spanOf(lease.key), prefix)) ended.push(lease);
+      if (lease.key[0] === first && beginsWith(spanOf(lease.key), prefix)) ended.push(lease);
     }
     for (const lease of ended) this.#end(lease, false);
   }

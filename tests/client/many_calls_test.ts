@@ -145,7 +145,7 @@ function keysServer(isOver: (from: number) => boolean = () => false): FakeServer
     const from = Number(request.buffer.readBigUInt64BE(request.key.to));
     asked.push(`${prefixOf(request)}${from}`);
     if (isOver(from)) return hangUp();
-    writeKeys(output, from, 2);
+    writeKeys(output, from, 2, prefixOf(request));
   };
   return Object.assign(new FakeServer(answer), { asked });
 }
@@ -154,13 +154,13 @@ function prefixOf({ buffer, key }: FrameReader): string {
   return buffer.toString("utf8", key.from, key.to);
 }
 
-function writeKeys(output: FrameWriter, from: number, count: number): void {
+function writeKeys(output: FrameWriter, from: number, count: number, prefix = ""): void {
   output.begin(REPLY.keys);
   const at = output.room(10);
   setNext(output, at, from + count < 10 ? from + count : KEYS_END, count);
   for (let i = 0; i < count; i++) {
-    output.uint16(1);
-    output.text(String(from + i));
+    output.uint16(prefix.length + 1);
+    output.text(`${prefix}${from + i}`);
   }
   output.end();
 }
@@ -173,7 +173,7 @@ Deno.test("keys() asks for some keys at a time, the next when those have been ta
     taken.push(key);
     assertEquals(server.asked.length, Math.ceil(taken.length / 2));
   }
-  assertEquals(taken.join(""), "0123456789");
+  assertEquals(taken.join(""), "p0p1p2p3p4p5p6p7p8p9");
   assertEquals(server.asked, ["p0", "p2", "p4", "p6", "p8"]);
 });
 
@@ -205,6 +205,15 @@ Deno.test("keys() rejects if the server refuses, which is counted and told to no
   const { client, errors } = reportingClient([server.address]);
   const error = await assertRejects(() => Array.fromAsync(client.keys()), CacheError, "Cannot list keys: ");
   assertEquals([(error as CacheError).code, errors.length], ["protocol", 1], "of the connection, once");
+  await client.close();
+});
+
+Deno.test("keys() rejects if the server gives a key that was not asked for, of which a namespace would make another", async () => {
+  await using server = new FakeServer((_, output) => writeKeys(output, 0, 1));
+  const { client } = reportingClient([server.address]);
+  for (const list of [client.keys({ prefix: "p" }), client.namespace("00").keys()]) {
+    await assertRejects(() => Array.fromAsync(list), CacheError, 'a key that was not asked for: "0"');
+  }
   await client.close();
 });
 
