@@ -67,7 +67,7 @@ export function replyBytes(
   return bytes;
 }
 
-/** An event of a stream of them (`text/event-stream`). */
-export function eventBytes(data: string): Uint8Array {
-  return utf8.encode(`data: ${data}\n\n`);
+/** An event of a stream of them (`text/event-stream`), of one line of data. */
+export function eventText(data: string): string {
+  return `data: ${data}\n\n`;
 }

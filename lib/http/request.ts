@@ -27,11 +27,10 @@ export const MAX_HEAD_BYTES = 8192;
 const [CR, LF] = [0x0d, 0x0a];
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const FIRST_LINE = new RegExp(`^(${TOKEN}) (/[!-~]*) HTTP/(\\d)\\.(\\d)$`);
-const FIELD = new RegExp(
-  `^(${TOKEN}):[ \\t]*(|[!-~\\x80-\\xff]|[!-~\\x80-\\xff][\\t -~\\x80-\\xff]*[!-~\\x80-\\xff])[ \\t]*$`,
-);
-/** Fields that say something to this server. Two of one name say nothing certain. */
-const KNOWN = ["host", "authorization", "content-length", "transfer-encoding"];
+const NAME = new RegExp(`^${TOKEN}$`);
+const VALUE = /^[\t -~\x80-\xff]*$/;
+/** Fields that say something to this server: two of one name, but for the last, say nothing certain. */
+const KNOWN = ["host", "authorization", "content-length", "transfer-encoding", "connection"];
 const latin1 = new TextDecoder("latin1");
 
 /** Where the head ends that begins at 0; -1 if it has not all come. Bytes before `from` have been looked at. */
@@ -50,11 +49,13 @@ export function readHead(bytes: Uint8Array): HttpRequest | HttpFault {
   if (major !== "1") return { status: 505, why: "HTTP/1.1 is spoken here" };
   const fields = new Map<string, string>();
   for (const line of lines) {
-    const [, name, value] = FIELD.exec(line) ?? [];
-    if (name === undefined) return bad("a field");
-    const key = name.toLowerCase();
-    if (fields.has(key) && KNOWN.includes(key)) return bad(`two fields ${key}`);
-    fields.set(key, fields.has(key) ? `${fields.get(key)}, ${value}` : value);
+    const colon = line.indexOf(":");
+    const [name, value] = [line.slice(0, Math.max(colon, 0)).toLowerCase(), line.slice(colon + 1)];
+    if (!NAME.test(name) || !VALUE.test(value)) return bad("a field");
+    if (!KNOWN.includes(name)) continue;
+    const before = fields.get(name);
+    if (before !== undefined && name !== "connection") return bad(`two fields ${name}`);
+    fields.set(name, before === undefined ? value.trim() : `${before},${value}`);
   }
   const isLatest = minor !== "0";
   const host = fields.get("host");

@@ -79,6 +79,13 @@ export interface ServerOptions extends CredentialOptions {
    */
   listen?: string | number;
   /**
+   * Where to tell by HTTP how the server is (docs/metrics.md), as `listen` takes it: a port of its own, for `/healthz`, `/readyz` and
+   * `/metrics`. Beyond this machine it needs `tls`, unless the server is `insecure`.
+   *
+   * @default {undefined}
+   */
+  http?: string | number;
+  /**
    * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of
    * two servers, one has to list the other. A name with many addresses is many peers; this server's own is passed over.
    *
@@ -236,6 +243,8 @@ const MOST_FINGERPRINTS_SHARE = 0.6;
 /** Options of a server, complete and checked. */
 export interface ResolvedServerOptions {
   readonly listen: Address;
+  /** Where HTTP is spoken; `undefined` where it is not. */
+  readonly http: Address | undefined;
   readonly peers: readonly Address[];
   /** The name of the cluster; empty if it has none. */
   readonly cluster: string;
@@ -267,11 +276,14 @@ export interface ResolvedServerOptions {
   readonly log: Log;
 }
 
+const LISTEN_OPTION = portOption(
+  `a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
+  (text) => listenAddress(text) !== undefined,
+);
+
 const RULES: OptionRules<ServerOptions> = {
-  listen: portOption(
-    `a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
-    (text) => listenAddress(text) !== undefined,
-  ),
+  listen: LISTEN_OPTION,
+  http: LISTEN_OPTION,
   peers: listOption("an array of text", textOption('"host", "host:port" or "[ipv6]:port"', isPeer)),
   cluster: textOption(`a name (${NAME_RULE})`, isName),
   maxSize: numberOption({ least: 1, isWhole: true, orInfinity: true }),
@@ -312,6 +324,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
   const peers = (checked.peers ?? []).map((peer) => parseAddress(peer)!);
   return {
     listen: listenAddress(String(checked.listen ?? DEFAULT_PORT))!,
+    http: checked.http === undefined ? undefined : listenAddress(String(checked.http)),
     peers,
     cluster: checked.cluster ?? "",
     maxSize: checked.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
