@@ -137,7 +137,7 @@ const SETTINGS = {
     parse: (text) => addressList(text, ["tcp", "unix"]),
   } as Setting<string[]>,
   listen: listenSetting("LISTEN_ON"),
-  http: listenSetting("HTTP_ON"),
+  http: listenSetting("HTTP_ON", /^(on|off|true|false|yes|no)$/i), // who means a switch means no host of that name
   peers: {
     name: "PEERS",
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
@@ -212,9 +212,10 @@ const SETTINGS = {
 };
 
 /** Where to listen. */
-function listenSetting(name: string): Setting<string> {
+function listenSetting(name: string, never?: RegExp): Setting<string> {
   const allowed = `"port" (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`;
-  return { name, allowed, parse: (text) => parseAddress(text, { hostname: "localhost" }) && text };
+  const isAllowed = (text: string) => parseAddress(text, { hostname: "localhost" }) !== undefined && !never?.test(text);
+  return { name, allowed, parse: (text) => isAllowed(text) ? text : undefined };
 }
 
 function tokenSetting(name: string): Setting<string> {

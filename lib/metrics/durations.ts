@@ -21,7 +21,7 @@ export class Durations {
     let i = 0;
     while (i < BOUNDS_MS.length && ms > BOUNDS_MS[i]) i++;
     this.counts[i] += requests;
-    this.sumMs += ms * requests;
+    if (ms > 0) this.sumMs += ms * requests;
   }
 
   /** The counts as a histogram. */

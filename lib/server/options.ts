@@ -1,6 +1,13 @@
 /** A server's options: their defaults and their checks. */
 
-import { type Address, DEFAULT_PORT, isReachable, isUnspecified, parseAddress } from "../base/address.ts";
+import {
+  type Address,
+  DEFAULT_HTTP_PORT,
+  DEFAULT_PORT,
+  isReachable,
+  isUnspecified,
+  parseAddress,
+} from "../base/address.ts";
 import {
   DEFAULT_MAX_SIZE,
   DEFAULT_TTL_MS,
@@ -79,8 +86,8 @@ export interface ServerOptions extends CredentialOptions {
    */
   listen?: string | number;
   /**
-   * Where to tell by HTTP how the server is (docs/metrics.md), as `listen` takes it: a port of its own, for `/healthz`, `/readyz` and
-   * `/metrics`. Beyond this machine it needs `tls`, unless the server is `insecure`.
+   * Where to tell by HTTP how the server is (docs/metrics.md), as `listen` takes it: a port of its own, 9100 unless given, for
+   * `/healthz`, `/readyz` and `/metrics`. Beyond this machine it needs `tls`, unless the server is `insecure`.
    *
    * @default {undefined}
    */
@@ -324,7 +331,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
   const peers = (checked.peers ?? []).map((peer) => parseAddress(peer)!);
   return {
     listen: listenAddress(String(checked.listen ?? DEFAULT_PORT))!,
-    http: checked.http === undefined ? undefined : listenAddress(String(checked.http)),
+    http: checked.http === undefined ? undefined : listenAddress(String(checked.http), DEFAULT_HTTP_PORT),
     peers,
     cluster: checked.cluster ?? "",
     maxSize: checked.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
@@ -372,8 +379,8 @@ function sayTo(log: NonNullable<ServerOptions["log"]>, line: string, level: LogL
 }
 
 /** The address to listen on. */
-function listenAddress(text: string): Address | undefined {
-  return parseAddress(text, { hostname: "127.0.0.1" });
+function listenAddress(text: string, port?: number): Address | undefined {
+  return parseAddress(text, { hostname: "127.0.0.1", port });
 }
 
 function isPeer(text: string): boolean {
