@@ -13,6 +13,7 @@ import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
 import type { Encryption } from "./encryption.ts";
 import type { HttpEvents } from "./http_events.ts";
 import type { HttpSite } from "./http_site.ts";
+import { awake, pause, type Pausing } from "./pausing.ts";
 import { TLS } from "./protocols.ts";
 import { WASTE } from "./refusal.ts";
 import type { Turns } from "./turns.ts";
@@ -41,6 +42,8 @@ export const HTTP_LIMITS_MS: Readonly<Record<Wait, number>> = {
   output: 30_000,
   nothing: Infinity,
 };
+/** Milliseconds between a reply and the next request: however fast one asks, there is time left for the cache. */
+const PAUSE_MS = 50;
 /** Milliseconds after which one makes room for another though it is known. */
 const STILL_MS = 1000;
 /** Bounds on reading after the last reply: unread input would cut it off. */
@@ -52,7 +55,8 @@ const FIGURES_UNITS = 512;
 const HANDSHAKE_UNITS = 1024;
 
 /** A connection. */
-export class HttpConnection implements BufferHolder {
+export class HttpConnection implements BufferHolder, Pausing {
+  wake = awake;
   readonly remoteAddress: string;
   readonly #host: HttpHost;
   readonly #held: HeldBuffers;
@@ -65,6 +69,7 @@ export class HttpConnection implements BufferHolder {
   #waitedMs = 0;
   /** Whether the gate has let the last request through. */
   #isKnown = false;
+  readonly #ended = new AbortController();
   #isLast = false;
   #isEvents = false;
 
@@ -123,6 +128,7 @@ export class HttpConnection implements BufferHolder {
   }
 
   close(): void {
+    this.#ended.abort();
     closeQuietly(this.#stream);
   }
 
@@ -164,6 +170,8 @@ export class HttpConnection implements BufferHolder {
       await this.#say(reply, { closes, isHead });
       turns.spend(REQUEST_UNITS + (this.#isKnown ? FIGURES_UNITS : 0));
       if (closes || this.#isLast) return await this.#part();
+      this.#waitFor("idle");
+      await pause(this, PAUSE_MS, this.#ended.signal);
       if (turns.isOver) await turns.next();
     }
   }
