@@ -117,7 +117,7 @@ export class Http implements Part {
     this.#listener.stop();
     for (const connection of this.#open.keys()) connection.dismiss();
     await within(limitMs, Promise.all(this.#open.values()));
-    for (const connection of this.#open.keys()) connection.close();
+    for (const connection of this.#open.keys()) this.#end(connection);
   }
 
   /** Ends the connections that have let this server wait for too long. A timer calls this. */
@@ -131,8 +131,13 @@ export class Http implements Part {
       if (why in WHY) {
         this.#log.say(`http ${why}`, remoteAddress, `HTTP: client ${remoteAddress} is disconnected: it ${WHY[why]}`);
       }
-      connection.close();
+      this.#end(connection);
     }
+  }
+
+  #end(connection: HttpConnection): void {
+    connection.close();
+    this.#open.delete(connection);
   }
 
   async #accept(): Promise<void> {
@@ -168,8 +173,7 @@ export class Http implements Part {
       if (connection.mayGo && !(connection.waitedMs <= (longest?.waitedMs ?? -1))) longest = connection;
     }
     if (longest === undefined) return false;
-    longest.close();
-    this.#open.delete(longest);
+    this.#end(longest);
     return true;
   }
 }

@@ -117,7 +117,6 @@ export class HttpConnection implements BufferHolder, Pausing {
       }
     } finally {
       this.close();
-      this.#held.close();
     }
   }
 
@@ -127,9 +126,11 @@ export class HttpConnection implements BufferHolder, Pausing {
     if (this.#isEvents || this.#wait === "head" || this.#wait === "idle") this.close();
   }
 
+  /** Ends the connection and gives up what it holds, though a write may be under way, which earlier versions of Deno do not end. */
   close(): void {
     this.#ended.abort();
     closeQuietly(this.#stream);
+    this.#held.close();
   }
 
   cut(): void {
