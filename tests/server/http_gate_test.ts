@@ -3,9 +3,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { ROLES } from "../../lib/base/roles.ts";
 import type { HttpReply } from "../../lib/http/reply.ts";
+import { makeVerifier } from "../../lib/platform/scram.ts";
 import { type AccessRules, ConnectionAccess } from "../../lib/server/access.ts";
+import { readAuthFile } from "../../lib/server/auth_file.ts";
 import { admit, type Asking } from "../../lib/server/http_gate.ts";
 import { needsOf, PERMISSIONS } from "../../lib/wire/access.ts";
+import { formatVerifier } from "../../lib/wire/scram.ts";
 import { openRules } from "../support/access.ts";
 
 const NEEDS = needsOf("http").get("/metrics")!;
@@ -98,6 +101,27 @@ Deno.test("a credential that is gone lets nobody in any more, though it was good
   assertEquals(await admitted(rules, LOCAL, { authorization }), "in as web");
   rules.credentials.replace([]);
   assertEquals(await admitted(rules, LOCAL, { authorization }), "401 show a token: Bearer TOKEN, or Basic");
+});
+
+Deno.test("a scraper that shows its secret again and again has it derived once, and again for another verifier", async () => {
+  const line = async () => `web:reader:${formatVerifier(await makeVerifier("secret-of-web"))}`;
+  const [first, second] = [await line(), await line()];
+  const rules = openRules(first);
+  const { subtle } = crypto;
+  const original = subtle.deriveBits;
+  let derivations = 0;
+  subtle.deriveBits = (...args) => {
+    derivations++;
+    return original.apply(subtle, args);
+  };
+  try {
+    const scrape = () => admitted(rules, LOCAL, { authorization: "Bearer web:secret-of-web" });
+    for (let i = 0; i < 3; i++) assertEquals([await scrape(), derivations], ["in as web", 1]);
+    rules.credentials.replace(readAuthFile(second));
+    for (let i = 0; i < 3; i++) assertEquals([await scrape(), derivations], ["in as web", 2]);
+  } finally {
+    subtle.deriveBits = original;
+  }
 });
 
 Deno.test("a secret is taken from elsewhere over TLS only, unless that has been allowed", async () => {

@@ -51,6 +51,11 @@ Deno.test("a server does not start where others could read its metrics or tokens
     assertEquals([server.address, server.httpAddress], [undefined, undefined]);
   }
   const { status, err } = await run("cli.ts", ["serve", "--check", "--http", "0.0.0.0:0"]);
+  const local = await run("cli.ts", ["serve", "--check", "--http", "9200"]);
+  assertStringIncludes(
+    local.out,
+    "\n  http        127.0.0.1:9200, /metrics for any user of this machine, without a token;",
+  );
   assertEquals(status, 2);
   assertStringIncludes(err, open);
 });
