@@ -9,19 +9,46 @@ export const BOUNDS: readonly number[] = [
 ];
 const BOUNDS_MS = Float64Array.from(BOUNDS, (seconds) => seconds * 1000);
 
-/** Counts what the requests of one server have taken. */
+/** Reads between two looks beyond which not all are timed: a clock costs more than many a request. */
+const MANY_READS = 1000;
+/** Of so many reads in a row then, the first part is timed, and counts for all: reads of one turn belong together. */
+const [ROW, PART] = [2048, 256];
+/** Reads are counted up to here, and from 0 then. */
+const READS = 2 ** 30;
+
+/**
+ * Counts what the requests of one server have taken. As long as there are few, all are timed; of many an eighth, which counts for
+ * the others.
+ */
 export class Durations {
   /** Requests by bound, each counted once, and behind them those that took longer. */
   readonly counts = new Float64Array(BOUNDS.length + 1);
   /** Milliseconds of all together. */
   sumMs = 0;
 
+  #reads = 0;
+  #readsBefore = 0;
+  #weight = 1;
+
+  /** Takes note of a read. Returns whether what it brings is to be timed. */
+  isTimed(): boolean {
+    this.#reads = (this.#reads + 1) % READS;
+    return this.#weight === 1 || this.#reads % ROW < PART;
+  }
+
   /** Takes note of requests that took `ms` milliseconds each. */
   add(ms: number, requests: number): void {
     let i = 0;
     while (i < BOUNDS_MS.length && ms > BOUNDS_MS[i]) i++;
-    this.counts[i] += requests;
-    if (ms > 0) this.sumMs += ms * requests;
+    this.counts[i] += requests * this.#weight;
+    if (ms > 0) this.sumMs += ms * requests * this.#weight;
+  }
+
+  /** Looks how many reads there have been since the last look. A timer calls this twice a second. */
+  look(): void {
+    const reads = (this.#reads - this.#readsBefore + READS) % READS;
+    this.#readsBefore = this.#reads;
+    this.#weight = reads > MANY_READS ? ROW / PART : 1;
   }
 
   /** The counts as a histogram. */

@@ -97,7 +97,8 @@ export class Connection implements BufferHolder, Doing {
   readonly #held: HeldBuffers;
   readonly #onlyPeers: (() => string) | undefined;
   #hasEnded = false;
-  /** Requests of the last read, if they are to be counted. */
+  /** When the last read was made, and the requests that it has brought; 0 where they are not timed. */
+  #readMs = 0;
   #untimed = 0;
   /** What has been said of the server's stop: nothing, that the client is to go elsewhere, or that the connection ends. */
   #stop: "none" | "asked" | "told" | "last" = "none";
@@ -285,7 +286,7 @@ export class Connection implements BufferHolder, Doing {
       this.received += count;
       host.counters.bytesReceived += count;
       input.received(count);
-      const readMs = durations === undefined ? 0 : processClock.now();
+      this.#readMs = durations !== undefined && durations.isTimed() ? processClock.now() : 0;
       if (count >= BYTES_A_UNIT) turns.spend(unitsOf(count));
       if (turns.isOver) await turns.next(input.isFull || count + outbox.sentBytes - sentBytes >= MUCH_BYTES);
       sentBytes = outbox.sentBytes;
@@ -307,7 +308,7 @@ export class Connection implements BufferHolder, Doing {
         if (state !== "output-full") break;
         if (turns.isOver) await turns.next();
       }
-      if (this.#untimed > 0) this.#count(readMs);
+      if (this.#untimed > 0) this.#count();
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();
       if (session.peer !== undefined) {
@@ -319,8 +320,8 @@ export class Connection implements BufferHolder, Doing {
   }
 
   #run(): HandlerState {
-    const { durations, counters } = this.#host;
-    if (durations === undefined) return this.#session.run();
+    if (this.#readMs === 0) return this.#session.run();
+    const { counters } = this.#host;
     const { requests } = counters;
     const state = this.#session.run();
     this.#untimed += counters.requests - requests;
@@ -328,8 +329,8 @@ export class Connection implements BufferHolder, Doing {
   }
 
   /** Counts the requests of the last read: their replies have been taken, but for one that ends the connection. */
-  #count(readMs: number): void {
-    this.#host.durations!.add(processClock.now() - readMs, this.#untimed);
+  #count(): void {
+    this.#host.durations!.add(processClock.now() - this.#readMs, this.#untimed);
     this.#untimed = 0;
   }
 

@@ -124,6 +124,7 @@ export class Http implements Part {
   look(passedMs: number = performance.now() - this.#lookedMs): void {
     this.#lookedMs = performance.now();
     this.#nowMs += Math.min(passedMs, 2 * LOOK_MS);
+    this.durations.look();
     for (const connection of this.#open.keys()) {
       const why = connection.look(this.#nowMs);
       if (why === undefined) continue;

@@ -21,6 +21,30 @@ Deno.test("Durations counts each request below the first bound that it has not p
   assertEquals(Math.round(samples.at(-2)!.value * 1000), 120_016);
 });
 
+Deno.test("Durations times all reads while they are few, and of many an eighth, which counts for all", () => {
+  const durations = new Durations();
+  const total = () => durations.counts.reduce((sum, count) => sum + count);
+  const read = (times: number) => {
+    let timed = 0;
+    for (let i = 0; i < times; i++) {
+      if (!durations.isTimed()) continue;
+      durations.add(1, 3);
+      timed++;
+    }
+    return timed;
+  };
+  assertEquals(read(1000), 1000);
+  durations.look();
+  assertEquals(read(1001), 1001);
+  durations.look();
+  const before = total();
+  assertEquals([read(2048 * 50), total() - before], [256 * 50, 3 * 2048 * 50]);
+  assertEquals(durations.sumMs, total());
+  durations.look();
+  durations.look(); // none since
+  assertEquals(read(5), 5);
+});
+
 Deno.test("Durations makes a histogram that grows with its bounds, before the first request too", () => {
   const durations = new Durations();
   const read = () => readMetrics(metricsText([durations.family("a_seconds", "A.")])).get("a_seconds")!;
