@@ -32,6 +32,7 @@ import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
 import { Departures } from "./lib/server/departures.ts";
 import { Encryption } from "./lib/server/encryption.ts";
+import { Http } from "./lib/server/http.ts";
 import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
@@ -46,7 +47,7 @@ import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
-import { checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
+import { checkHttpOpenness, checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
 export type { CacheEvent } from "./lib/base/cache_event.ts";
 export type { LogLevel } from "./lib/base/log.ts";
@@ -99,6 +100,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #readiness: Readiness;
   readonly #connections: Connections;
+  readonly #http: Http | undefined;
   /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
   readonly #parts: readonly Part[];
   /** The start or stop under way, or the last one. */
@@ -110,7 +112,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `PEERS`, `CLUSTER`, `ADVERTISE`, `PEER_LOOKUP_INTERVAL`, `GOSSIP_INTERVAL`, `READY_AFTER`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * (`LISTEN_ON`, `HTTP_ON`, `PEERS`, `CLUSTER`, `ADVERTISE`, `PEER_LOOKUP_INTERVAL`, `GOSSIP_INTERVAL`, `READY_AFTER`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
@@ -171,16 +173,21 @@ export class OrmucoCacheServer implements AsyncDisposable {
       connected: () => this.#connections.shown(),
       later: (ms, run) => maintenance.runLater(ms, run),
     });
-    this.#connections = this.#newConnections(session, limitedLog);
+    const access = this.#accessRules(limitedLog);
+    this.#http = this.#newHttp(session, access, limitedLog);
+    this.#connections = this.#newConnections(session, access, limitedLog);
     this.cache = this.#newCache();
-    const certificate = [encryption, this.#acme].filter((part) => part !== undefined);
-    const talking = [this.#listener, this.#peers, this.#connections];
-    this.#parts = [this.#watch, ...certificate, ...talking, maintenance, this.#readiness];
+    this.#parts = this.#allParts(maintenance);
   }
 
   /** The address that the server listens on, as a client's `servers` takes it; `undefined` while it is not started. */
   get address(): string | undefined {
     return this.#listener.isOpen ? formatAddress(this.#listener.address) : undefined;
+  }
+
+  /** The address at which HTTP is spoken; `undefined` while it is not. */
+  get httpAddress(): string | undefined {
+    return this.#http?.isOpen ? formatAddress(this.#http.address) : undefined;
   }
 
   /**
@@ -341,29 +348,47 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   #refuseOpenness(): void {
-    const { listen, credentials, insecure } = this.#options;
+    const { listen, http, credentials, insecure } = this.#options;
     const { wantsCertificate = false } = this.#encryption ?? {};
-    checkOpenness({ address: listen, asks: credentials.length > 0, isInsecure: insecure, wantsCertificate });
+    const asked = { asks: credentials.length > 0, isInsecure: insecure, wantsCertificate };
+    checkOpenness({ address: listen, ...asked });
+    if (http !== undefined) checkHttpOpenness({ address: http, ...asked, isEncrypted: this.#encryption !== undefined });
   }
 
   #sayWhatRuns(isCheck: boolean): void {
     const { log } = this.#options;
-    const facts = { ...this.#options, ...this.#openness(), encryption: this.#encryption, isCheck };
+    const openness = this.#openness();
+    const http = this.#http && { address: this.#http.address, hasLookers: openness.hasClients || this.#has("admin") };
+    const facts = { ...this.#options, ...openness, http, encryption: this.#encryption, isCheck };
     const { lines, warnings } = serverLines(facts);
     for (const line of lines) log(line);
     for (const warning of warnings) log(warning, "warn");
   }
 
-  #newConnections(session: SessionHost, log: LimitedLog): Connections {
+  #allParts(maintenance: Maintenance): Part[] {
+    const first = [this.#watch, this.#encryption, this.#acme, this.#http]; // HTTP says until it stops that this server is not ready
+    const talking = [this.#listener, this.#peers, this.#connections];
+    return [...first.filter((part) => part !== undefined), ...talking, maintenance, this.#readiness];
+  }
+
+  #newHttp(session: SessionHost, access: AccessRules, log: LimitedLog): Http | undefined {
+    const { http: listen, unref: isUnref } = this.#options;
+    if (listen === undefined) return undefined;
+    const [encryption, turns, buffers] = [this.#encryption, this.#turns, this.#buffers];
+    return new Http({ listen, isUnref, access, encryption, session, turns, buffers, log });
+  }
+
+  #newConnections(session: SessionHost, access: AccessRules, log: LimitedLog): Connections {
     const { maxConnections, maxConnectionsPerAddress, idleTimeoutMs } = this.#options;
     const counters = this.#counters;
     return new Connections({
       listener: this.#listener,
       host: {
         session,
-        access: this.#accessRules(log),
+        access,
         encryption: this.#encryption,
         counters,
+        durations: this.#http?.durations,
         turns: this.#turns,
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
@@ -405,7 +430,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #openness(): Openness {
     const credentials = this.#credentials;
     const wantsCertificate = this.#encryption?.wantsCertificate ?? false;
-    const has = (role: Role) => credentials.hasRole(role, wantsCertificate);
     return {
       address: this.#listener.address,
       asks: credentials.isRequired,
@@ -413,9 +437,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
       isEncrypted: this.#encryption !== undefined,
       isTlsRequired: this.#encryption?.isRequired ?? false,
       wantsCertificate,
-      hasClients: has("reader") || has("client"),
-      hasPeers: has("peer"),
+      hasClients: this.#has("reader") || this.#has("client"),
+      hasPeers: this.#has("peer"),
     };
+  }
+
+  /** Whether anybody who may connect has a role. */
+  #has(role: Role): boolean {
+    return this.#credentials.hasRole(role, this.#encryption?.wantsCertificate ?? false);
   }
 
   async #stop(): Promise<void> {

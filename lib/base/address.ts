@@ -9,6 +9,8 @@ export type Address =
 
 /** The default port of Ormuco Cache. */
 export const DEFAULT_PORT = 11142;
+/** The default port of HTTP. */
+export const DEFAULT_HTTP_PORT = 9100;
 
 /**
  * Reads `host`, `host:port`, `[ipv6]:port` or `unix:/path`, and a bare `port` if a default host is given.

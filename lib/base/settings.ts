@@ -136,11 +136,8 @@ const SETTINGS = {
     allowed: 'hosts as "host", "host:port", "[ipv6]:port" or "unix:/path", separated by commas',
     parse: (text) => addressList(text, ["tcp", "unix"]),
   } as Setting<string[]>,
-  listen: {
-    name: "LISTEN_ON",
-    allowed: `"port" (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
-    parse: (text) => parseAddress(text, { hostname: "localhost" }) && text,
-  } as Setting<string>,
+  listen: listenSetting("LISTEN_ON"),
+  http: listenSetting("HTTP_ON", /^(on|off|true|false|yes|no)$/i), // who means a switch means no host of that name
   peers: {
     name: "PEERS",
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
@@ -214,6 +211,13 @@ const SETTINGS = {
   logLevel: wordSetting("LOG_LEVEL", ["info", "warn", "error"]),
 };
 
+/** Where to listen. */
+function listenSetting(name: string, never?: RegExp): Setting<string> {
+  const allowed = `"port" (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`;
+  const isAllowed = (text: string) => parseAddress(text, { hostname: "localhost" }) !== undefined && !never?.test(text);
+  return { name, allowed, parse: (text) => isAllowed(text) ? text : undefined };
+}
+
 function tokenSetting(name: string): Setting<string> {
   const allowed = `a secret, or a name, a colon and a secret (${SECRET_RULE}; ${NAME_RULE})`;
   return { name, allowed, isSecret: true, parse: (text) => parseToken(text) && text };
@@ -238,11 +242,8 @@ const NOT_OF_SERVERS: readonly string[] = ["serverHost", "serverPort", "timeoutM
 /** The settings of the command line alone. */
 const OF_COMMAND_LINE: readonly string[] = ["logFormat", "logLevel"];
 
-/** Settings for security that this version does not support: to ignore one that is set would leave a server open. */
-const NOT_YET = ["HTTP_ON"];
-
 /** The names of all settings' environment variables. */
-export const SETTING_NAMES: readonly string[] = [...Object.values(SETTINGS).map(({ name }) => name), ...NOT_YET];
+export const SETTING_NAMES: readonly string[] = Object.values(SETTINGS).map(({ name }) => name);
 
 /** The names of the settings that a client looks at. */
 export const CLIENT_SETTING_NAMES: readonly string[] = [
@@ -269,6 +270,7 @@ export interface ClientSettings {
 /** Options that settings give a server. */
 export interface ServerSettings {
   listen?: string;
+  http?: string;
   peers?: string[];
   cluster?: string;
   advertise?: string;
@@ -338,7 +340,6 @@ export function serverOptions(settings: Settings): ServerSettings {
     ofServers as (keyof typeof SETTINGS)[],
   ) as Omit<Values, "serverHost" | "serverPort" | "timeoutMs" | "logFormat" | "logLevel">;
   const { acmeHost, acmeEmail, acmeDirectory, acmeFolder, acmeListen, ...options } = rest;
-  refuseSecurity(settings);
   const acme = acmeHost === undefined
     ? undefined
     : { host: acmeHost, email: acmeEmail, directory: acmeDirectory, folder: acmeFolder, listen: acmeListen };
@@ -399,15 +400,6 @@ function isSet(settings: Settings, name: string): boolean {
 }
 
 type Values = { [K in keyof typeof SETTINGS]?: typeof SETTINGS[K] extends Setting<infer T> ? T : never };
-
-function refuseSecurity(settings: Settings): void {
-  for (const name of NOT_YET) {
-    if (!isSet(settings, name)) continue;
-    throw new ConfigError(
-      `Cannot use ${named(settings, name)}: this version does not support it; leave it unset`,
-    );
-  }
-}
 
 /** A setting as messages name it: what it is called where it was found, and the place. */
 function named(settings: Settings, name: string): string {

@@ -94,6 +94,12 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "listen", argument: "WHERE", setting: "LISTEN_ON", help: "port, host:port or unix:/path (11142)" },
       { name: "port", letter: "p", argument: "PORT", help: "in place of that of --listen" },
+      {
+        name: "http",
+        argument: "WHERE",
+        setting: "HTTP_ON",
+        help: "health and metrics by HTTP: port, host:port (off)",
+      },
       { name: "check", help: "say what would run, and stop" },
       { name: "max-size", argument: "N", setting: "CACHE_MAX_SIZE", help: "entries (128; no limit with --max-bytes)" },
       {

@@ -1,7 +1,7 @@
 /** The lines that a server prints when it has started. It prints nothing itself. */
 
 import { type Address, formatAddress } from "../base/address.ts";
-import { type Openness, whoMayConnect } from "./who_may_connect.ts";
+import { type Openness, whoMayConnect, whoMayLook } from "./who_may_connect.ts";
 import { dayText } from "./encryption.ts";
 
 /** The facts that the lines state. */
@@ -17,6 +17,8 @@ export interface ServerFacts extends Openness {
   readonly peers: readonly Address[];
   /** The name of the cluster; empty if it has none. */
   readonly cluster: string;
+  /** Where HTTP is spoken, and whether anybody has a role that may see metrics; `undefined` where it is not. */
+  readonly http?: { readonly address: Address; readonly hasLookers: boolean };
   /** When the certificate expires, 0 while there is none, and whether connections without TLS are refused; `undefined` without TLS. */
   readonly encryption?: { readonly expiresMs: number; readonly isRequired: boolean };
 }
@@ -40,9 +42,15 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
   if (cluster !== "") lines.push(`  cluster     ${cluster}`);
   if (facts.encryption !== undefined) lines.push(`  encryption  ${encryptionText(facts.encryption)}`);
+  const [lookers, ...ofHttp] = facts.http === undefined ? [] : whoMayLook({ ...facts, ...facts.http });
+  if (facts.http !== undefined) {
+    lines.push(
+      `  http        ${formatAddress(facts.http.address)}, /metrics for ${lookers}; /healthz and /readyz for everybody`,
+    );
+  }
   const [clients, ...warnings] = whoMayConnect(facts);
   lines.push(`  clients     ${clients}`);
-  return { lines, warnings };
+  return { lines, warnings: [...warnings, ...ofHttp] };
 }
 
 function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encryption"]>): string {

@@ -11,9 +11,11 @@ import type { Encryption } from "./encryption.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
 import { refusalOf, tooMany, WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
+import type { Durations } from "../metrics/durations.ts";
+import { processClock } from "../platform/clock.ts";
 import { FrameReader, FrameWriter, STOPPING } from "../wire/frame.ts";
 import type { PeerHello } from "../wire/hello.ts";
-import { BYTES_A_UNIT, unitsOf } from "../wire/protocol_handler.ts";
+import { BYTES_A_UNIT, type HandlerState, unitsOf } from "../wire/protocol_handler.ts";
 import type { RefusedPeer } from "./native_handler.ts";
 import type { Connected } from "../memcached/statistics.ts";
 import type { SessionHost } from "./protocols.ts";
@@ -31,6 +33,8 @@ export interface ConnectionHost {
   readonly access: AccessRules;
   /** Accepts clients that encrypt; `undefined` where none may. */
   readonly encryption?: Encryption;
+  /** Counts what requests have taken; `undefined` where nobody asks for that. */
+  readonly durations?: Durations;
   /** The turns that all connections share, and the memory for what waits. */
   readonly turns: Turns;
   readonly buffers: Buffers;
@@ -93,6 +97,9 @@ export class Connection implements BufferHolder, Doing {
   readonly #held: HeldBuffers;
   readonly #onlyPeers: (() => string) | undefined;
   #hasEnded = false;
+  /** When the last read was made, and the requests that it has brought; 0 where they are not timed. */
+  #readMs = 0;
+  #untimed = 0;
   /** What has been said of the server's stop: nothing, that the client is to go elsewhere, or that the connection ends. */
   #stop: "none" | "asked" | "told" | "last" = "none";
 
@@ -266,7 +273,7 @@ export class Connection implements BufferHolder, Doing {
   /** Answers all requests of one read with one write, again and again. */
   async #serve(first?: Uint8Array): Promise<void> {
     const [stream, session, outbox, host] = [this.#stream, this.#session, this.#outbox, this.#host];
-    const { turns } = host;
+    const { turns, durations } = host;
     const { input, output } = session;
     let sentBytes = 0;
     setUp(stream);
@@ -279,11 +286,12 @@ export class Connection implements BufferHolder, Doing {
       this.received += count;
       host.counters.bytesReceived += count;
       input.received(count);
+      this.#readMs = durations !== undefined && durations.isTimed() ? processClock.now() : 0;
       if (count >= BYTES_A_UNIT) turns.spend(unitsOf(count));
       if (turns.isOver) await turns.next(input.isFull || count + outbox.sentBytes - sentBytes >= MUCH_BYTES);
       sentBytes = outbox.sentBytes;
-      let state = session.run();
-      for (; state !== "closing"; state = session.run()) {
+      let state = this.#run();
+      for (; state !== "closing"; state = this.#run()) {
         while (outbox.writing !== undefined) await outbox.writing; // a push: one write at a time
         outbox.hold();
         // Bytes are spent before they are written: many readers who do not read would each fill their buffers in one turn.
@@ -300,6 +308,7 @@ export class Connection implements BufferHolder, Doing {
         if (state !== "output-full") break;
         if (turns.isOver) await turns.next();
       }
+      if (this.#untimed > 0) this.#count();
       if (state === "closing") return await this.#part();
       if (session.wantsEncryption) return await this.#encrypt();
       if (session.peer !== undefined) {
@@ -308,6 +317,21 @@ export class Connection implements BufferHolder, Doing {
       }
       if (this.#stop !== "none" && !input.isFull && !this.#tellStop()) return await this.#sayStopping();
     }
+  }
+
+  #run(): HandlerState {
+    if (this.#readMs === 0) return this.#session.run();
+    const { counters } = this.#host;
+    const { requests } = counters;
+    const state = this.#session.run();
+    this.#untimed += counters.requests - requests;
+    return state;
+  }
+
+  /** Counts the requests of the last read: their replies have been taken, but for one that ends the connection. */
+  #count(): void {
+    this.#host.durations!.add(processClock.now() - this.#readMs, this.#untimed);
+    this.#untimed = 0;
   }
 
   /** Makes the handshake of a client that encrypts, and serves it then. */

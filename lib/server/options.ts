@@ -1,6 +1,13 @@
 /** A server's options: their defaults and their checks. */
 
-import { type Address, DEFAULT_PORT, isReachable, isUnspecified, parseAddress } from "../base/address.ts";
+import {
+  type Address,
+  DEFAULT_HTTP_PORT,
+  DEFAULT_PORT,
+  isReachable,
+  isUnspecified,
+  parseAddress,
+} from "../base/address.ts";
 import {
   DEFAULT_MAX_SIZE,
   DEFAULT_TTL_MS,
@@ -97,6 +104,13 @@ export interface ServerOptions extends CredentialOptions {
    * @default {11142}
    */
   listen?: string | number;
+  /**
+   * Where to tell by HTTP how the server is (docs/metrics.md), as `listen` takes it: a port of its own, 9100 unless given, for
+   * `/healthz`, `/readyz` and `/metrics`. Beyond this machine it needs `tls`, unless the server is `insecure`.
+   *
+   * @default {undefined}
+   */
+  http?: string | number;
   /**
    * Other servers to share entries with, as `host`, `host:port` or `[ipv6]:port`; the port is 11142 unless given. Of
    * two servers, one has to list the other. A name with many addresses is many peers; this server's own is passed over.
@@ -271,6 +285,8 @@ const MOST_FINGERPRINTS_SHARE = 0.6;
 /** Options of a server, complete and checked. */
 export interface ResolvedServerOptions {
   readonly listen: Address;
+  /** Where HTTP is spoken; `undefined` where it is not. */
+  readonly http: Address | undefined;
   readonly peers: readonly Address[];
   /** The name of the cluster; empty if it has none. */
   readonly cluster: string;
@@ -304,11 +320,14 @@ export interface ResolvedServerOptions {
   readonly log: Log;
 }
 
+const LISTEN_OPTION = portOption(
+  `a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
+  (text) => listenAddress(text) !== undefined,
+);
+
 const RULES: OptionRules<ServerOptions> = {
-  listen: portOption(
-    `a port (0 to ${MAX_PORT}), "host:port", "[ipv6]:port" or "unix:/path"`,
-    (text) => listenAddress(text) !== undefined,
-  ),
+  listen: LISTEN_OPTION,
+  http: LISTEN_OPTION,
   peers: listOption("an array of text", textOption('"host", "host:port" or "[ipv6]:port"', isPeer)),
   cluster: textOption(`a name (${NAME_RULE})`, isName),
   maxSize: numberOption({ least: 1, isWhole: true, orInfinity: true }),
@@ -351,6 +370,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
   const peers = (checked.peers ?? []).map((peer) => parseAddress(peer)!);
   return {
     listen: listenAddress(String(checked.listen ?? DEFAULT_PORT))!,
+    http: checked.http === undefined ? undefined : listenAddress(String(checked.http), DEFAULT_HTTP_PORT),
     peers,
     cluster: checked.cluster ?? "",
     maxSize: checked.maxSize ?? (maxBytes === undefined ? DEFAULT_MAX_SIZE : Infinity),
@@ -400,8 +420,8 @@ function sayTo(log: NonNullable<ServerOptions["log"]>, line: string, level: LogL
 }
 
 /** The address to listen on. */
-function listenAddress(text: string): Address | undefined {
-  return parseAddress(text, { hostname: "127.0.0.1" });
+function listenAddress(text: string, port?: number): Address | undefined {
+  return parseAddress(text, { hostname: "127.0.0.1", port });
 }
 
 function isPeer(text: string): boolean {

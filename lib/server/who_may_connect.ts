@@ -39,6 +39,56 @@ export function checkOpenness(
   );
 }
 
+/**
+ * Refuses to start where whoever reaches the port of HTTP could see what is not for everybody, or the tokens of those who may, and
+ * nobody has said that this is meant.
+ *
+ * @throws {ConfigError} If so; the message names the ways out.
+ */
+export function checkHttpOpenness(
+  { address, asks, isInsecure, isEncrypted, wantsCertificate }: Omit<
+    Openness,
+    "isTlsRequired" | "hasClients" | "hasPeers"
+  >,
+): void {
+  if (isInsecure || isLoopback(address)) return;
+  const at = formatAddress(address);
+  const orElse = "have HTTP_ON listen on 127.0.0.1 or a unix socket, or say --insecure (option insecure) " +
+    "where nobody else reaches the port";
+  if (!asks && !wantsCertificate) {
+    throw new ConfigError(
+      `Cannot start server: whoever reaches ${at} (HTTP_ON) could read this cache's metrics. ` +
+        `Set AUTH_TOKEN, AUTH_TOKEN_FILE or AUTH_FILE, or ${orElse}`,
+    );
+  }
+  if (isEncrypted) return;
+  throw new ConfigError(
+    `Cannot start server: tokens and metrics could be read on their way to and from ${at} (HTTP_ON). ` +
+      `Set TLS_CERT and TLS_KEY, or ACME_HOST, or ${orElse}`,
+  );
+}
+
+/** Says who may see the metrics; lines after the first are warnings. Health is for everybody. */
+export function whoMayLook(openness: Openness & { readonly hasLookers: boolean }): string[] {
+  const { address, asks, isInsecure, isEncrypted, wantsCertificate, hasLookers } = openness;
+  const isLocal = isLoopback(address);
+  const at = formatAddress(address);
+  if (!asks) {
+    if (address.transport === "unix") return ["this user's processes only (file mode 600)"];
+    if (wantsCertificate) return ["whoever shows a certificate of an authority in TLS_CLIENT_CA"];
+    if (isLocal) return ["any user of this machine, without a token"];
+    return [
+      "anyone who reaches this address, without a token",
+      `Warning: --insecure: whoever reaches ${at} may read this cache's metrics.`,
+    ];
+  }
+  if (!hasLookers) return ["nobody: no credential has the role reader, client or admin"];
+  const how = isEncrypted && !isLocal && !isInsecure ? ", over TLS" : "";
+  const lines = [`whoever shows a token with the role reader, client or admin${how}`];
+  if (isLocal || !isInsecure) return lines;
+  return [...lines, `Warning: --insecure: tokens that are shown at ${at} can be read on their way.`];
+}
+
 /** Says who may connect, and how; the first line belongs behind `clients`, and those after it are warnings. */
 export function whoMayConnect(openness: Openness): string[] {
   const { address, asks, isInsecure, isEncrypted, isTlsRequired, hasClients, hasPeers } = openness;

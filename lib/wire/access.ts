@@ -49,6 +49,8 @@ export interface Permission {
   readonly text: readonly string[];
   /** memcached's commands in packets; a quiet one goes with the one that is answered. */
   readonly binary: readonly string[];
+  /** Paths of HTTP. */
+  readonly http: readonly string[];
 }
 
 /** The table of commands and roles; docs/security.md has it too. A command that is not in it any role may send: it is unknown. */
@@ -59,6 +61,7 @@ export const PERMISSIONS: readonly Permission[] = [
     native: ["get", "getMany", "has", "use", "entry", "keys"],
     text: ["get", "bget", "gets", "mg", "me", "lru_crawler", "stats cachedump"],
     binary: ["get", "getk"],
+    http: [],
   },
   {
     what: "write",
@@ -84,6 +87,7 @@ export const PERMISSIONS: readonly Permission[] = [
     binary: [
       ...["set", "add", "replace", "append", "prepend", "increment", "decrement", "touch", "delete", "gat", "gatk"],
     ],
+    http: [],
   },
   {
     what: "statistics",
@@ -91,6 +95,7 @@ export const PERMISSIONS: readonly Permission[] = [
     native: ["stats"],
     text: ["stats"],
     binary: ["stat"],
+    http: ["/metrics", "/", "/events"],
   },
   {
     what: "clear, forget peers, look at who is connected, and count by prefix",
@@ -98,14 +103,16 @@ export const PERMISSIONS: readonly Permission[] = [
     native: ["clear", "forget"],
     text: ["flush_all", "stats conns", "stats reset", "stats detail"],
     binary: ["flush", "stat conns", "stat reset", "stat detail"],
+    http: [],
   },
-  { what: "share entries as a server", roles: ["peer"], native: ["gossip"], text: [], binary: [] },
+  { what: "share entries as a server", roles: ["peer"], native: ["gossip"], text: [], binary: [], http: [] },
   {
     what: "nothing that matters",
     roles: ROLES,
     native: ["ping"],
     text: ["mn", "version", "verbosity", "quit", "shutdown"],
     binary: ["noop", "version", "quit"],
+    http: [],
   },
 ];
 
@@ -118,7 +125,7 @@ export function bitsOf(roles: readonly Role[]): number {
 export const ANY_ROLE: number = bitsOf(ROLES);
 
 /** The bits that each command of a protocol asks for, by its name. */
-export function needsOf(protocol: "native" | "text" | "binary"): ReadonlyMap<string, number> {
+export function needsOf(protocol: "native" | "text" | "binary" | "http"): ReadonlyMap<string, number> {
   return new Map(
     PERMISSIONS.flatMap((permission) =>
       permission[protocol].map((command): [string, number] => [command, bitsOf(permission.roles)])

@@ -23,6 +23,7 @@ const NO_CLIENT_SETTINGS = {
 };
 const NO_SERVER_SETTINGS = {
   listen: undefined,
+  http: undefined,
   peers: undefined,
   cluster: undefined,
   advertise: undefined,
@@ -47,9 +48,7 @@ const NO_SERVER_SETTINGS = {
   tls: undefined,
 };
 
-const UNSUPPORTED = ["HTTP_ON"];
-
-Deno.test("SETTING_NAMES lists every variable when those not yet supported are counted", () => {
+Deno.test("SETTING_NAMES lists every variable", () => {
   assertEquals(
     [...SETTING_NAMES].sort(),
     [
@@ -77,7 +76,7 @@ Deno.test("SETTING_NAMES lists every variable when those not yet supported are c
         "READY_AFTER",
         "SERVER_HOST",
         "SERVER_PORT",
-        ...UNSUPPORTED,
+        "HTTP_ON",
       ],
     ].sort(),
   );
@@ -109,6 +108,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     SERVER_HOST: "cache-1,cache-2:7",
     SERVER_PORT: "9",
     LISTEN_ON: "0.0.0.0:9",
+    HTTP_ON: "10",
     PEERS: "a,b:7",
     CLUSTER: "blue",
     ADVERTISE: "cache.example:7",
@@ -139,6 +139,7 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
   assertEquals(serverOptions(all), {
     ...shared,
     listen: "0.0.0.0:9",
+    http: "10",
     peers: ["a", "b:7"],
     cluster: "blue",
     advertise: "cache.example:7",
@@ -185,6 +186,7 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   SERVER_PORT: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).servers,
   SERVER_HOST: (found) => clientOptions(found).servers,
   LISTEN_ON: (found) => serverOptions(found).listen,
+  HTTP_ON: (found) => serverOptions(found).http,
   PEERS: (found) => serverOptions(found).peers,
   TLS: (found) => clientOptions(new Map([...found, ["SERVER_HOST", { text: "h", from: "" }]])).tlsFiles,
   CLUSTER: (found) => serverOptions(found).cluster,
@@ -316,6 +318,12 @@ const ROWS: Row[] = [
     bad: ["65536", ":5", "a:99999", "unix:", "::1", "a:b", "tcp://a:5"],
   },
   {
+    name: "HTTP_ON",
+    allowed: '"port" (0 to 65535), "host:port", "[ipv6]:port" or "unix:/path"',
+    good: ["9100", "0", "0.0.0.0:5", "localhost", "unix:/run/http.sock"].map((text) => [text, text]),
+    bad: ["on", "true ", "65536", ":5", "unix:", "http://a:5"],
+  },
+  {
     name: "PEERS",
     allowed: 'peers as "host", "host:port" or "[ipv6]:port", separated by commas',
     good: [["a", ["a"]], [" a , b:1 ,[::1]:2,", ["a", "b:1", "[::1]:2"]]],
@@ -369,9 +377,7 @@ const READERS: Record<string, ((found: Settings) => unknown)[]> = {
 
 Deno.test("clientOptions() and serverOptions() pass over what only the other, or a client with a server, looks at", () => {
   const bad = "\0";
-  const texts = Object.fromEntries(
-    SETTING_NAMES.filter((name) => !UNSUPPORTED.includes(name)).map((name) => [name, bad]),
-  );
+  const texts = Object.fromEntries(SETTING_NAMES.map((name) => [name, bad]));
   const without = (...names: string[]) =>
     settings({ ...texts, ...Object.fromEntries(names.map((name) => [name, ""])) });
   const alone = ["SERVER_HOST", "CACHE_EXPIRATION", "CACHE_MAX_SIZE", "CACHE_RENEW_ON_HIT"];
@@ -435,15 +441,6 @@ Deno.test("clientOptions() gives SERVER_PORT to the hosts without a port when bo
   const found = settings({ SERVER_HOST: "a,b:1,[::1],[::1]:2,unix:/x", SERVER_PORT: "5" });
   assertEquals(clientOptions(found).servers, ["a:5", "b:1", "[::1]:5", "[::1]:2", "unix:/x"]);
   assertEquals(clientOptions(settings({ SERVER_PORT: "5" })).servers, []);
-});
-
-Deno.test("serverOptions() refuses a security setting when this version would pass over it, and no client looks at it", () => {
-  for (const name of UNSUPPORTED) {
-    const found = settings({ [name]: "secret", SERVER_HOST: "a" }, ".env");
-    const error = assertThrows(() => serverOptions(found), ConfigError);
-    assertStrictEquals(error.message, `Cannot use ${name} (.env): this version does not support it; leave it unset`);
-    assertEquals(clientOptions(found).servers, ["a:11142"]);
-  }
 });
 
 Deno.test("serverOptions() shows no token that it refuses", () => {

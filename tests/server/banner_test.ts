@@ -46,6 +46,31 @@ Deno.test("serverLines() says where, what, how long and for whom when only this 
   ]);
 });
 
+Deno.test("serverLines() says where HTTP is and who may look there, by what the server asks for", () => {
+  assertEquals(said("http", {}), undefined);
+  const http = (address: string, facts: Partial<ServerFacts> = {}, hasLookers = true) =>
+    said("http", { ...facts, http: { address: at(address), hasLookers } })?.replace(
+      /^.*metrics for (.*); .healthz.*$/,
+      "$1",
+    );
+  const asks = { asks: true };
+  assertEquals(http("unix:/run/http.sock"), "this user's processes only (file mode 600)");
+  assertEquals(http("127.0.0.1:9100"), "any user of this machine, without a token");
+  assertEquals(http("0.0.0.0:9100", { isInsecure: true }), "anyone who reaches this address, without a token");
+  assertEquals(
+    http("0.0.0.0:9100", { wantsCertificate: true }),
+    "whoever shows a certificate of an authority in TLS_CLIENT_CA",
+  );
+  assertEquals(http("127.0.0.1:9100", asks), "whoever shows a token with the role reader, client or admin");
+  assertEquals(http("127.0.0.1:9100", asks, false), "nobody: no credential has the role reader, client or admin");
+  assertEquals(
+    http("0.0.0.0:9100", { ...asks, isEncrypted: true }),
+    "whoever shows a token with the role reader, client or admin, over TLS",
+  );
+  const warnings = linesOf({ ...asks, isInsecure: true, http: { address: at("0.0.0.0:9100"), hasLookers: true } });
+  assertEquals(warnings.at(-1), "Warning: --insecure: tokens that are shown at 0.0.0.0:9100 can be read on their way.");
+});
+
 Deno.test("serverLines() says what a server would do that is only checked", () => {
   assertEquals(linesOf({ isCheck: true }), ["Server would listen on port 5", ...linesOf().slice(1)]);
 });

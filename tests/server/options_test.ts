@@ -29,6 +29,18 @@ Deno.test("resolveServerOptions() listens at an address when it is given a port,
   for (const [listen, address] of cases) assertStrictEquals(formatAddress(listenOf(listen)), address);
 });
 
+Deno.test("resolveServerOptions() speaks HTTP where it is told to, and at port 9100 of a host without one", () => {
+  const cases: [string | number, string][] = [
+    [9200, "127.0.0.1:9200"],
+    ["0", "127.0.0.1:0"],
+    ["localhost", "localhost:9100"],
+    ["[::]:5", "[::]:5"],
+    ["unix:/run/http.sock", "unix:/run/http.sock"],
+  ];
+  for (const [http, address] of cases) assertStrictEquals(formatAddress(resolveServerOptions({ http }).http!), address);
+  assertThrows(() => resolveServerOptions({ http: "http://a" }), RangeError, "http must be a port (0 to 65535)");
+});
+
 Deno.test("resolveServerOptions() throws a RangeError that shows what it received when listen is no place to listen", () => {
   for (
     const listen of [-1, 1.5, 65536, 1e21, "", " ", "65536", "-1", "a:65536", "a b", "::1", "unix:"]
@@ -65,6 +77,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
   const { log, ...options } = resolveServerOptions({}, 2 ** 40);
   assertEquals(options, {
     listen: { transport: "tcp", hostname: "127.0.0.1", port: DEFAULT_PORT },
+    http: undefined,
     peers: [],
     cluster: "",
     maxSize: 128,
@@ -218,7 +231,7 @@ const WRONG: [unknown, string][] = [
   [{ near: { copies: 1 } }, "near.copies must be true or false: received 1"],
   [{ near: { maxStaleMs: 20 } }, "unknown option near.maxStaleMs: "],
   [{ maxsize: 5 }, "unknown option maxsize: did you mean maxSize?"],
-  [{ port: 5 }, "unknown option port: there are listen, peers, cluster, maxSize"],
+  [{ port: 5 }, "unknown option port: there are listen, http, peers, cluster, maxSize"],
 ];
 
 for (const [options, words] of WRONG) {

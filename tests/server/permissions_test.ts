@@ -34,10 +34,10 @@ function mayUse(what: (typeof PERMISSIONS)[number], role: Role): boolean {
 
 Deno.test("docs/security.md has the table of commands and roles that the server goes by", async () => {
   const text = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
-  const rows = text.split("\n").filter((line) => line.startsWith("| ") && line.split("|").length === 10).slice(1);
+  const rows = text.split("\n").filter((line) => line.startsWith("| ") && line.split("|").length === 11).slice(1);
   assertEquals(rows.length, PERMISSIONS.length);
   for (const [i, row] of rows.entries()) {
-    const [, what, native, words, binary, ...marks] = row.split("|").map((cell) => cell.trim());
+    const [, what, native, words, binary, http, ...marks] = row.split("|").map((cell) => cell.trim());
     const { what: said, roles, ...commands } = PERMISSIONS[i];
     assertEquals([what, ROLES.filter((_, role) => marks[role] === "x")], [said, roles]);
     const names = native.split(", ").map((name) => NATIVE_NAMES[name]);
@@ -45,6 +45,7 @@ Deno.test("docs/security.md has the table of commands and roles that the server 
     const flags = words.replace("`mg` with `T`, `N` or `R`", "`mg T`, `mg N`, `mg R`");
     assertEquals([...flags.matchAll(/`([^`]+)`/g)].map(([, name]) => name), commands.text, what);
     assertEquals([...binary.matchAll(/`([^`]+)`/g)].map(([, name]) => name), commands.binary, what);
+    assertEquals([...http.matchAll(/`([^`]+)`/g)].map(([, path]) => path), commands.http, what);
   }
 });
 

@@ -277,7 +277,10 @@ Deno.test("cli retrieve ends quietly when its output is not read", async () => {
 Deno.test("cli without permission to read settings exits with 2 and names the permissions", async () => {
   const { status, err } = await cli(["stats"], { permissions: ["--no-prompt"] });
   assertEquals(status, 2);
-  assertMatch(err, /^Cannot read settings from \.env: run with --allow-read=\.env --allow-env=\S+,HTTP_ON, [^\n]*\n$/);
+  assertMatch(
+    err,
+    /^Cannot read settings from \.env: run with --allow-read=\.env --allow-env=\S+,HTTP_ON,\S+, [^\n]*\n$/,
+  );
 });
 
 Deno.test("cli exits with 4 when the server refuses", async () => {

@@ -153,7 +153,12 @@ for (const { name, command } of ROWS.filter(({ command }) => / serve/.test(comma
       const tls = { certFile: `${cwd}/cert.pem`, keyFile: `${cwd}/key.pem`, caFile: `${cwd}/ca.pem`, required: true };
       await using peer = await startedServer({ authToken: TOKEN, tls: command.includes("--tls") ? tls : undefined });
       const own = `127.0.0.1:${freePort()}`;
-      const addresses = { "10.0.0.1:11142": own, "127.0.0.1:11142": own, "10.0.0.2:11142": peer.address! };
+      const addresses = {
+        "10.0.0.1:11142": own,
+        "127.0.0.1:11142": own,
+        "127.0.0.1:9100": `127.0.0.1:${freePort()}`,
+        "10.0.0.2:11142": peer.address!,
+      };
       const { permissions, args } = taken(command, addresses);
       args.shift(); // the command's name
       if (!args.includes("--listen")) args.push("--listen", own); // the table leaves it at its default

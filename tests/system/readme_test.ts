@@ -10,7 +10,6 @@ import { until } from "../support/waiting.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const README = text("README.md");
-const NOT_YET = ["HTTP_ON"];
 const DOCUMENTS = [
   ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "bench/results.md"],
   ...[...Deno.readDirSync(new URL("docs", ROOT))].map(({ name }) => `docs/${name}`),
@@ -150,7 +149,7 @@ Deno.test("README's commands for several servers make peers of two, with a token
 });
 
 Deno.test("docs/settings.md and .env.example name every setting, and .env.example leaves all at their defaults", () => {
-  const names = SETTING_NAMES.filter((name) => !NOT_YET.includes(name));
+  const names = SETTING_NAMES;
   assertEquals(
     [...text("docs/settings.md").matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(),
     [...names].sort(),

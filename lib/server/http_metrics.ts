@@ -1,0 +1,34 @@
+/** What a server tells over HTTP, gathered: its statistics, those of memcached's names, and the process's. */
+
+import { statistics } from "../memcached/statistics.ts";
+import { BOUNDS, type Durations } from "../metrics/durations.ts";
+import { exporterFamilies } from "../metrics/exporter.ts";
+import { type Measured, ormucoFamilies } from "../metrics/ormuco.ts";
+import { metricsText } from "../metrics/text.ts";
+import type { SessionHost } from "./protocols.ts";
+
+/** Returns a server's metrics as text. */
+export function metricsOf(session: SessionHost, counted: Pick<Measured, "durations" | "httpReplies">): string {
+  const stats = session.stats();
+  const host = { ...session, stats: () => stats }; // they are gathered once
+  const time = session.cpuTime();
+  const [general, settings, items, slabs] = ["", "settings", "items", "slabs"].map((group) => statistics(host, group)!);
+  const measured = {
+    ...counted,
+    stats,
+    maxConnections: session.maxConnections,
+    runtime: Deno.version.deno,
+    residentBytes: Deno.memoryUsage().rss,
+    cpuSeconds: time && (time.userMicros + time.systemMicros) / 1e6,
+  };
+  return metricsText([...ormucoFamilies(measured), ...exporterFamilies({ general, settings, items, slabs })]);
+}
+
+/**
+ * Returns what the status page shows, as JSON: the time in milliseconds since 1970, the statistics, and what requests have taken, as
+ * counts by their upper bounds in seconds.
+ */
+export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations): string {
+  const durations = { bounds: BOUNDS, counts: [...counts], sumMs };
+  return JSON.stringify({ timeMs: session.store.wallMs, stats: session.stats(), durations });
+}
