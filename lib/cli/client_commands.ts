@@ -89,7 +89,8 @@ async function increment(client: OrmucoCacheClient, args: Arguments): Promise<nu
 }
 
 /** Returns a whole number of any size; whether it is in range, the client says. */
-function wholeNumber(args: Arguments, name: string, text: string): bigint {
+function wholeNumber(args: Arguments, name: string, text: string): number | bigint {
+  if (/^[-+]?\d{1,15}$/.test(text)) return Number(text);
   if (/^[-+]?\d{1,30}$/.test(text)) return BigInt(text.replace("+", ""));
   throw new UsageError(args.command, `${name} must be a whole number: received "${text}"`);
 }

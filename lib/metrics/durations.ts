@@ -11,7 +11,7 @@ const BOUNDS_MS = Float64Array.from(BOUNDS, (seconds) => seconds * 1000);
 
 /** Reads between two looks beyond which not all are timed: a clock costs more than many a request. */
 const MANY_READS = 1000;
-/** Of so many reads in a row then, the first part is timed, and counts for all: reads of one turn belong together. */
+/** Beyond `MANY_READS`, the first `PART` of every `ROW` reads are timed, and count for the row: reads of one turn belong together. */
 const [ROW, PART] = [2048, 256];
 /** Reads are counted up to here, and from 0 then. */
 const READS = 2 ** 30;

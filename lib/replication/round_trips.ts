@@ -74,7 +74,7 @@ export function quickestMs(trips: RoundTrips | undefined): number {
   return trips?.quickestMs ?? 0;
 }
 
-/** Whether even the shortest of the last round trips to a peer is so long (20 ms) that few large messages reach it sooner than many. */
+/** Whether the shortest of a peer's last round trips takes 20 ms or more: then it gets few large messages sooner than many small ones. */
 export function isLong(trips: RoundTrips | undefined): boolean {
   return trips !== undefined && shortestMs(trips) >= LONG_MS;
 }

@@ -44,7 +44,12 @@ export class LocalNear implements StoreListener {
     return value;
   }
 
-  /** Keeps a copy of a value that has been read from the store, at a position, in this turn, and has so many bytes. */
+  /**
+   * Keeps a copy of a value that the caller has read from the store in this turn.
+   *
+   * @param position Where its entry lies in the store.
+   * @param bytes Bytes of the value as it is stored, unpacked.
+   */
   keep(key: string, value: unknown, position: number, bytes: number): void {
     if (!this.#keepsObjects && typeof value === "object" && value !== null) return;
     const store = this.#store;

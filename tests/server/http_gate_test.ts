@@ -10,6 +10,7 @@ import { admit, type Asking } from "../../lib/server/http_gate.ts";
 import { needsOf, PERMISSIONS } from "../../lib/wire/access.ts";
 import { formatVerifier } from "../../lib/wire/scram.ts";
 import { openRules } from "../support/access.ts";
+import { until } from "../support/waiting.ts";
 
 const NEEDS = needsOf("http").get("/metrics")!;
 const from = (hostname: string, more: Partial<Asking["stream"]> = {}): Asking["stream"] => ({
@@ -83,7 +84,7 @@ Deno.test("failures are counted and told, and the answer waits until it may be g
   const asking = admitted({ ...rules, onDenied }, LOCAL, { authorization: "Bearer web:wrong-secret" });
   let isAnswered = false;
   asking.then(() => isAnswered = true);
-  while (told.length === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  await until("the failure is told", () => told.length > 0);
   assertEquals([told, isAnswered, rules.counters], [
     ['127.0.0.1:1 the token is not that of "web"'],
     false,
