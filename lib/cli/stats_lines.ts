@@ -3,7 +3,7 @@
 import { sizeInWords, timeInWords } from "./words.ts";
 import type { ServerStats } from "../base/stats.ts";
 
-/** All figures by name, those of gossip among them. */
+/** All figures by name, those of gossip and misses by reason among them. */
 type Figures = Readonly<Record<string, number>>;
 
 /** A line: its label, the figures that it is made of, and its text. */
@@ -45,6 +45,14 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
           : `${count(hits)} of ${count(hits + misses)} retrievals: ${percent(hits, hits + misses)} hit ratio`,
       "hits",
       "misses",
+    ),
+    row(
+      "missed",
+      ({ absent, expired, evicted, deleted, cleared, superseded }) =>
+        `${count(absent)} absent, ${count(expired)} expired, ${count(evicted)} evicted, ${count(deleted)} deleted, ${
+          count(cleared)
+        } cleared, ${count(superseded)} superseded`,
+      ...["absent", "expired", "evicted", "deleted", "cleared", "superseded"],
     ),
     row("stored", ({ stores }) => `${count(stores)} values`, "stores"),
     row(
@@ -197,10 +205,16 @@ function row(label: string, text: Row["text"], ...names: string[]): Row {
 
 /** Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is. */
 export function statsLines(
-  { server, uptimeMs = 0, ready, gossip, peers = [], ...rest }: Partial<ServerStats>,
+  { server, uptimeMs = 0, ready, gossip, missesByReason, peers = [], ...rest }: Partial<ServerStats>,
 ): string[] {
   const connectedPeers = peers.filter(({ state }) => state === "connected").length;
-  const figures: Record<string, unknown> = { ...rest, ...gossip, connectedPeers, allPeers: peers.length };
+  const figures: Record<string, unknown> = {
+    ...rest,
+    ...missesByReason,
+    ...gossip,
+    connectedPeers,
+    allPeers: peers.length,
+  };
   if (ready !== undefined) figures.ready = Number(ready);
   const has = (name: string) => typeof figures[name] === "number";
   const lines = [`${server ?? "a server"}, started ${timeInWords(uptimeMs)} ago`];
