@@ -464,12 +464,10 @@ export class Entries {
 
   /**
    * Gives the table's memory back, after a clear; `records.slab.abandon` does so for the records. Nothing else may be called
-   * afterwards. Of the keys that have been cleared as many are remembered as there are places: this takes a millisecond or two.
+   * afterwards. Of the keys that have been cleared those that were used last are remembered.
    */
   abandon(): void {
-    const { misses } = this.#options;
-    if (this.size > misses.places) misses.forget(); // what had left before and was here again would seem to be away for that
-    if (this.size > 0) this.#table.each(misses.places, (hash) => misses.note(hash, WHY.cleared));
+    this.#options.misses.cleared(this.order, this.#graves);
     this.#table.abandon();
   }
 

@@ -136,15 +136,6 @@ export class HashIndex {
     if (count < SPARSE * this.#pairs && this.#depth > 0) this.#merge(this.#pageOf(hash));
   }
 
-  /** Tells of the hashes in the table, page by page: of all, or of `most` and those that lie on a page with the last of these. */
-  each(most: number, tell: (hash: number) => void): void {
-    for (let page = 0; page < this.#pages && most > 0; page++) {
-      most -= this.#trailer(page, COUNT);
-      const [chunk, base] = [this.#chunk, this.#base];
-      for (let at = base; at < base + 2 * this.#pairs; at += 2) if (chunk[at + 1] !== 0) tell(chunk[at]);
-    }
-  }
-
   /** Gives all memory back; the table must not be used afterwards. */
   abandon(): void {
     while (this.#chunks.length > 0) this.#blocks.giveBack(this.#chunks.pop()!);

@@ -5,6 +5,7 @@
  * A place has the upper 29 bits of a hash, and itself tells the others; so only a key of the same hash can be taken for another.
  */
 
+import type { RecordList } from "./record_list.ts";
 import type { MissCounts, StoreStats } from "../base/stats.ts";
 
 /** Why a key is not here; {@linkcode MissCounts} says what each of them means. */
@@ -22,6 +23,9 @@ const MOST_PLACES = 2 ** 18;
 const PLACES_FOR_EACH = 4;
 /** Bytes of a store's memory for each place, at most one: so the table is small beside it. */
 const BYTES_FOR_EACH = 256;
+
+/** Keys that are remembered of those that a clear of everything has removed, at most: so many take one to three milliseconds. */
+export const MOST_CLEARED = 2 ** 14;
 
 /** Misses of one store, and what it remembers of keys that have left. */
 export class Misses {
@@ -59,9 +63,14 @@ export class Misses {
     this.#places[hash & this.#mask] = hash & ~WHY_BITS | why;
   }
 
-  /** Forgets all keys. */
-  forget(): void {
-    this.#places.fill(0);
+  /**
+   * Takes note that a clear has removed all records of some lists. Where they are many, those at the beginning are remembered, and
+   * what had left before is forgotten: some of it was here again, and would seem to be away since then.
+   */
+  cleared(...lists: readonly RecordList[]): void {
+    let left = MOST_CLEARED;
+    if (lists.reduce((sum, { size }) => sum + size, 0) > left) this.#places.fill(0);
+    for (const list of lists) left -= list.tellHashes(left, (hash) => this.note(hash, WHY.cleared));
   }
 
   /** Why the key of a hash, which is not here, is not: `absent` if nothing is remembered of it. */

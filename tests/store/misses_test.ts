@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { MARK } from "../../lib/store/entry.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { age, ENTRY, type EntryInput, GHOST, PREFIX, type RemoteWrite, TOMB } from "../../lib/store/entry.ts";
-import { Misses, WHY, wordOf } from "../../lib/store/misses.ts";
+import { Misses, MOST_CLEARED, WHY, wordOf } from "../../lib/store/misses.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { assertMisses, fixture, maintain, set, span } from "../support/store_entries.ts";
 import { knowsAll, knowsNothing, NOW_MS, replicatingStore, type StoreSettings } from "../support/stores.ts";
@@ -130,19 +130,43 @@ Deno.test("Store counts what was cleared by a peer as cleared, before it is eras
   assertEquals(store.has(span("q")), true);
 });
 
-Deno.test("Store remembers of a large clear as many keys as there are places, and nothing wrong of the others", () => {
-  const { store } = fixture({ maxSize: Infinity, maxBytes: 2 ** 20, ttlMs: 0 });
-  const { places } = store.misses;
-  const keys = Array.from({ length: 2 * places }, (_, i) => `k${i}`);
-  for (const key of keys) set(store, key);
-  assertEquals(store.stats().entries > places, true);
-  store.delete(span("k2"));
-  set(store, "k2");
+Deno.test("Store remembers of a large clear the keys that were used last, and nothing wrong of the others", () => {
+  const { store } = fixture({ maxSize: MOST_CLEARED + 10, ttlMs: 0 });
+  set(store, "again");
+  for (let i = 0; i < MOST_CLEARED + 10; i++) set(store, `k${i}`);
+  assertEquals(missed(store, "again"), "evicted");
+  set(store, "again");
+  for (let i = 1; i <= MOST_CLEARED; i++) store.get(span(`k${i}`));
   store.clear();
-  for (const key of keys) store.get(span(key));
-  const { absent, cleared, ...others } = store.stats().missesByReason;
-  assert(cleared > places / 2 && cleared <= places, `${cleared} of ${places}`);
-  assertEquals([absent + cleared, others], [keys.length, { expired: 0, evicted: 0, deleted: 0, superseded: 0 }]);
+  assertEquals(missed(store, "again"), "absent", "it was here again, so it was not evicted");
+  const before = store.stats().missesByReason;
+  for (let i = 1; i <= MOST_CLEARED; i++) store.get(span(`k${i}`));
+  const { absent, cleared } = store.stats().missesByReason;
+  const shared = absent - before.absent; // those whose place another has taken
+  assertEquals([cleared + shared, before.cleared], [MOST_CLEARED, 0]);
+  assert(shared < MOST_CLEARED / 5, `${shared} are not remembered`);
+});
+
+Deno.test("Store remembers of a clear of more than a few keys whatever had left before", () => {
+  for (const { store, clock } of [replicating(), fixture({ maxSize: Infinity, ttlMs: 0 })]) {
+    for (const key of ["expired", "again"]) set(store, key, 0, 1);
+    for (const key of ["deleted", "back", ...Array.from({ length: 1000 }, (_, i) => `k${i}`)]) set(store, key);
+    clock.nowMs += 2;
+    for (const key of ["deleted", "back"]) store.delete(span(key));
+    assertEquals(["expired", "again", "deleted"].map((key) => missed(store, key)), ["expired", "expired", "deleted"]);
+    for (const key of ["again", "back"]) set(store, key);
+    store.clear();
+    assertEquals(missed(store, "expired"), "expired");
+    assertEquals(["k0", "again", "back"].map((key) => missed(store, key)), ["cleared", "cleared", "cleared"]);
+  }
+});
+
+Deno.test("Store counts a deleted key as cleared after a clear of more than a few keys", () => {
+  const { store } = replicating();
+  for (let i = 0; i < 600; i++) set(store, `k${i}`);
+  for (let i = 0; i < 300; i++) store.delete(span(`k${i}`));
+  store.clear();
+  assertEquals([missed(store, "k0"), missed(store, "k599")], ["cleared", "cleared"]);
 });
 
 Deno.test("Store counts what it has dropped for a peer's sake as superseded", () => {
@@ -235,6 +259,4 @@ Deno.test("Misses tells hashes of one place apart, and remembers the one that le
     }
   }
   assertEquals([misses.whyOf(-256), misses.whyOf(0)], [WHY.evicted, WHY.absent]);
-  misses.forget();
-  assertEquals(misses.whyOf(-256), WHY.absent);
 });

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { ByteSpan } from "../../lib/base/byte_span.ts";
 import type { MissCounts, StoreStats } from "../../lib/base/stats.ts";
+import { MOST_CLEARED } from "../../lib/store/misses.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { type Below, belowOf, fixture, noise, noiseSpan, sameBytes } from "./store_entries.ts";
 import type { StoreSettings, TestClock } from "./stores.ts";
@@ -300,7 +301,7 @@ class Comparison {
     const { entries } = this.#store.stats();
     this.#store.clear();
     const lived = this.#model.clear();
-    if (entries > this.#store.misses.places) this.#model.forget();
+    if (entries > MOST_CLEARED) this.#model.forget();
     this.#counted.deletions += lived;
     this.#clearedLate += entries - lived;
   }
