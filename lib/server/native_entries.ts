@@ -18,6 +18,7 @@ import {
   writeDone,
   writeEntry,
 } from "../wire/entry_calls.ts";
+import { writeControl } from "../wire/control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST } from "../wire/frame.ts";
 import { msAt } from "../wire/near.ts";
 import type { ConnectionContext } from "../wire/protocol_handler.ts";
@@ -83,6 +84,8 @@ export class NativeEntries {
       case REQUEST.clearPrefix:
         this.#store.clearPrefix(onlyKeyOf(this.#input));
         return this.#say(REPLY.ok);
+      case REQUEST.explain:
+        return this.#explain();
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }
@@ -104,6 +107,12 @@ export class NativeEntries {
     this.#near?.say();
     const at = writeEntry(this.#output, entry, valueBytes);
     reader.copyValue(position, this.#output.buffer, at);
+  }
+
+  #explain(): void {
+    const explanation = this.#store.explain(onlyKeyOf(this.#input));
+    this.#near?.say();
+    writeControl(this.#output, REPLY.data, { ...explanation });
   }
 
   /** Gives a value and removes its entry: it is copied while it is there, and what has changed is told before the reply. */

@@ -6,6 +6,7 @@
 import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite } from "./entry.ts";
+import { explain } from "./explain.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import { Losses } from "./losses.ts";
 import { Misses, WHY } from "./misses.ts";
@@ -19,6 +20,7 @@ import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { MAX_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+import type { KeyExplanation } from "../base/explanation.ts";
 import type { StoreStats } from "../base/stats.ts";
 import { checkStoreOptions, type StoreOptions } from "./store_options.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
@@ -216,6 +218,11 @@ export class Store {
     losses.askedExpired += losses.expirations - expirations;
     losses.askedCleared += losses.cleared - cleared;
     return 0;
+  }
+
+  /** Tells what is held of a key, or why nothing is, where writes have versions. This changes nothing, and is no use. */
+  explain(key: ByteSpan): KeyExplanation {
+    return explain(this.#entries, key, this);
   }
 
   /** Tells whether a key has an entry, without using it. */
