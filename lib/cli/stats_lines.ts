@@ -13,6 +13,8 @@ interface Row {
   readonly text: (figures: Figures) => string;
 }
 
+const MISSES = ["absent", "expired", "evicted", "deleted", "cleared", "superseded"];
+
 const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
   ["Entries held now", [
     row(
@@ -46,14 +48,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "hits",
       "misses",
     ),
-    row(
-      "missed",
-      ({ absent, expired, evicted, deleted, cleared, superseded }) =>
-        `${count(absent)} absent, ${count(expired)} expired, ${count(evicted)} evicted, ${count(deleted)} deleted, ${
-          count(cleared)
-        } cleared, ${count(superseded)} superseded`,
-      ...["absent", "expired", "evicted", "deleted", "cleared", "superseded"],
-    ),
+    row("missed", missesInWords, ...MISSES),
     row("stored", ({ stores }) => `${count(stores)} values`, "stores"),
     row(
       "left",
@@ -227,6 +222,12 @@ export function statsLines(
     for (const { label, text } of shown) lines.push(`  ${label.padEnd(16)} ${text(figures as Figures)}`);
   }
   return lines;
+}
+
+/** Misses by those reasons that there were. */
+function missesInWords(figures: Figures): string {
+  const words = MISSES.filter((why) => figures[why] > 0).map((why) => `${count(figures[why])} ${why}`);
+  return words.join(", ") || "none yet";
 }
 
 function count(value: number): string {
