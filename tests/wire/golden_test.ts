@@ -102,18 +102,8 @@ const FILLING: Filling = { token: TOKEN, ttlMs: 60_000, isFixed: false, staleMs:
 const STALE: CopyTerms = { marks: 4, freshMs: 0, ttlMs: 1500 };
 
 /** What is told of keys. The versions are small ones: others are written as integers or not, as the package of MessagePack has it. */
-const HELD = {
-  server: 2 ** 32 - 1,
-  state: "held",
-  remainingMs: 59_999.5,
-  valueBytes: 2,
-  bytes: 64,
-  flags: 0x4f430001,
-  marks: ["fixed", "fetched"],
-  version: 2 ** 32 - 2,
-  origin: 7,
-  ageMs: 1.5,
-};
+const LIVES = { remainingMs: 59_999.5, valueBytes: 2, bytes: 64, flags: 0x4f430001, marks: ["fixed", "fetched"] };
+const HELD = { server: 2 ** 32 - 1, state: "held", ...LIVES, version: 2 ** 32 - 2, origin: 7, ageMs: 1.5 };
 const CLEARED = { server: 1, state: "cleared", version: 4097, origin: 7, ageMs: 0, prefix: "é€" };
 
 /** Writes a value into the room for it. */
