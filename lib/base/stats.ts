@@ -101,7 +101,7 @@ export interface GossipTotals {
 
 /**
  * Misses by their reason, in {@linkcode ServerStats.missesByReason}: counters since the server was made, whose sum is that of all
- * misses. What the server remembers of keys that are here no more is bounded ([metrics.md](../../docs/metrics.md)).
+ * misses. What the server remembers of keys that are here no more is bounded, as docs/metrics.md says.
  */
 export interface MissCounts {
   /** The key was never stored here, or has left longer ago than is remembered. */
