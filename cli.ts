@@ -18,6 +18,7 @@ import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, peersWhenReady, withClient } from "./lib/cli/client_commands.ts";
 import { type Command, commandHelp, commandOf, COMMANDS, generalHelp } from "./lib/cli/command_table.ts";
+import { explain } from "./lib/cli/explain.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
 import { EXIT, logError, report, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
@@ -76,6 +77,8 @@ async function run(command: Command, args: Arguments): Promise<number> {
       return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
     case "simulate":
       return (await import("./lib/cli/simulate.ts")).simulate(args);
+    case "explain":
+      return await explain(args);
     case "token":
       return await (await import("./lib/cli/token.ts")).token(args);
     default:

@@ -24,6 +24,7 @@ import type {
   RetrieveOrStoreOptions,
   StoreValueOptions,
 } from "./lib/base/cache.ts";
+import type { KeyExplanation } from "./lib/base/explanation.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
 import { environmentOptions } from "./lib/client/environment_options.ts";
@@ -44,7 +45,8 @@ export type {
 } from "./lib/base/cache.ts";
 export type { CacheEvent } from "./lib/base/cache_event.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
-export type { ClientStats, GossipTotals, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
+export type { KeyExplanation } from "./lib/base/explanation.ts";
+export type { ClientStats, GossipTotals, MissCounts, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
 export type { ValueCodec } from "./lib/base/value_options.ts";
 export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
@@ -436,6 +438,28 @@ export class OrmucoCacheClient implements OrmucoCache {
    */
   async forgetPeer(address: string): Promise<boolean> {
     return await this.#remote?.forgetPeer(address) ?? false;
+  }
+
+  /**
+   * Asks the server what it holds of a key, or why it holds nothing: whether the entry has expired, had to leave, was deleted or
+   * cleared, and since when. This is no retrieval: it counts nothing, and renews nothing.
+   *
+   * @param key Text of 1 to 4,096 bytes as UTF-8.
+   * @returns What the server tells; `undefined` if it failed, is of a version that does not tell, or there is none.
+   * @throws {RangeError} If the key is out of range.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+   * await cache.store("my-key", 1);
+   * await cache.remove("my-key");
+   * console.log((await cache.explain("my-key"))?.state); // deleted
+   * ```
+   */
+  async explain(key: string): Promise<KeyExplanation | undefined> {
+    return await this.#remote?.explain(key);
   }
 
   /**

@@ -51,7 +51,7 @@ import { checkHttpOpenness, checkOpenness, type Openness } from "./lib/server/wh
 
 export type { CacheEvent } from "./lib/base/cache_event.ts";
 export type { LogLevel } from "./lib/base/log.ts";
-export type { GossipTotals, PeerStats, ServerStats } from "./lib/base/stats.ts";
+export type { GossipTotals, MissCounts, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
 export type { ServerAcmeOptions, ServerTlsOptions } from "./lib/base/tls_options.ts";
 export type { LocalCache } from "./lib/server/local_cache.ts";

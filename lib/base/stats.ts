@@ -99,6 +99,25 @@ export interface GossipTotals {
   covered: number;
 }
 
+/**
+ * Misses by their reason, in {@linkcode ServerStats.missesByReason}: counters since the server was made, whose sum is that of all
+ * misses. What the server remembers of keys that are here no more is bounded, as docs/metrics.md says.
+ */
+export interface MissCounts {
+  /** The key was never stored here, or has left longer ago than is remembered. */
+  absent: number;
+  /** The entry's time was over. */
+  expired: number;
+  /** The entry had to leave to make room for others, or there was no room for it when a peer sent it. */
+  evicted: number;
+  /** The key was deleted, here or by a peer; also by a store of a value that is too large. */
+  deleted: number;
+  /** All entries, or all under a prefix of the key, were cleared, here or by a peer. */
+  cleared: number;
+  /** The entry was dropped, or not taken from a peer, since a newer write of the key is, or may be, elsewhere. */
+  superseded: number;
+}
+
 /** Statistics of a server: counters since the server was made, and what it holds now. */
 export interface ServerStats {
   /** Name and version of the server's software, as in `ormuco-cache/0.1.0`. */
@@ -131,6 +150,8 @@ export interface ServerStats {
   hits: number;
   /** Retrievals that found no entry. */
   misses: number;
+  /** These by their reason. */
+  missesByReason: MissCounts;
   /** Values stored by callers of this server. */
   stores: number;
   /** Entries removed because they were deleted or cleared. */
@@ -225,6 +246,7 @@ export type StoreStats = Pick<
   | "fingerprints"
   | "hits"
   | "misses"
+  | "missesByReason"
   | "stores"
   | "deletions"
   | "evictions"

@@ -29,6 +29,7 @@ export interface Command {
     | "keys"
     | "clear"
     | "stats"
+    | "explain"
     | "peers"
     | "bench"
     | "simulate"
@@ -288,6 +289,12 @@ export const COMMANDS: readonly Command[] = [
     ],
   },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  {
+    name: "explain",
+    operands: ["KEY"],
+    summary: "say why a server, and its peers, have an entry or have none",
+    flags: [JSON_FLAG, ...CLIENT_FLAGS],
+  },
   {
     name: "peers",
     operands: [],

@@ -69,7 +69,7 @@ function widthOf(column: readonly string[]): number {
 }
 
 /** A text without its middle, where there is no room for all of it: both ends tell an address from others. */
-function shortened(text: string, room: number): string {
+export function shortened(text: string, room: number): string {
   const kept = Math.max(8, room);
   if (text.length <= kept) return text;
   return `${text.slice(0, Math.ceil((kept - 1) / 2))}…${text.slice(text.length - Math.floor((kept - 1) / 2))}`;

@@ -3,7 +3,7 @@
 import { sizeInWords, timeInWords } from "./words.ts";
 import type { ServerStats } from "../base/stats.ts";
 
-/** All figures by name, those of gossip among them. */
+/** All figures by name, those of gossip and misses by reason among them. */
 type Figures = Readonly<Record<string, number>>;
 
 /** A line: its label, the figures that it is made of, and its text. */
@@ -12,6 +12,8 @@ interface Row {
   readonly names: readonly string[];
   readonly text: (figures: Figures) => string;
 }
+
+const MISSES = ["absent", "expired", "evicted", "deleted", "cleared", "superseded"];
 
 const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
   ["Entries held now", [
@@ -46,6 +48,7 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "hits",
       "misses",
     ),
+    row("missed", missesInWords, ...MISSES),
     row("stored", ({ stores }) => `${count(stores)} values`, "stores"),
     row(
       "left",
@@ -197,10 +200,16 @@ function row(label: string, text: Row["text"], ...names: string[]): Row {
 
 /** Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is. */
 export function statsLines(
-  { server, uptimeMs = 0, ready, gossip, peers = [], ...rest }: Partial<ServerStats>,
+  { server, uptimeMs = 0, ready, gossip, missesByReason, peers = [], ...rest }: Partial<ServerStats>,
 ): string[] {
   const connectedPeers = peers.filter(({ state }) => state === "connected").length;
-  const figures: Record<string, unknown> = { ...rest, ...gossip, connectedPeers, allPeers: peers.length };
+  const figures: Record<string, unknown> = {
+    ...rest,
+    ...missesByReason,
+    ...gossip,
+    connectedPeers,
+    allPeers: peers.length,
+  };
   if (ready !== undefined) figures.ready = Number(ready);
   const has = (name: string) => typeof figures[name] === "number";
   const lines = [`${server ?? "a server"}, started ${timeInWords(uptimeMs)} ago`];
@@ -213,6 +222,12 @@ export function statsLines(
     for (const { label, text } of shown) lines.push(`  ${label.padEnd(16)} ${text(figures as Figures)}`);
   }
   return lines;
+}
+
+/** Misses by those reasons that there were. */
+function missesInWords(figures: Figures): string {
+  const words = MISSES.filter((why) => figures[why] > 0).map((why) => `${count(figures[why])} ${why}`);
+  return words.join(", ") || "none yet";
 }
 
 function count(value: number): string {

@@ -26,6 +26,7 @@ import { checkData, checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../bas
 import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
+import type { KeyExplanation } from "../base/explanation.ts";
 import type { ClientStats } from "../base/stats.ts";
 import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
@@ -333,6 +334,14 @@ export class RemoteCache implements WholeCache {
     checkKey(address);
     const write: Write = (output) => writeKeyed(output, REQUEST.forget, address);
     return await this.#requests.ask({ write, read: readYesNo, verb: "forget peer", key: address }) ?? false;
+  }
+
+  /** Returns what the server tells of a key. */
+  async explain(key: string): Promise<KeyExplanation | undefined> {
+    checkKey(key);
+    const write: Write = (output) => writeKeyed(output, REQUEST.explain, key);
+    const told = await this.#requests.ask({ write, read: readData, verb: "explain", key });
+    return told as KeyExplanation | undefined;
   }
 
   /** Returns counters of this client and of the server. */

@@ -40,7 +40,12 @@ const FIGURES: readonly Figure[] = [
   ["fingerprints", "gauge", "Writes that have left of which the fingerprint is kept.", (stats) => stats.fingerprints],
   ["fingerprints_limit", "gauge", "About how many fingerprints are kept at most.", ({ maxForgotten }) => maxForgotten],
   ["hits_total", "counter", "Retrievals that found an entry.", ({ hits }) => hits],
-  ["misses_total", "counter", "Retrievals that found no entry.", ({ misses }) => misses],
+  [
+    "misses_total",
+    "counter",
+    "Retrievals that found no entry, and why (docs/metrics.md).",
+    ({ missesByReason }) => ({ label: "reason", values: { ...missesByReason } }),
+  ],
   ["stores_total", "counter", "Values stored by callers of this server.", ({ stores }) => stores],
   ["deletions_total", "counter", "Entries removed because they were deleted or cleared.", ({ deletions }) => deletions],
   ["evictions_total", "counter", "Entries removed to make room for others.", ({ evictions }) => evictions],

@@ -18,6 +18,7 @@ import {
   writeDone,
   writeEntry,
 } from "../wire/entry_calls.ts";
+import { writeControl } from "../wire/control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST } from "../wire/frame.ts";
 import { msAt } from "../wire/near.ts";
 import type { ConnectionContext } from "../wire/protocol_handler.ts";
@@ -84,6 +85,8 @@ export class NativeEntries {
         return this.#keys();
       case REQUEST.clearPrefix:
         return this.#clearPrefix();
+      case REQUEST.explain:
+        return this.#explain();
       default:
         throw new RequestRefusal("bad-request", `unknown request code ${this.#input.code}`);
     }
@@ -105,6 +108,12 @@ export class NativeEntries {
     this.#near?.say();
     const at = writeEntry(this.#output, entry, valueBytes);
     reader.copyValue(position, this.#output.buffer, at);
+  }
+
+  #explain(): void {
+    const explanation = this.#store.explain(onlyKeyOf(this.#input));
+    this.#near?.say();
+    writeControl(this.#output, REPLY.data, { ...explanation });
   }
 
   /** Gives a value and removes its entry: it is copied while it is there, and what has changed is told before the reply. */

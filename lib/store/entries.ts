@@ -15,6 +15,7 @@ import { Records } from "./records.ts";
 import { beginsWith, type ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
 import type { SweepCounts } from "./losses.ts";
+import { type Misses, WHY, type Why } from "./misses.ts";
 import { compareVersions, timeOf, type Version } from "./version.ts";
 
 /** Options of {@linkcode Entries}. */
@@ -36,6 +37,8 @@ export interface EntriesOptions {
   readonly hashKey: HashKey;
   /** Counts what sweeps do. */
   readonly sweeps: SweepCounts;
+  /** Remembers why what leaves is not here. */
+  readonly misses: Misses;
   /** Called before an entry expires, is evicted, or is erased after a clear; `cause` says which. */
   readonly onLeave: (position: number, cause: Cause) => void;
 }
@@ -268,7 +271,7 @@ export class Entries {
     const { maxPrefixes } = this.#options;
     const mostBytes = PREFIXES_SHARE * this.maxEntryBytes;
     while (prefixes.held > maxPrefixes || (prefixes.bytes > mostBytes && prefixes.held > 1)) {
-      this.depart(prefixes.oldest);
+      this.depart(prefixes.oldest, WHY.cleared);
     }
     // Those that have left are needed until all is erased. Where they are many, each more erases its part of two rounds: so they
     // stay few, however fast they come.
@@ -307,7 +310,7 @@ export class Entries {
 
   #leave(position: number, cause: Cause): void {
     this.#options.onLeave(position, cause);
-    this.depart(position);
+    this.depart(position, cause === CAUSE.expired ? WHY.expired : WHY.evicted);
   }
 
   /** Turns an entry into a grave in its place; the caller must then call `limitGraves`. */
@@ -327,18 +330,23 @@ export class Entries {
     const { maxGraves } = this.#options;
     const graves = this.#graves;
     const mostBytes = GRAVES_SHARE * this.maxEntryBytes;
-    while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) this.depart(graves.oldest);
+    while (graves.size > maxGraves || (this.#graveBytes > mostBytes && graves.size > 1)) {
+      this.depart(graves.oldest, WHY.deleted);
+    }
   }
 
-  /** Removes an entry or grave of which a fingerprint remains, where writes have versions; `isNewest` unless there may be a newer one. */
-  depart(position: number, isNewest = true): void {
+  /**
+   * Removes an entry, a grave or a clear. Of an entry or grave a fingerprint remains, where writes have versions, and why it is not
+   * here; the write is the newest of its key, unless something newer has superseded it, or may have.
+   */
+  depart(position: number, why: Why): void {
     if (this.records.kind(position) === PREFIX) {
       if (this.#options.forgetsPrefixes) this.history.forgetAt(position); // no fingerprint could tell of all its keys
     } else if (this.#options.hasFingerprints) {
       this.records.leadToKey(position, this.#key);
-      this.history.departAt(position, this.#key, isNewest);
+      this.history.departAt(position, this.#key, why !== WHY.superseded);
     }
-    this.erase(position);
+    this.erase(position, why);
   }
 
   /**
@@ -362,8 +370,8 @@ export class Entries {
     return covered;
   }
 
-  /** Removes an entry or grave and remembers nothing of it. */
-  erase(position: number): void {
+  /** Removes an entry or grave and remembers nothing of it but why it is not here, if it leaves for good. */
+  erase(position: number, why?: Why): void {
     const { records } = this;
     const kind = records.kind(position);
     if (kind === ENTRY) {
@@ -376,14 +384,17 @@ export class Entries {
       this.#graveBytes -= this.#graveBytesOf(position);
     }
     if (this.#options.replicates) this.history.remove(position);
-    if (kind !== PREFIX) this.#table.remove(records.hash(position), position);
+    if (kind !== PREFIX) {
+      this.#table.remove(records.hash(position), position);
+      if (why !== undefined) this.#options.misses.note(records.hash(position), why);
+    }
     records.remove(position);
   }
 
-  /** Erases everything. */
+  /** Erases everything, after a clear. */
   eraseAll(): void {
-    while (this.order.size > 0) this.erase(this.order.oldest);
-    while (this.#graves.size > 0) this.erase(this.#graves.oldest);
+    while (this.order.size > 0) this.erase(this.order.oldest, WHY.cleared);
+    while (this.#graves.size > 0) this.erase(this.#graves.oldest, WHY.cleared);
     for (const position of this.prefixes.positions) this.erase(position);
     this.prefixes.clear();
     this.doomed = this.#erasing.h = 0;
@@ -392,7 +403,7 @@ export class Entries {
   /** Erases the cleared entry or grave at a position. */
   eraseCleared(position: number): void {
     if (this.records.kind(position) === ENTRY) this.#options.onLeave(position, CAUSE.cleared);
-    this.erase(position);
+    this.erase(position, WHY.cleared);
   }
 
   /** Erases the entries of a store without versions whose keys begin with a prefix. */
@@ -451,8 +462,12 @@ export class Entries {
     this.#makeRoom(0, nowMs);
   }
 
-  /** Gives the table's memory back; `records.slab.abandon` does so for the records. Nothing else may be called afterwards. */
+  /**
+   * Gives the table's memory back, after a clear; `records.slab.abandon` does so for the records. Nothing else may be called
+   * afterwards. Of the keys that have been cleared those that were used last are remembered.
+   */
   abandon(): void {
+    this.#options.misses.cleared(this.order, this.#graves);
     this.#table.abandon();
   }
 
@@ -512,7 +527,7 @@ export class Entries {
 
   /** Drops the least recently used entry, or else the oldest grave or clear, but no entry used after `arrivalMs`. */
   #dropOldest(nowMs: number, arrivalMs = Infinity): boolean {
-    if (this.order.size === 0) this.depart(this.#graves.oldest || this.prefixes.oldest);
+    if (this.order.size === 0) this.depart(this.#graves.oldest || this.prefixes.oldest, WHY.deleted);
     else if (this.isLive(this.order.oldest, nowMs)) {
       if (arrivalMs !== Infinity && this.#arrivals.isOldest(arrivalMs)) return false;
       this.#leave(this.order.oldest, CAUSE.evicted);

@@ -224,6 +224,16 @@ export class History {
     });
   }
 
+  /** About the highest version of the writes of a key that have left, by their fingerprints, which may be of others; 0 if there is none. */
+  lastLeft(key: ByteSpan): number {
+    let last = 0;
+    this.#fingerprints.covers(this.#hash(key), 1, (label, upTo) => {
+      last = Math.max(last, Math.min(upTo, this.#labelled[label]!.left));
+      return false;
+    });
+    return last;
+  }
+
   /** Whether the last write of a key that has left, if it is still known exactly, had this version and was the newest. */
   leftLast(key: ByteSpan, { h, origin, by = origin }: Version): boolean {
     const label = this.knowledge.find(by)?.label ?? 0;

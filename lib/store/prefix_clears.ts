@@ -73,6 +73,11 @@ export class PrefixClears {
     return this.#longest(key)?.version;
   }
 
+  /** The newest clear of a prefix of a key: which prefix, and the version. */
+  lastOf(key: ByteSpan): Pick<PrefixClear, "prefix" | "version"> | undefined {
+    return this.#longest(key);
+  }
+
   /**
    * Adds a clear that no other covers. It stands for all of longer prefixes that are older: these are taken out.
    *

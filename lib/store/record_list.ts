@@ -42,6 +42,16 @@ export class RecordList {
     this.size++;
   }
 
+  /** Tells of the hashes of up to `most` records, the newest first. Returns how many there were. */
+  tellHashes(most: number, tell: (hash: number) => void): number {
+    let told = 0;
+    for (let at = this.newest; at !== 0 && told < most; told++) {
+      tell(this.#records.hash(at));
+      at = this.#records.older(at);
+    }
+    return told;
+  }
+
   /** Takes a record out. */
   remove(position: number): void {
     const records = this.#records;

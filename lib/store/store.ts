@@ -6,8 +6,10 @@
 import { RetiredRecords } from "./retired_records.ts";
 import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite } from "./entry.ts";
+import { explain } from "./explain.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
 import { Losses } from "./losses.ts";
+import { Misses, WHY } from "./misses.ts";
 import type { HashedPosition } from "./hash_index.ts";
 import { type Departure, History } from "./history.ts";
 import { RemoteWrites } from "./remote_writes.ts";
@@ -18,6 +20,7 @@ import { Listeners } from "./listeners.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { MAX_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
+import type { KeyExplanation } from "../base/explanation.ts";
 import type { StoreStats } from "../base/stats.ts";
 import { checkStoreOptions, type StoreOptions } from "./store_options.ts";
 import { compareVersions, HybridClock, type Version } from "./version.ts";
@@ -65,13 +68,14 @@ export class Store {
   readonly history: History;
   /** Counts of entries that have left. */
   readonly losses: Losses;
+  /** Counts of misses, and what is remembered of keys that have left. */
+  readonly misses: Misses;
   readonly #entriesOptions: EntriesOptions;
   #entries: Entries;
   readonly #remote: RemoteWrites;
   /** Records from before a `clear`, whose memory is still to be given back. */
   readonly #cleared = new RetiredRecords();
   #hits = 0;
-  #misses = 0;
   #stores = 0;
 
   /** @throws {RangeError} If a limit is out of range. */
@@ -90,7 +94,8 @@ export class Store {
     this.#replicates = options.replicates ?? false;
     const limitBytes = maxBytes ?? MAX_STORE_BYTES;
     this.maxForgotten = !this.#replicates ? 0 : options.maxForgotten ?? mostFingerprints(limitBytes);
-    const evict = (position: number) => this.#entries.depart(position);
+    this.misses = new Misses(maxSize, limitBytes);
+    const evict = (position: number) => this.#entries.depart(position, WHY.evicted);
     this.history = new History(options.origin ?? 1, this.maxForgotten, evict, options);
     this.#entriesOptions = {
       maxSize,
@@ -102,10 +107,12 @@ export class Store {
       limitBytes,
       hashKey,
       sweeps: this.losses,
+      misses: this.misses,
       onLeave: (position, cause) => this.#left(position, cause),
     };
     this.#entries = new Entries(this.#entriesOptions, this.history);
-    const means = { rules: this.#rules, losses: this.losses, listeners: this.#listeners, now: this.#now };
+    const { losses, misses } = this;
+    const means = { rules: this.#rules, losses, misses, listeners: this.#listeners, now: this.#now };
     this.#remote = new RemoteWrites(this.#entries, { ...means, retired: this.#cleared });
   }
 
@@ -153,10 +160,8 @@ export class Store {
     const entries = this.#entries;
     const position = entries.lookup(hash, key);
     const isWatched = entries.isTimed || entries.doomed !== 0;
-    if (position === 0 || entries.records.kind(position) !== ENTRY || (isWatched && !this.#isCurrent(position))) {
-      this.#misses++;
-      return 0;
-    }
+    if (position === 0 || entries.records.kind(position) !== ENTRY) return this.#missed(hash, position);
+    if (isWatched && !this.#isCurrent(position)) return this.#missed(hash, 0);
     this.#hits++;
     entries.order.toFront(position);
     if ((entries.records.marks(position) & (MARK.fetched | MARK.fixed)) !== MARK.fetched) this.fetched(position);
@@ -213,6 +218,11 @@ export class Store {
     losses.askedExpired += losses.expirations - expirations;
     losses.askedCleared += losses.cleared - cleared;
     return 0;
+  }
+
+  /** Tells what is held of a key, or why nothing is, where writes have versions. This changes nothing, and is no use. */
+  explain(key: ByteSpan): KeyExplanation {
+    return explain(this.#entries, key, this);
   }
 
   /** Tells whether a key has an entry, without using it. */
@@ -304,18 +314,7 @@ export class Store {
    * @returns Whether that was news: the deadline moved by more than an eighth of the time to live.
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
-    const position = this.kept(key);
-    const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
-    if (position === 0 || (!isThat && this.#rules.touch) || this.#isAging(position)) return false;
-    const nowMs = this.#now();
-    const ttlMs = this.#entries.records.ttlMs(position);
-    const deadlineMs = nowMs + Math.min(ttlMs, remainingMs);
-    if (!(deadlineMs > this.#entries.records.deadlineMs(position))) return false;
-    const isNews = deadlineMs - this.#entries.records.deadlineMs(position) > ttlMs / 8;
-    this.#entries.records.setDeadlineMs(position, deadlineMs);
-    this.#entries.records.setTold(position, nowMs);
-    this.use(position);
-    return isNews;
+    return this.#remote.extend(this.kept(key), version, remainingMs);
   }
 
   /** Removes an entry. Returns whether there was one; one that is no longer fresh is none, and is removed all the same. */
@@ -335,6 +334,7 @@ export class Store {
       entries.addGrave(hash, key, version, nowMs);
       this.#know(version);
     }
+    if (!this.#replicates) this.misses.note(hash, WHY.deleted); // there is no grave
     this.#listeners.tell(CAUSE.deleted, key);
     return isFound;
   }
@@ -467,7 +467,7 @@ export class Store {
       memoryBytes: this.#entries.heldBytes + this.#cleared.bytes,
       fingerprints: this.history.fingerprints,
       hits: this.#hits,
-      misses: this.#misses,
+      ...this.misses.stats,
       stores: this.#stores,
       ...this.losses.totals,
     };
@@ -492,9 +492,19 @@ export class Store {
       this.#entries.expire(position);
       return false;
     }
-    if (!this.#entries.isFresh(position, nowMs)) return false;
+    if (!this.#entries.isFresh(position, nowMs)) {
+      this.misses.note(records.hash(position), WHY.expired); // it is kept, for who asks for what is stale
+      return false;
+    }
     if (this.renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
     return true;
+  }
+
+  /** Counts a miss of a key that has a grave at a position or, at 0, nothing: then what is remembered says why. */
+  #missed(hash: number, grave: number): 0 {
+    const { misses } = this;
+    misses.count(grave === 0 ? misses.whyOf(hash) : this.#entries.isDoomed(grave) ? WHY.cleared : WHY.deleted);
+    return 0;
   }
 
   #isAging(position: number): boolean {

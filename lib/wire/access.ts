@@ -92,7 +92,7 @@ export const PERMISSIONS: readonly Permission[] = [
   {
     what: "statistics",
     roles: ["reader", "client", "admin"],
-    native: ["stats"],
+    native: ["stats", "explain"],
     text: ["stats"],
     binary: ["stat"],
     http: ["/metrics", "/", "/events"],

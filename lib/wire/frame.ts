@@ -45,6 +45,7 @@ export const REQUEST = {
   deleteMany: 0x16,
   keys: 0x17,
   clearPrefix: 0x18,
+  explain: 0x19,
 } as const;
 
 /** Codes of replies. */

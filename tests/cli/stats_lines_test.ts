@@ -39,6 +39,18 @@ Deno.test("statsLines() gives the hit ratio, once there is one", () => {
   assertStrictEquals(said("hits", { hits: 0, misses: 0 }), "no retrieval yet");
 });
 
+Deno.test("statsLines() says why keys were missed, if the server does", () => {
+  const none = { absent: 0, expired: 0, evicted: 0, deleted: 0, cleared: 0, superseded: 0 };
+  const all = { absent: 12_345, expired: 1, evicted: 2, deleted: 3, cleared: 4, superseded: 5 };
+  assertStrictEquals(
+    said("missed", { missesByReason: all }),
+    "12,345 absent, 1 expired, 2 evicted, 3 deleted, 4 cleared, 5 superseded",
+  );
+  assertStrictEquals(said("missed", { missesByReason: { ...none, evicted: 7, deleted: 1 } }), "7 evicted, 1 deleted");
+  assertStrictEquals(said("missed", { missesByReason: none }), "none yet");
+  assertStrictEquals(said("missed", { misses: 3 }), undefined);
+});
+
 Deno.test("statsLines() says which server it is, for how long it has run, and how many peers are connected", () => {
   const peers = ["connected", "waiting", "connected"].map((state) => ({ state }) as PeerStats);
   assertStrictEquals(statsLines({ server: "ours/1", uptimeMs: 90_061_000 })[0], "ours/1, started 1 d 1 h ago");

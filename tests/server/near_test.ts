@@ -78,6 +78,7 @@ const WRITES: Readonly<Record<string, [asked: Asked, reply: string]>> = {
 const REPLIES: readonly Asked[] = [
   ...[ask.ping, ask.has("x"), ask.get("x"), ask.getMany("x"), ask.stats, ask.unknown, ask.use("x")],
   ...[ask.entry("x"), ask.take("x"), ask.increment("x", 1n), ask.setIf("x", "present", 1), ask.keys("x")],
+  ask.explain("x"),
 ];
 
 for (const [name, [asked, reply]] of Object.entries(WRITES)) {

@@ -44,6 +44,7 @@ function entryRequests(): Uint8Array[] {
     frame(REQUEST.take, "n"),
     frame(REQUEST.deleteMany, "", getMany("n", "b").subarray(8)),
     frame(REQUEST.clearPrefix, "n"),
+    frame(REQUEST.explain, "a"),
   ];
 }
 
@@ -102,9 +103,9 @@ Deno.test("a conversation has every request in it, and each is answered as what 
   assertEquals(missing, []);
   const session = sessionOf(stillHost());
   session.input.push(joined(HELLO, set("a", "one"), ...entryRequests()));
-  const { entry, value, refused, miss, ok, done, keys } = REPLY;
+  const { entry, value, refused, miss, ok, done, keys, data } = REPLY;
   assertEquals(codes(repliesIn(outputOf(session).bytes)).slice(2), [
-    ...[entry, value, value, refused, ok, miss, done, keys, keys, value, done, ok],
+    ...[entry, value, value, refused, ok, miss, done, keys, keys, value, done, ok, data],
   ]);
 });
 

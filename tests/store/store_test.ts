@@ -12,6 +12,7 @@ import {
   has,
   maintain,
   MIB,
+  NO_MISSES,
   noise,
   noiseSpan,
   NONE,
@@ -44,7 +45,13 @@ Deno.test("Store() throws when a limit is out of range", () => {
 });
 
 Deno.test("Store.stats() is all zero when the store is new", () => {
-  assertEquals(fixture().store.stats(), { ...NONE, bytes: 0, memoryBytes: 0, fingerprints: 0 });
+  assertEquals(fixture().store.stats(), {
+    ...NONE,
+    missesByReason: NO_MISSES,
+    bytes: 0,
+    memoryBytes: 0,
+    fingerprints: 0,
+  });
 });
 
 Deno.test("Store.get() leads to what was stored last when the key has an entry", () => {

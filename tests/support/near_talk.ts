@@ -46,6 +46,7 @@ export const ask = {
   deleteMany: (...keys: string[]): Asked => (output) => writeKeyList(output, REQUEST.deleteMany, keys),
   keys: (prefix: string): Asked => (output) => writeKeys(output, prefix, 0),
   clearPrefix: (prefix: string): Asked => (output) => writeKeyed(output, REQUEST.clearPrefix, prefix),
+  explain: (key: string): Asked => (output) => writeKeyed(output, REQUEST.explain, key),
   has: (key: string): Asked => (output) => writeKeyed(output, REQUEST.has, key),
   use: (key: string): Asked => (output) => writeKeyed(output, REQUEST.use, key),
   clear: ((output) => output.empty(REQUEST.clear)) as Asked,

@@ -17,6 +17,7 @@ export function distinctStats(): ServerStats {
     maxForgotten: 132,
     hits: 107,
     misses: 108,
+    missesByReason: { absent: 170, expired: 171, evicted: 172, deleted: 173, cleared: 174, superseded: 175 },
     stores: 109,
     deletions: 110,
     evictions: 111,

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
-import type { StoreStats } from "../../lib/base/stats.ts";
+import type { MissCounts, StoreStats } from "../../lib/base/stats.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { localStore, type StoreSettings, type TestClock } from "./stores.ts";
 
@@ -79,10 +79,25 @@ export function maintain(store: Store, look: () => void = () => {}): number {
 /** Counters of a store that has done nothing. */
 export const NONE = { entries: 0, hits: 0, misses: 0, stores: 0, deletions: 0, evictions: 0, expirations: 0 };
 
-/** Compares a store's counters; those that are not named are 0. */
+/** Misses for no reason, of which there are none. */
+export const NO_MISSES: MissCounts = { absent: 0, expired: 0, evicted: 0, deleted: 0, cleared: 0, superseded: 0 };
+
+/** Compares a store's counters; those that are not named are 0, and misses have any reasons. */
 export function assertStats(store: Store, expected: Partial<StoreStats>): void {
-  const { bytes: _, memoryBytes: __, fingerprints: ___, ...counters } = store.stats();
+  const { bytes: _, memoryBytes: __, fingerprints: ___, missesByReason, ...counters } = store.stats();
   assertEquals(counters, { ...NONE, ...expected });
+  assertEquals(sum(missesByReason), counters.misses);
+}
+
+/** Compares a store's misses by reason; those that are not named are 0, and all together are all misses. */
+export function assertMisses(store: Store, expected: Partial<MissCounts>): void {
+  const { misses, missesByReason } = store.stats();
+  assertEquals(missesByReason, { ...NO_MISSES, ...expected });
+  assertEquals(sum(missesByReason), misses);
+}
+
+function sum(counts: MissCounts): number {
+  return Object.values(counts).reduce((sum, count) => sum + count);
 }
 
 /** Random bytes, of which values are parts. */

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { ByteSpan } from "../../lib/base/byte_span.ts";
-import type { StoreStats } from "../../lib/base/stats.ts";
+import type { MissCounts, StoreStats } from "../../lib/base/stats.ts";
+import { MOST_CLEARED } from "../../lib/store/misses.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { type Below, belowOf, fixture, noise, noiseSpan, sameBytes } from "./store_entries.ts";
 import type { StoreSettings, TestClock } from "./stores.ts";
@@ -20,6 +21,8 @@ export interface Course {
   /** One operation of so many is followed by a clear. */
   readonly clearEvery: number;
 }
+
+type Why = keyof MissCounts;
 
 interface Expected {
   flags: number;
@@ -39,6 +42,8 @@ export function assertLikeModel(course: Course): void {
 class Model {
   readonly #clock: TestClock;
   readonly #entries = new Map<number, Expected>();
+  /** Of what has left, why: what may be counted if it is asked for. */
+  readonly #whys = new Map<number, readonly Why[]>();
   #order = this.#entries.keys();
 
   constructor(clock: TestClock) {
@@ -57,12 +62,13 @@ class Model {
   alive(id: number): Expected | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined || entry.deadlineMs > this.#clock.nowMs) return entry;
-    this.#entries.delete(id);
+    this.delete(id, "expired");
     return undefined;
   }
 
-  countAlive(): number {
-    return [...this.#entries.keys()].filter((id) => this.alive(id) !== undefined).length;
+  /** Why a key without an entry has none. */
+  whyOf(id: number): readonly Why[] {
+    return this.#whys.get(id) ?? ["absent"];
   }
 
   /** Makes an entry the most recently used. */
@@ -71,13 +77,28 @@ class Model {
     this.#entries.set(id, entry);
   }
 
-  delete(id: number): void {
+  delete(id: number, ...whys: readonly Why[]): void {
     this.#entries.delete(id);
+    this.#whys.set(id, whys);
   }
 
-  clear(): void {
-    this.#entries.clear();
+  /** Removes everything; what has expired may have left before, or not. Returns how many lived. */
+  clear(): number {
+    let lived = 0;
+    for (const id of [...this.#entries.keys()]) {
+      if (this.alive(id) === undefined) this.delete(id, "expired", "cleared");
+      else {
+        this.delete(id, "cleared");
+        lived++;
+      }
+    }
     this.#order = this.#entries.keys();
+    return lived;
+  }
+
+  /** Takes note that of what has left by now nothing need be remembered. */
+  forget(): void {
+    for (const [id, whys] of this.#whys) this.#whys.set(id, [...whys, "absent"]);
   }
 
   /** Takes the oldest that is alive out, and what has expired before it. */
@@ -86,8 +107,9 @@ class Model {
       let next = this.#order.next();
       if (next.done === true) next = (this.#order = this.#entries.keys()).next();
       const oldest = this.alive(next.value!);
-      this.#entries.delete(next.value!);
-      if (oldest !== undefined) return oldest;
+      if (oldest === undefined) continue;
+      this.delete(next.value!, "evicted");
+      return oldest;
     }
     throw new Error("evicted more than lived");
   }
@@ -106,6 +128,9 @@ class Comparison {
   readonly #key: ByteSpan = { bytes: this.#keyBytes, from: 3, to: 3 + KEY_BYTES };
   readonly #copy = new Uint8Array(noise.length);
   readonly #counted = { hits: 0, misses: 0, stores: 0, deletions: 0, evictions: 0 };
+  /** Keys by their place in the store's memory of what has left, and reasons for which any was missed. */
+  readonly #keysByPlace = new Map<number, number>();
+  readonly #reasons = new Set<Why>();
   #added = 0;
   /** Entries that a set may have replaced after their time, and a clear may have removed. */
   #replacedLate = 0;
@@ -124,6 +149,10 @@ class Comparison {
     const { maxBytes = Infinity, ttlMs = 10 } = course.settings;
     this.#maxBytes = maxBytes;
     this.#defaultTtlMs = ttlMs === 0 ? Infinity : ttlMs;
+    for (let id = 0; id < course.keys; id++) {
+      const place = this.#placeOf(id);
+      this.#keysByPlace.set(place, 1 + (this.#keysByPlace.get(place) ?? 0));
+    }
   }
 
   run(): void {
@@ -134,6 +163,10 @@ class Comparison {
       this.#compareCounters();
       if (i % Math.floor(operations / 5) === 0 || i === operations - 1) this.#compareAll();
       this.#before = this.#store.stats();
+    }
+    const { isTimed } = this.#course;
+    for (const why of ["absent", "deleted", "cleared", isTimed ? "expired" : "evicted"] as const) {
+      assert(this.#reasons.has(why), `nothing that is ${why} was asked for`);
     }
     assert(this.#mostBytes <= this.#maxBytes, `${this.#mostBytes - this.#maxBytes} bytes over ${this.#maxBytes}`);
   }
@@ -166,7 +199,7 @@ class Comparison {
     const hadAny = this.#model.hasAny(id);
     const had = this.#model.alive(id) !== undefined;
     assertStrictEquals(store.set(this.#key, { flags, value, ttlMs: ownTtlMs }), fits);
-    this.#model.delete(id);
+    this.#model.delete(id, "deleted"); // unless it fits
     if (hadAny && !had) this.#replacedLate++;
     if (!fits) {
       assertStrictEquals(store.stats().evictions, this.#before.evictions);
@@ -206,12 +239,13 @@ class Comparison {
 
   #get(id: number): void {
     const { reader } = this.#store;
+    const before = this.#store.stats().missesByReason;
     const position = this.#store.get(this.#key);
     const entry = this.#model.alive(id);
     if (entry === undefined) {
       assertStrictEquals(position, 0, `found ${id}`);
       this.#counted.misses++;
-      return;
+      return this.#compareReason(id, before);
     }
     assert(position !== 0, `lost ${id}`);
     this.#counted.hits++;
@@ -222,6 +256,27 @@ class Comparison {
     const renews = this.#course.settings.renewOnHit !== false;
     if (renews && entry.ttlMs !== Infinity) entry.deadlineMs = this.#clock.nowMs + Math.fround(entry.ttlMs);
     this.#model.use(id, entry);
+  }
+
+  /** A miss counts for the reason for which the key has left, or as absent where another's may stand in the place of that. */
+  #compareReason(id: number, before: MissCounts): void {
+    const counted = Object.entries(this.#store.stats().missesByReason) as [Why, number][];
+    const changed = counted.filter(([name, count]) => count !== before[name]);
+    assertEquals(changed.map(([name, count]) => count - before[name]), [1]);
+    const [[why]] = changed;
+    const isRight = this.#model.whyOf(id).includes(why) || (why === "absent" && this.#sharesPlace(id));
+    assert(isRight, `${id} is ${why} and not ${this.#model.whyOf(id)}`);
+    this.#reasons.add(why);
+  }
+
+  /** Whether why a key has left is remembered in the place of another key's. */
+  #sharesPlace(id: number): boolean {
+    return this.#keysByPlace.get(this.#placeOf(id))! > 1;
+  }
+
+  #placeOf(id: number): number {
+    this.#choose(id);
+    return this.#store.hash(this.#key) & this.#store.misses.places - 1;
   }
 
   #touch(id: number): void {
@@ -238,15 +293,15 @@ class Comparison {
   #delete(id: number): void {
     const isAlive = this.#model.alive(id) !== undefined;
     assertStrictEquals(this.#store.delete(this.#key), isAlive);
-    this.#model.delete(id);
+    this.#model.delete(id, "deleted");
     if (isAlive) this.#counted.deletions++;
   }
 
   #clear(): void {
     const { entries } = this.#store.stats();
-    const lived = this.#model.countAlive();
     this.#store.clear();
-    this.#model.clear();
+    const lived = this.#model.clear();
+    if (entries > MOST_CLEARED) this.#model.forget();
     this.#counted.deletions += lived;
     this.#clearedLate += entries - lived;
   }
@@ -255,12 +310,13 @@ class Comparison {
   #compareCounters(): void {
     const counted = this.#counted;
     const stats = this.#store.stats();
-    const { hits, misses, stores, deletions, evictions, expirations, entries } = stats;
+    const { hits, misses, missesByReason, stores, deletions, evictions, expirations, entries } = stats;
     this.#mostBytes = Math.max(this.#mostBytes, stats.memoryBytes);
     assert(entries <= this.#store.maxSize, `${entries} entries`);
     assert(stats.bytes <= stats.memoryBytes);
     assertStrictEquals(hits, counted.hits);
     assertStrictEquals(misses, counted.misses);
+    assertStrictEquals(Object.values(missesByReason).reduce((sum, count) => sum + count), misses);
     assertStrictEquals(stores, counted.stores);
     assertStrictEquals(evictions, counted.evictions);
     const isDeleted = deletions >= counted.deletions && deletions <= counted.deletions + this.#clearedLate;

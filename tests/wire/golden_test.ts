@@ -16,7 +16,7 @@ import {
   writeKeyList,
   writeSet,
 } from "../../lib/wire/calls.ts";
-import { closingError, readData, readError, writeError } from "../../lib/wire/control.ts";
+import { closingError, readData, readError, writeControl, writeError } from "../../lib/wire/control.ts";
 import {
   doneReader,
   readEntry,
@@ -101,6 +101,11 @@ const FILLING: Filling = { token: TOKEN, ttlMs: 60_000, isFixed: false, staleMs:
 /** What is said of a value that has not been fresh for one and a half seconds. */
 const STALE: CopyTerms = { marks: 4, freshMs: 0, ttlMs: 1500 };
 
+/** What is told of keys. The versions are small ones: others are written as integers or not, as the package of MessagePack has it. */
+const LIVES = { remainingMs: 59_999.5, valueBytes: 2, bytes: 64, flags: 0x4f430001, marks: ["fixed", "fetched"] };
+const HELD = { server: 2 ** 32 - 1, state: "held", ...LIVES, version: 2 ** 32 - 2, origin: 7, ageMs: 1.5 };
+const CLEARED = { server: 1, state: "cleared", version: 4097, origin: 7, ageMs: 0, prefix: "é€" };
+
 /** Writes a value into the room for it. */
 function sayHi(output: FrameWriter, at: number): void {
   output.buffer.set(HI, at);
@@ -159,6 +164,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "KEYS": (output) => writeKeys(output, "", 0),
   "KEYS with a prefix, from a place on": (output) => writeKeys(output, "é", 2 ** 32 - 1),
   "CLEAR_PREFIX": (output) => writeKeyed(output, REQUEST.clearPrefix, "k"),
+  "EXPLAIN": (output) => writeKeyed(output, REQUEST.explain, "k"),
   "FORGET": (output) => writeKeyed(output, REQUEST.forget, "10.0.0.9:11142"),
   "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
   "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
@@ -198,6 +204,8 @@ const WRITTEN: Record<string, (output: FrameWriter) => void> = {
   "LEFT": (output) => writeLeft(output, { freshMs: 60_000, ttlMs: Infinity }),
   "INVALID of two slots": (output) => writeInvalid(output, new Set([1, 2 ** 18 - 1])),
   "INVALID of all": (output) => writeInvalid(output, undefined),
+  "DATA of a key that is here": (output) => writeControl(output, REPLY.data, HELD),
+  "DATA of a key that was cleared": (output) => writeControl(output, REPLY.data, CLEARED),
   "PEERS": (output) => writePeers(output, ["10.0.0.1:11142", "[fd00::1]:7"]),
   "GOSSIP": (output) => {
     output.begin(GOSSIP);
@@ -211,6 +219,7 @@ const DIALOGUE: [request: string, reply: string][] = [
   ["HELLO of a client", "DATA of a greeting"],
   ["PING", "OK"],
   ["GET", "MISS"],
+  ["EXPLAIN", "DATA of a key that was never here"],
   ["SET with the default ttl", "OK"],
   ["GET", "VALUE of text"],
   ["GET_MANY", "VALUES with a hit, a miss and one omitted"],
@@ -285,6 +294,9 @@ const READ: Record<string, [read: (frame: FrameReader) => unknown, result: unkno
     wantsToken: true,
     proof: undefined,
   }],
+  "DATA of a key that was never here": [readData, { server: 1, state: "absent" }],
+  "DATA of a key that is here": [readData, HELD],
+  "DATA of a key that was cleared": [readData, CLEARED],
   "PEERS": [readPeers, ["10.0.0.1:11142", "[fd00::1]:7"]],
   "COPY of text": [copiesOf((frame, onCopy) => readFound(frame, NO_LIMIT, onCopy)), [
     "hi",
