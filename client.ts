@@ -30,6 +30,7 @@ import { environmentOptions } from "./lib/client/environment_options.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { type ClientOptions, resolveClientOptions } from "./lib/client/options.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
+import { traced, type TracedCache } from "./lib/client/traced_cache.ts";
 
 export type {
   CallOptions,
@@ -77,7 +78,7 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  * ```
  */
 export class OrmucoCacheClient implements OrmucoCache {
-  readonly #cache: MemoryCache | RemoteCache;
+  readonly #cache: MemoryCache | RemoteCache | TracedCache;
   readonly #remote: RemoteCache | undefined;
 
   /**
@@ -93,7 +94,7 @@ export class OrmucoCacheClient implements OrmucoCache {
   constructor(options: ClientOptions = environmentOptions()) {
     const resolved = resolveClientOptions(options);
     this.#remote = resolved.servers.length === 0 ? undefined : new RemoteCache(resolved);
-    this.#cache = this.#remote ?? new MemoryCache(resolved);
+    this.#cache = this.#remote === undefined ? new MemoryCache(resolved) : traced(this.#remote);
   }
 
   /**
