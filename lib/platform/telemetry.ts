@@ -37,7 +37,7 @@ interface Meter {
   createHistogram(name: string, options: InstrumentOptions): { record(value: number, attributes: Attributes): void };
 }
 
-/** What is registered: a program's own may be for spans only. */
+/** What is registered, which may be for spans only, or for measurements only. */
 interface Registered {
   readonly trace?: { getTracer(name: string, version: string): Tracer };
   readonly metrics?: { getMeter(name: string, version: string): Meter };
@@ -52,6 +52,10 @@ const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 const NAME = "@ormuco/cache";
 /** Those that the conventions for clients of databases ask for, and shorter ones: a call takes less than a millisecond. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+
+/** Stands for spans where only measurements are made. */
+const NO_SPAN: Span = { setAttributes() {}, setStatus() {}, end() {} };
+const NO_TRACER: Tracer = { startActiveSpan: (_name, _options, work) => work(NO_SPAN) };
 
 /** Makes spans and measurements. */
 export class Telemetry {
@@ -108,12 +112,12 @@ export function errorType(error: unknown): string {
 
 let found: Telemetry | undefined;
 
-/** Returns what makes spans, from when something is registered for them. */
+/** Returns what makes spans and measurements, from when something is registered for them. */
 export function telemetry(): Telemetry | undefined {
   if (found !== undefined) return found;
   const { trace, metrics } = (globalThis as { [REGISTERED]?: Registered })[REGISTERED] ?? {};
-  if (trace !== undefined) found = new Telemetry(trace.getTracer(NAME, VERSION), metrics?.getMeter(NAME, VERSION));
-  return found;
+  if (trace === undefined && metrics === undefined) return undefined;
+  return found = new Telemetry(trace?.getTracer(NAME, VERSION) ?? NO_TRACER, metrics?.getMeter(NAME, VERSION));
 }
 
 /** Computes a value, within a span of its own where spans are made. */

@@ -2,8 +2,10 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { OrmucoCacheClient } from "../../mod.ts";
 import { held } from "../support/compute_backend.ts";
+import { FakeServer } from "../support/fake_server.ts";
 import { freeAddress } from "../support/ports.ts";
 import { clientOf, PATIENT_MS, reportingClient, startedServer } from "../support/servers.ts";
 import { activeSpan, heard } from "../support/telemetry.ts";
@@ -86,6 +88,17 @@ Deno.test("a call is told with the server that has answered, of several", async 
   await using cache = reportingClient([freeAddress(), server.address!]).client;
   const { hasFailed, rest } = await toldOf(() => cache.has("k"));
   assertEquals([hasFailed, rest["server.port"]], [false, Number(server.address!.split(":")[1])]);
+});
+
+Deno.test("a call whose server hangs up is told with that server, and not with the one that is tried next", async () => {
+  await using server = await startedServer();
+  await using lost = new FakeServer((code, output, hangUp) =>
+    code === REQUEST.ping ? output.empty(REPLY.ok) : hangUp()
+  );
+  await using cache = reportingClient([lost.address, server.address!]).client;
+  await cache.ping();
+  const { hasFailed, rest } = await toldOf(() => cache.has("k"));
+  assertEquals([hasFailed, rest["server.port"]], [true, Number(lost.address.split(":")[1])]);
 });
 
 Deno.test("a server at a unix socket is told by its path", async () => {

@@ -135,6 +135,16 @@ Deno.test("with OTEL_DENO the time of calls, hits and misses are measured, and n
   assert(!withoutLogs.includes("secret"), withoutLogs);
 });
 
+Deno.test("where Deno makes no spans, calls are measured all the same", async () => {
+  const { ended, exported } = await runTraced({ OTEL_DENO: "true", OTEL_DENO_TRACING: "false" });
+  assertEquals([ended.status, ended.err, exported.spans], [0, "", []]);
+  assertEquals(exported.metrics.map(({ name }) => name).sort(), [
+    "db.client.operation.duration",
+    "ormuco_cache.hits",
+    "ormuco_cache.misses",
+  ]);
+});
+
 Deno.test("without OTEL_DENO nothing is exported, and calls give the same", async () => {
   const [on, off] = [await runTraced({ OTEL_DENO: "true" }), await runTraced({})];
   assertEquals(off.ended, on.ended);
