@@ -63,7 +63,8 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  * its `signal` is aborted, and if Deno's permissions do not allow this process to reach a server (a `CacheError`); `ping`, `keys` and
  * `increment` say what else they reject with.
  *
- * A connection with no call under way does not keep the process alive.
+ * A connection with no call under way does not keep the process alive. Where OpenTelemetry is on (`OTEL_DENO=true`), each call to servers
+ * and each computation is a span: docs/events.md.
  *
  * @example
  * ```ts
