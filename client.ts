@@ -31,6 +31,7 @@ import { environmentOptions } from "./lib/client/environment_options.ts";
 import { MemoryCache } from "./lib/client/memory_cache.ts";
 import { type ClientOptions, resolveClientOptions } from "./lib/client/options.ts";
 import { RemoteCache } from "./lib/client/remote_cache.ts";
+import { traced, type TracedCache } from "./lib/client/traced_cache.ts";
 
 export type {
   CallOptions,
@@ -64,7 +65,8 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  * its `signal` is aborted, and if Deno's permissions do not allow this process to reach a server (a `CacheError`); `ping`, `keys` and
  * `increment` say what else they reject with.
  *
- * A connection with no call under way does not keep the process alive.
+ * A connection with no call under way does not keep the process alive. Where OpenTelemetry is on (`OTEL_DENO=true`), each call to servers
+ * and each computation is a span: docs/events.md.
  *
  * @example
  * ```ts
@@ -79,7 +81,7 @@ export type { ClientOptions, NearOptions } from "./lib/client/options.ts";
  * ```
  */
 export class OrmucoCacheClient implements OrmucoCache {
-  readonly #cache: MemoryCache | RemoteCache;
+  readonly #cache: MemoryCache | RemoteCache | TracedCache;
   readonly #remote: RemoteCache | undefined;
 
   /**
@@ -95,7 +97,7 @@ export class OrmucoCacheClient implements OrmucoCache {
   constructor(options: ClientOptions = environmentOptions()) {
     const resolved = resolveClientOptions(options);
     this.#remote = resolved.servers.length === 0 ? undefined : new RemoteCache(resolved);
-    this.#cache = this.#remote ?? new MemoryCache(resolved);
+    this.#cache = this.#remote === undefined ? new MemoryCache(resolved) : traced(this.#remote);
   }
 
   /**

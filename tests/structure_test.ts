@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   simulation: pure("base", "wire", "lru", "store", "replication", "near"),
   http: pure("base"),
   metrics: pure("base"),
-  compute: impure("base"),
+  compute: impure("base", "platform"),
   platform: impure("base", "wire"),
   client: impure("base", "wire", "lru", "near", "compute", "platform"),
   server: impure(

@@ -3,6 +3,7 @@
  * reads replies, times out, and connects again. It knows sockets and timers, not what calls mean.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type Address, formatAddress } from "../base/address.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
 import { CacheError, type CacheErrorCode, ProtocolError } from "../base/errors.ts";
@@ -64,6 +65,9 @@ const LAST_BACKOFF_MS = 5000;
 const QUIET_MS = 60_000;
 const MAX_QUIET_CALLS = 10;
 
+/** Does what outlives the call that asks for it: what it does later is no part of that call, of its trace say. */
+const apart = AsyncLocalStorage.snapshot();
+
 /** A connection that is made again after it failed. */
 export class ClientConnection implements BoundedCallHost {
   readonly #options: ClientConnectionOptions;
@@ -102,7 +106,12 @@ export class ClientConnection implements BoundedCallHost {
 
   /** The address of the server in use; `undefined` before its greeting. */
   get connectedTo(): string | undefined {
-    return this.#socket && formatAddress(this.#address);
+    return this.#socket && formatAddress(this.server);
+  }
+
+  /** The server in use, or else the one that is tried next. */
+  get server(): Address {
+    return this.#options.servers[this.#server];
   }
 
   /** Calls whose replies somebody waits for. */
@@ -177,15 +186,11 @@ export class ClientConnection implements BoundedCallHost {
     this.#partings.get(pipeline)?.end();
   }
 
-  get #address(): Address {
-    return this.#options.servers[this.#server];
-  }
-
   #connectAgain(): Pipeline | undefined {
     if (this.#closed || performance.now() < this.#retryAtMs) return undefined;
     const pipeline = new Pipeline(this.#slices);
     this.#pipeline = pipeline;
-    this.#run(pipeline).catch((error) => {
+    apart(() => this.#run(pipeline)).catch((error) => {
       if (!(error instanceof AbandonedError)) this.#fail(pipeline, this.#describe(error));
       else if (this.#pipeline === pipeline) this.#end(); // its calls have failed already
     });
@@ -204,7 +209,7 @@ export class ClientConnection implements BoundedCallHost {
       this.#outbox = new Outbox({ stream: socket, output: pipeline.output, onError, onProgress });
       pipeline.hearer = hearer;
       hearer?.connected(features);
-      if (this.#isLost) this.#options.onReconnect?.(formatAddress(this.#address));
+      if (this.#isLost) this.#options.onReconnect?.(formatAddress(this.server));
       this.#isLost = false;
       if (pipeline.awaited === 0) socket.unref();
       this.#outbox.flushNow();
@@ -221,7 +226,7 @@ export class ClientConnection implements BoundedCallHost {
     await undefined; // the time for it begins at the end of this turn
     for (let left = this.#options.servers.length - 1;; left--) {
       try {
-        return await attemptInTurn(this.#attempts + formatAddress(this.#address), () => this.#open(pipeline));
+        return await attemptInTurn(this.#attempts + formatAddress(this.server), () => this.#open(pipeline));
       } catch (error) {
         const isOver = left === 0 || this.#pipeline !== pipeline || error instanceof AbandonedError;
         if (isOver || isDenied(error)) throw error; // a permission that lacks is not hidden by another server
@@ -241,7 +246,7 @@ export class ClientConnection implements BoundedCallHost {
     let socket: Socket | undefined;
     const abort = new AbortController();
     const opening = (async () => {
-      socket = await connect(this.#address, abort.signal, this.#options.tls);
+      socket = await connect(this.server, abort.signal, this.#options.tls);
       const greeting = { software, features: hearer?.features, token: await token?.() };
       return { socket, ...await greet(socket, greeting) };
     })();
@@ -306,7 +311,7 @@ export class ClientConnection implements BoundedCallHost {
   /** Has the calls that have been made wait for their replies, whatever becomes of later ones. */
   #part(socket: Socket, pipeline: Pipeline): Parting {
     const { timeoutMs } = this.#options;
-    const parting = new Parting({ socket, pipeline, timeoutMs, server: formatAddress(this.#address) });
+    const parting = new Parting({ socket, pipeline, timeoutMs, server: formatAddress(this.server) });
     this.#partings.set(pipeline, parting);
     parting.done.then(() => this.#partings.delete(pipeline));
     this.#outbox?.flushNow(); // the calls of this turn
@@ -422,7 +427,7 @@ export class ClientConnection implements BoundedCallHost {
   }
 
   #error(code: CacheErrorCode, reason: string, cause?: unknown): CacheError {
-    return new CacheError(code, `Cannot use server ${formatAddress(this.#address)}: ${reason}`, {
+    return new CacheError(code, `Cannot use server ${formatAddress(this.server)}: ${reason}`, {
       cause,
       concerns: "connection",
     });

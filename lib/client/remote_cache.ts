@@ -44,7 +44,7 @@ import { REQUEST } from "../wire/frame.ts";
 import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
 import { type EncodedValue, encodeValue } from "../wire/values.ts";
 import { boundsOf } from "./bounded_call.ts";
-import { ClientConnection } from "./connection.ts";
+import type { ClientConnection } from "./connection.ts";
 import { Entries } from "./entries.ts";
 import { Failures } from "./failures.ts";
 import { Hearers } from "./hearers.ts";
@@ -54,6 +54,7 @@ import { NearCache } from "./near_cache.ts";
 import { type Read, Requests, wireTtlMs, type Write } from "./requests.ts";
 import { orAborted } from "./signals.ts";
 import type { TokenSource } from "./token_source.ts";
+import { connectionWith } from "./traced_connection.ts";
 import { whatAnswers } from "./what_answers.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
@@ -115,7 +116,7 @@ export class RemoteCache implements WholeCache {
       store: (key, value, { ttlMs, renewOnHit }) => this.store(key, value, { ttlMs, renewOnHit }),
     });
     this.#computations = new Computations(leases, processClock.now);
-    this.#connection = new ClientConnection({
+    this.#connection = connectionWith({
       servers,
       timeoutMs,
       tls,

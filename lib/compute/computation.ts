@@ -2,6 +2,7 @@
 
 import type { ComputeContext, RetrieveOrStoreOptions } from "../base/cache.ts";
 import { CacheError } from "../base/errors.ts";
+import { computed } from "../platform/telemetry.ts";
 import type { Stale } from "./backend.ts";
 import { Caller } from "./caller.ts";
 
@@ -112,7 +113,7 @@ export class Computation {
    * @throws What `compute` throws; if the last caller goes, the reason.
    */
   async compute(compute: Compute): Promise<unknown> {
-    const value = await Promise.race([called(compute, this.#abort.signal), this.#abandoned.promise]);
+    const value = await Promise.race([computed(() => called(compute, this.#abort.signal)), this.#abandoned.promise]);
     this.#result = { value };
     return value;
   }

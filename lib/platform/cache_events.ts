@@ -5,6 +5,7 @@
 
 import { channel } from "node:diagnostics_channel";
 import type { CacheEvent, EventTeller } from "../base/cache_event.ts";
+import { telemetry } from "./telemetry.ts";
 
 type EventType = CacheEvent["type"];
 
@@ -27,6 +28,7 @@ export class CacheEvents implements EventTeller {
 
   constructor(onEvent: ((event: CacheEvent) => void) | undefined) {
     this.#onEvent = onEvent;
+    telemetry(); // which counts hits and misses from the first cache on
   }
 
   /** Whether anybody listens to events of a type: else none need be made. */
