@@ -97,7 +97,7 @@ export class BinaryCommands {
       copySpan(key, buffer, at);
       at += keyBytes;
     }
-    if (withValue) reader.copyValue(position, buffer, at);
+    if (withValue) this.#output.giveValue(reader, position, reader.valueBytes(position), at);
   }
 
   /** `touch`, `gat` and `gatk`: gives an entry another time to live. The reply shows the entry as it was before. */

@@ -95,7 +95,7 @@ export class BinaryHandler implements ProtocolHandler {
     const [input, allowance, memcached] = [this.#input, this.#allowance, this.#host.memcached];
     while (true) {
       if (this.#sasl?.isChecking && !this.#sasl.answer()) return "waiting";
-      if (this.#output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
+      if (this.#output.collectedBytes >= OUTPUT_BYTES || allowance.isOver) return "output-full";
       if (input.from === input.to) return "needs-input";
       const state = this.#command();
       allowance.spend(1 + memcached.takeWork());

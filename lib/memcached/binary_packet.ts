@@ -160,7 +160,7 @@ export class BinaryReplies {
     const { cas = 0, extrasBytes = 0, keyBytes = 0, valueBytes = 0 } = parts;
     const output = this.#output;
     const bodyBytes = extrasBytes + keyBytes + valueBytes;
-    const at = output.room(HEADER_BYTES + bodyBytes);
+    const at = output.room(HEADER_BYTES + extrasBytes + keyBytes + output.copiedBytes(valueBytes));
     const { view } = output;
     view.setUint8(at, REPLY_MAGIC);
     view.setUint8(at + 1, this.#request.opcode);

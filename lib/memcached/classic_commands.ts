@@ -158,7 +158,7 @@ export class ClassicCommands {
       if (this.#prefixes.isOn) this.#prefixes.got(key, position !== 0);
       if (position !== 0 && !isRefused) this.#writeEntry(key, position, withCas);
       if (position !== 0 && ttlMs !== undefined) this.#touch(key, position, ttlMs);
-      if (this.#output.length >= OUTPUT_BYTES) return;
+      if (this.#output.collectedBytes >= OUTPUT_BYTES) return;
     }
     this.#retrieval = undefined;
     if (isRefused) this.say(BAD_FORMAT);
@@ -183,7 +183,8 @@ export class ClassicCommands {
     const output = this.#output;
     const { reader } = this.#memcached.store;
     const length = reader.valueBytes(position);
-    output.ensure(REPLY_BYTES + key.to - key.from + length);
+    const copied = output.copiedBytes(length);
+    output.ensure(REPLY_BYTES + key.to - key.from + copied);
     const { buffer } = output;
     let at = writeText(buffer, output.length, "VALUE ");
     copySpan(key, buffer, at);
@@ -195,8 +196,8 @@ export class ClassicCommands {
     if (withCas) at = writeText(buffer, at, ` ${this.#memcached.casOf(position)}`);
     buffer[at++] = CR;
     buffer[at++] = LF;
-    reader.copyValue(position, buffer, at);
-    at += length;
+    output.giveValue(reader, position, length, at);
+    at += copied;
     buffer[at++] = CR;
     buffer[at++] = LF;
     output.length = at;

@@ -173,9 +173,10 @@ export class MetaCommands {
 
   #value(position: number, length: number): void {
     const output = this.#output;
-    const at = output.room(length + 2);
-    this.#memcached.store.reader.copyValue(position, output.buffer, at);
-    writeText(output.buffer, at + length, "\r\n");
+    const copied = output.copiedBytes(length);
+    const at = output.room(copied + 2);
+    output.giveValue(this.#memcached.store.reader, position, length, at);
+    writeText(output.buffer, at + copied, "\r\n");
   }
 
   #miss(line: TextLine): undefined {

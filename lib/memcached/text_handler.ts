@@ -77,7 +77,7 @@ export class TextHandler implements ProtocolHandler {
     const mayGet = (this.#access.allowed & GET_NEEDS) !== 0;
     this.#ahead.clear();
     while (true) {
-      if (output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
+      if (output.collectedBytes >= OUTPUT_BYTES || allowance.isOver) return "output-full";
       if (this.#classic.isUnderWay) {
         this.#classic.goOn();
         continue;

@@ -2,7 +2,7 @@
 
 import { CacheError, ProtocolError } from "../base/errors.ts";
 import type { Token } from "../base/token.ts";
-import type { BufferAccount } from "../wire/buffer_pool.ts";
+import type { BufferAccount } from "../base/lent.ts";
 import { FrameReader, FrameWriter, REQUEST } from "../wire/frame.ts";
 import {
   DisagreementError,

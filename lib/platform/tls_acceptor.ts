@@ -3,7 +3,7 @@
 import { EventEmitter } from "node:events";
 import type { X509Certificate } from "node:crypto";
 import tls from "node:tls";
-import type { BufferAccount } from "../wire/buffer_pool.ts";
+import type { BufferAccount } from "../base/lent.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { certificatesIn, isIssuedBy } from "./x509.ts";
 import { EncryptedSide, TlsStream } from "./tls_stream.ts";

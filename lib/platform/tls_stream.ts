@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type tls from "node:tls";
-import type { BufferAccount } from "../wire/buffer_pool.ts";
+import type { BufferAccount } from "../base/lent.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { closeQuietly, pause, writeAll } from "./socket.ts";
 import { hostNamesIn } from "./x509.ts";

@@ -3,7 +3,8 @@
  * connections are ended, those first that hold much and move nothing. It does not know what a connection is.
  */
 
-import { type BufferAccount, forgetBuffer, keptBytes } from "../wire/buffer_pool.ts";
+import type { Borrower } from "../base/lent.ts";
+import { forgetBuffer, keptBytes } from "../wire/buffer_pool.ts";
 import type { LimitedLog } from "./limited_log.ts";
 
 /** Whoever holds buffers. */
@@ -25,7 +26,7 @@ export interface BuffersOptions {
 }
 
 /** The buffers of one holder. */
-export class HeldBuffers implements BufferAccount {
+export class HeldBuffers implements Borrower {
   /** Bytes that are held. */
   bytes = 0;
   /** Whether they are counted no more. */
@@ -47,6 +48,10 @@ export class HeldBuffers implements BufferAccount {
   /** Whether `bytes` more may be held: connections that hold more, and move nothing, are ended to make room. */
   mayHold(bytes: number): boolean {
     return !this.#isClosed && this.#all.hasRoom(bytes, this);
+  }
+
+  giveUp(): void {
+    if (!this.#isClosed) this.#all.end(this);
   }
 
   /** Counts the bytes no more. */
@@ -94,6 +99,15 @@ export class Buffers {
     return true;
   }
 
+  /** Ends a holder's connection. */
+  end(held: HeldBuffers): void {
+    const { bytes, holder } = held;
+    held.close();
+    this.cuts++;
+    this.#onCut(holder, bytes);
+    queueMicrotask(() => holder.cut()); // not now: it may be about to write into its buffers
+  }
+
   /** Drops a holder. */
   forget(held: HeldBuffers): void {
     this.#held.delete(held);
@@ -111,13 +125,8 @@ export class Buffers {
         most = held;
       }
     }
-    if (most === undefined) return false;
-    const { bytes, holder } = most;
-    most.close();
-    this.cuts++;
-    this.#onCut(holder, bytes);
-    queueMicrotask(() => holder.cut()); // not now: it may be about to write into its buffers
-    return true;
+    if (most !== undefined) this.end(most);
+    return most !== undefined;
   }
 }
 

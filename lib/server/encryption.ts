@@ -10,7 +10,7 @@ import type { Certificate } from "../platform/certificates.ts";
 import type { TlsAcceptor } from "../platform/tls_acceptor.ts";
 import type { TlsStream } from "../platform/tls_stream.ts";
 import { isDisconnection, remoteAddress } from "../platform/socket.ts";
-import type { BufferAccount } from "../wire/buffer_pool.ts";
+import type { BufferAccount } from "../base/lent.ts";
 import { FileWatch, type LookReason, Watched } from "./file_watch.ts";
 import type { LimitedLog } from "./limited_log.ts";
 import type { Part } from "./part.ts";

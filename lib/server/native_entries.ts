@@ -107,7 +107,7 @@ export class NativeEntries {
     const entry = { version: reader.h(position), remainingMs, flags: reader.flags(position) };
     this.#near?.say();
     const at = writeEntry(this.#output, entry, valueBytes);
-    reader.copyValue(position, this.#output.buffer, at);
+    this.#output.giveValue(reader, position, valueBytes, at);
   }
 
   #explain(): void {

@@ -181,7 +181,7 @@ export class NativeHandler implements ProtocolHandler {
       else if (this.#goesOn()) return "waiting";
       if (this.#closing) return "closing";
       if (this.peer !== undefined) return "peer";
-      if (this.#output.length >= OUTPUT_BYTES || allowance.isOver) return "output-full";
+      if (this.#output.collectedBytes >= OUTPUT_BYTES || allowance.isOver) return "output-full";
     }
     return "needs-input";
   }
@@ -348,8 +348,8 @@ export class NativeHandler implements ProtocolHandler {
     if (position === 0) return output.empty(REPLY.miss);
     const { reader } = store;
     const valueBytes = reader.valueBytes(position);
-    const at = output.value(reader.flags(position), valueBytes);
-    reader.copyValue(position, output.buffer, at);
+    const at = output.value(reader.flags(position), valueBytes, output.copiedBytes(valueBytes));
+    output.giveValue(reader, position, valueBytes, at);
   }
 
   /** Writes an entry into a list: the value goes from the store's memory straight into the output. */

@@ -161,7 +161,7 @@ export class NativeLeases {
     const valueBytes = reader.valueBytes(position);
     this.#near?.say();
     const at = writeCopy(output, terms, reader.flags(position), valueBytes);
-    reader.copyValue(position, output.buffer, at);
+    output.giveValue(reader, position, valueBytes, at);
   }
 
   /** What is said of a stale entry: for how long it has not been fresh. */

@@ -68,7 +68,7 @@ export class NativeNear {
     const { reader } = this.#store;
     const valueBytes = reader.valueBytes(position);
     const at = writeCopy(this.#output, this.#termsOf(position), reader.flags(position), valueBytes);
-    reader.copyValue(position, this.#output.buffer, at);
+    this.#output.giveValue(reader, position, valueBytes, at);
   }
 
   /** Answers a `USE`: to the entry it is a hit like others. */

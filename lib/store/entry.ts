@@ -1,6 +1,7 @@
 /** What an entry is: its kinds and marks, the types that describe it, and the interface that reads it. It holds no entries. */
 
 import type { ByteSpan } from "../base/byte_span.ts";
+import type { ValueSource } from "../base/lent.ts";
 import type { Version } from "./version.ts";
 
 /** Kind of a record that holds an entry. */
@@ -77,7 +78,7 @@ export interface RemoteWrite {
 }
 
 /** Reads an entry or a grave by its position: a number that is valid until the store is changed. */
-export interface EntryReader {
+export interface EntryReader extends ValueSource {
   /** `ENTRY`, `TOMB`, `GHOST` or `PREFIX`. */
   kind(position: number): number;
   /** The number that orders the entry's version; memcached's clients see it as the entry's CAS. */
@@ -102,8 +103,8 @@ export interface EntryReader {
   copyKey(position: number, target: Uint8Array, at: number): number;
   /** Bytes of the value. */
   valueBytes(position: number): number;
-  /** Copies the value to a place in an array that has room for it. */
-  copyValue(position: number, target: Uint8Array, at: number): void;
+  /** Copies the bytes of the entry's value from `from` up to `to` to a place in an array that has room for them. */
+  copyPart(position: number, from: number, to: number, target: Uint8Array, at: number): void;
   /** Bytes of the value and, if there is one, its stamp. */
   storedBytes(position: number): number;
   /** Copies the value and, if there is one, its stamp. */

@@ -23,8 +23,10 @@
  */
 
 import { ENTRY, type EntryReader, MARK, STAMP_BYTES } from "./entry.ts";
+import { LentValues } from "./lent_values.ts";
 import { KIND_MASK, Slab } from "./slab.ts";
 import { type ByteSpan, copySpan } from "../base/byte_span.ts";
+import type { Borrower, Lent } from "../base/lent.ts";
 
 const HEAD_BYTES = 60;
 const HASH = 1;
@@ -68,6 +70,8 @@ const floatBits = new Int32Array(float.buffer);
 export class Records implements EntryReader {
   /** The slab in which the records lie. */
   readonly slab: Slab;
+  /** Values that are given out now. */
+  readonly lent: LentValues = new LentValues(this);
   readonly #entryMoved: EntryMoved;
   readonly #shift: number;
   readonly #mask: number;
@@ -133,18 +137,21 @@ export class Records implements EntryReader {
 
   /** Writes a value, for which `fits` is true, into the place of the entry's value. */
   replace(position: number, value: ByteSpan): void {
+    if (this.lent.size > 0) this.lent.keep(position);
     this.#set(position, VALUE_BYTES, value.to - value.from);
     this.#writeWhole(position, value);
   }
 
   /** Removes an entry or grave that nothing refers to any more. */
   remove(position: number): void {
+    if (this.lent.size > 0) this.lent.keep(position);
     this.#removePieces(position);
     this.slab.release(position);
   }
 
   /** Turns an entry into a grave in its place, without its value. */
   bury(position: number, kind: number): void {
+    if (this.lent.size > 0) this.lent.keep(position);
     this.#removePieces(position);
     this.#set(position, VALUE_BYTES, 0);
     this.#set(position, REST, 0);
@@ -206,6 +213,42 @@ export class Records implements EntryReader {
       at = this.#copyPart(piece >>> this.#shift, begin + PIECE_HEAD_BYTES, this.#get(piece, PIECE_BYTES), target, at);
       piece = this.#get(piece, PIECE_NEXT);
     }
+  }
+
+  /** Gives out an entry's value, to be read in parts; `borrower` is told of memory that is taken for it. */
+  lend(position: number, borrower: Borrower): Lent {
+    return this.lent.lend(position, borrower);
+  }
+
+  /** Copies the bytes of an entry's value from `from` up to `to` to a place in an array. */
+  copyPart(position: number, from: number, to: number, target: Uint8Array, at: number): void {
+    let before = 0; // bytes of the value before the piece
+    for (let piece = position; piece !== 0 && before < to;) {
+      const { segment, begin, bytes, next } = this.#pieceAt(piece, position);
+      const [first, last] = [Math.max(from - before, 0), Math.min(to - before, bytes)];
+      if (first < last) at = this.#copyPart(segment, begin + first, last - first, target, at);
+      before += bytes;
+      piece = next;
+    }
+  }
+
+  /** Where the part of a value begins that lies in an entry, or in a piece of it, how long it is, and which piece follows. */
+  #pieceAt(piece: number, position: number): { segment: number; begin: number; bytes: number; next: number } {
+    const segment = piece >>> this.#shift;
+    const words = this.#words[segment];
+    const word = (piece & this.#mask) << 1;
+    if (piece !== position) {
+      return {
+        segment,
+        begin: (word << 2) + PIECE_HEAD_BYTES,
+        bytes: words[word + PIECE_BYTES],
+        next: words[word + PIECE_NEXT],
+      };
+    }
+    const next = words[word + REST];
+    const begin = (word << 2) + HEAD_BYTES + (words[word + KEY_BYTES] & KEY_MASK);
+    const bytes = next === 0 ? words[word + VALUE_BYTES] : (word << 2) + (words[word] & ~KIND_MASK) - begin;
+    return { segment, begin, bytes, next };
   }
 
   /** Kind of a record: `ENTRY`, `TOMB` or `GHOST`. */
@@ -355,6 +398,7 @@ export class Records implements EntryReader {
       this.#linkPieces(to, this.#get(to, PIECE_NEXT));
     } else {
       this.#linkPieces(to, this.#get(to, REST));
+      if (this.lent.size > 0) this.lent.moved(from, to);
       this.#entryMoved(from, to);
     }
   }

@@ -13,6 +13,7 @@ export class RetiredRecords {
 
   /** Takes over records that nothing refers to any more. */
   add(records: Records): void {
+    records.lent.keepAll();
     if (records.slab.heldBytes > 0) this.#all.push(records);
   }
 

@@ -5,12 +5,6 @@ import { giveBack } from "../base/memory.ts";
 /** Bytes of the smallest buffer that is lent. */
 export const SMALL_BUFFER_BYTES = 64 * 1024;
 
-/** Told of the memory that the buffers of one connection take. */
-export interface BufferAccount {
-  /** Takes note that the buffers take `bytes` more, or less if it is below 0. */
-  changed(bytes: number): void;
-}
-
 const STEP_BYTES = SMALL_BUFFER_BYTES;
 /** Bytes of one kept buffer at most, and of all together: 32 clients may ask for a MiB each at the same time. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;

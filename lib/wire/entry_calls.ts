@@ -224,7 +224,7 @@ export function writeEntry(
   { version, remainingMs, flags }: { version: number; remainingMs: number; flags: number },
   valueBytes: number,
 ): number {
-  const at = output.room(HEADER_BYTES + ENTRY_HEAD_BYTES + valueBytes);
+  const at = output.room(HEADER_BYTES + ENTRY_HEAD_BYTES + output.copiedBytes(valueBytes));
   const { view } = output;
   view.setUint32(at, ENTRY_HEAD_BYTES + valueBytes);
   view.setUint32(at + 4, REPLY.entry << 8);

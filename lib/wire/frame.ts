@@ -166,9 +166,12 @@ export class FrameWriter extends OutputBuffer {
     this.begin(code);
   }
 
-  /** Writes a `VALUE`, whose value the caller then writes into `buffer`, from the returned index on. */
-  value(flags: number, valueBytes: number): number {
-    const at = this.room(HEADER_BYTES + 4 + valueBytes);
+  /**
+   * Writes a `VALUE`, whose value the caller then writes into `buffer`, from the returned index on, if it has `copiedBytes`; gives by
+   * `giveValue`, if it has none.
+   */
+  value(flags: number, valueBytes: number, copiedBytes = valueBytes): number {
+    const at = this.room(HEADER_BYTES + 4 + copiedBytes);
     const { view } = this;
     view.setUint32(at, 4 + valueBytes);
     view.setUint32(at + 4, REPLY.value << 8);

@@ -3,9 +3,10 @@
  * It knows no protocol.
  */
 
+import type { BufferAccount } from "../base/lent.ts";
 import { Buffer } from "node:buffer";
 import { giveBack } from "../base/memory.ts";
-import { borrowBuffer, type BufferAccount, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffer_pool.ts";
+import { borrowBuffer, keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "./buffer_pool.ts";
 
 /** Bytes of a reader's own array, into which it reads while little arrives: a read that waits keeps its array. */
 export const OWN_BYTES = 4 * 1024;

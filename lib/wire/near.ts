@@ -60,7 +60,7 @@ export function slotOfText(key: string): number {
 
 /** Writes a `COPY`, whose value the caller then writes into `buffer`, from the returned index on. */
 export function writeCopy(output: FrameWriter, terms: CopyTerms, flags: number, valueBytes: number): number {
-  const at = output.room(HEADER_BYTES + COPY_HEAD_BYTES + valueBytes);
+  const at = output.room(HEADER_BYTES + COPY_HEAD_BYTES + output.copiedBytes(valueBytes));
   const { view } = output;
   view.setUint32(at, COPY_HEAD_BYTES + valueBytes);
   view.setUint32(at + 4, REPLY.copy << 8);

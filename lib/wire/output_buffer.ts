@@ -1,7 +1,8 @@
 /** A buffer that collects bytes for one write; it grows and shrinks. It knows no protocol. */
 
 import { giveBack } from "../base/memory.ts";
-import { borrowBuffer, type BufferAccount, returnBuffer } from "./buffer_pool.ts";
+import type { Borrower, Lent, ValueSource } from "../base/lent.ts";
+import { borrowBuffer, returnBuffer } from "./buffer_pool.ts";
 
 const utf8 = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
@@ -11,6 +12,16 @@ const NO_VIEW = new DataView(NO_BYTES.buffer);
 const OWN_BYTES = 4 * 1024;
 /** Bytes of one write at most, where more are collected. */
 const PART_BYTES = 256 * 1024;
+
+/** A value that is lent: `bytes` bytes, of which `sent` have been written, stand before the byte at `at` of those collected. */
+interface LentPart {
+  readonly at: number;
+  readonly lent: Lent;
+  readonly bytes: number;
+  sent: number;
+}
+
+const NONE: LentPart[] = [];
 
 /**
  * Collects bytes, in a small array of its own, or in memory that is borrowed until they are sent. The bytes that `taken`
@@ -23,11 +34,16 @@ export class OutputBuffer {
   buffer: Uint8Array<ArrayBuffer> = NO_BYTES;
   /** A view of `buffer`. */
   view: DataView = NO_VIEW;
-  readonly #account: BufferAccount | undefined;
+  readonly #account: Borrower | undefined;
   /** The buffer of the write under way: bytes up to `#takenTo` are to be sent, those up to `#sent` have been. */
   #taken: Uint8Array<ArrayBuffer> = NO_BYTES;
   #takenTo = 0;
   #sent = 0;
+  /** Values lent between the bytes collected, those between the bytes taken that have not been sent whole, and the bytes of these. */
+  #lent = NONE;
+  #takenLent = NONE;
+  #lentBytes = 0;
+  #takenLentBytes = 0;
   /** The buffer for parts of a large one. */
   #part: Uint8Array<ArrayBuffer> = NO_BYTES;
   /** The array of its own, once it has been used. */
@@ -37,14 +53,32 @@ export class OutputBuffer {
   readonly #ownBytes: number;
 
   /** @param account Told of the borrowed memory. @param ownBytes Bytes of the array of its own. */
-  constructor(account?: BufferAccount, ownBytes = OWN_BYTES) {
+  constructor(account?: Borrower, ownBytes = OWN_BYTES) {
     this.#account = account;
     this.#ownBytes = ownBytes;
   }
 
   /** Number of bytes collected and not yet sent. */
   get pendingBytes(): number {
-    return this.#takenTo - this.#sent + this.length;
+    return this.#takenTo - this.#sent + this.length + this.#lentBytes + this.#takenLentBytes;
+  }
+
+  /** Number of bytes collected since the last `taken`, lent ones included. */
+  get collectedBytes(): number {
+    return this.length + this.#lentBytes;
+  }
+
+  /** Bytes that a value of `bytes` bytes takes among those collected: none if it is long, and stays where it is until it is written. */
+  copiedBytes(bytes: number): number {
+    return bytes > PART_BYTES && this.#account !== undefined ? 0 : bytes;
+  }
+
+  /** Adds the value at a position, of `bytes` bytes, after others: in the room at `at`, if `copiedBytes` says that it takes any. */
+  giveValue(source: ValueSource, position: number, bytes: number, at: number): void {
+    if (this.copiedBytes(bytes) > 0 || bytes === 0) return source.copyValue(position, this.buffer, at);
+    if (this.#lent === NONE) this.#lent = [];
+    this.#lent.push({ at, lent: source.lend(position, this.#account!), bytes, sent: 0 });
+    this.#lentBytes += bytes;
   }
 
   /** Returns the bytes to write next: the rest of those taken before, or else all that were collected since. */
@@ -53,6 +87,10 @@ export class OutputBuffer {
       if (this.length === 0) return NO_BYTES;
       this.#taken = this.buffer;
       this.#takenTo = this.length;
+      this.#takenLent = this.#lent;
+      this.#takenLentBytes = this.#lentBytes;
+      this.#lent = NONE;
+      this.#lentBytes = 0;
       this.buffer = NO_BYTES; // without room, so that `ensure` provides another buffer
       this.view = NO_VIEW;
       this.length = 0;
@@ -61,24 +99,22 @@ export class OutputBuffer {
   }
 
   /**
-   * Returns what `taken` does, but of very many bytes, where an account is kept, a copy of the first: a write keeps its
-   * memory until the system lets go of it, even when that is released.
+   * Returns what `taken` does, with the values lent between the bytes. Of very many bytes, where an account is kept, it is a copy of
+   * the first: a write keeps its memory until the system lets go of it, even when that is released.
    */
   part(): Uint8Array {
     const taken = this.taken();
+    if (this.#takenLent.length > 0) return this.#lentPart();
     if (this.#taken.length <= PART_BYTES || this.#account === undefined) return taken;
-    if (this.#part === NO_BYTES) {
-      this.#part = borrowBuffer(PART_BYTES);
-      this.#account.changed(this.#part.length);
-    }
     const part = taken.subarray(0, PART_BYTES);
-    this.#part.set(part);
+    this.#borrowedPart().set(part);
     return this.#part.subarray(0, part.length);
   }
 
   /** Takes note that a write has ended and has sent `count` of the bytes taken. */
   sent(count: number): void {
     if (this.#takenTo === 0) return; // released while the write was under way
+    if (this.#takenLent.length > 0) return this.#sentOfLent(count);
     this.#sent += count;
     if (this.#sent >= this.#takenTo) this.#endWrite();
   }
@@ -86,12 +122,14 @@ export class OutputBuffer {
   /** Drops the collected bytes and gives the memory back. No write may be under way. */
   reset(): void {
     this.length = 0;
+    this.#giveLentBack();
     if (this.#takenTo > 0) this.#endWrite();
     if (this.buffer !== NO_BYTES) this.#use(NO_BYTES, NO_VIEW);
   }
 
   /** Frees borrowed buffers, instead of lending them again: a write may be under way. Nothing may be added then. */
   release(): void {
+    this.#giveLentBack();
     for (const buffer of [this.buffer, this.#taken, this.#part]) {
       if (buffer === NO_BYTES || buffer === this.#own) continue;
       this.#account?.changed(-buffer.length);
@@ -160,6 +198,58 @@ export class OutputBuffer {
     const bytes = borrowBuffer(this.buffer.length + this.growth(more));
     this.#account?.changed(bytes.length);
     this.#use(bytes, new DataView(bytes.buffer));
+  }
+
+  #borrowedPart(): Uint8Array<ArrayBuffer> {
+    if (this.#part === NO_BYTES) {
+      this.#part = borrowBuffer(PART_BYTES);
+      this.#account?.changed(this.#part.length);
+    }
+    return this.#part;
+  }
+
+  /** Puts the next bytes together, of those taken and of the values lent between them. */
+  #lentPart(): Uint8Array {
+    const part = this.#borrowedPart();
+    let length = 0;
+    let from = this.#sent;
+    const copyUpTo = (to: number) => {
+      const bytes = Math.min(to - from, PART_BYTES - length);
+      part.set(this.#taken.subarray(from, from + bytes), length);
+      length += bytes;
+      from += bytes;
+    };
+    for (const { at, lent, bytes, sent } of this.#takenLent) {
+      copyUpTo(at);
+      const more = Math.min(bytes - sent, PART_BYTES - length);
+      if (more > 0) lent.copyPart(sent, sent + more, part, length);
+      length += more;
+      if (length === PART_BYTES) return part.subarray(0, length);
+    }
+    copyUpTo(this.#takenTo);
+    return part.subarray(0, length);
+  }
+
+  #sentOfLent(count: number): void {
+    const lents = this.#takenLent;
+    while (count > 0 && lents.length > 0) {
+      const [first] = lents;
+      const before = Math.min(count, first.at - this.#sent);
+      const ofIt = Math.min(count - before, first.bytes - first.sent);
+      this.#sent += before;
+      first.sent += ofIt;
+      this.#takenLentBytes -= ofIt;
+      count -= before + ofIt;
+      if (first.sent === first.bytes) lents.shift()!.lent.giveBack();
+    }
+    this.#sent += count;
+    if (this.#sent >= this.#takenTo && lents.length === 0) this.#endWrite();
+  }
+
+  #giveLentBack(): void {
+    for (const { lent } of [...this.#takenLent, ...this.#lent]) lent.giveBack();
+    this.#lent = this.#takenLent = NONE;
+    this.#lentBytes = this.#takenLentBytes = 0;
   }
 
   #useOwn(): void {

@@ -106,6 +106,8 @@ Deno.test("Session takes little more memory for many values than they have bytes
     bytes: 0,
     most: 0,
     changed: (bytes: number) => account.most = Math.max(account.most, account.bytes += bytes),
+    mayHold: () => true,
+    giveUp: () => {},
   };
   const { session, ask } = greeted(sessionHost({ maxSize: 2000 }), new FrameWriter(account));
   const keys = Array.from({ length: 1024 }, (_, i) => `${i}`);

@@ -1,10 +1,14 @@
 /** Bytes to be written: in order, whole, and in memory that goes back. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { Borrower, ValueSource } from "../../lib/base/lent.ts";
 import { keptBuffer, SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
 import { OutputBuffer } from "../../lib/wire/output_buffer.ts";
 import { emptyPool, patternOf } from "../support/buffers.ts";
 import { joined } from "../support/mutate.ts";
+
+/** A connection with memory without end. */
+const RICH: Borrower = { changed: () => {}, mayHold: () => true, giveUp: () => {} };
 
 Deno.test("OutputBuffer collects numbers, bytes and text in order", () => {
   const output = new OutputBuffer();
@@ -77,7 +81,7 @@ Deno.test("OutputBuffer.reset() forgets what was collected, and gives large memo
 Deno.test("OutputBuffer tells of the memory that it borrows, which it gives back once all is sent", () => {
   emptyPool();
   let bytes = 0;
-  const output = new OutputBuffer({ changed: (more) => bytes += more });
+  const output = new OutputBuffer({ ...RICH, changed: (more) => bytes += more });
   output.text("a");
   assertStrictEquals(bytes, 0, "a little goes into an array of its own");
   output.bytes(new Uint8Array(SMALL_BUFFER_BYTES));
@@ -98,7 +102,7 @@ Deno.test("OutputBuffer tells of the memory that it borrows, which it gives back
 });
 
 Deno.test("OutputBuffer has much written in parts, which keep nothing of it when it is released", () => {
-  const output = new OutputBuffer({ changed: () => {} });
+  const output = new OutputBuffer(RICH);
   const bytes = patternOf(1_000_000);
   output.bytes(bytes);
   const parts: Uint8Array[] = [];
@@ -144,4 +148,78 @@ Deno.test("OutputBuffer.release() lends the buffer of a write under way to nobod
   output.sent(200_000);
   assertEquals([output.pendingBytes, keptBuffer(1)], [0, 0]);
   emptyPool(); // throws if a buffer that is gone had been kept
+});
+
+/** A source of one value, and how many times it is lent now. */
+function sourceOf(value: Uint8Array): ValueSource & { lent: number } {
+  const source = {
+    lent: 0,
+    copyValue: (_: number, target: Uint8Array, at: number) => target.set(value, at),
+    lend: () => {
+      source.lent++;
+      return {
+        copyPart: (from: number, to: number, target: Uint8Array, at: number) =>
+          target.set(value.subarray(from, to), at),
+        giveBack: () => source.lent--,
+      };
+    },
+  };
+  return source;
+}
+
+/** Adds a text, a value, and another text, as a protocol does that knows how long the value is. */
+function addValue(output: OutputBuffer, source: ValueSource, bytes: number): void {
+  output.text("<<");
+  const copied = output.copiedBytes(bytes);
+  output.giveValue(source, 1, bytes, output.room(copied));
+  output.text(">");
+}
+
+Deno.test("OutputBuffer writes long values between other bytes without collecting them, however they are cut", () => {
+  const [long, longer, short] = [300_000, 700_001, 10].map((length, i) => patternOf(length, i));
+  const sources = [long, longer, short].map(sourceOf);
+  const expected = joined(...[long, longer, short].flatMap((value) => [
+    Uint8Array.of(60, 60),
+    value,
+    Uint8Array.of(62),
+  ]));
+  for (const written of [1 << 20, 200_000, 4093]) {
+    const output = new OutputBuffer(RICH);
+    sources.forEach((source, i) => addValue(output, source, [long, longer, short][i].length));
+    assertEquals([output.length, output.collectedBytes, output.pendingBytes], [19, expected.length, expected.length]);
+    const parts: Uint8Array[] = [];
+    for (let length = 0; length < expected.length;) {
+      const part = output.part();
+      assert(part.length > 0 && part.buffer.byteLength <= 256 * 1024);
+      parts.push(part.slice(0, written));
+      output.sent(parts.at(-1)!.length);
+      length += parts.at(-1)!.length;
+      if (parts.length === 1) output.text("!"); // collected meanwhile: it follows
+      assertStrictEquals(output.pendingBytes, expected.length - length + 1);
+    }
+    assertEquals(joined(...parts), expected);
+    assertEquals([sources.map(({ lent }) => lent), output.part().slice()], [[0, 0, 0], Uint8Array.of(33)]);
+  }
+});
+
+Deno.test("OutputBuffer gives lent values back when it is reset or released, whether they were being written or not", () => {
+  const source = sourceOf(patternOf(300_000));
+  for (const end of ["reset", "release"] as const) {
+    const output = new OutputBuffer(RICH);
+    addValue(output, source, 300_000);
+    output.part();
+    output.sent(1000);
+    addValue(output, source, 300_000);
+    assertStrictEquals(source.lent, 2);
+    output[end]();
+    assertEquals([source.lent, output.pendingBytes, output.collectedBytes], [0, 0, 0]);
+  }
+});
+
+Deno.test("OutputBuffer copies values where nobody counts its memory", () => {
+  const value = patternOf(300_000);
+  const source = sourceOf(value);
+  const output = new OutputBuffer();
+  addValue(output, source, value.length);
+  assertEquals([output.length, source.lent], [300_003, 0]);
 });
