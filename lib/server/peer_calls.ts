@@ -252,8 +252,9 @@ export class PeerCalls {
   /** Logs a failure, unless the last call of this server, or the peer's, has failed for the same reason. */
   sayOnce(target: Target, error: string, caller: keyof Target["said"]): void {
     if (!Object.values(target.said).includes(error)) {
-      const line = `Peer ${target.text} cannot be used: ${error}`;
-      if (caller === "own" && !target.isTold) this.#options.log(line, "warn");
+      const isSelf = error === SELF; // as where all servers are given one list
+      const line = `Peer ${target.text} ${isSelf ? "is this server itself" : `cannot be used: ${error}`}`;
+      if (caller === "own" && !target.isTold) this.#options.log(line, isSelf ? "info" : "warn");
       else this.#options.limitedLog.say("unused", target.text, line); // whoever has told of it, or calls from there, may be a stranger
     }
     target.said[caller] = target.error = error;

@@ -15,10 +15,13 @@ function connections(...nodes: Node[]): number {
 
 Deno.test("a server that lists itself says so, and serves", async () => {
   const port = freePort();
-  await using node = await startedNode({ listen: `127.0.0.1:${port}`, peers: [`127.0.0.1:${port}`] });
+  const lines: string[] = [];
+  const log = (line: string, level?: string) => void lines.push(`${level}: ${line}`);
+  await using node = await startedNode({ listen: `127.0.0.1:${port}`, peers: [`127.0.0.1:${port}`], log });
   await until("it knows", () => node.server.stats().peers[0].state === "self");
   const [{ error, address }] = node.server.stats().peers;
   assertEquals([error, address], ["it is this server itself", `127.0.0.1:${port}`]);
+  assertEquals(lines.filter((line) => line.includes("itself")), [`info: Peer 127.0.0.1:${port} is this server itself`]);
   await until("it has hung up", () => connections(node) === 0);
   await node.cache.store("k", 1);
   assertEquals(await node.cache.retrieve("k"), 1);
