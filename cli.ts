@@ -77,6 +77,8 @@ async function run(command: Command, args: Arguments): Promise<number> {
       return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
     case "simulate":
       return (await import("./lib/cli/simulate.ts")).simulate(args);
+    case "top":
+      return await (await import("./lib/cli/top.ts")).top(args);
     case "explain":
       return await explain(args);
     case "token":

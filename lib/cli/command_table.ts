@@ -29,6 +29,7 @@ export interface Command {
     | "keys"
     | "clear"
     | "stats"
+    | "top"
     | "explain"
     | "peers"
     | "bench"
@@ -289,6 +290,17 @@ export const COMMANDS: readonly Command[] = [
     ],
   },
   { name: "stats", operands: [], summary: "print a server's statistics", flags: [JSON_FLAG, ...CLIENT_FLAGS] },
+  {
+    name: "top",
+    operands: [],
+    summary: "show what servers do now, again and again: each of --server",
+    flags: [
+      { name: "interval", argument: "SECONDS", help: "between two looks (1)" },
+      { name: "count", argument: "N", help: "looks, and then stop (no end)" },
+      JSON_FLAG,
+      ...CLIENT_FLAGS,
+    ],
+  },
   {
     name: "explain",
     operands: ["KEY"],

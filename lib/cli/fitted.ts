@@ -8,6 +8,9 @@ const FULL_WIDTH = /\p{Script_Extensions=Katakana}|[\uff01-\uff60\uffe0-\uffe6]/
 /** Characters that take none: they change the one before them. */
 const NARROW = /[\p{Mark}\u200b-\u200d]/u;
 
+/** Where a line may be broken: not between a number and its unit. */
+const BREAK = / (?!(?:%|[KMGT]iB)(?!\w))/;
+
 /** Blanks between columns of a table. */
 const GAP = 2;
 /** Columns of a terminal to which nothing is shortened further. */
@@ -31,13 +34,19 @@ export function padded(text: string, columns: number, atStart = false): string {
 }
 
 /** A text without its middle, where there is no room for all of it: both ends tell an address from others. */
-export function shortened(text: string, room: number): string {
+export function shortened(text: string, room: number, firstPart = 0.5): string {
   const kept = Math.max(LEAST, room);
   if (columnsOf(text) <= kept) return text;
   const letters = [...text];
-  const first = beginning(letters, Math.ceil((kept - 1) / 2));
-  const last = beginning(letters.toReversed(), Math.floor((kept - 1) / 2));
+  const first = beginning(letters, Math.ceil(firstPart * (kept - 1)));
+  const last = beginning(letters.toReversed(), Math.floor((1 - firstPart) * (kept - 1)));
   return `${first.join("")}…${last.toReversed().join("")}`;
+}
+
+/** Texts without a part of each that leaves them different from each other, if there is one. */
+export function shortenedAll(texts: readonly string[], room: number): string[] {
+  const made = [0.5, 0.25, 0.75].map((firstPart) => texts.map((text) => shortened(text, room, firstPart)));
+  return made.find((each) => new Set(each).size === new Set(texts).size) ?? made[0];
 }
 
 /** As many letters as there is room for. */
@@ -60,7 +69,7 @@ export function fitted(line: string, width: number, indent: number): string[] {
   const lines: string[] = [];
   let now = /^ */.exec(text)![0];
   let isEmpty = true;
-  for (const word of text.slice(now.length).split(" ")) {
+  for (const word of text.slice(now.length).split(BREAK)) {
     const longer = isEmpty ? now + word : `${now} ${word}`;
     if (columnsOf(longer) <= width) now = longer;
     else {
@@ -91,7 +100,7 @@ export function tableLines(first: Column, others: readonly Column[], width: numb
 
 function tablesOf(first: Column, others: readonly Column[], width: number): Column[][] {
   const room = width - GAP - Math.max(...others.map(widthOf));
-  const front = { ...first, cells: first.cells.map((text) => shortened(escaped(text), room)) };
+  const front = { ...first, cells: shortenedAll(first.cells.map(escaped), room) };
   const tables: Column[][] = [];
   let left = 0;
   for (const column of others) {

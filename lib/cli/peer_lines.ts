@@ -7,22 +7,29 @@ import { type Column, fitted, tableLines } from "./fitted.ts";
 
 const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
 
+/** Returns tables of peers, and lines for failures below. */
+export function peerLines(peers: readonly PeerStats[], width = Infinity): string[] {
+  return [...peerTable(peers, width), ...peerFailures(peers, width)];
+}
+
 /**
- * Returns a line of headings and a line for each peer, and lines for failures below.
+ * Returns a line of headings and a line for each peer.
  *
  * @param width Characters in a line.
  * @param columns How many of the columns there are, from the left.
  */
-export function peerLines(peers: readonly PeerStats[], width = Infinity, columns: number = COLUMNS.length): string[] {
+export function peerTable(peers: readonly PeerStats[], width: number, columns: number = COLUMNS.length): string[] {
   const rows = peers.map(cells);
   const [first, ...others] = COLUMNS.slice(0, columns).map((heading, i): Column => ({
     heading,
     cells: rows.map((row) => row[i]),
   }));
-  const failures = peers.filter(({ error }) => error !== "").flatMap(({ address, error }) =>
-    fitted(`${address}: ${error}`, width, 2)
-  );
-  return [...tableLines(first, others, width), ...failures];
+  return tableLines(first, others, width);
+}
+
+/** Returns lines for peers that have failed. */
+export function peerFailures(peers: readonly PeerStats[], width: number): string[] {
+  return peers.flatMap(({ address, error }) => error === "" ? [] : fitted(`${address}: ${error}`, width, 2));
 }
 
 /** Returns a line that says whether a server is ready, and what it lacks. */

@@ -16,6 +16,7 @@ Deno.test("fitted() leaves a line that fits, and breaks others between words, in
   assertEquals(fitted("  one two three four", 12, 4), ["  one two", "    three", "    four"]);
   assertEquals(fitted("label     one three four", 20, 10), ["label     one three", "          four"]);
   assertEquals(fitted("a b", Infinity, 4), ["a b"]);
+  assertEquals(fitted("is 99.9 % of 16.0 GiB, in all", 12, 2), ["is 99.9 % of", "  16.0 GiB,", "  in all"]);
 });
 
 Deno.test("fitted() takes the middle out of a word that is longer than a line, and indents by half a line at most", () => {
