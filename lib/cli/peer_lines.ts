@@ -3,7 +3,7 @@
 import { escaped } from "../base/printable.ts";
 import { awaitedText } from "../base/readiness.ts";
 import type { PeerStats } from "../base/stats.ts";
-import { type Column, fitted, tableLines } from "./fitted.ts";
+import { type Column, fitted, shortenedAll, tableLines } from "./fitted.ts";
 
 const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
 
@@ -16,15 +16,21 @@ export function peerLines(peers: readonly PeerStats[], width = Infinity): string
  * Returns a line of headings and a line for each peer.
  *
  * @param width Characters in a line.
- * @param columns How many of the columns there are, from the left.
+ * @param headings Which columns there are: that of the peers, and others.
+ * @param room Characters of a peer's address.
  */
-export function peerTable(peers: readonly PeerStats[], width: number, columns: number = COLUMNS.length): string[] {
+export function peerTable(
+  peers: readonly PeerStats[],
+  width: number,
+  headings: readonly string[] = COLUMNS,
+  room = Infinity,
+): string[] {
   const rows = peers.map(cells);
-  const [first, ...others] = COLUMNS.slice(0, columns).map((heading, i): Column => ({
+  const [{ heading, cells: addresses }, ...others] = headings.map((heading): Column => ({
     heading,
-    cells: rows.map((row) => row[i]),
+    cells: rows.map((row) => row[COLUMNS.indexOf(heading)]),
   }));
-  return tableLines(first, others, width);
+  return tableLines({ heading, cells: shortenedAll(addresses, room) }, others, width);
 }
 
 /** Returns lines for peers that have failed. */

@@ -23,8 +23,8 @@ export interface Size {
   readonly rows: number;
 }
 
-/** Columns of the table of peers, from the left: up to how far each lags behind. */
-const PEER_COLUMNS = 5;
+/** Columns of the table of peers. */
+const PEER_COLUMNS = ["peer", "state", "lag", "round trip"];
 /** Columns of a terminal that the names of servers take at most: this part of all, or so many. */
 const [NAME_PART, LEAST_NAME] = [0.35, 16];
 const DEFAULT_END = `:${DEFAULT_PORT}`;
@@ -75,14 +75,17 @@ function serverTable(seen: readonly Seen[], heading: string, others: readonly Co
   const names = seen.map(({ address }) =>
     address.endsWith(DEFAULT_END) ? address.slice(0, -DEFAULT_END.length) : address
   );
-  const room = Math.max(LEAST_NAME, Math.floor(NAME_PART * columns));
-  const lines = tableLines({ heading, cells: shortenedAll(names, room) }, others, columns);
+  const lines = tableLines({ heading, cells: shortenedAll(names, nameRoom(columns)) }, others, columns);
   return toned(
     lines,
     seen.map(({ state }) =>
       state === "no answer" || state === "refused" ? "bad" : state === "ready" ? "plain" : "poor"
     ),
   );
+}
+
+function nameRoom(columns: number): number {
+  return Math.max(LEAST_NAME, Math.floor(NAME_PART * columns));
 }
 
 function nowColumns(seen: readonly Seen[]): Column[] {
@@ -134,7 +137,7 @@ function peersOf({ address, stats }: Seen, columns: number): Line[] {
   const tones = peers.map((peer): Tone => !isFine(peer) ? "bad" : peer.ready ? "plain" : "poor");
   return [
     ...fitted(`Peers of ${address}: ${counted}`, columns, 2).map((text): Line => ({ text, tone: "heading" })),
-    ...toned(peerTable(peers, columns, PEER_COLUMNS), tones),
+    ...toned(peerTable(peers, columns, PEER_COLUMNS, nameRoom(columns)), tones),
     ...peerFailures(peers, columns).map((text): Line => ({ text, tone: "bad" })),
   ];
 }

@@ -56,10 +56,10 @@ Deno.test("topLines() shows peers, those in trouble first, with how far they lag
   const at = lines.findIndex(({ text }) => text.startsWith("Peers of"));
   assertEquals(lines.slice(at).map(({ text, tone }) => [text.replaceAll(/ {2,}/g, "  "), tone]), [
     ["Peers of 10.0.0.1:11142: 1 waiting, 2 connected", "heading"],
-    ["peer  state  round trip  last round  lag", "heading"],
-    ["10.0.0.3:11142  waiting  -  1.2 s ago  0", "bad"],
-    ["10.0.0.2:11142  connected  0.50 ms  1.2 s ago  3 (1.5 s)", "plain"],
-    ["10.0.0.4:11142  catching up  0.50 ms  1.2 s ago  0", "poor"],
+    ["peer  state  lag  round trip", "heading"],
+    ["10.0.0.3:11142  waiting  0  -", "bad"],
+    ["10.0.0.2:11142  connected  3 (1.5 s)  0.50 ms", "plain"],
+    ["10.0.0.4:11142  catching up  0  0.50 ms", "poor"],
     ["10.0.0.3:11142: it is down", "bad"],
   ]);
 });
@@ -87,7 +87,7 @@ Deno.test("topLines() fits any terminal, whatever servers are called and say", (
   );
   const hosts = Array.from({ length: 10 }, (_, i) => `[2001:db8:1234:5678:9abc:def0:1234:${i}678]:11142`);
   const peers = hosts.map((address) =>
-    peerStats({ address, state: "other-cluster", lag: 1e15, lagMs: 1e12, roundTripMs: 1e6, error: "x".repeat(200) })
+    peerStats({ address, state: "other-cluster", lag: 1e9, lagMs: 1e9, roundTripMs: 1e6, error: "x".repeat(200) })
   );
   const all = [...hosts, "unix:/run/人口/cache.sock"].map((address) =>
     seen({ address, restarts: 7 }, { ...large, peers })
