@@ -2,7 +2,7 @@
 
 import { type Arguments, clientSettings, secondsFlag, wholeFlag } from "./arguments.ts";
 import { toJson } from "./json.ts";
-import { EXIT, say } from "./output.ts";
+import { EXIT, print } from "./output.ts";
 import { Screen } from "./screen.ts";
 import { topLines } from "./top_lines.ts";
 import { type Seen, Watched } from "./watched.ts";
@@ -16,7 +16,7 @@ const SIGNALS: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGI
 /** Where what was seen is shown. */
 interface Display {
   /** @param looks How many there have been. */
-  show(seen: readonly Seen[], looks: number): void;
+  show(seen: readonly Seen[], looks: number): void | Promise<void>;
   close(): void;
 }
 
@@ -37,14 +37,15 @@ export async function top(args: Arguments): Promise<number> {
       try {
         await Promise.race([Promise.all(watched.map((each) => each.look())), isTime, stopped]);
         if (isStopped) break;
-        display.show(watched.map(({ seen }) => seen), looks);
+        await display.show(watched.map(({ seen }) => seen), looks);
         if (looks >= count) break;
         await Promise.race([isTime, stopped]);
       } finally {
         cancel();
       }
     }
-    return watched.some(({ seen }) => seen.stats !== undefined) || isStopped ? EXIT.ok : EXIT.unreachable;
+    if (isStopped || watched.some(({ seen }) => seen.stats !== undefined)) return EXIT.ok;
+    return watched.some(({ seen }) => seen.state === "refused") ? EXIT.refused : EXIT.unreachable;
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, stop);
     display.close();
@@ -60,8 +61,10 @@ function timeOut(ms: number): { promise: Promise<void>; cancel: () => void } {
 
 function displayOf(args: Arguments, everyMs: number, stop: () => void): Display {
   const since = (looks: number) => looks === 1 ? "since their start" : `every ${everyMs / 1000} s`;
-  if (args.json) return { show: (seen) => say(jsonOf(seen)), close: () => {} };
-  if (!Deno.stdout.isTerminal()) return { show: (seen, looks) => sayBlock(seen, since(looks)), close: () => {} };
+  if (args.json) return { show: (seen) => sayLines([jsonOf(seen)]), close: () => {} };
+  if (!Deno.stdout.isTerminal()) {
+    return { show: (seen, looks) => sayLines(blockOf(seen, since(looks))), close: () => {} };
+  }
   return live(since, stop);
 }
 
@@ -88,11 +91,15 @@ function live(since: (looks: number) => string, stop: () => void): Display {
   };
 }
 
-/** Where there is no terminal: blocks of lines, with an empty one between. */
-function sayBlock(seen: readonly Seen[], since: string): void {
+/** Prints lines; rejects when nobody reads them any more. */
+function sayLines(lines: readonly string[]): Promise<void> {
+  return print(new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
+}
+
+/** What there is to say where there is no terminal, with an empty line at the end. */
+function blockOf(seen: readonly Seen[], since: string): string[] {
   const title = `${new Date().toISOString()} ${titleOf(seen, since)}`;
-  for (const { text } of topLines(seen, { columns: Infinity, rows: Infinity }, title)) say(text);
-  say("");
+  return [...topLines(seen, { columns: Infinity, rows: Infinity }, title).map(({ text }) => text), ""];
 }
 
 function titleOf(seen: readonly Seen[], since: string): string {

@@ -30,6 +30,7 @@ export class Tmux implements AsyncDisposable {
     const made = new Tmux(await Deno.makeTempDir(), { LC_ALL: "C.UTF-8", ...env });
     await made.call("new-session", "-d", "-s", "kept", "cat");
     await made.call("set-option", "-g", "remain-on-exit", "on");
+    await made.call("set-option", "-gq", "remain-on-exit-format", "");
     await made.call("set-option", "-g", "status", "off");
     return made;
   }
@@ -67,6 +68,16 @@ export class Terminal {
     return text.trimEnd().split("\n").map((line) => line.trimEnd());
   }
 
+  /** The lines that were printed, however many of its own the terminal has made of each. */
+  printed(): Promise<string[]> {
+    return this.lines("-J");
+  }
+
+  /** The same, with the sequences that give them colours. */
+  coloured(): Promise<string[]> {
+    return this.lines("-e");
+  }
+
   /** Waits until it shows something. Returns its lines. */
   async shows(what: RegExp): Promise<string[]> {
     let lines: string[] = [];
@@ -77,17 +88,15 @@ export class Terminal {
     return lines;
   }
 
-  /** Waits until the program has ended. Returns its status, and the lines that are left. */
-  async end(): Promise<{ status: number; lines: string[] }> {
-    const of = (what: string) => this.#tmux.call("display-message", "-p", "-t", this.#name, what);
-    await until("the program has ended", async () => (await of("#{pane_dead}")).trim() === "1");
-    const lines = (await this.lines()).filter((line) => !/^Pane is dead/.test(line));
-    return { status: Number(await of("#{pane_dead_status}")), lines };
+  /** Waits until the program has ended. Returns its status. */
+  async end(): Promise<number> {
+    await until("the program has ended", async () => await this.is("pane_dead") === "1");
+    return Number(await this.is("pane_dead_status"));
   }
 
-  /** What is so of it, in tmux's words, such as `alternate_on`. */
-  async is(what: string): Promise<string> {
-    return (await this.#tmux.call("display-message", "-p", "-t", this.#name, `#{${what}}`)).trim();
+  /** What is so of it, by tmux's name for it, such as `alternate_on`. */
+  async is(name: string): Promise<string> {
+    return (await this.#tmux.call("display-message", "-p", "-t", this.#name, `#{${name}}`)).trim();
   }
 
   async type(...keys: string[]): Promise<void> {
