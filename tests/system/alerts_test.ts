@@ -87,7 +87,7 @@ async function metricsOfServer(): Promise<ReadSample[]> {
   const tls = await authority.files();
   const http = "127.0.0.1:0";
   await using one = await startedServer({ http, tls });
-  await using two = await startedServer({ http, peers: [one.address!] });
+  await using _two = await startedServer({ http, peers: [one.address!] });
   await until("they are peers", () => one.stats().peers.some(({ state, ready }) => state === "connected" && ready));
   await exchange(portOf(one.address!), "set a 0 0 1\r\nx\r\nget a\r\nmn\r\n", (reply) => reply.endsWith("MN\r\n"));
   await until("the other has answered a round", () => one.stats().peers.every(({ lastRoundMs }) => lastRoundMs >= 0));

@@ -120,6 +120,21 @@ tmuxTest("top gives the terminal back as it was, by whatever it ends", async () 
   assertEquals(await counted.shows(/status/), ["before", "status 3"], "nobody has answered");
 });
 
+tmuxTest(
+  "a terminal that top has taken is given back also where an error ends the process that nobody caught",
+  async () => {
+    await using tmux = await Tmux.start();
+    const screen = import.meta.resolve("../../lib/cli/screen.ts");
+    const code =
+      `import { Screen } from "${screen}"; new Screen().open(() => {}); setTimeout(() => { throw new Error("fault"); });`;
+    const words = [Deno.execPath(), "eval", "--quiet", "--no-config", code];
+    const terminal = await tmux.run(["sh", "-c", '"$@"; echo "status $?"; exec cat', "sh", ...words], 80);
+    assertMatch((await terminal.shows(/status/)).join("\n"), /fault[^]*status 1$/);
+    assertEquals([await terminal.is("alternate_on"), await terminal.is("cursor_flag")], ["0", "1"]);
+    assertMatch(await settingsOf(terminal), / icanon.* echo /s);
+  },
+);
+
 tmuxTest("top follows the size of the terminal", async () => {
   await using server = busyServer();
   await using tmux = await Tmux.start();
