@@ -17,8 +17,9 @@ import { logOptions, PREFIX, SERVER_SETTING_NAMES, serverOptions, type Settings 
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, peersWhenReady, withClient } from "./lib/cli/client_commands.ts";
-import { type Command, commandHelp, commandOf, COMMANDS, generalHelp } from "./lib/cli/command_table.ts";
+import { type Command, commandOf, COMMANDS } from "./lib/cli/command_table.ts";
 import { explain } from "./lib/cli/explain.ts";
+import { commandHelp, generalHelp } from "./lib/cli/help.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
 import { EXIT, logError, report, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
@@ -77,6 +78,8 @@ async function run(command: Command, args: Arguments): Promise<number> {
       return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
     case "simulate":
       return (await import("./lib/cli/simulate.ts")).simulate(args);
+    case "top":
+      return await (await import("./lib/cli/top.ts")).top(args);
     case "explain":
       return await explain(args);
     case "token":

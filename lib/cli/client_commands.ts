@@ -9,8 +9,9 @@ import { MAX_VALUE_BYTES } from "../base/limits.ts";
 import { escaped } from "../base/printable.ts";
 import { encodeValue, FLAGS } from "../wire/values.ts";
 import { type Arguments, clientSettings, secondsFlag, UsageError } from "./arguments.ts";
+import { fitted } from "./fitted.ts";
 import { textOrBytes, toJson } from "./json.ts";
-import { EXIT, logError, miss, print, report, say } from "./output.ts";
+import { EXIT, lineWidth, logError, miss, print, report, say } from "./output.ts";
 import { peerLines, readinessLine } from "./peer_lines.ts";
 import { canAsk, saysYes } from "./prompt.ts";
 import { statsLines } from "./stats_lines.ts";
@@ -169,7 +170,7 @@ async function stats(client: OrmucoCacheClient, args: Arguments): Promise<number
   const { server } = await client.stats();
   if (server === undefined) return EXIT.unreachable;
   if (args.json) return say(toJson(server));
-  for (const line of statsLines(server)) say(escaped(line)); // a server may say anything
+  for (const line of statsLines(server, lineWidth())) say(line);
   return EXIT.ok;
 }
 
@@ -216,10 +217,10 @@ function oneServer(args: Arguments, flag: string): ReturnType<typeof clientSetti
 
 function sayPeers({ ready, peers = [] }: Partial<ServerStats>, args: Arguments): number {
   if (args.json) return say(toJson(peers));
-  const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0;
-  const lines = peerLines(peers, width || Infinity); // what is piped is to be cut up by programs
-  for (const line of peers.length > 0 ? lines : ready === false ? [] : ["No peers"]) say(escaped(line));
-  if (ready !== undefined) say(escaped(readinessLine(ready, peers)));
+  const width = lineWidth();
+  const lines = peers.length > 0 ? peerLines(peers, width) : ready === false ? [] : ["No peers"];
+  if (ready !== undefined) lines.push(...fitted(readinessLine(ready, peers), width, 2));
+  for (const line of lines) say(line);
   return EXIT.ok;
 }
 

@@ -2,12 +2,11 @@
 
 import { OrmucoCacheClient } from "../../client.ts";
 import { CacheError } from "../base/errors.ts";
-import { escaped } from "../base/printable.ts";
 import type { PeerStats } from "../base/stats.ts";
 import { type Arguments, clientSettings } from "./arguments.ts";
 import { type Answer, explainLines, isOlder } from "./explain_lines.ts";
 import { toJson } from "./json.ts";
-import { EXIT, logError, report, say } from "./output.ts";
+import { EXIT, lineWidth, logError, report, say } from "./output.ts";
 
 /** States of peers that are the server itself, or one that is shown by another address too. */
 const TWICE: readonly string[] = ["self", "duplicate"];
@@ -34,7 +33,7 @@ export async function explain(args: Arguments): Promise<number> {
   if (args.json) {
     return say(toJson(answers.map(({ address, explanation, error }) => ({ address, ...explanation ?? { error } }))));
   }
-  for (const line of explainLines(answers, namesOf(answers))) say(escaped(line)); // a server may say anything
+  for (const line of explainLines(answers, namesOf(answers), lineWidth())) say(line);
   return EXIT.ok;
 }
 

@@ -1,7 +1,7 @@
 /** Formats what servers tell of a key as lines for the command line. It prints nothing. */
 
 import type { KeyExplanation } from "../base/explanation.ts";
-import { shortened } from "./peer_lines.ts";
+import { fitted } from "./fitted.ts";
 import { sizeInWords, timeInWords } from "./words.ts";
 
 /** What a server has answered, or why it has not. */
@@ -11,9 +11,6 @@ export interface Answer {
   /** The message of the failure; empty if there was none. */
   readonly error: string;
 }
-
-/** Characters in a line, at most. */
-const WIDTH = 80;
 
 const WHYS: Readonly<Record<string, string>> = {
   absent: "was never here, or left longer ago than is remembered",
@@ -28,8 +25,13 @@ const WHYS: Readonly<Record<string, string>> = {
  * Returns, for each server, a line that says whether it holds the key, and lines that say more.
  *
  * @param names Addresses of servers by their numbers.
+ * @param width Characters in a line.
  */
-export function explainLines(answers: readonly Answer[], names: ReadonlyMap<number, string>): string[] {
+export function explainLines(
+  answers: readonly Answer[],
+  names: ReadonlyMap<number, string>,
+  width = Infinity,
+): string[] {
   const newest = newestOf(answers);
   const lines = answers.flatMap(({ address, explanation, error }) => {
     if (explanation === undefined) return [address, ...failureLines(error)];
@@ -37,7 +39,7 @@ export function explainLines(answers: readonly Answer[], names: ReadonlyMap<numb
     const { state, version } = explanation;
     return [`${address} ${state === "held" ? `holds version ${version}` : "does not hold it"}`, ...more];
   });
-  return lines.map((line) => shortened(line, WIDTH));
+  return lines.flatMap((line) => fitted(line, width, 4));
 }
 
 /** Whether a failure is that the server does not know the request. */

@@ -33,6 +33,11 @@ export function say(text: string): number {
   return EXIT.ok;
 }
 
+/** Columns of the terminal; no limit where there is none: what is piped is to be cut up by programs. */
+export function lineWidth(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || Infinity : Infinity;
+}
+
 /** Prints bytes unchanged. */
 export async function print(bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));

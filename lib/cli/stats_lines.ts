@@ -1,7 +1,8 @@
 /** Formats a server's statistics as lines for the command line. It prints nothing. */
 
-import { sizeInWords, timeInWords } from "./words.ts";
 import type { ServerStats } from "../base/stats.ts";
+import { fitted, padded } from "./fitted.ts";
+import { sizeInWords, timeInWords } from "./words.ts";
 
 /** All figures by name, those of gossip and misses by reason among them. */
 type Figures = Readonly<Record<string, number>>;
@@ -14,6 +15,9 @@ interface Row {
 }
 
 const MISSES = ["absent", "expired", "evicted", "deleted", "cleared", "superseded"];
+
+/** Characters of a label. */
+const LABEL = 16;
 
 const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
   ["Entries held now", [
@@ -198,9 +202,14 @@ function row(label: string, text: Row["text"], ...names: string[]): Row {
   return { label, names, text };
 }
 
-/** Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is. */
+/**
+ * Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is.
+ *
+ * @param width Characters in a line.
+ */
 export function statsLines(
   { server, uptimeMs = 0, ready, gossip, missesByReason, peers = [], ...rest }: Partial<ServerStats>,
+  width = Infinity,
 ): string[] {
   const connectedPeers = peers.filter(({ state }) => state === "connected").length;
   const figures: Record<string, unknown> = {
@@ -212,14 +221,16 @@ export function statsLines(
   };
   if (ready !== undefined) figures.ready = Number(ready);
   const has = (name: string) => typeof figures[name] === "number";
-  const lines = [`${server ?? "a server"}, started ${timeInWords(uptimeMs)} ago`];
+  const lines = fitted(`${server ?? "a server"}, started ${timeInWords(uptimeMs)} ago`, width, 2);
   const known = new Set(GROUPS.flatMap(([, rows]) => rows.flatMap(({ names }) => names)));
   const others = Object.keys(figures).filter((name) => !known.has(name));
   const other = others.map((name) => row(name, () => String(figures[name])));
   for (const [title, rows] of [...GROUPS, ["Others", other] as const]) {
     const shown = rows.filter(({ names }) => names.every(has));
     if (shown.length > 0) lines.push("", title);
-    for (const { label, text } of shown) lines.push(`  ${label.padEnd(16)} ${text(figures as Figures)}`);
+    for (const { label, text } of shown) {
+      lines.push(...fitted(`  ${padded(label, LABEL)} ${text(figures as Figures)}`, width, 2 + LABEL + 1));
+    }
   }
   return lines;
 }

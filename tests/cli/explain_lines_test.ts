@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KeyExplanation } from "../../lib/base/explanation.ts";
 import { type Answer, explainLines, isOlder } from "../../lib/cli/explain_lines.ts";
+import { columnsOf } from "../../lib/cli/fitted.ts";
 
 const NAMES = new Map([[1, "10.0.0.1:11142"], [2, "10.0.0.2:11142"]]);
 const HELD: KeyExplanation = {
@@ -103,14 +104,23 @@ Deno.test("explainLines() says which servers did not tell, and why", () => {
   assertEquals([isOlder(older), isOlder("the server refused (not-allowed): not allowed for role peer")], [true, false]);
 });
 
-Deno.test("explainLines() needs 80 columns at most, whatever servers say", () => {
+Deno.test("explainLines() needs no more columns than there are, whatever servers say", () => {
   const long = "x".repeat(300);
+  const address = "[2001:db8:1234:5678:9abc:def0:1234:5678]:11142";
   const answers: Answer[] = [
     { address: `unix:/${long}`, explanation: { ...HELD, origin: 9, marks: [long] }, error: "" },
-    { address: "a", explanation: { server: 2, state: "cleared", version: 1, prefix: long }, error: "" },
-    { address: "b", explanation: undefined, error: long },
+    { address: "a", explanation: { server: 2, state: "cleared", version: 1, prefix: "人".repeat(300) }, error: "" },
+    { address, explanation: undefined, error: `Cannot use server ${address}: it does not answer \u001b[2J` },
   ];
-  const all = explainLines(answers, new Map([[9, long]]));
-  assert(all.every((line) => line.length <= 80));
-  assert(all.some((line) => line.length === 80 && line.includes("…")));
+  for (const width of [80, 40]) {
+    const all = explainLines(answers, new Map([[9, long]]), width);
+    for (const line of all) assert(columnsOf(line) <= width, line);
+    assert(all.some((line) => line.includes("…")));
+  }
+  assertEquals(explainLines(answers.slice(2), new Map(), 40), [
+    "[2001:db8:1234:5678:…f0:1234:5678]:11142",
+    "  does not answer: Cannot use server",
+    "    [2001:db8:1234:567…1234:5678]:11142:",
+    "    it does not answer \\u001b[2J",
+  ]);
 });

@@ -8,13 +8,11 @@ import { askHttp, HttpTalk, requestOf } from "../support/http.ts";
 import { readMetrics } from "../support/metrics_format.ts";
 import { portOf } from "../support/ports.ts";
 import { run, serve } from "../support/processes.ts";
+import { hasPromtool, promtool } from "../support/promtool.ts";
 import { clientOf, madeServer, reportingClient, startedServer } from "../support/servers.ts";
 import { exchange } from "../support/text_socket.ts";
 import { turn, until } from "../support/waiting.ts";
 
-const hasPromtool = await new Deno.Command("promtool", { args: ["--version"], stdout: "null", stderr: "null" }).output()
-  .then(({ success }) => success, () => false);
-if (!hasPromtool) console.log("Not tested: promtool, because it is not installed");
 const TOKEN = "secret-of-all";
 const BEARER = [`Authorization: Bearer ${TOKEN}`];
 const HTTP: ServerOptions = { http: "127.0.0.1:0" };
@@ -120,13 +118,7 @@ Deno.test({
     for (const server of [one, two]) {
       const text = (await askHttp(httpPort(server), "/metrics"))!.body;
       assert(readMetrics(text).get("ormuco_peer_lag_writes")!.samples.length === 1);
-      const promtool = new Deno.Command("promtool", { args: ["check", "metrics"], stdin: "piped", stderr: "piped" })
-        .spawn();
-      const writer = promtool.stdin.getWriter();
-      await writer.write(Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
-      await writer.close();
-      const { code, stderr } = await promtool.output();
-      assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+      assertEquals(await promtool(["check", "metrics"], text), "");
     }
   },
 });
