@@ -1,6 +1,6 @@
 /** Formats a server's statistics as lines for the command line. It prints nothing. */
 
-import { sizeInWords, timeInWords } from "./words.ts";
+import { sizeInWords, timeInWords } from "../base/words.ts";
 import type { ServerStats } from "../base/stats.ts";
 
 /** All figures by name, those of gossip and misses by reason among them. */
