@@ -12,13 +12,13 @@ export function rememberedSeconds(): number {
  * Puts a snapshot behind those before it and drops what is too old, or all if the server has been started anew. Returns whether it
  * has. The server's uptime tells the order, since its clock may be set.
  */
-export function remember(history: Snapshot[], snapshot: Snapshot): boolean {
-  const last = history.at(-1);
+export function remember(snapshots: Snapshot[], snapshot: Snapshot): boolean {
+  const last = snapshots.at(-1);
   const isRestart = last !== undefined && snapshot.stats.uptimeMs < last.stats.uptimeMs;
-  if (isRestart) history.length = 0;
-  history.push(snapshot);
+  if (isRestart) snapshots.length = 0;
+  snapshots.push(snapshot);
   const oldestMs = snapshot.stats.uptimeMs - rememberedSeconds() * 1000;
-  while (history[0].stats.uptimeMs < oldestMs) history.shift();
+  while (snapshots[0].stats.uptimeMs < oldestMs) snapshots.shift();
   return isRestart;
 }
 
@@ -28,15 +28,15 @@ export function secondsBetween(from: Snapshot, to: Snapshot): number {
 }
 
 /** The index of the newest snapshot that is `seconds` older than the one at `index`, or of the oldest there is. */
-export function indexBefore(history: readonly Snapshot[], index: number, seconds: number): number {
+export function indexBefore(snapshots: readonly Snapshot[], index: number, seconds: number): number {
   let at = index;
-  while (at > 0 && secondsBetween(history[at], history[index]) < seconds - 0.5) at--;
+  while (at > 0 && secondsBetween(snapshots[at], snapshots[index]) < seconds - 0.5) at--;
   return at;
 }
 
 /** Seconds that courses span: as many as are known, but no less than one minute. */
-export function spanOf(history: readonly Snapshot[]): number {
-  return Math.max(60, Math.ceil(secondsBetween(history[0], history[history.length - 1])));
+export function spanOf(snapshots: readonly Snapshot[]): number {
+  return Math.max(60, Math.ceil(secondsBetween(snapshots[0], snapshots[snapshots.length - 1])));
 }
 
 /** How much a counter has grown from one snapshot to another. */

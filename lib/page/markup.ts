@@ -34,9 +34,7 @@ const keyTable = (id: string, title: string) => `
 const COLUMNS = ["Peer", "Lag", "Answers in", "Traffic"]
   .map((title) => `<th scope="col" role="columnheader">${title}</th>`).join("");
 
-/** Puts style and script into the page. */
-export function pageOf(style: string, script: string): string {
-  return `<!doctype html>
+const HEAD = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -44,9 +42,9 @@ export function pageOf(style: string, script: string): string {
 <meta name="color-scheme" content="light dark">
 <title>Ormuco Cache</title>
 <link rel="icon" href="data:image/svg+xml,${ICON}">
-<style>${style}</style>
-</head>
-<body>
+`;
+
+const BODY = `
 <header>
   <div class="wide">
     <div>
@@ -80,8 +78,8 @@ export function pageOf(style: string, script: string): string {
       <div class="scrolled" role="region" tabindex="0" aria-label="Minute by minute">
         <table>
           <thead><tr><th scope="col">Minute</th>${
-    tiles().map(({ title }) => `<th scope="col">${title}</th>`).join("")
-  }</tr></thead>
+  tiles().map(({ title }) => `<th scope="col">${title}</th>`).join("")
+}</tr></thead>
           <tbody id="minutes"></tbody>
         </table>
       </div>
@@ -130,8 +128,9 @@ export function pageOf(style: string, script: string): string {
   </section>
 </main>
 <footer class="wide quiet"><a href="metrics">The same for Prometheus</a></footer>
-<script>${script}</script>
-</body>
-</html>
 `;
+
+/** Puts style and script into the page. */
+export function pageOf(style: string, script: string): string {
+  return `${HEAD}<style>${style}</style>\n</head>\n<body>${BODY}<script>${script}</script>\n</body>\n</html>\n`;
 }

@@ -12,7 +12,7 @@ import { clockText, visible } from "./text.ts";
 /** What the page knows. */
 export interface View {
   /** The last minutes, the oldest first. */
-  readonly history: Snapshot[];
+  readonly snapshots: Snapshot[];
   /** How many seconds ago the moment is of which the figures are shown. */
   secondsBack: number;
   /** Since when nothing has been heard from the server, in milliseconds since 1970; `undefined` while it is heard. */
@@ -22,8 +22,8 @@ export interface View {
 }
 
 /** The index of the snapshot whose figures are shown. */
-export function shownIndex({ history, secondsBack }: View): number {
-  return indexBefore(history, history.length - 1, secondsBack);
+export function shownIndex({ snapshots, secondsBack }: View): number {
+  return indexBefore(snapshots, snapshots.length - 1, secondsBack);
 }
 
 /** Shows whose page it is. */
@@ -42,10 +42,10 @@ export function showHead({ address = "not started", stats, timeMs }: Snapshot): 
 
 /** Shows what to look at, and in a word how the server is. */
 export function showFindings(view: View): void {
-  const { history, silentMs } = view;
-  const now = history.at(-1);
+  const { snapshots, silentMs } = view;
+  const now = snapshots.at(-1);
   const all = silentMs === undefined ? [] : [silence(silentMs, now)];
-  if (now !== undefined) all.push(...findings(history[0], now), ...restart(view));
+  if (now !== undefined) all.push(...findings(snapshots[0], now), ...restart(view));
   const isKnown = silentMs === undefined && now !== undefined;
   const verdict = silentMs !== undefined
     ? { word: "No connection", weight: "bad" as const }
@@ -107,20 +107,20 @@ export function showMark(mark: PageElement, weight: Finding["weight"] | "good"):
 
 /** Shows the figures of the moment that is looked at, and the course of each. */
 export function showTiles(view: View): void {
-  const { history } = view;
+  const { snapshots } = view;
   const index = shownIndex(view);
-  const [to, last] = [history[index], history[history.length - 1]];
+  const [to, last] = [snapshots[index], snapshots[snapshots.length - 1]];
   const back = secondsBetween(to, last);
-  const span = spanOf(history);
+  const span = spanOf(snapshots);
   set(byId("moment"), "min", String(-span));
   for (const tile of tiles()) {
-    const from = history[indexBefore(history, index, tile.seconds)];
+    const from = snapshots[indexBefore(snapshots, index, tile.seconds)];
     say(byId(`${tile.id}-value`), tile.text(tile.value(from, to), to));
     say(byId(`${tile.id}-more`), tile.more(from, to));
-    const values = courseOf(tile, history);
+    const values = courseOf(tile, snapshots);
     const known = values.filter((value) => value !== undefined);
     const highest = Math.max(0, ...known);
-    const { line, area } = outline(history, values, tile.most?.(last) ?? highest, span);
+    const { line, area } = outline(snapshots, values, tile.most?.(last) ?? highest, span);
     const chart = byId(`${tile.id}-chart`);
     set(chart.children[0], "d", area);
     set(chart.children[1], "d", line);
@@ -137,13 +137,13 @@ export function showTiles(view: View): void {
 }
 
 /** Shows the last minutes as a table, for those who do not see the courses. */
-export function showMinutes({ history }: View): void {
-  const last = history.length - 1;
+export function showMinutes({ snapshots }: View): void {
+  const last = snapshots.length - 1;
   const rows: string[][] = [];
   for (let minute = 0; minute < rememberedSeconds() / 60; minute++) {
-    const index = indexBefore(history, last, 60 * minute);
-    const from = history[indexBefore(history, index, 60)];
-    const to = history[index];
+    const index = indexBefore(snapshots, last, 60 * minute);
+    const from = snapshots[indexBefore(snapshots, index, 60)];
+    const to = snapshots[index];
     if (secondsBetween(from, to) < 1) break;
     rows.push([`to ${clockText(to.timeMs)}`, ...tiles().map(({ value, text }) => text(value(from, to), to))]);
   }

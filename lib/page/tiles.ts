@@ -20,6 +20,11 @@ export interface Tile {
 }
 
 export function tiles(): Tile[] {
+  return [...answerTiles(), ...loadTiles()];
+}
+
+/** What callers feel. */
+export function answerTiles(): Tile[] {
   return [
     {
       id: "hits",
@@ -68,6 +73,12 @@ export function tiles(): Tile[] {
           }`,
       most: () => 1,
     },
+  ];
+}
+
+/** What the server has to do for it. */
+export function loadTiles(): Tile[] {
+  return [
     {
       id: "evictions",
       title: "Evictions a second",
@@ -113,8 +124,8 @@ export function sizeText(bytes: number | undefined): string {
 }
 
 /** A tile's values, one for each snapshot. */
-export function courseOf({ seconds, value }: Tile, history: readonly Snapshot[]): (number | undefined)[] {
-  return history.map((to, i) => value(history[indexBefore(history, i, seconds)], to));
+export function courseOf({ seconds, value }: Tile, snapshots: readonly Snapshot[]): (number | undefined)[] {
+  return snapshots.map((to, i) => value(snapshots[indexBefore(snapshots, i, seconds)], to));
 }
 
 /**
@@ -122,16 +133,16 @@ export function courseOf({ seconds, value }: Tile, history: readonly Snapshot[])
  * areas below them. Seconds are told by the uptime of snapshots, and a gap of some seconds between two of them is one in the line.
  */
 export function outline(
-  history: readonly Snapshot[],
+  snapshots: readonly Snapshot[],
   values: readonly (number | undefined)[],
   most: number,
   span: number,
 ): { line: string; area: string } {
   const runs: { x: number; y: number }[][] = [[]];
-  const endMs = history.at(-1)?.stats.uptimeMs ?? 0;
+  const endMs = snapshots.at(-1)?.stats.uptimeMs ?? 0;
   values.forEach((value, i) => {
-    const { uptimeMs } = history[i].stats;
-    const isGap = value === undefined || i > 0 && uptimeMs - history[i - 1].stats.uptimeMs > 5000;
+    const { uptimeMs } = snapshots[i].stats;
+    const isGap = value === undefined || i > 0 && uptimeMs - snapshots[i - 1].stats.uptimeMs > 5000;
     if (isGap && runs.at(-1)!.length > 0) runs.push([]);
     if (value === undefined) return;
     const y = 98 - 94 * Math.min(1, most === 0 ? 0 : value / most);
