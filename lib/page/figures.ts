@@ -14,7 +14,7 @@ export function rememberedSeconds(): number {
  */
 export function remember(snapshots: Snapshot[], snapshot: Snapshot): boolean {
   const last = snapshots.at(-1);
-  const isRestart = last !== undefined && snapshot.stats.uptimeMs < last.stats.uptimeMs;
+  const isRestart = last !== undefined && (snapshot.id !== last.id || snapshot.stats.uptimeMs < last.stats.uptimeMs);
   if (isRestart) snapshots.length = 0;
   snapshots.push(snapshot);
   const oldestMs = snapshot.stats.uptimeMs - rememberedSeconds() * 1000;

@@ -6,6 +6,8 @@ import type { ServerStats } from "../base/stats.ts";
 export interface Snapshot {
   /** The time, in milliseconds since 1970. */
   readonly timeMs: number;
+  /** A random number, another one for each server that is made. */
+  readonly id: number;
   /** Where others find the server; `undefined` while it is not started. */
   readonly address?: string;
   /** Connections of clients at most. */

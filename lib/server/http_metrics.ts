@@ -30,6 +30,7 @@ export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations, a
   const time = session.cpuTime();
   const snapshot: Snapshot = {
     timeMs: session.store.wallMs,
+    id: session.id,
     address,
     maxConnections: session.maxConnections,
     residentBytes: Deno.memoryUsage().rss,

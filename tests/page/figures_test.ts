@@ -26,6 +26,7 @@ Deno.test("remember() keeps the last minutes, and begins anew with the server, w
   assertEquals(spanOf(snapshots), 300);
   assertEquals(remember(snapshots, snapshot(1)), true);
   assertEquals([snapshots.length, spanOf(snapshots)], [1, 60]);
+  assertEquals(remember(snapshots, snapshot(9, {}, { id: 2 })), true);
 });
 
 Deno.test("indexBefore() finds what was some seconds before, though seconds are not exact, or what is oldest", () => {

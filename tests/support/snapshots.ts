@@ -10,6 +10,7 @@ export function snapshot(seconds: number, stats: Partial<ServerStats> = {}, fact
   const limits = { maxBytes: 1000, maxBuffers: 1000 };
   return {
     timeMs: Date.UTC(2026, 10, 27) + 1000 * seconds,
+    id: 1,
     address: "10.0.0.1:11142",
     maxConnections: 1000,
     residentBytes: 1e8,
