@@ -62,7 +62,7 @@ const BODY = `
   <section aria-labelledby="findings-title">
     <h2 id="findings-title" class="unseen">What to look at</h2>
     <ul id="findings"></ul>
-    <p id="no-findings" class="quiet" hidden>There is nothing to look at.</p>
+    <p id="no-findings" class="quiet" hidden>Nothing needs your attention.</p>
   </section>
   <section aria-labelledby="tiles-title">
     <h2 id="tiles-title" class="unseen">The last five minutes</h2>

@@ -62,11 +62,9 @@ export function peerTraffic(
 export function drawLinks(from: Snapshot, to: Snapshot, rows: readonly PageElement[]): void {
   const picture = byId("links");
   const box = picture.getBoundingClientRect();
-  const { width, height } = box;
-  set(picture, "viewBox", `0 0 ${width} ${height}`);
   const places = rows.map((row) => row.getBoundingClientRect()).map((row) => row.top + row.height / 2 - box.top);
   const middle = places.length === 0 ? 0 : (places[0] + places[places.length - 1]) / 2;
-  const [left, right] = [22, width - 14];
+  const [left, right] = [22, box.width - 14];
   set(byId("hub"), "transform", `translate(${left} ${middle.toFixed(1)})`);
   const links = childrenFor(
     byId("link-lines"),

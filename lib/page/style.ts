@@ -103,10 +103,8 @@ th b + span { display: block; color: var(--quiet); font-size: 13px; }
 .bar { fill: var(--accent); }
 @media (forced-colors: active) { .bars { border: 1px solid; } }
 
-#peer-picture { display: flex; }
-#peer-picture[hidden] { display: none; }
-#links { flex: none; width: 120px; overflow: visible; }
-#peer-picture table { flex: 1; min-width: 0; margin-left: 6px; }
+#peer-picture { position: relative; padding-left: 126px; }
+#links { position: absolute; left: 0; top: 0; width: 120px; height: 100%; overflow: visible; }
 #peers td, #peers th { padding-block: 8px; }
 #peers td span { display: block; }
 #peers .away span, #peers .wrong span { color: var(--bad); }
@@ -155,7 +153,8 @@ footer { padding-bottom: 24px; font-size: 13px; }
   .card { padding: 12px; }
   th, td { padding-left: 8px; }
   table { font-size: 13px; }
-  #links { width: 62px; margin-left: -6px; }
+  #peer-picture { padding-left: 62px; }
+  #links { width: 62px; left: -6px; }
   #peer-picture table, #peers { display: block; }
   #peer-picture thead { position: absolute; overflow: hidden; clip-path: inset(50%); width: 1px; height: 1px; }
   #peers tr { display: grid; grid-template-columns: 1fr 1fr 1.4fr; padding-block: 8px; }

@@ -138,18 +138,18 @@ Deno.test({
         const hitRatio = { half: 0.5, same: 0.75, double: 0.9 };
         await tell(page, snapshot(1));
         assert(await page.isVisible("#no-keys"));
-        await tell(
-          page,
-          snapshot(2, { server: "test/1", ready: false, peers }, {
-            address: HOSTILE,
-            insight: { countedMs: 61_000, sampledKeys: 1000, hitRatio, hottestByReads: keys, hottestByBytes: keys },
-          }),
-        );
+        const insight = { countedMs: 61_000, sampledKeys: 1000, hitRatio, hottestByReads: keys, hottestByBytes: keys };
+        const told = (second: number) => snapshot(second, { ready: false, peers }, { address: HOSTILE, insight });
+        await tell(page, told(2));
         assertEquals(await page.locator("img, body script ~ *").count(), 0);
         const shown = HOSTILE.replace("\u202e", "\\u202e");
         for (const id of ["address", "findings", "peers", "by-reads", "by-bytes"]) {
           assertStringIncludes(await textOf(page, id), shown);
         }
+        const height = async () => (await page.locator("#peer-picture").boundingBox())?.height;
+        const before = await height();
+        for (let second = 3; second < 9; second++) await tell(page, told(second));
+        assertEquals(await height(), before, "the picture is as high as the table, and does not push it");
         assertEquals(await textOf(page, "memory-rows"), "Half the memory50.0 %As it is75.0 %Twice the memory90.0 %");
         assertEquals(await textOf(page, "counted"), "Counted for 1 min 1 s, by a sample of 1,000 keys.");
         assertEquals(await page.locator("#by-reads tr").nth(1).locator("rect").getAttribute("width"), "50.0");
