@@ -22,6 +22,7 @@ import { Slots } from "./lib/near/slots.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
 import { CacheEvents } from "./lib/platform/cache_events.ts";
 import { lookUp } from "./lib/platform/lookup.ts";
+import { statusPage } from "./lib/page/page.ts";
 import { Acme } from "./lib/server/acme.ts";
 import { serverLines } from "./lib/server/banner.ts";
 import type { AccessRules } from "./lib/server/access.ts";
@@ -372,10 +373,12 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   #newHttp(session: SessionHost, access: AccessRules, log: LimitedLog): Http | undefined {
-    const { http: listen, unref: isUnref } = this.#options;
+    const { http: listen, unref: isUnref, advertise } = this.#options;
     if (listen === undefined) return undefined;
+    const page = statusPage();
+    const address = () => advertise ? formatAddress(advertise) : this.address;
     const [encryption, turns, buffers] = [this.#encryption, this.#turns, this.#buffers];
-    return new Http({ listen, isUnref, access, encryption, session, turns, buffers, log });
+    return new Http({ listen, isUnref, access, encryption, session, page, address, turns, buffers, log });
   }
 
   #newConnections(session: SessionHost, access: AccessRules, log: LimitedLog): Connections {

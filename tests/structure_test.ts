@@ -24,6 +24,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   simulation: pure("base", "wire", "lru", "store", "replication", "near"),
   http: pure("base"),
   metrics: pure("base"),
+  page: impure("base"),
   compute: impure("base", "platform"),
   platform: impure("base", "wire"),
   client: impure("base", "wire", "lru", "near", "compute", "platform"),
@@ -39,9 +40,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     "platform",
     "http",
     "metrics",
+    "page",
   ),
   cli: impure("base", "wire", "simulation", "platform", "entry"),
-  entry: impure("base", "wire", "lru", "near", "compute", "platform", "client", "server", "cli"),
+  entry: impure("base", "wire", "lru", "near", "compute", "platform", "client", "server", "page", "cli"),
 };
 
 /** Names that a pure file does not mention outside comments and strings. */

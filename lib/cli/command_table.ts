@@ -97,7 +97,7 @@ export const COMMANDS: readonly Command[] = [
         name: "http",
         argument: "WHERE",
         setting: "HTTP_ON",
-        help: "health and metrics by HTTP: port, host:port (off)",
+        help: "status page, health, metrics by HTTP: port, host:port (off)",
       },
       { name: "check", help: "say what would run, and stop" },
       { name: "max-size", argument: "N", setting: "CACHE_MAX_SIZE", help: "entries (128; no limit with --max-bytes)" },

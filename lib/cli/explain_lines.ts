@@ -2,7 +2,7 @@
 
 import type { KeyExplanation } from "../base/explanation.ts";
 import { fitted } from "./fitted.ts";
-import { sizeInWords, timeInWords } from "./words.ts";
+import { sizeInWords, timeInWords } from "../base/words.ts";
 
 /** What a server has answered, or why it has not. */
 export interface Answer {

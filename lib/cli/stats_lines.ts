@@ -2,7 +2,7 @@
 
 import type { ServerStats } from "../base/stats.ts";
 import { fitted, padded } from "./fitted.ts";
-import { sizeInWords, timeInWords } from "./words.ts";
+import { sizeInWords, timeInWords } from "../base/words.ts";
 
 /** All figures by name, those of gossip and misses by reason among them. */
 type Figures = Readonly<Record<string, number>>;

@@ -6,7 +6,7 @@ import { type Column, columnsOf, fitted, shortened, shortenedAll, tableLines } f
 import { peerFailures, peerTable } from "./peer_lines.ts";
 import { MISS_REASONS, type PerSecond } from "./top_figures.ts";
 import type { Seen } from "./watched.ts";
-import { sizeInWords, timeInWords } from "./words.ts";
+import { sizeInWords, timeInWords } from "../base/words.ts";
 
 /** How a line is to look where colours are wanted: its words say as much without them. */
 export type Tone = "heading" | "plain" | "poor" | "bad";

@@ -32,6 +32,8 @@ export interface HttpOptions {
   readonly session: SessionHost;
   /** The status page, one file of HTML; without one there is none. */
   readonly page?: string;
+  /** Where others find the server. */
+  readonly address?: () => string | undefined;
   readonly turns: Turns;
   readonly buffers: Buffers;
   readonly log: LimitedLog;
@@ -65,7 +67,7 @@ export class Http implements Part {
   #nowMs = 0;
   #lookedMs = 0;
 
-  constructor({ listen, isUnref, access, encryption, session, page, turns, buffers, log }: HttpOptions) {
+  constructor({ listen, isUnref, access, encryption, session, page, address, turns, buffers, log }: HttpOptions) {
     const [durations, httpReplies] = [this.durations, this.#replies];
     this.#log = log;
     this.#turns = turns;
@@ -77,7 +79,7 @@ export class Http implements Part {
         metrics: () => metricsOf(session, { durations, httpReplies }),
         page,
       }),
-      events: new HttpEvents(() => snapshotOf(session, durations)),
+      events: new HttpEvents(() => snapshotOf(session, durations, address?.())),
       encryption,
       turns,
       buffers,

@@ -5,6 +5,7 @@ import { BOUNDS, type Durations } from "../metrics/durations.ts";
 import { exporterFamilies } from "../metrics/exporter.ts";
 import { type Measured, ormucoFamilies } from "../metrics/ormuco.ts";
 import { metricsText } from "../metrics/text.ts";
+import type { Snapshot } from "../page/snapshot.ts";
 import type { SessionHost } from "./protocols.ts";
 
 /** Returns a server's metrics as text. */
@@ -24,11 +25,18 @@ export function metricsOf(session: SessionHost, counted: Pick<Measured, "duratio
   return metricsText([...ormucoFamilies(measured), ...exporterFamilies({ general, settings, items, slabs })]);
 }
 
-/**
- * Returns what the status page shows, as JSON: the time in milliseconds since 1970, the statistics, and what requests have taken, as
- * counts by their upper bounds in seconds.
- */
-export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations): string {
-  const durations = { bounds: BOUNDS, counts: [...counts], sumMs };
-  return JSON.stringify({ timeMs: session.store.wallMs, stats: session.stats(), durations });
+/** Returns what the status page shows, as JSON; `address` is where others find the server. */
+export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations, address?: string): string {
+  const time = session.cpuTime();
+  const snapshot: Snapshot = {
+    timeMs: session.store.wallMs,
+    id: session.id,
+    address,
+    maxConnections: session.maxConnections,
+    residentBytes: Deno.memoryUsage().rss,
+    cpuMs: time && (time.userMicros + time.systemMicros) / 1000,
+    stats: session.stats(),
+    durations: { bounds: BOUNDS, counts: [...counts], sumMs },
+  };
+  return JSON.stringify(snapshot);
 }

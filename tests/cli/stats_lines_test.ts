@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { GossipTotals, PeerStats, ServerStats } from "../../lib/base/stats.ts";
 import { statsLines } from "../../lib/cli/stats_lines.ts";
-import { sizeInWords, timeInWords } from "../../lib/cli/words.ts";
+import { sizeInWords, timeInWords } from "../../lib/base/words.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,6 +1,7 @@
 /** Health and metrics by HTTP of whole servers: at the start, over sockets and TLS, beside a busy cache, and at the end. */
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { partsOf } from "../../lib/http/policy.ts";
 import { writeAll } from "../../lib/platform/socket.ts";
 import type { ServerOptions } from "../../server.ts";
 import { Authority, hasOpenssl } from "../support/certificates.ts";
@@ -260,4 +261,32 @@ Deno.test("hostile clients of HTTP cost the cache nothing: it answers, and their
   const resting = await bufferBytes();
   await until("nothing of theirs is left", async () => await bufferBytes() <= Math.min(resting, 200_000));
   assertEquals((await server.stop()).status, 0);
+});
+
+Deno.test("the status page is there for those who may see metrics, may use what stands in it, and nothing else", async () => {
+  await using server = await startedServer({ ...HTTP, authToken: TOKEN, peerToken: "share:secret-of-peers" });
+  const port = httpPort(server);
+  const ask = (fields?: string[], method?: string) => askHttp(port, "/", fields, method);
+  assertEquals((await ask())?.status, 401);
+  assertEquals((await ask(["Authorization: Bearer share:secret-of-peers"]))?.status, 403);
+  const { status, head, body } = (await ask(BEARER))!;
+  assertEquals(status, 200);
+  const hashes = [];
+  for (const element of ["script", "style"] as const) {
+    const text = Uint8Array.from(partsOf(body, element)[0], (letter) => letter.charCodeAt(0));
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+    hashes.push(`${element}-src 'sha256-${btoa(String.fromCharCode(...hash))}'`);
+  }
+  const policy = `default-src 'none'; ${hashes.join("; ")}; connect-src 'self'; img-src data:; base-uri 'none'; ` +
+    "form-action 'none'; frame-ancestors 'none'";
+  assert(head.split("\r\n").includes(`Content-Security-Policy: ${policy}`), head);
+  for (const field of ["X-Content-Type-Options: nosniff", "Referrer-Policy: no-referrer"]) {
+    assertStringIncludes(head, field);
+  }
+  assertEquals((await ask(BEARER, "HEAD"))?.status, 200);
+  using talk = await HttpTalk.with(port);
+  await talk.ask("/events", BEARER);
+  const { address, id, maxConnections, residentBytes } = JSON.parse((await talk.event())!);
+  assertEquals([address, maxConnections], [server.address, 1000]);
+  assert(id > 0 && residentBytes > 1e6);
 });

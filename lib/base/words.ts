@@ -1,12 +1,11 @@
-/** Sizes and times in words, rounded for people. */
-
-const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+/** Sizes and times in words, rounded for people. The status page has the text of these functions, so they use nothing but themselves. */
 
 /** A number of bytes in the unit that suits it. */
 export function sizeInWords(bytes: number): string {
+  const sizes = ["bytes", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
-  for (let left = bytes; left >= 1023.95 && unit < SIZES.length - 1; left /= 1024) unit++;
-  return unit === 0 ? `${bytes} bytes` : `${(bytes / 1024 ** unit).toFixed(1)} ${SIZES[unit]}`;
+  for (let left = bytes; left >= 1023.95 && unit < sizes.length - 1; left /= 1024) unit++;
+  return unit === 0 ? `${bytes} bytes` : `${(bytes / 1024 ** unit).toFixed(1)} ${sizes[unit]}`;
 }
 
 /** A time in the two units that suit it. */
