@@ -19,21 +19,7 @@ export interface Flag {
 
 /** A command. */
 export interface Command {
-  readonly name:
-    | "serve"
-    | "store"
-    | "retrieve"
-    | "remove"
-    | "touch"
-    | "increment"
-    | "keys"
-    | "clear"
-    | "stats"
-    | "explain"
-    | "peers"
-    | "bench"
-    | "simulate"
-    | "token";
+  readonly name: string;
   /** Another name of the command. */
   readonly also?: string;
   /** Names of the operands; one in brackets may be left out. */
@@ -84,7 +70,8 @@ const CLIENT_FLAGS: readonly Flag[] = [
   ...ENV_FILE,
 ];
 const YES_FLAG: Flag = { name: "yes", letter: "y", help: "do not ask" };
-const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
+/** The option of commands whose output can be JSON. */
+export const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
 
 /** All commands. */
 export const COMMANDS: readonly Command[] = [
@@ -337,25 +324,12 @@ export const COMMANDS: readonly Command[] = [
       JSON_FLAG,
     ],
   },
-  {
-    name: "simulate",
-    operands: [],
-    summary: "run replication, near copies and leases in simulations with faults, and judge what comes of it",
-    flags: [
-      { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
-      { name: "seed", argument: "N", help: "the first of them (1)" },
-      { name: "scenario", argument: "TEXT", help: "only those with this in their name" },
-      { name: "nodes", argument: "N", help: "nodes in each (3 to 10, as the scenario says)" },
-      { name: "without", argument: "RULE", help: "switch one of the rules off; a wrong name lists them" },
-      JSON_FLAG,
-    ],
-  },
 ];
 
 const UNITS_HELP =
   "BYTES take k, m, g or t, alone or as in 64MB or 64MiB, always powers of 1024; SECONDS take s, m, h or d.";
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (not ready, a violation found, no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
+  "Exit status: 0 done or a hit, 1 a miss (not ready, no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
 
 /** The command of a name. */
 export function commandOf(name: string): Command | undefined {
@@ -385,22 +359,24 @@ export function generalHelp(): string {
 
 /** Returns the help on one command. */
 export function commandHelp(command: Command): string {
-  const rows = command.flags.map(({ name, letter, argument, setting, help }): [string, string] => [
+  const also = command.also === undefined ? [] : [`${command.also} is another name of ${command.name}.`];
+  const hasUnits = command.flags.some(({ argument = "" }) => /SECONDS|BYTES/.test(argument));
+  return [...usageHelp(command, programName()), "", ...also, ...(hasUnits ? [UNITS_HELP] : []), EXIT_HELP].join("\n");
+}
+
+/** How a command of a program is written, and its options. */
+export function usageHelp({ name, operands, summary, flags }: Command, program: string): string[] {
+  const rows = flags.map(({ name, letter, argument, setting, help }): [string, string] => [
     `${letter === undefined ? "" : `-${letter}, `}--${name}${argument === undefined ? "" : ` ${argument}`}`,
     help + (setting === undefined ? "" : ` [${setting}]`),
   ]);
-  const also = command.also === undefined ? [] : [`${command.also} is another name of ${command.name}.`];
   return [
-    `${command.name}: ${command.summary}`,
+    `${name}: ${summary}`,
     "",
-    `Usage: ${programName()} ${[command.name, ...command.operands].join(" ")} [OPTIONS]`,
+    `Usage: ${program} ${[name, ...operands].join(" ")} [OPTIONS]`,
     "",
     ...table(rows),
-    "",
-    ...also,
-    ...(rows.some(([option]) => /SECONDS|BYTES/.test(option)) ? [UNITS_HELP] : []),
-    EXIT_HELP,
-  ].join("\n");
+  ];
 }
 
 function usage({ name, also, operands }: Command): string {
