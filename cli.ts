@@ -28,7 +28,7 @@ import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
  * Runs one command, and prints its results and errors. It does not exit the process.
  *
  * @param args The arguments, the command's name first.
- * @returns The exit status: 0 done or a hit, 1 a miss (or not ready, or a violation that `simulate` found, or no for an answer), 2 usage, 3 server
+ * @returns The exit status: 0 done or a hit, 1 a miss (or not ready, or no for an answer), 2 usage, 3 server
  * unreachable, 4 refused, 5 an address that cannot be listened on, 70 an internal error.
  *
  * @example
@@ -76,8 +76,6 @@ async function run(command: Command, args: Arguments): Promise<number> {
       return await serve(args);
     case "bench":
       return await (await import("./lib/cli/bench.ts")).bench(args); // dynamic: no other command loads it
-    case "simulate":
-      return (await import("./lib/cli/simulate.ts")).simulate(args);
     case "top":
       return await (await import("./lib/cli/top.ts")).top(args);
     case "explain":

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 
-type ErrorClass<E extends Error> = new (...args: never[]) => E;
+// deno-lint-ignore no-explicit-any -- as the real package declares it
+type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
 
 export function assert_(condition: unknown, message?: string): asserts condition {
   assert.ok(condition, message);

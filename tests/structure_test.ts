@@ -42,7 +42,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     "metrics",
     "page",
   ),
-  cli: impure("base", "wire", "simulation", "platform", "entry"),
+  cli: impure("base", "wire", "platform", "entry"),
   entry: impure("base", "wire", "lru", "near", "compute", "platform", "client", "server", "page", "cli"),
 };
 
@@ -178,6 +178,18 @@ Deno.test(`no function has more than ${MAX_FUNCTION_LINES} lines of code`, () =>
       assert(length <= MAX_FUNCTION_LINES, `${file}:${from + 1} has ${length}: ${line.trim()}`);
     });
   }
+});
+
+Deno.test("what entry points reach is published, and no other source is", () => {
+  const { exports, publish } = JSON.parse(read("deno.json"));
+  const reached = new Set<string>(Object.values<string>(exports).map((path) => path.slice(2)));
+  for (const file of reached) for (const imported of importsOf(file)) reached.add(imported); // a set grows while it is walked
+  const isBelow = (file: string, paths: string[]) => paths.some((path) => file === path || file.startsWith(`${path}/`));
+  const published = [...sources.keys()].filter((file) =>
+    (isBelow(file, publish.include) || !file.includes("/") && publish.include.includes("*.ts")) &&
+    !isBelow(file, publish.exclude)
+  );
+  assertEquals(published.sort(), [...reached].sort());
 });
 
 interface Configuration {

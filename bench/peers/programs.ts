@@ -1,5 +1,6 @@
 /** Servers to measure, as processes of their own, and what Linux tells about them. */
 
+import { VERSION } from "../../lib/base/software.ts";
 import { CONFIG, denoArguments } from "../../tests/support/processes.ts";
 
 /** A server that runs. */
@@ -56,7 +57,7 @@ export async function start(name: string): Promise<Program> {
 }
 
 async function versionOf(name: string, command: string): Promise<string> {
-  if (command === Deno.execPath()) return `0.1.0 on Deno ${Deno.version.deno}`;
+  if (command === Deno.execPath()) return `${VERSION} on Deno ${Deno.version.deno}`;
   const { stdout } = await new Deno.Command(command, { args: ["--version"] }).output();
   return /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0] ?? name;
 }

@@ -16,22 +16,7 @@ export interface Flag {
 
 /** A command. */
 export interface Command {
-  readonly name:
-    | "serve"
-    | "store"
-    | "retrieve"
-    | "remove"
-    | "touch"
-    | "increment"
-    | "keys"
-    | "clear"
-    | "stats"
-    | "top"
-    | "explain"
-    | "peers"
-    | "bench"
-    | "simulate"
-    | "token";
+  readonly name: string;
   /** Another name of the command. */
   readonly also?: string;
   /** Names of the operands; one in brackets may be left out. */
@@ -82,7 +67,8 @@ const CLIENT_FLAGS: readonly Flag[] = [
   ...ENV_FILE,
 ];
 const YES_FLAG: Flag = { name: "yes", letter: "y", help: "do not ask" };
-const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
+/** The option of commands whose output can be JSON. */
+export const JSON_FLAG: Flag = { name: "json", help: "print JSON" };
 
 /** All commands. */
 export const COMMANDS: readonly Command[] = [
@@ -343,19 +329,6 @@ export const COMMANDS: readonly Command[] = [
       { name: "name", argument: "NAME", help: "of whose it is; without it, the token is an AUTH_TOKEN for all" },
       { name: "role", argument: "ROLE", help: "reader, client, peer or admin; commas: several (client)" },
       { name: "verifier", help: "the line does not hold the secret: it can be checked with it, and not used" },
-      JSON_FLAG,
-    ],
-  },
-  {
-    name: "simulate",
-    operands: [],
-    summary: "run replication, near copies and leases in simulations with faults, and judge what comes of it",
-    flags: [
-      { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
-      { name: "seed", argument: "N", help: "the first of them (1)" },
-      { name: "scenario", argument: "TEXT", help: "only those with this in their name" },
-      { name: "nodes", argument: "N", help: "nodes in each (3 to 10, as the scenario says)" },
-      { name: "without", argument: "RULE", help: "switch one of the rules off; a wrong name lists them" },
       JSON_FLAG,
     ],
   },

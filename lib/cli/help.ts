@@ -7,7 +7,7 @@ import { programName } from "./program_name.ts";
 const UNITS_HELP =
   "BYTES take k, m, g or t, alone or as in 64MB or 64MiB, always powers of 1024; SECONDS take s, m, h or d.";
 const EXIT_HELP =
-  "Exit status: 0 done or a hit, 1 a miss (not ready, a violation found, no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
+  "Exit status: 0 done or a hit, 1 a miss (not ready, no for an answer), 2 usage,\n3 server unreachable, 4 refused, 5 cannot listen.";
 
 /** The help on all commands. */
 export function generalHelp(): string {
@@ -32,22 +32,24 @@ export function generalHelp(): string {
 
 /** Returns the help on one command. */
 export function commandHelp(command: Command): string {
-  const rows = command.flags.map(({ name, letter, argument, setting, help }): [string, string] => [
+  const also = command.also === undefined ? [] : [`${command.also} is another name of ${command.name}.`];
+  const hasUnits = command.flags.some(({ argument = "" }) => /SECONDS|BYTES/.test(argument));
+  return [...usageHelp(command, programName()), "", ...also, ...(hasUnits ? [UNITS_HELP] : []), EXIT_HELP].join("\n");
+}
+
+/** How a command of a program is written, and its options. */
+export function usageHelp({ name, operands, summary, flags }: Command, program: string): string[] {
+  const rows = flags.map(({ name, letter, argument, setting, help }): [string, string] => [
     `${letter === undefined ? "" : `-${letter}, `}--${name}${argument === undefined ? "" : ` ${argument}`}`,
     help + (setting === undefined ? "" : ` [${setting}]`),
   ]);
-  const also = command.also === undefined ? [] : [`${command.also} is another name of ${command.name}.`];
   return [
-    `${command.name}: ${command.summary}`,
+    `${name}: ${summary}`,
     "",
-    `Usage: ${programName()} ${[command.name, ...command.operands].join(" ")} [OPTIONS]`,
+    `Usage: ${program} ${[name, ...operands].join(" ")} [OPTIONS]`,
     "",
     ...table(rows),
-    "",
-    ...also,
-    ...(rows.some(([option]) => /SECONDS|BYTES/.test(option)) ? [UNITS_HELP] : []),
-    EXIT_HELP,
-  ].join("\n");
+  ];
 }
 
 function usage({ name, also, operands }: Command): string {

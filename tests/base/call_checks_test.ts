@@ -10,7 +10,7 @@ import {
   checkStoreOptions,
 } from "../../lib/base/call_checks.ts";
 
-type Wrong = [unknown, new (...args: never[]) => Error, string];
+type Wrong = [unknown, typeof Error, string];
 
 const { signal } = new AbortController();
 

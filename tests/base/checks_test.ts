@@ -71,7 +71,7 @@ Deno.test("checkTtlMs() throws a RangeError that shows what it received when tha
 Deno.test("checkEntryOptions() takes options that are right, and throws an error that names one that is not", () => {
   const right = [undefined, null, {}, { ttlMs: 5 }, { renewOnHit: false }, { ttlMs: 0, renewOnHit: true }];
   for (const options of right) checkEntryOptions(options);
-  const wrong: [unknown, new (...args: never[]) => Error, string][] = [
+  const wrong: [unknown, typeof Error, string][] = [
     [{ renewOnHit: "no" }, RangeError, 'Cannot store: renewOnHit must be true or false: received "no"'],
     [{ ttlMs: 5, renewOnHit: 0 }, RangeError, "renewOnHit must be true or false: received 0"],
     [{ renewOnhit: false }, TypeError, "Cannot store: unknown option renewOnhit: did you mean renewOnHit?"],

@@ -12,6 +12,7 @@ import {
 } from "../../lib/base/limits.ts";
 import { resolveServerOptions, type ServerOptions } from "../../lib/server/options.ts";
 import { fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprint_size.ts";
+import { isOldDeno } from "../support/deno_version.ts";
 
 const listenOf = (listen: string | number) => resolveServerOptions({ listen }).listen;
 const peerOf = (peer: string) => resolveServerOptions({ peers: [peer] }).peers[0];
@@ -235,9 +236,13 @@ const WRONG: [unknown, string][] = [
 ];
 
 for (const [options, words] of WRONG) {
-  Deno.test(`resolveServerOptions() says ${words}`, () => {
-    const error = assertThrows(() => resolveServerOptions(options as ServerOptions));
-    assert(error instanceof RangeError || error instanceof TypeError);
-    assertStringIncludes(error.message, words);
+  Deno.test({
+    name: `resolveServerOptions() says ${words}`,
+    ignore: isOldDeno && words.startsWith("tls"), // which says that first
+    fn: () => {
+      const error = assertThrows(() => resolveServerOptions(options as ServerOptions));
+      assert(error instanceof RangeError || error instanceof TypeError);
+      assertStringIncludes(error.message, words);
+    },
   });
 }

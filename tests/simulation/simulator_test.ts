@@ -9,7 +9,7 @@ import { simulate, simulateAll } from "../../lib/simulation/simulator.ts";
 const SEEDS = 18;
 /** Clusters of scenarios in which nodes must keep all: each has much to lose. */
 const KEEPING_SEEDS = 6;
-/** Scenarios whose runs take seconds are left to `cli.ts simulate`. */
+/** Scenarios whose runs take seconds are left to `deno task simulate`. */
 const SHORT = SCENARIOS.filter(({ isLong }) => !isLong);
 
 /** What happens where nodes have fingerprints of all that has left. */
@@ -52,7 +52,7 @@ for (const scenario of SHORT) {
   const seeds = scenario.keeps ? KEEPING_SEEDS : SEEDS;
   Deno.test(`simulate() finds nothing wrong when ${seeds} clusters have ${scenario.name}`, () => {
     const { first, bad: _, ...counts } = simulateAll(scenario, 1, seeds, () => {});
-    const again = `cli.ts simulate --scenario "${scenario.name}" --seed ${first?.seed} --seeds 1`;
+    const again = `deno task simulate --scenario "${scenario.name}" --seed ${first?.seed} --seeds 1`;
     assertEquals(first?.violations, undefined, again);
     for (const what of expectedOf(scenario)) assert(counts[what]! > 0, `no ${what} at all`);
     assertEquals(counts.evictions! > 0, canEvict(scenario));

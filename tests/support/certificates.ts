@@ -1,8 +1,12 @@
 /** Certificates for tests, made as docs/tls.md makes them: by the openssl command. */
 
-/** Whether openssl is there. */
-export const hasOpenssl: boolean = await openssl(["version"]).then(() => true, () => false);
-if (!hasOpenssl) console.log("Not tested: TLS, because the command openssl is not installed");
+import { isOldDeno } from "./deno_version.ts";
+
+/** Whether openssl is there, and TLS. */
+export const hasOpenssl: boolean = !isOldDeno && await openssl(["version"]).then(() => true, () => false);
+if (!hasOpenssl) {
+  console.log("Not tested: TLS, because the command openssl is not installed, or Deno is too old for it");
+}
 
 /** Files of a certificate. */
 export interface Issued {

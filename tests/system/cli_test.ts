@@ -228,38 +228,6 @@ Deno.test("cli bench ends with an error when the server goes away or refuses", a
   assertEquals([status, out], [3, ""]);
 });
 
-Deno.test("cli simulate finds nothing wrong, and shows what a rule is for when it is switched off", async () => {
-  const { status, out } = await cli(["simulate", "--scenario", "room for all", "--seeds", "2", "--json"]);
-  const results = JSON.parse(out) as { scenario: string; seeds: number; bad: number }[];
-  assertEquals([status, results.length > 5, results.every(({ seeds, bad }) => seeds === 2 && bad === 0)], [
-    0,
-    true,
-    true,
-  ]);
-  const without = await cli([
-    "simulate",
-    "--scenario",
-    "few graves,",
-    "--seed",
-    "3",
-    "--seeds",
-    "2",
-    "--without",
-    "sweep",
-  ]);
-  assertEquals(without.status, 1);
-  assertMatch(without.out, /, seed \d+: \d+ ms: stale: node \d (serves|keeps)/);
-  assertMatch(without.out, /^ {4}\d+ ms: node \d \(\d+\) hears from \d \(\d+\): page for \d+/m);
-  const [, name, seed] = /^ {4}again: \S+ simulate --scenario "(.+)" --seed (\d) --seeds 1 --without sweep$/m.exec(
-    without.out,
-  )!;
-  const again = await cli(["simulate", "--scenario", name, "--seed", seed, "--seeds", "1", "--without", "sweep"]);
-  assertEquals(again.status, 1);
-  const violation = (out: string) => /^.*, seed \d+: .*$/m.exec(out)?.[0];
-  assertEquals(violation(again.out), violation(without.out));
-  assertMatch(again.out, /\n.* 1 of 1 seeds bad, [^\n]*\n$/); // one scenario alone, though others' names begin like it
-});
-
 Deno.test("cli retrieve ends quietly when its output is not read", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0"]);
   const at = ["--server", server.address, "--timeout", "30"];
@@ -293,9 +261,6 @@ Deno.test("cli exits with 4 when the server refuses", async () => {
 });
 
 const USAGE: [string[], string][] = [
-  [["simulate", "--without", "sense"], "--without must be one of fingerprints, lastPage, sweep, bury, cover,"],
-  [["simulate", "--scenario", "calm"], 'no scenario has that name: "room for all, mesh", '],
-  [["simulate", "--nodes", "1"], "--nodes must be a whole number from 2 to 64"],
   [["frobnicate"], 'Cannot run "frobnicate": unknown command: it must be serve, store'],
   [["store", "k"], "Cannot run store: it takes KEY VALUE: received k"],
   [["retrieve"], "Cannot run retrieve: it takes KEY: received none"],

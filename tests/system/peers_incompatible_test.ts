@@ -136,7 +136,9 @@ Deno.test("many incompatible peers are shown up to a limit", async () => {
 
 Deno.test("what a stranger says of himself cannot move the cursor of who looks at peers", async () => {
   await using node = await startedNode();
-  const terms = [{ needs: ["\x1b[2J\r\nPeer"] }, { cluster: "\u202e\x1b]0;title\x07" }];
+  const terms: Record<string, string | string[]>[] = [{ needs: ["\x1b[2J\r\nPeer"] }, {
+    cluster: "\u202e\x1b]0;title\x07",
+  }];
   for (const [i, term] of terms.entries()) {
     using stranger = await NativeSocket.to(node);
     const hello = { protocol: 1, client: "x", features: [], peer: 7 + i, gossip: GOSSIP_VERSION, ...term };

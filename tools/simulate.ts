@@ -1,21 +1,40 @@
-/** The command `simulate`: runs simulated clusters and prints the violations found in them. */
+/**
+ * Runs simulated clusters, near copies and leases, and prints the violations found in them:
+ * `deno task simulate --scenario "few graves" --seeds 1000`. It exits with 1 if there is one.
+ */
 
-import { LEASE_RULE_NAMES, type LeaseRule } from "../simulation/lease_rules.ts";
-import { LEASE_SCENARIO, simulateAllLeases } from "../simulation/lease_simulator.ts";
-import { NEAR_RULE_NAMES, type NearRule } from "../simulation/near_rules.ts";
-import { NEAR_SCENARIO, simulateAllNear } from "../simulation/near_simulator.ts";
-import { RULE_NAMES, type Scenario, SCENARIOS } from "../simulation/scenarios.ts";
-import { type Outcome, simulateAll, type Summary } from "../simulation/simulator.ts";
-import { type Arguments, UsageError, wholeFlag } from "./arguments.ts";
-import { toJson } from "./json.ts";
-import { EXIT, say } from "./output.ts";
-import { programName } from "./program_name.ts";
+import { LEASE_RULE_NAMES, type LeaseRule } from "../lib/simulation/lease_rules.ts";
+import { LEASE_SCENARIO, simulateAllLeases } from "../lib/simulation/lease_simulator.ts";
+import { NEAR_RULE_NAMES, type NearRule } from "../lib/simulation/near_rules.ts";
+import { NEAR_SCENARIO, simulateAllNear } from "../lib/simulation/near_simulator.ts";
+import { RULE_NAMES, type Scenario, SCENARIOS } from "../lib/simulation/scenarios.ts";
+import { type Outcome, simulateAll, type Summary } from "../lib/simulation/simulator.ts";
+import { type Arguments, readArguments, UsageError, wholeFlag } from "../lib/cli/arguments.ts";
+import { type Command, JSON_FLAG } from "../lib/cli/command_table.ts";
+import { usageHelp } from "../lib/cli/help.ts";
+import { toJson } from "../lib/cli/json.ts";
+import { EXIT, logError, say } from "../lib/cli/output.ts";
+
+const PROGRAM = "deno task";
+const COMMAND: Command = {
+  name: "simulate",
+  operands: [],
+  summary: "run replication, near copies and leases in simulations with faults, and judge what comes of it",
+  flags: [
+    { name: "seeds", argument: "N", help: "runs of each scenario (100)" },
+    { name: "seed", argument: "N", help: "the first of them (1)" },
+    { name: "scenario", argument: "TEXT", help: "only those with this in their name" },
+    { name: "nodes", argument: "N", help: "nodes in each (3 to 10, as the scenario says)" },
+    { name: "without", argument: "RULE", help: "switch one of the rules off; a wrong name lists them" },
+    JSON_FLAG,
+  ],
+};
 
 /** Scenarios whose runs take seconds are run with one seed for every `LONG_SHARE` of `--seeds`; with one at least if named. */
 const LONG_SHARE = 50;
 
 /** Runs every scenario with many seeds, and prints the first violation with the events before it. */
-export function simulate(args: Arguments): number {
+function simulate(args: Arguments): number {
   const seeds = wholeFlag(args, "seeds", 100, 1, 1_000_000);
   const seed = wholeFlag(args, "seed", 1, 0, 2 ** 31);
   const without = args.flags.get("without");
@@ -127,10 +146,23 @@ function tellViolation(
     `--scenario "${scenario}" --seed ${seed} --seeds 1`,
     ...others.map(([name, text]) => `--${name} ${/ /.test(text) ? JSON.stringify(text) : text}`),
   ];
-  say(`    again: ${programName()} simulate ${again.join(" ")}`);
+  say(`    again: ${PROGRAM} simulate ${again.join(" ")}`);
 }
 
 /** Shows a line in place of the one before it, on a terminal only. */
 function progress(line: string): void {
   if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}\r`));
 }
+
+function main(args: string[]): number {
+  if (args.includes("--help") || args.includes("-h")) return say(usageHelp(COMMAND, PROGRAM).join("\n"));
+  try {
+    return simulate(readArguments(COMMAND, args));
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof RangeError)) throw error;
+    logError(error.message);
+    return EXIT.usage;
+  }
+}
+
+if (import.meta.main) Deno.exit(main(Deno.args));
