@@ -2,7 +2,7 @@
 
 import { assert, assertStrictEquals } from "@std/assert";
 import { ProtocolError } from "../../lib/base/errors.ts";
-import { EXT } from "../../lib/wire/msgpack_values.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { decodeValue, FLAGS } from "../../lib/wire/values.ts";
 import { assertSame, shown } from "../support/same_value.ts";
 import { assertRefused, concat, decodedOrRefused, encoded, extension } from "../support/value_bytes.ts";
