@@ -73,6 +73,30 @@ class Reader {
       case 0xc8:
       case 0xc9:
         return this.#extension(this.#unsigned(byte - 0xc7), depth);
+      case 0xd4: // fixext 1, 2, 4, 8 and 16
+      case 0xd5:
+      case 0xd6:
+      case 0xd7:
+      case 0xd8:
+        return this.#extension(1 << (byte - 0xd4), depth);
+      case 0xd9: // str: 8, 16 and 32 bits of length
+      case 0xda:
+      case 0xdb:
+        return this.#text(this.#unsigned(byte - 0xd9));
+      case 0xdc: // array: 16 and 32 bits of length
+      case 0xdd:
+        return this.#array(this.#unsigned(byte - 0xdb), depth);
+      case 0xde: // map: the same
+      case 0xdf:
+        return this.#object(this.#unsigned(byte - 0xdd), depth);
+      default:
+        return this.#number(byte);
+    }
+  }
+
+  /** Reads a number by its first byte, which is the last kind that there is. */
+  #number(byte: number): number {
+    switch (byte) {
       case 0xca:
         return float32At(this.#bytes, this.#skip(4));
       case 0xcb:
@@ -91,22 +115,6 @@ class Reader {
         return int32At(this.#bytes, this.#skip(4));
       case 0xd3:
         return int32At(this.#bytes, this.#skip(4)) * 2 ** 32 + this.#unsigned(2);
-      case 0xd4: // fixext 1, 2, 4, 8 and 16
-      case 0xd5:
-      case 0xd6:
-      case 0xd7:
-      case 0xd8:
-        return this.#extension(1 << (byte - 0xd4), depth);
-      case 0xd9: // str: 8, 16 and 32 bits of length
-      case 0xda:
-      case 0xdb:
-        return this.#text(this.#unsigned(byte - 0xd9));
-      case 0xdc: // array: 16 and 32 bits of length
-      case 0xdd:
-        return this.#array(this.#unsigned(byte - 0xdb), depth);
-      case 0xde: // map: the same
-      case 0xdf:
-        return this.#object(this.#unsigned(byte - 0xdd), depth);
       default:
         return this.#fail("0xc1 is never used");
     }

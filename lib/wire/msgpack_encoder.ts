@@ -33,13 +33,13 @@ export function encodeMsgpack(value: unknown, budget: DecodingBudget): Uint8Arra
   spare = undefined;
   try {
     new Walk(output, budget).value(value);
-    return output.copy();
+    return output.taken();
   } catch (error) {
     if (!(error instanceof TooManyBytesError)) throw error;
     return new Uint8Array(MAX_VALUE_BYTES + 1); // its size will be the reason to refuse it
   } finally {
-    output.clear();
-    if (output.isSmall) spare = output;
+    output.dropped();
+    spare = output;
   }
 }
 
@@ -84,15 +84,15 @@ class Walk {
   #text(text: string): void {
     if (this.#output.shortText(text)) return;
     if (isPlainText(text)) return this.#output.text(text);
-    const start = this.#output.begin();
+    const begun = this.#output.begin();
     this.#output.utf16(text);
-    this.#output.end(start, EXT.utf16);
+    this.#output.end(begun, EXT.utf16);
   }
 
   #textExtension(type: number, text: string): void {
-    const start = this.#output.begin();
+    const begun = this.#output.begin();
     this.#output.plainText(text);
-    this.#output.end(start, type);
+    this.#output.end(begun, type);
   }
 
   #object(value: object): void {
@@ -145,10 +145,10 @@ class Walk {
     const temporal = temporalText(value);
     if (temporal === undefined) return this.#refuseClass(value);
     this.#spend((budget) => spendTemporal(temporal, budget));
-    const start = this.#output.begin();
+    const begun = this.#output.begin();
     this.#output.byte(temporal.kind);
     this.#output.plainText(temporal.text);
-    this.#output.end(start, EXT.temporal);
+    this.#output.end(begun, EXT.temporal);
   }
 
   #items(items: readonly unknown[]): void {
@@ -162,20 +162,20 @@ class Walk {
   }
 
   #itemsExtension(type: number, items: readonly unknown[]): void {
-    const start = this.#output.begin();
+    const begun = this.#output.begin();
     this.#items(items);
-    this.#output.end(start, type);
+    this.#output.end(begun, type);
   }
 
   /** Writes a plain object as a MessagePack map, or as a `record` if it has a key that such a map must not have. */
   #record(value: object): void {
     const keys = Object.keys(value);
     const isPlain = keys.every(isPlainKey);
-    const start = isPlain ? 0 : this.#output.begin();
+    const begun = isPlain ? 0 : this.#output.begin();
     if (isPlain) this.#output.map(keys.length);
     else this.#output.array(2 * keys.length);
     this.#members(value, keys);
-    if (!isPlain) this.#output.end(start, EXT.record);
+    if (!isPlain) this.#output.end(begun, EXT.record);
   }
 
   /** Writes name, message and stack, then the other own properties, including `cause` and `errors`. */
@@ -183,13 +183,13 @@ class Walk {
     const own = new Set(Object.keys(error));
     for (const key of ["cause", "errors"]) if (Object.hasOwn(error, key)) own.add(key);
     for (const key of ["name", "message", "stack"]) own.delete(key);
-    const start = this.#output.begin();
+    const begun = this.#output.begin();
     this.#output.array(3 + 2 * own.size);
     this.value(error.name);
     this.value(error.message);
     this.value(error.stack);
     this.#members(error, own);
-    this.#output.end(start, EXT.error);
+    this.#output.end(begun, EXT.error);
   }
 
   #members(value: object, keys: Iterable<string>): void {
@@ -207,10 +207,10 @@ class Walk {
     const bytes = ArrayBuffer.isView(value)
       ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
       : new Uint8Array(value);
-    const start = this.#output.begin();
+    const begun = this.#output.begin();
     this.#output.byte(kind);
     this.#output.bytes(bytes);
-    this.#output.end(start, EXT.buffer);
+    this.#output.end(begun, EXT.buffer);
   }
 
   /** Spends on the value at hand; an error names its path. */

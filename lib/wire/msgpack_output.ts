@@ -5,9 +5,8 @@
 
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
 
-const FIRST_BYTES = 1024;
-/** Bytes of a buffer up to which it is kept for the next value. */
-const MOST_KEPT_BYTES = 64 * 1024;
+/** Bytes of a buffer, which many small values share: to make one for each takes longer than to encode it. */
+const SHARED_BYTES = 16 * 1024;
 /** Bytes for which there is room: text takes three for each UTF-16 unit until its bytes are known. */
 const MOST_BYTES = 3 * MAX_VALUE_BYTES + 64;
 /** UTF-16 units of a text up to which it is copied here: to call the encoder takes as long. */
@@ -20,25 +19,27 @@ const utf8 = new TextEncoder();
 /** What is being written has more bytes than any value may have. */
 export class TooManyBytesError extends RangeError {}
 
-/** The bytes of one value. */
+/** The bytes of one value after another. */
 export class MsgpackOutput {
-  #bytes = new Uint8Array(FIRST_BYTES);
+  #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
+  /** Where the value begins that is being written, and where its next byte will be. */
+  #start = 0;
   #at = 0;
 
-  /** Whether it is small enough to be kept. */
-  get isSmall(): boolean {
-    return this.#bytes.length <= MOST_KEPT_BYTES;
+  /** Ends a value, and returns its bytes, which are not written again. */
+  taken(): Uint8Array {
+    const bytes = this.#bytes.subarray(this.#start, this.#at);
+    this.#start = this.#at;
+    if (bytes.length <= SHARED_BYTES) return bytes;
+    this.dropped();
+    return bytes.slice(); // the buffer may be twice as large
   }
 
-  /** Forgets what has been written. */
-  clear(): void {
-    this.#at = 0;
-  }
-
-  /** A copy of what has been written. */
-  copy(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+  /** Forgets what has been written of a value. */
+  dropped(): void {
+    this.#at = this.#start;
+    if (this.#bytes.length > SHARED_BYTES) this.#use(new Uint8Array(0), 0);
   }
 
   /** Writes one byte. */
@@ -157,19 +158,18 @@ export class MsgpackOutput {
   /** Begins an extension, whose payload follows, and returns what `end` needs. */
   begin(): number {
     this.#room(EXTENSION_HEAD_BYTES);
-    const start = this.#at;
     this.#at += EXTENSION_HEAD_BYTES;
-    return start;
+    return this.#at - this.#start;
   }
 
   /** Ends an extension. */
-  end(start: number, type: number): void {
+  end(begun: number, type: number): void {
     this.#room(6 - EXTENSION_HEAD_BYTES);
-    const from = start + EXTENSION_HEAD_BYTES;
+    const from = this.#start + begun;
     const length = this.#at - from;
     const head = extensionHeadBytes(length);
-    if (head !== EXTENSION_HEAD_BYTES) this.#bytes.copyWithin(start + head, from, this.#at);
-    this.#at = start;
+    this.#at = from - EXTENSION_HEAD_BYTES;
+    if (head !== EXTENSION_HEAD_BYTES) this.#bytes.copyWithin(this.#at + head, from, from + length);
     if (head === 2) this.#bytes[this.#at++] = FIXED_EXTENSIONS.indexOf(length) + 0xd4;
     else if (head === 3) this.#head8(0xc7, length);
     else if (head === 4) this.#head16(0xc8, length);
@@ -218,15 +218,23 @@ export class MsgpackOutput {
 
   /** Makes room for more bytes. */
   #room(bytes: number): void {
-    if (this.#at + bytes > this.#bytes.length) this.#grow(this.#at + bytes);
+    if (this.#at + bytes > this.#bytes.length) this.#grow(this.#at - this.#start, bytes);
   }
 
-  #grow(needed: number): void {
+  #grow(written: number, bytes: number): void {
+    const needed = written + bytes;
     if (needed > MOST_BYTES) throw new TooManyBytesError(`more than ${MAX_VALUE_BYTES} bytes`);
-    const larger = new Uint8Array(Math.min(MOST_BYTES, Math.max(needed, 2 * this.#bytes.length)));
-    larger.set(this.#bytes.subarray(0, this.#at));
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
+    const least = needed <= SHARED_BYTES ? SHARED_BYTES : Math.max(needed, 2 * written);
+    const larger = new Uint8Array(Math.min(MOST_BYTES, least));
+    larger.set(this.#bytes.subarray(this.#start, this.#at));
+    this.#use(larger, written);
+  }
+
+  #use(bytes: Uint8Array<ArrayBuffer>, written: number): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+    this.#start = 0;
+    this.#at = written;
   }
 }
 

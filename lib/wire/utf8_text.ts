@@ -2,11 +2,16 @@
 
 import { type Buffer, isUtf8 } from "node:buffer";
 
-/** Bytes of ASCII up to which it is put together here: a decoder takes as long to be called. */
+/** Bytes of ASCII up to which it is put together here: a decoder takes longer to be called. Of more, V8 would keep the pieces. */
 const SHORT_ASCII_BYTES = 12;
+/** Bytes of a text up to which the buffer decodes it. */
 const SHORT_TEXT_BYTES = 512;
 /** Bytes of a text from which on it is checked before it is decoded: a decoder is slow where it mends. */
 const LONG_TEXT_BYTES = 1024 * 1024;
+
+/** Keys that are kept, and how long they may be. */
+const KNOWN_KEYS = 512;
+const LONGEST_KNOWN_KEY = 32;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
@@ -68,10 +73,7 @@ export class KnownKeys {
   }
 }
 
-const KNOWN_KEYS = 512;
-const LONGEST_KNOWN_KEY = 32;
-
-/** Where a key is kept: by its length, its first bytes and its last ones. */
+/** Where a key is kept: by its length, and its first, middle and last byte. */
 function placeOf(bytes: Buffer, from: number, length: number): number {
   const middle = bytes[from + (length >> 1)];
   return (bytes[from] * 37 + middle * 101 + bytes[from + length - 1] * 11 + length * 59) & (KNOWN_KEYS - 1);

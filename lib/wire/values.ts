@@ -40,7 +40,8 @@ const COMPRESSED_BIT = 0x10;
 const MOST_FLAGS = COMPRESSED | FLAGS.codec;
 
 /**
- * A value ready to be sent. A string payload stands for its UTF-8 bytes, which are written straight into the output.
+ * A value ready to be sent. A string payload stands for its UTF-8 bytes, which are written straight into the output; bytes may
+ * be those that the caller gave, or a part of a buffer that other values share.
  */
 export interface EncodedValue {
   flags: number;

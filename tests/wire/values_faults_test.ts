@@ -100,6 +100,14 @@ Deno.test("decodeValue() throws ProtocolError when an extension type is not in d
   }
 });
 
+Deno.test("decodeValue() leaves errors their stacks when one that it reads has no text for a message", () => {
+  const limited = Error as unknown as { stackTraceLimit: number };
+  const { stackTraceLimit } = limited;
+  const message = concat([0x82, 0xa8], utf8.encode("toString"), [1, 0xa7], utf8.encode("valueOf"), [1]);
+  assertRefused(FLAGS.msgpack, extension(EXT.error, concat([0x93, 0xa5], utf8.encode("Error"), message, [0xc0])), "");
+  assertStrictEquals(limited.stackTraceLimit, stackTraceLimit);
+});
+
 Deno.test("decodeValue() gives a Date when another client wrote MessagePack's own timestamp", () => {
   assertSame(decodeValue(FLAGS.msgpack, Uint8Array.of(0xd6, 0xff, 0, 0, 0, 1)), new Date(1000));
 });
