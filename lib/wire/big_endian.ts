@@ -1,4 +1,7 @@
-/** Numbers out of bytes, the highest byte first. Who calls has looked that the bytes are there. */
+/** Numbers out of bytes, the highest byte first, and copies of bytes. Who calls has looked that the bytes are there. */
+
+/** Bytes up to which they are copied here: to call what copies more takes longer. */
+const FEW_BYTES = 32;
 
 const double = new Float64Array(1);
 const doubleBytes = new Uint8Array(double.buffer); // little-endian on all machines that Deno runs on
@@ -29,4 +32,12 @@ export function float32At(bytes: Uint8Array, at: number): number {
 export function float64At(bytes: Uint8Array, at: number): number {
   for (let i = 0; i < 8; i++) doubleBytes[7 - i] = bytes[at + i];
   return double[0];
+}
+
+/** A copy of some bytes, in an array of its own. */
+export function bytesAt(bytes: Uint8Array, from: number, to: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(to - from);
+  if (copy.length > FEW_BYTES) copy.set(bytes.subarray(from, to));
+  else for (let i = 0; i < copy.length; i++) copy[i] = bytes[from + i];
+  return copy;
 }

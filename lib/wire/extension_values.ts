@@ -1,7 +1,7 @@
 /** What extensions of MessagePack stand for, out of their bytes or the items that they hold. */
 
 import type { Buffer } from "node:buffer";
-import { float64At, int32At, uint16At, uint32At } from "./big_endian.ts";
+import { bytesAt, float64At, int32At, uint16At, uint32At } from "./big_endian.ts";
 import type { DecodingBudget } from "./decoding_budget.ts";
 import { headersOf } from "./headers_values.ts";
 import { mapOf, setOf } from "./key_collisions.ts";
@@ -136,7 +136,7 @@ function bufferOf(bytes: Buffer, from: number, to: number): unknown {
   // Looked up by name because Float16Array is younger than the oldest runtime we support.
   const type = (globalThis as unknown as Record<string, new (buffer: ArrayBuffer) => unknown>)[name ?? ""];
   if (type === undefined) throw new TypeError(`unknown kind of buffer ${kind}`);
-  const copy = new Uint8Array(bytes.subarray(from + 1, to));
+  const copy = bytesAt(bytes, from + 1, to);
   if (name === "Uint8Array") return copy; // small ones then need no memory outside the heap
   const { buffer } = copy;
   return name === "ArrayBuffer" ? buffer : new type(buffer);

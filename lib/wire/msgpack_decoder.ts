@@ -6,7 +6,7 @@
 
 import type { Buffer } from "node:buffer";
 import { MAX_CONTAINERS, MAX_DEPTH } from "../base/limits.ts";
-import { float32At, float64At, int32At, uint16At, uint32At } from "./big_endian.ts";
+import { bytesAt, float32At, float64At, int32At, uint16At, uint32At } from "./big_endian.ts";
 import type { DecodingBudget } from "./decoding_budget.ts";
 import { holdsBytes, holdsItems, valueOfItems, valueOfPayload } from "./extension_values.ts";
 import { ARRAY_INDEX } from "./msgpack_types.ts";
@@ -169,7 +169,7 @@ class Reader {
 
   #bin(length: number): Uint8Array {
     const from = this.#skip(length);
-    return new Uint8Array(this.#bytes.subarray(from, this.#at));
+    return bytesAt(this.#bytes, from, this.#at);
   }
 
   #extension(length: number, depth: number): unknown {
