@@ -9,7 +9,7 @@ import { MAX_CONTAINERS, MAX_DEPTH } from "../base/limits.ts";
 import { bytesAt, float32At, float64At, int32At, uint16At, uint32At } from "./big_endian.ts";
 import type { DecodingBudget } from "./decoding_budget.ts";
 import { holdsBytes, holdsItems, valueOfItems, valueOfPayload } from "./extension_values.ts";
-import { ARRAY_INDEX } from "./msgpack_types.ts";
+import { isRecordKey } from "./msgpack_types.ts";
 import { decodeShortText, KnownKeys } from "./utf8_text.ts";
 
 const knownKeys = new KnownKeys();
@@ -156,8 +156,7 @@ class Reader {
     const known = knownKeys.find(this.#bytes, from, this.#at);
     if (known !== undefined) return known;
     const key = decodeShortText(this.#bytes, from, this.#at);
-    if (ARRAY_INDEX.test(key)) this.#fail("a key that is an array index");
-    if (key === "__proto__") this.#fail("a key that is __proto__");
+    if (isRecordKey(key)) this.#fail(`a key that is ${key === "__proto__" ? key : "an array index"}`);
     knownKeys.keep(key, this.#bytes, from, this.#at);
     return key;
   }
