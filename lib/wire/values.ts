@@ -5,7 +5,7 @@
  * frames, keys or stores.
  */
 
-import { Buffer, isUtf8 } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { ProtocolError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
 import type { ValueCodec, ValueOptions } from "../base/value_options.ts";
@@ -14,10 +14,13 @@ import { compressed, unpacked } from "./compression.ts";
 import { counterIn, MOST_DIGITS } from "./counter_value.ts";
 import { CLIENT_UNITS, DecodingBudget, DecodingCostError } from "./decoding_budget.ts";
 import { checkJson, JSON_UNITS_PER_BYTE } from "./json_check.ts";
-import { decodeMsgpack, encodeMsgpack } from "./msgpack_values.ts";
+import { decodeMsgpack } from "./msgpack_decoder.ts";
+import { encodeMsgpack } from "./msgpack_encoder.ts";
+import { weighMsgpack } from "./msgpack_weights.ts";
 import { MAX_DEPTH, MAX_PARTS, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import { unitsOf } from "./protocol_handler.ts";
+import { decodeText } from "./utf8_text.ts";
 
 /**
  * Flags of an entry, one per format. The upper half ("OC" in ASCII) keeps them apart from the small numbers that
@@ -37,7 +40,8 @@ const COMPRESSED_BIT = 0x10;
 const MOST_FLAGS = COMPRESSED | FLAGS.codec;
 
 /**
- * A value ready to be sent. A string payload stands for its UTF-8 bytes, which are written straight into the output.
+ * A value ready to be sent. A string payload stands for its UTF-8 bytes, which are written straight into the output; bytes may
+ * be those that the caller gave, or a part of a buffer that other values share.
  */
 export interface EncodedValue {
   flags: number;
@@ -47,17 +51,12 @@ export interface EncodedValue {
 /** Units of work that other values than text and JSON may take though they are short: a few bytes stand for a costly part. */
 const COSTLY_UNITS = 16;
 
-const SHORT_TEXT_BYTES = 512;
-/** Bytes of a text from which on it is checked before it is decoded: a decoder is slow where it mends. */
-const LONG_TEXT_BYTES = 1024 * 1024;
 /** Characters of an error's message at most: some hold what the value held. */
 const MAX_MESSAGE_LENGTH = 300;
 /** Bytes of JSON up to which its parts need no look before it is parsed. */
 const SHORT_JSON_BYTES = 2 * MAX_DEPTH;
 
 const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 /**
  * Encodes a value. A `Uint8Array` is passed on, not copied, unless it would be read as a counter.
@@ -98,24 +97,36 @@ function encodePlain(value: unknown, units: number, budget?: DecodingBudget): En
   }
   partsLeft = MAX_PARTS;
   if (isJson(value, 0)) {
-    return { flags: FLAGS.json, payload: affordable(JSON.stringify(value), budget ?? new DecodingBudget(units)) };
+    return { flags: FLAGS.json, payload: affordableJson(JSON.stringify(value), budget ?? new DecodingBudget(units)) };
   }
   if (partsLeft < 0) throw new RangeError(`Cannot encode data: more than ${MAX_PARTS} parts`);
-  return { flags: FLAGS.msgpack, payload: encodeMsgpack(value, budget ?? new DecodingBudget(units)) };
+  return { flags: FLAGS.msgpack, payload: affordableMsgpack(value, budget ?? new DecodingBudget(units)) };
 }
 
 /** Returns JSON that may be read; as bytes, if it had to be weighed. What is too large is refused by its size. */
-function affordable(json: string, budget: DecodingBudget): string | Uint8Array {
+function affordableJson(json: string, budget: DecodingBudget): string | Uint8Array {
   if (json.length > MAX_VALUE_BYTES) return json;
   if (budget.covers(Buffer.byteLength(json), JSON_UNITS_PER_BYTE)) return json;
   const bytes = encoder.encode(json);
+  affordable(() => checkJson(bytes, budget));
+  return bytes;
+}
+
+/** The same as MessagePack. */
+function affordableMsgpack(value: unknown, budget: DecodingBudget): Uint8Array {
+  const bytes = encodeMsgpack(value, budget);
+  if (bytes.length <= MAX_VALUE_BYTES) affordable(() => weighMsgpack(bytes, 0, bytes.length, budget));
+  return bytes;
+}
+
+/** @throws {RangeError} If what is weighed costs too much. */
+function affordable(weigh: () => void): void {
   try {
-    checkJson(bytes, budget);
+    weigh();
   } catch (error) {
     if (!(error instanceof DecodingCostError)) throw error;
     throw new RangeError(`Cannot encode data: ${error.message}`, { cause: error });
   }
-  return bytes;
 }
 
 /**
@@ -184,7 +195,7 @@ function decodeFormat(
       }
       return JSON.parse(decodeText(bytes, from, to));
     case FLAGS.msgpack:
-      return decodeMsgpack(new Uint8Array(bytes.subarray(from, to)), budget ?? new DecodingBudget(units));
+      return decodeWeighed(part, budget ?? new DecodingBudget(units));
     case FLAGS.bytes:
       return counterIn(bytes, from, to) ?? new Uint8Array(bytes.subarray(from, to));
     case FLAGS.codec:
@@ -195,6 +206,11 @@ function decodeFormat(
   }
 }
 
+function decodeWeighed({ bytes, from, to }: BufferPart, budget: DecodingBudget): unknown {
+  weighMsgpack(bytes, from, to, budget);
+  return decodeMsgpack(bytes, from, to, budget);
+}
+
 function decodeCompressed(flags: number, part: BufferPart, units: number, codec: ValueCodec | undefined): unknown {
   const budget = new DecodingBudget(units);
   part.bytes = unpacked(part.bytes.subarray(part.from, part.to), budget);
@@ -202,18 +218,6 @@ function decodeCompressed(flags: number, part: BufferPart, units: number, codec:
   part.to = part.bytes.length;
   if (flags === COMPRESSED) return new Uint8Array(part.bytes); // digits, too: no counter is compressed
   return decodeFormat(flags & ~COMPRESSED_BIT, part, units, codec, budget);
-}
-
-/**
- * Decodes UTF-8. For short text the buffer's own decoder is twice as fast as `TextDecoder`, for long text a fifth. A
- * strict decoder takes three times as long, so it is used only if the first one has put in a replacement character.
- */
-function decodeText(bytes: Buffer, from: number, to: number): string {
-  if (to - from >= LONG_TEXT_BYTES && !isUtf8(bytes.subarray(from, to))) throw new TypeError("it is not UTF-8");
-  const isShort = to - from <= SHORT_TEXT_BYTES;
-  const text = isShort ? bytes.toString("utf8", from, to) : utf8.decode(bytes.subarray(from, to));
-  if (to - from >= LONG_TEXT_BYTES) return text;
-  return text.includes("\ufffd") ? strictUtf8.decode(bytes.subarray(from, to)) : text;
 }
 
 /**

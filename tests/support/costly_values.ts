@@ -4,7 +4,7 @@
  */
 
 import { deflateRawSync } from "node:zlib";
-import { EXT } from "../../lib/wire/msgpack_values.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { COMPRESSED, FLAGS } from "../../lib/wire/values.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { bytesOfHex } from "./golden.ts";

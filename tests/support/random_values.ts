@@ -1,6 +1,6 @@
 /** Values of every kind by chance. */
 
-import { EXT } from "../../lib/wire/msgpack_values.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { FLAGS } from "../../lib/wire/values.ts";
 import { Choices } from "./choices.ts";
 import { concat } from "./value_bytes.ts";

@@ -4,7 +4,8 @@ import { assert, assertInstanceOf, assertStrictEquals, assertThrows } from "@std
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { generator } from "../../lib/simulation/seeded_random.ts";
-import { CLIENT_UNITS, SERVER_CACHE_UNITS } from "../../lib/wire/decoding_budget.ts";
+import { CLIENT_UNITS, DecodingBudget, DecodingCostError, SERVER_CACHE_UNITS } from "../../lib/wire/decoding_budget.ts";
+import { weighMsgpack } from "../../lib/wire/msgpack_weights.ts";
 import { decodeValue, encodeValue, FLAGS } from "../../lib/wire/values.ts";
 import { ATTACKS, collidingBigints, collidingDoubles, collidingIntegers, ORDINARY } from "../support/costly_values.ts";
 import { RandomValues } from "../support/random_values.ts";
@@ -139,6 +140,22 @@ Deno.test("decodeValue() reads with some budget what encodeValue() made with it,
   assert(stored > 300 && refused > 300, `${stored} stored and ${refused} refused`);
 });
 
+Deno.test("weighMsgpack() spends a number of units, wherever the bytes end and whatever is wrong with them", () => {
+  const values = new RandomValues(generator(3));
+  for (let i = 0; i < 300; i++) {
+    const { bytes } = encoded([undefined, ...Array.from({ length: 5 }, () => values.value(3))]);
+    const damaged = values.mutated(bytes, bytes);
+    for (let to = 1; to <= damaged.length; to++) {
+      const units = 4000 * to; // so few that the parts have to be weighed
+      const budget = new DecodingBudget(units);
+      const cut = i % 2 === 0 ? damaged : damaged.slice(0, to); // with other bytes behind them, or none
+      const isRefused = isTooCostly(() => weighMsgpack(cut, 0, to, budget));
+      const { left } = budget;
+      assert(isRefused ? left < 0 : left >= 0 && left < units, `value ${i}, ${to} bytes: ${left} units are left`);
+    }
+  }
+});
+
 Deno.test("decodeValue() costs no more units a byte than it takes for granted where it weighs no parts", () => {
   for (const [name, make] of Object.entries(ATTACKS)) {
     if (/collide|regular expression|compressed/.test(name)) continue; // these are weighed in any case, or unpack to more
@@ -150,6 +167,16 @@ Deno.test("decodeValue() costs no more units a byte than it takes for granted wh
     }
   }
 });
+
+function isTooCostly(weigh: () => void): boolean {
+  try {
+    weigh();
+    return false;
+  } catch (error) {
+    assertInstanceOf(error, DecodingCostError);
+    return true;
+  }
+}
 
 function headersOfMany(count: number): Headers {
   const headers = new Headers();

@@ -1,7 +1,7 @@
 /** Encoded values, byte by byte: golden/values.txt is what every client has agreed on. */
 
 import { assertEquals } from "@std/assert";
-import { EXT } from "../../lib/wire/msgpack_values.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { decodeValue, FLAGS } from "../../lib/wire/values.ts";
 import { bytesOfHex, goldenLines, hexOf } from "../support/golden.ts";
 import { assertSame } from "../support/same_value.ts";

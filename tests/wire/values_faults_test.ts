@@ -2,7 +2,7 @@
 
 import { assert, assertStrictEquals } from "@std/assert";
 import { ProtocolError } from "../../lib/base/errors.ts";
-import { EXT } from "../../lib/wire/msgpack_values.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { decodeValue, FLAGS } from "../../lib/wire/values.ts";
 import { assertSame, shown } from "../support/same_value.ts";
 import { assertRefused, concat, decodedOrRefused, encoded, extension } from "../support/value_bytes.ts";
@@ -98,6 +98,14 @@ Deno.test("decodeValue() throws ProtocolError when an extension type is not in d
   for (let type = 0; type < 255; type++) { // 255 is MessagePack's own timestamp
     if (!known.has(type)) assertRefused(FLAGS.msgpack, extension(type, Uint8Array.of(0x90)), "");
   }
+});
+
+Deno.test("decodeValue() leaves errors their stacks when one that it reads has no text for a message", () => {
+  const limited = Error as unknown as { stackTraceLimit: number };
+  const { stackTraceLimit } = limited;
+  const message = concat([0x82, 0xa8], utf8.encode("toString"), [1, 0xa7], utf8.encode("valueOf"), [1]);
+  assertRefused(FLAGS.msgpack, extension(EXT.error, concat([0x93, 0xa5], utf8.encode("Error"), message, [0xc0])), "");
+  assertStrictEquals(limited.stackTraceLimit, stackTraceLimit);
 });
 
 Deno.test("decodeValue() gives a Date when another client wrote MessagePack's own timestamp", () => {

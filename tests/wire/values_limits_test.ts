@@ -3,7 +3,7 @@
 import { assert, assertStrictEquals, assertThrows } from "@std/assert";
 import { MAX_DEPTH } from "../../lib/base/limits.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
-import { EXT } from "../../lib/wire/msgpack_values.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { decodeValue, encodeValue, FLAGS } from "../../lib/wire/values.ts";
 import { assertSame } from "../support/same_value.ts";
 import { assertRefused, concat, encoded, extension, roundTrip } from "../support/value_bytes.ts";

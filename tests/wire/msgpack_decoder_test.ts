@@ -1,22 +1,29 @@
-/** The check of MessagePack: each kind of value takes the bytes that it says, no more and no fewer. */
+/** MessagePack that anybody may have written: each kind of value takes the bytes that it says, no more and no fewer. */
 
-import { assert, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { MAX_CONTAINERS, MAX_DEPTH } from "../../lib/base/limits.ts";
 import { DecodingBudget } from "../../lib/wire/decoding_budget.ts";
-import { checkMessagePack, type ExtensionKinds } from "../../lib/wire/msgpack_check.ts";
+import { decodeMsgpack } from "../../lib/wire/msgpack_decoder.ts";
+import { EXT } from "../../lib/wire/msgpack_types.ts";
 import { concat } from "../support/value_bytes.ts";
 
-/** Extensions as another program might have them. */
-const KINDS: ExtensionKinds = new Map([
-  [5, { isNested: false, units: 0, unitsPerPart: 0 }],
-  [6, { isNested: true, units: 0, unitsPerPart: 0 }],
-]);
-const [LEAF, NESTED] = [5, 6];
+/** An extension that holds bytes, of which the first is its kind, and one that holds an array. */
+const [LEAF, NESTED] = [EXT.buffer, EXT.set];
+const KIND = 3;
 
 type Bytes = Uint8Array | readonly number[];
 
+function decoded(bytes: Uint8Array): unknown {
+  return decodeMsgpack(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, budget());
+}
+
+function budget(): DecodingBudget {
+  return new DecodingBudget(1e12);
+}
+
 function check(...parts: Bytes[]): void {
-  checkMessagePack(concat(...parts), KINDS, new DecodingBudget(1e12));
+  decoded(concat(...parts));
 }
 
 function refusal(...parts: Bytes[]): string {
@@ -43,9 +50,9 @@ const VALUES: Record<string, [head: number[], rest: number[]]> = {
   "bin 8": [[0xc4, 200], times(200, 0xff)],
   "bin 16": [[0xc5, 1, 0], times(256, 0xff)],
   "bin 32": [[0xc6, 0, 1, 0, 0], times(65_536, 0xff)],
-  "ext 8": [[0xc7, 200, LEAF], times(200, 0xff)],
-  "ext 16": [[0xc8, 1, 0, LEAF], times(256, 0xff)],
-  "ext 32": [[0xc9, 0, 1, 0, 0, LEAF], times(65_536, 0xff)],
+  "ext 8": [[0xc7, 200, LEAF], [KIND, ...times(199, 0xff)]],
+  "ext 16": [[0xc8, 1, 0, LEAF], [KIND, ...times(255, 0xff)]],
+  "ext 32": [[0xc9, 0, 1, 0, 0, LEAF], [KIND, ...times(65_535, 0xff)]],
   "float 32": [[0xca], times(4, 0xff)],
   "float 64": [[0xcb], times(8, 0xff)],
   "uint 8": [[0xcc], [0xff]],
@@ -56,11 +63,11 @@ const VALUES: Record<string, [head: number[], rest: number[]]> = {
   "int 16": [[0xd1], times(2, 0xff)],
   "int 32": [[0xd2], times(4, 0xff)],
   "int 64": [[0xd3], times(8, 0xff)],
-  "fixext 1": [[0xd4, LEAF], times(1, 0xff)],
-  "fixext 2": [[0xd5, LEAF], times(2, 0xff)],
-  "fixext 4": [[0xd6, LEAF], times(4, 0xff)],
-  "fixext 8": [[0xd7, LEAF], times(8, 0xff)],
-  "fixext 16": [[0xd8, LEAF], times(16, 0xff)],
+  "fixext 1": [[0xd4, LEAF], [KIND, ...times(0, 0xff)]],
+  "fixext 2": [[0xd5, LEAF], [KIND, ...times(1, 0xff)]],
+  "fixext 4": [[0xd6, LEAF], [KIND, ...times(3, 0xff)]],
+  "fixext 8": [[0xd7, LEAF], [KIND, ...times(7, 0xff)]],
+  "fixext 16": [[0xd8, LEAF], [KIND, ...times(15, 0xff)]],
   "str 8": [[0xd9, 200], times(200, 0x61)],
   "str 16": [[0xda, 1, 0], times(256, 0x61)],
   "str 32": [[0xdb, 0, 1, 0, 0], times(65_536, 0x61)],
@@ -71,7 +78,7 @@ const VALUES: Record<string, [head: number[], rest: number[]]> = {
 };
 
 for (const [name, [head, rest]] of Object.entries(VALUES)) {
-  Deno.test(`checkMessagePack() takes ${name} whole, alone and within another, and not a byte more or less`, () => {
+  Deno.test(`decodeMsgpack() takes ${name} whole, alone and within another, and not a byte more or less`, () => {
     check(head, rest);
     check([0x92], head, rest, [1]);
     check([0x81, 0xa1, 0x61], head, rest);
@@ -86,7 +93,7 @@ for (const [name, [head, rest]] of Object.entries(VALUES)) {
   });
 }
 
-Deno.test("checkMessagePack() refuses 0xc1, which no value begins with, and knows every other byte", () => {
+Deno.test("decodeMsgpack() refuses 0xc1, which no value begins with, and knows every other byte", () => {
   assertRefused("0xc1 is never used", [0xc1]);
   assertRefused("0xc1 is never used", [0x92, 1, 0xc1]);
   for (let byte = 0; byte < 256; byte++) {
@@ -104,27 +111,24 @@ function messageOf(bytes: number[]): string {
   }
 }
 
-Deno.test("checkMessagePack() names the byte at which it stopped", () => {
+Deno.test("decodeMsgpack() names the byte at which it stopped", () => {
   assertStrictEquals(refusal([0x93, 1, 2, 0xc1]), "bad MessagePack at byte 4: 0xc1 is never used");
   assertStrictEquals(refusal([1, 1]), "bad MessagePack at byte 1: bytes after the value");
 });
 
-Deno.test("checkMessagePack() reads bytes that are a part of a larger array", () => {
-  const within = concat([0xc1, 0xc1], [0xdc, 0, 2, 1, 0xcd, 1, 2], [0xc1]);
-  checkMessagePack(within.subarray(2, -1), KINDS, new DecodingBudget(1e12));
-  assertThrows(
-    () => checkMessagePack(within.subarray(2), KINDS, new DecodingBudget(1e12)),
-    RangeError,
-    "bytes after the value",
-  );
+Deno.test("decodeMsgpack() reads bytes that are a part of a larger array", () => {
+  const within = Buffer.from(concat([0xc1, 0xc1], [0xdc, 0, 2, 1, 0xcd, 1, 2], [0xc1]));
+  assertEquals(decodeMsgpack(within, 2, within.length - 1, budget()), [1, 258]);
+  const { message } = assertThrows(() => decodeMsgpack(within, 2, within.length, budget()), RangeError);
+  assertStrictEquals(message, "bad MessagePack at byte 7: bytes after the value");
 });
 
-Deno.test("checkMessagePack() refuses extensions that it was not told of", () => {
-  for (const type of [0, 4, 7, 255]) assertRefused(`unknown extension type ${type}`, [0xd4, type, 0x90]);
+Deno.test("decodeMsgpack() refuses extensions that it does not know", () => {
+  for (const type of [8, 15, 22, 254]) assertRefused(`unknown extension type ${type}`, [0xd4, type, 0x90]);
 });
 
-Deno.test("checkMessagePack() looks into extensions that hold an array, and into no others", () => {
-  check([0xd4, LEAF, 0xc1]);
+Deno.test("decodeMsgpack() looks into extensions that hold an array, and into no others", () => {
+  check([0xd5, LEAF, KIND, 0xc1]);
   check([0xd4, NESTED, 0x90]);
   check([0xc7, 4, NESTED, 0xdc, 0, 1, 1]);
   check([0xc7, 6, NESTED, 0xdd, 0, 0, 0, 1, 1]);
@@ -138,7 +142,7 @@ Deno.test("checkMessagePack() looks into extensions that hold an array, and into
   assertRefused("more items claimed than bytes left", [0x92, 0xd5, NESTED, 0x92, 1, 2]);
 });
 
-Deno.test("checkMessagePack() takes keys that are strings, and none that may be an array index", () => {
+Deno.test("decodeMsgpack() takes keys that are strings, and none that may be an array index", () => {
   check([0x81, 0xa0, 1]);
   check([0x81, 0xd9, 1, 0x61, 1]);
   check([0x81, 0xda, 0, 1, 0x61, 1]);
@@ -155,7 +159,13 @@ Deno.test("checkMessagePack() takes keys that are strings, and none that may be 
   check([0x92, 0x81, 0xa1, 0x61, 1, 0xa1, 0x30]); // in an array it is no key
 });
 
-Deno.test("checkMessagePack() refuses strings that are not UTF-8, keys among them", () => {
+Deno.test("decodeMsgpack() takes no key __proto__ in a map", () => {
+  const proto = [0xa9, ...new TextEncoder().encode("__proto__")];
+  for (let i = 0; i < 2; i++) assertRefused("a key that is __proto__", [0x81], proto, [1]);
+  check([0x91], proto);
+});
+
+Deno.test("decodeMsgpack() refuses strings that are not UTF-8, keys among them", () => {
   for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0x61, 0xc0, 0x80]]) {
     const text = [0xa0 + bytes.length, ...bytes];
     assertThrows(() => check(text), TypeError);
@@ -165,7 +175,7 @@ Deno.test("checkMessagePack() refuses strings that are not UTF-8, keys among the
   check([0xa9], [...new TextEncoder().encode("é€😀")]);
 });
 
-Deno.test("checkMessagePack() bounds levels, those of maps, arrays and extensions alike", () => {
+Deno.test("decodeMsgpack() bounds levels, those of maps, arrays and extensions alike", () => {
   const wraps: ((inner: Uint8Array) => Uint8Array)[] = [
     (inner) => concat([0x91], inner),
     (inner) => concat([0x81, 0xa1, 0x61], inner),
@@ -179,18 +189,14 @@ Deno.test("checkMessagePack() bounds levels, those of maps, arrays and extension
   }
 });
 
-Deno.test("checkMessagePack() bounds arrays and maps", () => {
+Deno.test("decodeMsgpack() bounds arrays and maps", () => {
   const arrays = (count: number) => {
     const bytes = new Uint8Array(5 + count).fill(0x90);
     bytes[0] = 0xdd;
     new DataView(bytes.buffer).setUint32(1, count);
     return bytes;
   };
-  checkMessagePack(arrays(MAX_CONTAINERS - 1), KINDS, new DecodingBudget(1e12));
+  decoded(arrays(MAX_CONTAINERS - 1));
   const tooMany = `more than ${MAX_CONTAINERS} arrays and maps`;
-  assertThrows(
-    () => checkMessagePack(arrays(MAX_CONTAINERS), KINDS, new DecodingBudget(1e12)),
-    RangeError,
-    tooMany,
-  );
+  assertThrows(() => decoded(arrays(MAX_CONTAINERS)), RangeError, tooMany);
 });
