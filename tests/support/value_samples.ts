@@ -89,12 +89,13 @@ export const SAMPLES: [flags: number, values: unknown[]][] = [
     ...[[], {}, [[]], [null], [1, "a", [true, { b: [] }]], { a: { b: { c: null } } }],
     ...[{ "1": "a", "0": "b", "-1": "c", "01": "d", "4294967295": "e", "": "f" }],
     ...[record([["__proto__", { polluted: true }], ["constructor", 1], ["toString", null]])],
-    ...[{ [LONE]: LONE, [`${BOM}key`]: `${BOM}value` }, ['[[[{{{"]]', "\\"]],
+    ...[{ lone: LONE, [`${BOM}key`]: `${BOM}value` }, ['[[[{{{"]]', "\\"]],
   ]],
   [extended, [
     ...[undefined, -0, NaN, Infinity, -Infinity],
     ...[0n, 1n, -1n, 255n, -256n, 2n ** 63n, -(2n ** 64n), 2n ** 4000n + 1n, -(2n ** 4000n) - 1n],
     ...[[undefined], { a: undefined }, [-0, 0, NaN], { a: [{ b: -0 }] }],
+    ...[{ [LONE]: LONE, [`${BOM}key`]: `${BOM}value` }, [{ "\n": 1 }], { '"': 1 }, { "C:\\": 1 }],
     ...[new Date(0), new Date(-1), new Date(1.7e12), new Date(8.64e15), new Date(NaN)],
     ...[
       /a/,

@@ -1,7 +1,7 @@
 /** The codec: what comes back the same, what is changed, and what cannot be sent. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { decodeValue, encodeValue } from "../../lib/wire/values.ts";
+import { decodeValue, encodeValue, FLAGS } from "../../lib/wire/values.ts";
 import { assertSame, difference, shown } from "../support/same_value.ts";
 import { encoded, roundTrip } from "../support/value_bytes.ts";
 import { ALL_SAMPLES, BOM, record, SAMPLES } from "../support/value_samples.ts";
@@ -196,4 +196,17 @@ Deno.test("encodeValue() takes a value twice when it is shared and no cycle", ()
 Deno.test("decodeValue() gives a nested Uint8Array a buffer of its own", () => {
   const [, bytes] = roundTrip([undefined, Uint8Array.of(1, 2, 3)]) as [undefined, Uint8Array];
   assertStrictEquals(bytes.buffer.byteLength, 3);
+});
+
+Deno.test("a key with an escape comes back, whatever objects were read before: V8 takes it for one of theirs in JSON", () => {
+  const keys = ["\\", "C:\\", '"', "\n", "C:\n", "C:\u0001", "\\\n", "C:\\dir", "\u007f", "é", "\\\\", "\ud800"];
+  for (const before of keys) {
+    for (const after of keys) {
+      for (const key of [before, before, after]) {
+        assertSame(roundTrip({ first: 1, [key]: [{ [key]: "\n" }] }), { first: 1, [key]: [{ [key]: "\n" }] });
+      }
+    }
+  }
+  assertStrictEquals(encodeValue({ text: "a\n", é: '"\\' }).flags, FLAGS.json);
+  assertStrictEquals(encodeValue({ "\n": 1 }).flags, FLAGS.msgpack);
 });
