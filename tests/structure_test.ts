@@ -18,6 +18,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   lru: pure("base"),
   wire: pure("base"),
   store: pure("base"),
+  insight: pure("base"),
   near: pure("base", "wire", "lru", "store"),
   memcached: pure("base", "wire", "store", "near"),
   replication: pure("base", "wire", "store"),
