@@ -63,6 +63,8 @@ export class ReadSample {
   readonly #lruHits = new Tally();
   readonly #sieveHits = new Tally();
   readonly #depths = new Depths();
+  /** Whether reads count; where they do not, they are uses all the same. `reads` must stand still meanwhile. */
+  isCounting = true;
 
   constructor({ now, reads }: ReadSampleOptions) {
     this.#now = now;
@@ -88,16 +90,12 @@ export class ReadSample {
     if (key === undefined) {
       // A hit of a key that was stored before the sample began tells nothing.
       if (bytes > 0) this.#admit(hash, bytes, deadlineMs);
-      else this.#sampled.add(this.#weight, 1);
+      else if (this.isCounting) this.#sampled.add(this.#weight, 1);
       return;
     }
-    const times = ++key.reads;
-    const depth = this.#recency.depth(key);
-    this.#sampled.add(this.#weight, times);
-    this.#depths.add(depth * this.#weight, this.#weight, times);
-    if (depth < this.#room) this.#lruHits.add(this.#weight, times);
-    if (this.#sieve.read(key)) this.#sieveHits.add(this.#weight, times);
-    else if (bytes > 0) this.#sieve.add(key, this.#room); // whoever reads stores what is missed: here it was not
+    const isHeld = this.#sieve.read(key);
+    if (this.isCounting) this.#count(key, isHeld);
+    if (!isHeld && bytes > 0) this.#sieve.add(key, this.#room); // whoever reads stores what is missed: here it was not
     this.#use(key);
     if (bytes > 0) note(key, bytes, deadlineMs);
   }
@@ -165,9 +163,31 @@ export class ReadSample {
     return sum / Math.max(1, this.#keys.size);
   }
 
+  /** Places that the largest cache asked for has in the sample, and whether they are all taken. */
+  get places(): { readonly most: number; readonly isFull: boolean } {
+    const most = Math.min(MAX_PLACES, this.#deepest);
+    return { most, isFull: this.#recency.size >= most };
+  }
+
+  /** Forgets what has been counted, not the keys. */
+  forget(): void {
+    this.#scale(0);
+    this.#reads = 0;
+    this.#readsThen = this.#countReads();
+  }
+
   /** Keys in the sample, and the part of all keys that it has been chosen to be. */
   get size(): { readonly keys: number; readonly rate: number } {
     return { keys: this.#keys.size, rate: this.#rate };
+  }
+
+  #count(key: SampledKey, isHeld: boolean): void {
+    const times = ++key.reads;
+    const depth = this.#recency.depth(key);
+    this.#sampled.add(this.#weight, times);
+    this.#depths.add(depth * this.#weight, this.#weight, times);
+    if (depth < this.#room) this.#lruHits.add(this.#weight, times);
+    if (isHeld) this.#sieveHits.add(this.#weight, times);
   }
 
   #allReads(): number {
@@ -232,6 +252,10 @@ export class ReadSample {
     this.#reads = factor * (this.#reads + reads - this.#readsThen);
     this.#readsThen = reads;
     this.#thenMs = nowMs;
+    this.#scale(factor);
+  }
+
+  #scale(factor: number): void {
     for (const tally of [this.#sampled, this.#lruHits, this.#sieveHits, this.#depths]) tally.scale(factor);
     for (const key of this.#keys.values()) key.reads *= factor;
   }

@@ -1,33 +1,16 @@
 /** What a sample estimates of a million reads, beside what caches of each size and policy do with them: within two points. */
 
 import { assert } from "@std/assert";
-import { MAX_TIMES, ReadSample } from "../../lib/insight/read_sample.ts";
-import { hashBytes, type HashKey } from "../../lib/store/keyed_hash.ts";
-import { type CacheModel, LruModel, SieveModel } from "../support/cache_models.ts";
+import { ReadSample } from "../../lib/insight/read_sample.ts";
+import type { HashKey } from "../../lib/store/keyed_hash.ts";
+import { LruModel } from "../support/cache_models.ts";
+import { assertCurve, assertEstimates, hashesOf, truthOf } from "../support/read_estimates.ts";
 import { loopingTrace, type ReadTrace, scanningTrace, skewedTrace } from "../support/read_traces.ts";
 
 const CAPACITY = 50_000;
-const TIMES = [1 / 2, 1, 2, MAX_TIMES];
 const BYTES = 100;
 /** Reads between two looks of whoever has the cache. */
 const LOOK = 20_000;
-const POINTS = 2;
-
-function hitRatio(cache: CacheModel, { reads }: ReadTrace): number {
-  let hits = 0;
-  for (const key of reads) if (cache.read(key)) hits++;
-  return hits / reads.length;
-}
-
-/** Hashes of all keys, as a store has them. */
-function hashesOf(keys: number, hashKey: HashKey): Int32Array {
-  const span = { bytes: new Uint8Array(4), from: 0, to: 4 };
-  const view = new DataView(span.bytes.buffer);
-  return Int32Array.from({ length: keys }, (_, key) => {
-    view.setUint32(0, key);
-    return hashBytes(span, hashKey);
-  });
-}
 
 /** Reads a trace in a cache of `CAPACITY`, and tells a sample of it, and of the capacity if that is given. */
 function sampled({ keys, reads }: ReadTrace, hashKey: HashKey, capacity?: number): ReadSample {
@@ -45,45 +28,13 @@ function sampled({ keys, reads }: ReadTrace, hashKey: HashKey, capacity?: number
   return sample;
 }
 
-interface Truth {
-  readonly lru: readonly number[];
-  readonly sieve: number;
-}
-
-/** What caches of `TIMES` the capacity do, and SIEVE with the capacity. */
-function truthOf(trace: ReadTrace): Truth {
-  return {
-    lru: TIMES.map((times) => hitRatio(new LruModel(CAPACITY * times, trace.keys), trace)),
-    sieve: hitRatio(new SieveModel(CAPACITY, trace.keys), trace),
-  };
-}
-
-function assertCurve(sample: ReadSample, { lru }: Truth): void {
-  TIMES.forEach((times, i) =>
-    assertNear(sample.hitRatioAt(CAPACITY * times), lru[i], `LRU of ${times} times the size`)
-  );
-}
-
-function assertEstimates(sample: ReadSample, truth: Truth): void {
-  const { lru, sieve } = sample.policies()!;
-  assertCurve(sample, truth);
-  assertNear(sieve, truth.sieve, "SIEVE");
-  assertNear(lru, truth.lru[1], "LRU");
-  assertNear(sieve - lru, truth.sieve - truth.lru[1], "what SIEVE would give");
-}
-
-function assertNear(actual: number | undefined, expected: number, what: string): void {
-  const points = 100 * (actual! - expected);
-  assert(Math.abs(points) <= POINTS, `${what}: ${actual} is ${points} points beside ${expected}`);
-}
-
 /** With it fewer keys of the following loop and scans are in the sample than its rate says: to take what is missing for hits fails. */
 const FEW_KEYS: HashKey = [87_109, 1_152_019];
 /** With it a key that is read very often is, or is not, in the sample: to take the sample for the whole fails. */
 const HOT_KEYS: HashKey = [1, 2];
 
 const skewed = skewedTrace(1_000_000, 2_000_000, 0.99, 1);
-const skewedTruth = truthOf(skewed);
+const skewedTruth = truthOf(skewed, CAPACITY);
 
 Deno.test("estimates for a skewed load (Zipf 0.99 over 1,000,000 keys) are within two points", () => {
   assertEstimates(sampled(skewed, HOT_KEYS, CAPACITY), skewedTruth);
@@ -91,12 +42,12 @@ Deno.test("estimates for a skewed load (Zipf 0.99 over 1,000,000 keys) are withi
 
 Deno.test("estimates for scans of three times the size beside a hot set are within two points", () => {
   const trace = scanningTrace(CAPACITY / 2, 3 * CAPACITY, 1_000_000, 1);
-  assertEstimates(sampled(trace, FEW_KEYS, CAPACITY), truthOf(trace));
+  assertEstimates(sampled(trace, FEW_KEYS, CAPACITY), truthOf(trace, CAPACITY));
 });
 
 Deno.test("estimates for a loop of one and a half times the size are within two points", () => {
   const trace = loopingTrace(1.5 * CAPACITY, 500_000);
-  assertEstimates(sampled(trace, FEW_KEYS, CAPACITY), truthOf(trace));
+  assertEstimates(sampled(trace, FEW_KEYS, CAPACITY), truthOf(trace, CAPACITY));
 });
 
 Deno.test("where the capacity is not known, the rate falls as the sample fills, and the curve is within two points", () => {
