@@ -4,7 +4,7 @@
  */
 
 import { spanOf } from "../lib/base/byte_span.ts";
-import { HottestKeys, READS_APART } from "../lib/insight/hottest_keys.ts";
+import { HottestKeys, MOST_APART } from "../lib/insight/hottest_keys.ts";
 import { ReadSample } from "../lib/insight/read_sample.ts";
 import { LruModel } from "../tests/support/cache_models.ts";
 import { skewedTrace } from "../tests/support/read_traces.ts";
@@ -77,7 +77,7 @@ await compare({ title: "A read", operations: READS, against: "nothing" }, {
   },
   "of a cache of 1,000,000, some sampled": million.run,
   "of a cache of 1,000, all sampled": small.run,
-  [`for the hottest keys, one of ${READS_APART} told`]: () => {
+  [`for the hottest keys, one of ${MOST_APART} told`]: () => {
     for (let i = 0; i < READS; i++) if (hottest.isDue()) hottest.read(keys[unsampled[i] & 4095], unsampled[i], BYTES);
   },
 });

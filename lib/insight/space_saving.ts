@@ -7,6 +7,8 @@ export interface Weighed {
   readonly key: Uint8Array;
   readonly atLeast: number;
   readonly atMost: number;
+  /** How often something has been added since it has its counter. */
+  readonly times: number;
 }
 
 /**
@@ -22,6 +24,7 @@ export class SpaceSaving {
   readonly #hashes: Int32Array;
   readonly #weights: Float64Array;
   readonly #errors: Float64Array;
+  readonly #times: Float64Array;
   /** Room for the keys, which is used again, and their lengths. */
   readonly #keys: Uint8Array[] = [];
   readonly #lengths: Int32Array;
@@ -32,6 +35,7 @@ export class SpaceSaving {
     this.#hashes = new Int32Array(size);
     this.#weights = new Float64Array(size);
     this.#errors = new Float64Array(size);
+    this.#times = new Float64Array(size);
     this.#lengths = new Int32Array(size);
   }
 
@@ -43,9 +47,16 @@ export class SpaceSaving {
   /** Adds to the weight of a key with a hash. */
   add(key: ByteSpan, hash: number, weight: number): void {
     const known = this.#counters.get(hash);
-    if (known !== undefined) this.#weights[known] += weight;
-    else if (this.#keys.length < this.#size) this.#take(this.#keys.push(new Uint8Array(0)) - 1, key, hash, weight);
+    if (known !== undefined) {
+      this.#weights[known] += weight;
+      this.#times[known]++;
+    } else if (this.#keys.length < this.#size) this.#take(this.#keys.push(new Uint8Array(0)) - 1, key, hash, weight);
     else this.#replace(key, hash, weight);
+  }
+
+  /** The weight of all keys: what one without a counter has had has gone to the key that took it over. */
+  get total(): number {
+    return this.#weights.reduce((sum, weight) => sum + weight);
   }
 
   /** Makes what has been added so far weigh `factor` times as much. */
@@ -62,6 +73,7 @@ export class SpaceSaving {
       key: bytes.slice(0, this.#lengths[at]),
       atLeast: this.#weights[at] - this.#errors[at],
       atMost: this.#weights[at],
+      times: this.#times[at],
     }));
     return weighed.sort((a, b) => b.atMost - a.atMost).slice(0, most);
   }
@@ -82,5 +94,6 @@ export class SpaceSaving {
     this.#hashes[at] = hash;
     this.#counters.set(hash, at);
     this.#weights[at] += weight;
+    this.#times[at] = 1;
   }
 }
