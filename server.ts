@@ -17,6 +17,7 @@ import type { Role } from "./lib/base/roles.ts";
 import { serverOptions } from "./lib/base/settings.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
+import type { ServerInsight } from "./lib/base/insight.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { Slots } from "./lib/near/slots.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
@@ -33,6 +34,7 @@ import { Credentials } from "./lib/server/credentials.ts";
 import { Departures } from "./lib/server/departures.ts";
 import { Encryption } from "./lib/server/encryption.ts";
 import { Http } from "./lib/server/http.ts";
+import { Insight } from "./lib/server/insight.ts";
 import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
@@ -50,6 +52,7 @@ import { Turns } from "./lib/server/turns.ts";
 import { checkHttpOpenness, checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
 export type { CacheEvent } from "./lib/base/cache_event.ts";
+export type { HitEstimates, HotKey, ServerInsight } from "./lib/base/insight.ts";
 export type { LogLevel } from "./lib/base/log.ts";
 export type { GossipTotals, MissCounts, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
@@ -90,6 +93,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #near: Slots;
   /** Who computes what. */
   readonly #leases: LeaseTimer;
+  /** What reads tell. */
+  readonly #insight: Insight;
   readonly #turns = new Turns();
   readonly #buffers: Buffers;
   readonly #credentials = new Credentials();
@@ -132,7 +137,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#leases = new LeaseTimer(store);
     const { leases, newToken } = this.#leases;
     this.#listener = new Listener(resolved.listen, resolved.unref);
-    const maintenance = new Maintenance(store, log);
+    this.#insight = new Insight(store, () => performance.now());
+    const maintenance = new Maintenance(store, this.#insight, log);
     this.#watch = this.#newWatch();
     const encryption = this.#encryption = resolved.tls &&
       new Encryption({ tls: resolved.tls, counters, log, limitedLog });
@@ -168,6 +174,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       id,
       counters,
       stats: () => this.stats(),
+      insight: (seesKeys) => this.#insight.ask(seesKeys),
       forgetPeer: (address) => this.#peers.forget(address),
       isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
       connected: () => this.#connections.shown(),
@@ -322,6 +329,28 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
+  /**
+   * Returns what the server has learned from the reads that it has seen: which keys are read most, and what more memory would
+   * give. It begins to count with the first call, and ends when there has been none for ten minutes, nor anybody who asks from
+   * outside, or when it is stopped. docs/metrics.md says how sure the figures are.
+   *
+   * @returns What it has learned so far; nothing yet at the first call.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * const server = new OrmucoCacheServer({ listen: 0, maxSize: 10_000 });
+   * server.insight(); // begins to count
+   * await server.cache.store("a", 1);
+   * for (let i = 0; i < 10; i++) await server.cache.retrieve("a");
+   * console.log(server.insight().hottestByReads[0]); // { key: "a", share: 1, shareAtMost: 1 }
+   * ```
+   */
+  insight(): ServerInsight {
+    return this.#insight.ask();
+  }
+
   /** Runs starts and stops one after another, in the order of the calls. */
   #inTurn(change: () => Promise<void>): Promise<void> {
     const done = this.#changing.then(change);
@@ -453,5 +482,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     this.#turns.stop();
+    this.#insight.end();
   }
 }

@@ -27,6 +27,7 @@ import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { KeyExplanation } from "../base/explanation.ts";
+import type { ServerInsight } from "../base/insight.ts";
 import type { ClientStats } from "../base/stats.ts";
 import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
@@ -342,6 +343,12 @@ export class RemoteCache implements WholeCache {
     const write: Write = (output) => writeKeyed(output, REQUEST.explain, key);
     const told = await this.#requests.ask({ write, read: readData, verb: "explain", key });
     return told as KeyExplanation | undefined;
+  }
+
+  /** Returns what the server has learned from reads. */
+  async insight(): Promise<ServerInsight | undefined> {
+    const told = await this.#requests.ask({ write: (output) => output.empty(REQUEST.insight), read: readData });
+    return told as ServerInsight | undefined;
   }
 
   /** Returns counters of this client and of the server. */

@@ -15,6 +15,9 @@ export const LOOKS_PER_SECOND = 25_000;
 export const WARM_UP = 24;
 const COUNTED = 48;
 
+/** What a sample has found. */
+export type Estimates = Pick<ReadSample, "hitRatioAt" | "policies" | "meanBytes" | "size" | "capacity" | "counted">;
+
 /** The sample. It is told as {@linkcode ReadSample} is, of keys for whose hash `isSampled` says so. */
 export class RationedSample {
   readonly #now: () => number;
@@ -47,8 +50,13 @@ export class RationedSample {
   }
 
   /** What it has found. */
-  get estimates(): Pick<ReadSample, "hitRatioAt" | "policies" | "meanBytes" | "size"> {
+  get estimates(): Estimates {
     return this.#sample;
+  }
+
+  /** Whether it looks at anything now. */
+  get isLooking(): boolean {
+    return this.#isLooking;
   }
 
   /** Whether the order of use has been known so far that nothing counts against a larger cache that it would have held. */

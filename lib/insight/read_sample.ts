@@ -63,6 +63,7 @@ export class ReadSample {
   readonly #lruHits = new Tally();
   readonly #sieveHits = new Tally();
   readonly #depths = new Depths();
+  #counted = 0;
   /** Whether reads count; where they do not, they are uses all the same. `reads` must stand still meanwhile. */
   isCounting = true;
 
@@ -90,7 +91,7 @@ export class ReadSample {
     if (key === undefined) {
       // A hit of a key that was stored before the sample began tells nothing.
       if (bytes > 0) this.#admit(hash, bytes, deadlineMs);
-      else if (this.isCounting) this.#sampled.add(this.#weight, 1);
+      else if (this.isCounting) this.#countCold();
       return;
     }
     const isHeld = this.#sieve.read(key);
@@ -156,6 +157,16 @@ export class ReadSample {
     return sieve === undefined || lru === undefined ? undefined : { sieve, lru };
   }
 
+  /** Entries that the cache has room for. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Reads of keys of the sample that have been counted. */
+  get counted(): number {
+    return this.#counted;
+  }
+
   /** Mean size, in bytes, of the sample's entries; 0 if there is none. */
   get meanBytes(): number {
     let sum = 0;
@@ -172,6 +183,7 @@ export class ReadSample {
   /** Forgets what has been counted, not the keys. */
   forget(): void {
     this.#scale(0);
+    this.#counted = 0;
     this.#reads = 0;
     this.#readsThen = this.#countReads();
   }
@@ -181,7 +193,13 @@ export class ReadSample {
     return { keys: this.#keys.size, rate: this.#rate };
   }
 
+  #countCold(): void {
+    this.#counted++;
+    this.#sampled.add(this.#weight, 1);
+  }
+
   #count(key: SampledKey, isHeld: boolean): void {
+    this.#counted++;
     const times = ++key.reads;
     const depth = this.#recency.depth(key);
     this.#sampled.add(this.#weight, times);

@@ -77,7 +77,7 @@ export class Http implements Part {
         metrics: () => metricsOf(session, { durations, httpReplies }),
         page,
       }),
-      events: new HttpEvents(() => snapshotOf(session, durations)),
+      events: new HttpEvents((seesKeys) => snapshotOf(session, durations, seesKeys)),
       encryption,
       turns,
       buffers,

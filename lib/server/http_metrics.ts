@@ -16,6 +16,7 @@ export function metricsOf(session: SessionHost, counted: Pick<Measured, "duratio
   const measured = {
     ...counted,
     stats,
+    insight: session.insight(false),
     maxConnections: session.maxConnections,
     runtime: Deno.version.deno,
     residentBytes: Deno.memoryUsage().rss,
@@ -25,10 +26,13 @@ export function metricsOf(session: SessionHost, counted: Pick<Measured, "duratio
 }
 
 /**
- * Returns what the status page shows, as JSON: the time in milliseconds since 1970, the statistics, and what requests have taken, as
- * counts by their upper bounds in seconds.
+ * Returns what the status page shows, as JSON: the time in milliseconds since 1970, the statistics, what reads tell, and what requests
+ * have taken, as counts by their upper bounds in seconds.
+ *
+ * @param seesKeys Whether whoever looks may see keys.
  */
-export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations): string {
+export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations, seesKeys: boolean): string {
   const durations = { bounds: BOUNDS, counts: [...counts], sumMs };
-  return JSON.stringify({ timeMs: session.store.wallMs, stats: session.stats(), durations });
+  const insight = session.insight(seesKeys);
+  return JSON.stringify({ timeMs: session.store.wallMs, stats: session.stats(), insight, durations });
 }
