@@ -130,7 +130,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const { log, maxBuffers } = resolved;
     const limitedLog = new LimitedLog(log);
     this.#buffers = loggedBuffers(maxBuffers, limitedLog);
-    const [buffers, turns] = [this.#buffers, this.#turns];
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [this.#store = newStore(resolved, id), this.#counters];
     this.#near = new Slots(store);
@@ -143,26 +142,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const encryption = this.#encryption = resolved.tls &&
       new Encryption({ tls: resolved.tls, counters, log, limitedLog });
     this.#acme = encryption && resolved.tls?.acme && new Acme({ acme: resolved.tls.acme, encryption, log });
-    this.#peers = new Peers({
-      addresses: resolved.peers,
-      lookUp,
-      lookUpMs: resolved.peerLookupIntervalMs,
-      store,
-      id,
-      cluster: resolved.cluster,
-      port: () => this.#listener.port,
-      advertise: resolved.advertise && formatAddress(resolved.advertise),
-      token: () => this.#watch.token,
-      software: SOFTWARE,
-      intervalMs: resolved.gossipIntervalMs,
-      isUnref: resolved.unref,
-      log,
-      counters,
-      turns,
-      buffers,
-      limitedLog,
-      tls: encryption && (() => encryption.toPeers()),
-    });
+    this.#peers = this.#newPeers(id, limitedLog);
     const { readyAfterMs } = resolved;
     this.#readiness = new Readiness({ peers: () => this.#peers.rows(), readyAfterMs, log });
     const session = newSessionHost(resolved, {
@@ -405,6 +385,31 @@ export class OrmucoCacheServer implements AsyncDisposable {
     if (listen === undefined) return undefined;
     const [encryption, turns, buffers] = [this.#encryption, this.#turns, this.#buffers];
     return new Http({ listen, isUnref, access, encryption, session, turns, buffers, log });
+  }
+
+  #newPeers(id: number, limitedLog: LimitedLog): Peers {
+    const { peers, peerLookupIntervalMs, cluster, advertise, gossipIntervalMs, unref, log } = this.#options;
+    const encryption = this.#encryption;
+    return new Peers({
+      addresses: peers,
+      lookUp,
+      lookUpMs: peerLookupIntervalMs,
+      store: this.#store,
+      id,
+      cluster,
+      port: () => this.#listener.port,
+      advertise: advertise && formatAddress(advertise),
+      token: () => this.#watch.token,
+      software: SOFTWARE,
+      intervalMs: gossipIntervalMs,
+      isUnref: unref,
+      log,
+      counters: this.#counters,
+      turns: this.#turns,
+      buffers: this.#buffers,
+      limitedLog,
+      tls: encryption && (() => encryption.toPeers()),
+    });
   }
 
   #newConnections(session: SessionHost, access: AccessRules, log: LimitedLog): Connections {

@@ -33,6 +33,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     "wire",
     "lru",
     "store",
+    "insight",
     "near",
     "memcached",
     "replication",
