@@ -17,8 +17,9 @@ import { logOptions, PREFIX, SERVER_SETTING_NAMES, serverOptions, type Settings 
 import { SOFTWARE } from "./lib/base/software.ts";
 import { type Arguments, readArguments, settings, UsageError } from "./lib/cli/arguments.ts";
 import { CLIENT_COMMANDS, peersWhenReady, withClient } from "./lib/cli/client_commands.ts";
-import { type Command, commandHelp, commandOf, COMMANDS, generalHelp } from "./lib/cli/command_table.ts";
+import { type Command, commandOf, COMMANDS } from "./lib/cli/command_table.ts";
 import { explain } from "./lib/cli/explain.ts";
+import { commandHelp, generalHelp } from "./lib/cli/help.ts";
 import { LogWriter } from "./lib/cli/log_writer.ts";
 import { EXIT, logError, report, say } from "./lib/cli/output.ts";
 import { OrmucoCacheServer, type ServerOptions } from "./server.ts";
