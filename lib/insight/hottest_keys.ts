@@ -4,9 +4,9 @@ import type { ByteSpan } from "../base/byte_span.ts";
 import { SpaceSaving } from "./space_saving.ts";
 
 /** Where there are many, one of so many reads is looked at, on average. */
-export const MOST_APART = 64;
+export const MOST_APART = 256;
 /** Reads that are looked at in a second while they are less far apart, at most. */
-export const LOOKS_PER_SECOND = 8000;
+export const LOOKS_PER_SECOND = 2000;
 /** Time, in milliseconds, after which a read counts half. */
 export const HOT_HALF_LIFE_MS = 600_000;
 /** Keys of each kind that are counted at a time. */
@@ -32,7 +32,7 @@ export interface HottestKeysOptions {
 
 /**
  * Counts reads, and bytes given out. Ask `isDue` for each read, and tell of it with `read` if it is. All are looked at while they are
- * few; where they are many, their distance changes by chance, up to 127: were they always as far, a pattern of reads could hide
+ * few; where they are many, their distance changes by chance, up to 511: were they always as far, a pattern of reads could hide
  * from them.
  */
 export class HottestKeys {
@@ -95,7 +95,7 @@ export class HottestKeys {
     return this.#byReads.keyBytes + this.#byBytes.keyBytes;
   }
 
-  /** 1 to 127 where reads are 64 apart, each as likely, by xorshift (Marsaglia, 2003). */
+  /** 1 to 511 where reads are 256 apart, each as likely, by xorshift (Marsaglia, 2003). */
   #gap(): number {
     let x = this.#random;
     x ^= x << 13;

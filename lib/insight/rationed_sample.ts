@@ -9,11 +9,11 @@
 
 import { ReadSample, type ReadSampleOptions } from "./read_sample.ts";
 
-/** Reads and writes of sampled keys that are looked at in a second, on average: at 0.2 to 0.6 µs each, a hundredth of a processor. */
-export const LOOKS_PER_SECOND = 25_000;
+/** Reads and writes of sampled keys that are looked at in a second, on average: at 0.2 to 0.6 µs each, half a hundredth of a processor. */
+export const LOOKS_PER_SECOND = 10_000;
 /** Looks, for each place that the largest cache asked for has in the sample: those before it counts, and those that count. */
-export const WARM_UP = 24;
-const COUNTED = 48;
+export const WARM_UP = 40;
+const COUNTED = 56;
 
 /** What a sample has found. */
 export type Estimates = Pick<ReadSample, "hitRatioAt" | "policies" | "meanBytes" | "size" | "capacity" | "counted">;
@@ -120,22 +120,24 @@ export class RationedSample {
   /** Takes note that it has looked at a read or a write. */
   #look(): void {
     this.#looks++;
-    if (this.#isWarming && this.#isWarm) this.#begin();
+    if (this.#isWarming) this.#warmUp();
     if (--this.#left <= 0) this.#end();
   }
 
-  /** Whether the order of use is known: all places have been filled once, or keys have been used often enough. */
-  get #isWarm(): boolean {
+  /**
+   * Begins to count once keys have been used often enough. The first time it counts from its beginning, and forgets that when it
+   * knows the order of use, and when SIEVE has come to what it would hold: better than nothing, it was not as good.
+   */
+  #warmUp(): void {
     const { most, isFull } = this.#sample.places;
-    return this.#looks >= WARM_UP * most || (!this.#isSettled && isFull);
-  }
-
-  /** Begins to count. What has been counted the first time until now is forgotten: better than nothing, it was not as good. */
-  #begin(): void {
+    const isWarm = this.#looks >= WARM_UP * most;
+    if (!isWarm && (this.#isSettled || !isFull)) return;
+    if (this.#sample.isCounting) this.#sample.forget();
+    this.#isSettled = true;
+    if (!isWarm) return;
     this.#isWarming = false;
+    this.#sample.isCounting = true;
     this.#readsThen ??= this.#countReads();
-    if (!this.#isSettled) this.#sample.forget();
-    this.#isSettled = this.#sample.isCounting = true;
   }
 
   /** Looks away. */

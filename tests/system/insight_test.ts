@@ -69,8 +69,8 @@ Deno.test("hot prints it, as lines and as JSON, and waits where the server begin
   await readKeys(client);
   const { out, err } = await hot("--for", "0");
   assertEquals(err, "");
-  assertMatch(out, /^Keys read most, of all reads\n +2\d\.\d %  a\n/);
-  assertMatch(out, /\n  twice the memory +\d+\.\d %/);
+  assertMatch(out, /^Keys read most, of all reads\n +2\d\.\d % {2}a\n/);
+  assertMatch(out, /\n {2}twice the memory +\d+\.\d %/);
   const { countedMs, hottestByBytes }: ServerInsight = JSON.parse((await hot("--for", "0", "--json")).out);
   assert(countedMs > 0);
   assertEquals(hottestByBytes[0].key, "a");
