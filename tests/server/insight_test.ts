@@ -72,7 +72,7 @@ Deno.test("where memory is the limit, sizes are those that it has room for", () 
   const ratiosOf = (times: number) => {
     const at = fixture(settings);
     at.insight.ask();
-    for (let i = 0; i < 100_000; i++) {
+    for (let i = 0; i < 200_000; i++) {
       if (i % 1000 === 0) at.pass(1000);
       at.read(`key ${i % Math.round(times * room)}`, 1000);
     }
