@@ -25,6 +25,7 @@ import type {
   StoreValueOptions,
 } from "./lib/base/cache.ts";
 import type { KeyExplanation } from "./lib/base/explanation.ts";
+import type { ServerInsight } from "./lib/base/insight.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import type { ClientStats } from "./lib/base/stats.ts";
 import { environmentOptions } from "./lib/client/environment_options.ts";
@@ -47,6 +48,7 @@ export type {
 export type { CacheEvent } from "./lib/base/cache_event.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions } from "./lib/base/errors.ts";
 export type { KeyExplanation } from "./lib/base/explanation.ts";
+export type { HitEstimates, HotKey, ServerInsight } from "./lib/base/insight.ts";
 export type { ClientStats, GossipTotals, MissCounts, NearCopyStats, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { ClientTlsOptions } from "./lib/base/tls_options.ts";
 export type { ValueCodec } from "./lib/base/value_options.ts";
@@ -462,6 +464,27 @@ export class OrmucoCacheClient implements OrmucoCache {
    */
   async explain(key: string): Promise<KeyExplanation | undefined> {
     return await this.#remote?.explain(key);
+  }
+
+  /**
+   * Asks the server which keys are read most, and what more memory would give. A server that nobody has asked for ten minutes begins to
+   * count then: it has nothing to tell yet, and tells it when it is asked again. docs/metrics.md says how sure the figures are.
+   *
+   * @returns What the server has learned from the reads that it has seen; `undefined` if it failed, is of a version that does not tell,
+   * or there is none.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheClient } from "@ormuco/cache/client";
+   *
+   * await using cache = new OrmucoCacheClient({ servers: ["127.0.0.1:11142"] });
+   * const insight = await cache.insight();
+   * insight?.hottestByReads[0]?.key; // the key that is read most
+   * insight?.hitRatio?.double; // what part of reads would hit with twice the memory
+   * ```
+   */
+  async insight(): Promise<ServerInsight | undefined> {
+    return await this.#remote?.insight();
   }
 
   /**

@@ -71,6 +71,8 @@ export {
   type ClientStats,
   type ComputeContext,
   type EntryOptions,
+  type HitEstimates,
+  type HotKey,
   type IncrementOptions,
   type KeyExplanation,
   type KeysOptions,
@@ -81,6 +83,7 @@ export {
   OrmucoCacheClient,
   type RetrievedEntry,
   type RetrieveOrStoreOptions,
+  type ServerInsight,
   type StoreValueOptions,
   type ValueCodec,
 } from "./client.ts";

@@ -17,6 +17,7 @@ import type { Role } from "./lib/base/roles.ts";
 import { serverOptions } from "./lib/base/settings.ts";
 import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
+import type { ServerInsight } from "./lib/base/insight.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
 import { Slots } from "./lib/near/slots.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
@@ -34,6 +35,7 @@ import { Credentials } from "./lib/server/credentials.ts";
 import { Departures } from "./lib/server/departures.ts";
 import { Encryption } from "./lib/server/encryption.ts";
 import { Http } from "./lib/server/http.ts";
+import { Insight } from "./lib/server/insight.ts";
 import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
 import { Listener } from "./lib/server/listener.ts";
@@ -51,6 +53,7 @@ import { Turns } from "./lib/server/turns.ts";
 import { checkHttpOpenness, checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
 
 export type { CacheEvent } from "./lib/base/cache_event.ts";
+export type { HitEstimates, HotKey, ServerInsight } from "./lib/base/insight.ts";
 export type { LogLevel } from "./lib/base/log.ts";
 export type { GossipTotals, MissCounts, PeerStats, ServerStats } from "./lib/base/stats.ts";
 export type { CredentialOptions } from "./lib/server/credential_sources.ts";
@@ -91,6 +94,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #near: Slots;
   /** Who computes what. */
   readonly #leases: LeaseTimer;
+  /** What reads tell. */
+  readonly #insight: Insight;
   readonly #turns = new Turns();
   readonly #buffers: Buffers;
   readonly #credentials = new Credentials();
@@ -126,38 +131,19 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const { log, maxBuffers } = resolved;
     const limitedLog = new LimitedLog(log);
     this.#buffers = loggedBuffers(maxBuffers, limitedLog);
-    const [buffers, turns] = [this.#buffers, this.#turns];
     const id = crypto.getRandomValues(new Uint32Array(1))[0] || 1; // 0 means no server
     const [store, counters] = [this.#store = newStore(resolved, id), this.#counters];
     this.#near = new Slots(store);
     this.#leases = new LeaseTimer(store);
     const { leases, newToken } = this.#leases;
     this.#listener = new Listener(resolved.listen, resolved.unref);
-    const maintenance = new Maintenance(store, log);
+    this.#insight = new Insight(store, () => performance.now());
+    const maintenance = new Maintenance(store, this.#insight, log);
     this.#watch = this.#newWatch();
     const encryption = this.#encryption = resolved.tls &&
       new Encryption({ tls: resolved.tls, counters, log, limitedLog });
     this.#acme = encryption && resolved.tls?.acme && new Acme({ acme: resolved.tls.acme, encryption, log });
-    this.#peers = new Peers({
-      addresses: resolved.peers,
-      lookUp,
-      lookUpMs: resolved.peerLookupIntervalMs,
-      store,
-      id,
-      cluster: resolved.cluster,
-      port: () => this.#listener.port,
-      advertise: resolved.advertise && formatAddress(resolved.advertise),
-      token: () => this.#watch.token,
-      software: SOFTWARE,
-      intervalMs: resolved.gossipIntervalMs,
-      isUnref: resolved.unref,
-      log,
-      counters,
-      turns,
-      buffers,
-      limitedLog,
-      tls: encryption && (() => encryption.toPeers()),
-    });
+    this.#peers = this.#newPeers(id, limitedLog);
     const { readyAfterMs } = resolved;
     this.#readiness = new Readiness({ peers: () => this.#peers.rows(), readyAfterMs, log });
     const session = newSessionHost(resolved, {
@@ -169,6 +155,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       id,
       counters,
       stats: () => this.stats(),
+      insight: (seesKeys) => this.#insight.ask(seesKeys),
       forgetPeer: (address) => this.#peers.forget(address),
       isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
       connected: () => this.#connections.shown(),
@@ -323,6 +310,28 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
+  /**
+   * Returns what the server has learned from the reads that it has seen: which keys are read most, and what more memory would
+   * give. It begins to count with the first call, and ends when there has been none for ten minutes, nor anybody who asks from
+   * outside, or when it is stopped. docs/metrics.md says how sure the figures are.
+   *
+   * @returns What it has learned so far; nothing yet at the first call.
+   *
+   * @example
+   * ```ts
+   * import { OrmucoCacheServer } from "@ormuco/cache/server";
+   *
+   * const server = new OrmucoCacheServer({ listen: 0, maxSize: 10_000 });
+   * server.insight(); // begins to count
+   * await server.cache.store("a", 1);
+   * for (let i = 0; i < 10; i++) await server.cache.retrieve("a");
+   * console.log(server.insight().hottestByReads[0]); // { key: "a", share: 1, shareAtMost: 1 }
+   * ```
+   */
+  insight(): ServerInsight {
+    return this.#insight.ask();
+  }
+
   /** Runs starts and stops one after another, in the order of the calls. */
   #inTurn(change: () => Promise<void>): Promise<void> {
     const done = this.#changing.then(change);
@@ -379,6 +388,31 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const address = () => advertise ? formatAddress(advertise) : this.address;
     const [encryption, turns, buffers] = [this.#encryption, this.#turns, this.#buffers];
     return new Http({ listen, isUnref, access, encryption, session, page, address, turns, buffers, log });
+  }
+
+  #newPeers(id: number, limitedLog: LimitedLog): Peers {
+    const { peers, peerLookupIntervalMs, cluster, advertise, gossipIntervalMs, unref, log } = this.#options;
+    const encryption = this.#encryption;
+    return new Peers({
+      addresses: peers,
+      lookUp,
+      lookUpMs: peerLookupIntervalMs,
+      store: this.#store,
+      id,
+      cluster,
+      port: () => this.#listener.port,
+      advertise: advertise && formatAddress(advertise),
+      token: () => this.#watch.token,
+      software: SOFTWARE,
+      intervalMs: gossipIntervalMs,
+      isUnref: unref,
+      log,
+      counters: this.#counters,
+      turns: this.#turns,
+      buffers: this.#buffers,
+      limitedLog,
+      tls: encryption && (() => encryption.toPeers()),
+    });
   }
 
   #newConnections(session: SessionHost, access: AccessRules, log: LimitedLog): Connections {
@@ -456,5 +490,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     this.#turns.stop();
+    this.#insight.end();
   }
 }

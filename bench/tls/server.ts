@@ -44,6 +44,9 @@ function listenTls(): number {
     stats: () => {
       throw new Error("Cannot tell statistics: this is a bench");
     },
+    insight: () => {
+      throw new Error("Cannot tell what reads tell: this is a bench");
+    },
     isOwnNonce: () => false,
     forgetPeer: () => "unknown",
     connected: () => [],

@@ -1,5 +1,5 @@
 /**
- * The commands that use a client: `store`, `retrieve`, `remove`, `touch`, `increment`, `keys`, `clear`, `stats` and `peers`.
+ * The commands that use a client: `store`, `retrieve`, `remove`, `touch`, `increment`, `keys`, `clear`, `stats`, `hot` and `peers`.
  */
 
 import { OrmucoCacheClient } from "../../client.ts";
@@ -10,6 +10,7 @@ import { escaped } from "../base/printable.ts";
 import { encodeValue, FLAGS } from "../wire/values.ts";
 import { type Arguments, clientSettings, secondsFlag, UsageError } from "./arguments.ts";
 import { fitted } from "./fitted.ts";
+import { hot } from "./hot.ts";
 import { textOrBytes, toJson } from "./json.ts";
 import { EXIT, lineWidth, logError, miss, print, report, say } from "./output.ts";
 import { peerLines, readinessLine } from "./peer_lines.ts";
@@ -20,7 +21,7 @@ type ClientRun = (client: OrmucoCacheClient, args: Arguments) => Promise<number>
 
 /** The commands by name. */
 export const CLIENT_COMMANDS: Readonly<Record<string, ClientRun>> = {
-  ...{ store, retrieve, remove, touch, increment, keys, clear, stats, peers },
+  ...{ store, retrieve, remove, touch, increment, keys, clear, stats, hot, peers },
 };
 
 /** Seconds of a time to live at most. */

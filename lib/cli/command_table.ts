@@ -291,6 +291,20 @@ export const COMMANDS: readonly Command[] = [
     flags: [JSON_FLAG, ...CLIENT_FLAGS],
   },
   {
+    name: "hot",
+    operands: [],
+    summary: "print which keys are read most, and what more memory would give",
+    flags: [
+      {
+        name: "for",
+        argument: "SECONDS",
+        help: "wait until the server has counted this long, which it begins when asked (5)",
+      },
+      JSON_FLAG,
+      ...CLIENT_FLAGS,
+    ],
+  },
+  {
     name: "peers",
     operands: [],
     summary: "print a server's peers, and whether it is ready",

@@ -27,6 +27,7 @@ import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
 import type { KeyExplanation } from "../base/explanation.ts";
+import type { ServerInsight } from "../base/insight.ts";
 import type { ClientStats } from "../base/stats.ts";
 import { type ValueOptions, valueOptions } from "../base/value_options.ts";
 import type { ClientTlsOptions } from "../base/tls_options.ts";
@@ -38,7 +39,6 @@ import { CacheEvents } from "../platform/cache_events.ts";
 import { processClock } from "../platform/clock.ts";
 import { isDenied } from "../platform/connect.ts";
 import { MISS, readFound, readYesNo, writeKeyed, writeSet } from "../wire/calls.ts";
-import { readData } from "../wire/control.ts";
 import { type ListedEntry, writeSetIf } from "../wire/entry_calls.ts";
 import { REQUEST } from "../wire/frame.ts";
 import { CLIENT_UNITS } from "../wire/decoding_budget.ts";
@@ -52,6 +52,7 @@ import { ClientLeases, isNoAnswer } from "./leases.ts";
 import { Many } from "./many.ts";
 import { NearCache } from "./near_cache.ts";
 import { type Read, Requests, wireTtlMs, type Write } from "./requests.ts";
+import { askInsight, askStats, askToExplain, askToForget } from "./server_questions.ts";
 import { orAborted } from "./signals.ts";
 import type { TokenSource } from "./token_source.ts";
 import { connectionWith } from "./traced_connection.ts";
@@ -332,22 +333,22 @@ export class RemoteCache implements WholeCache {
 
   /** Has the server forget a peer. */
   async forgetPeer(address: string): Promise<boolean> {
-    checkKey(address);
-    const write: Write = (output) => writeKeyed(output, REQUEST.forget, address);
-    return await this.#requests.ask({ write, read: readYesNo, verb: "forget peer", key: address }) ?? false;
+    return await askToForget(this.#requests, address) ?? false;
   }
 
   /** Returns what the server tells of a key. */
-  async explain(key: string): Promise<KeyExplanation | undefined> {
-    checkKey(key);
-    const write: Write = (output) => writeKeyed(output, REQUEST.explain, key);
-    const told = await this.#requests.ask({ write, read: readData, verb: "explain", key });
-    return told as KeyExplanation | undefined;
+  explain(key: string): Promise<KeyExplanation | undefined> {
+    return askToExplain(this.#requests, key);
+  }
+
+  /** Returns what the server has learned from reads. */
+  insight(): Promise<ServerInsight | undefined> {
+    return askInsight(this.#requests);
   }
 
   /** Returns counters of this client and of the server. */
   async stats(): Promise<ClientStats> {
-    const server = await this.#requests.ask({ write: (output) => output.empty(REQUEST.stats), read: readData });
+    const server = await askStats(this.#requests);
     const near = this.#near && { near: this.#near.tier.stats() };
     return { connectedTo: this.#connection.connectedTo, ...this.#calls.stats(), entries: undefined, ...near, server };
   }

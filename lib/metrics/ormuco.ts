@@ -1,5 +1,6 @@
 /** A server's metrics under our own names, from its statistics. It counts nothing itself. */
 
+import type { ServerInsight } from "../base/insight.ts";
 import type { ServerStats } from "../base/stats.ts";
 import type { Durations } from "./durations.ts";
 import { peerFamilies } from "./peers.ts";
@@ -8,6 +9,7 @@ import { type Family, type Kind, single } from "./text.ts";
 /** What there is to tell of a server. */
 export interface Measured {
   readonly stats: ServerStats;
+  readonly insight: Pick<ServerInsight, "hitRatio">;
   readonly durations: Durations;
   /** Connections of clients at most. */
   readonly maxConnections: number;
@@ -151,6 +153,7 @@ export function ormucoFamilies(measured: Measured): Family[] {
     ...FIGURES.map(([name, kind, help, of]) => familyOf(`ormuco_${name}`, kind, help, of(stats))),
     single("ormuco_connections_limit", "gauge", "Connections of clients at most.", measured.maxConnections),
     durations.family("ormuco_request_duration_seconds", "Time from the read that brought a request to its reply."),
+    estimates(measured.insight),
     ...certificate(stats),
     ...peerFamilies(stats.peers),
     {
@@ -171,6 +174,23 @@ function familyOf(name: string, kind: Kind, help: string, figure: ReturnType<Fig
   const { label, values } = figure;
   const samples = Object.entries(values).map(([text, value]) => ({ labels: { [label]: text }, value }));
   return { name, kind, help, samples };
+}
+
+/** What part of reads would hit; nothing while too little is known. */
+function estimates({ hitRatio }: Measured["insight"]): Family {
+  const rows = hitRatio === undefined ? [] : [
+    ["0.5", "lru", hitRatio.half],
+    ["1", "lru", hitRatio.same],
+    ["2", "lru", hitRatio.double],
+    ["4", "lru", hitRatio.fourfold],
+    ["1", "sieve", hitRatio.sieve],
+  ] as const;
+  return {
+    name: "ormuco_estimated_hit_ratio",
+    kind: "gauge",
+    help: "Part of recent retrievals that would hit with so many times the memory, and by another policy.",
+    samples: rows.map(([size, policy, value]) => ({ labels: { size, policy }, value })),
+  };
 }
 
 /** When the certificate expires and is renewed; nothing of one that there is not. */

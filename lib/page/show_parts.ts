@@ -6,7 +6,8 @@ import { details, missReasons, otherMemories } from "./details.ts";
 import { byId, childrenFor, made, madeBar, type PageElement, say, set, showBar, showRows } from "./document.ts";
 import { grown, rate, secondsBetween } from "./figures.ts";
 import { markOf, peerLook, peerState } from "./peer_marks.ts";
-import type { HotKey, ShownInsight, Snapshot } from "./snapshot.ts";
+import type { HotKey, ServerInsight } from "../base/insight.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { counted, countText, percentText, rateText, visible } from "./text.ts";
 import { sizeText } from "./tiles.ts";
 
@@ -109,8 +110,9 @@ export function showMisses(from: Snapshot, to: Snapshot): void {
 }
 
 /** Shows what was learned of the keys. */
-export function showInsight(insight: ShownInsight | undefined): void {
-  const { hottestByReads = [], hottestByBytes = [], hitRatio, countedMs = 0, sampledKeys } = insight ?? {};
+export function showInsight(insight: ServerInsight | undefined): void {
+  const { hottestByReads = [], hottestByBytes = [], hitRatio, countedMs = 0, sampledKeys = 0, isSettled } = insight ??
+    {};
   const hasKeys = hottestByReads.length + hottestByBytes.length > 0;
   byId("no-keys").hidden = hasKeys;
   byId("keys").hidden = !hasKeys;
@@ -120,13 +122,16 @@ export function showInsight(insight: ShownInsight | undefined): void {
   showKeys(byId("by-bytes"), hottestByBytes);
   const known = otherMemories().filter(({ name }) => hitRatio?.[name] !== undefined);
   showShares(byId("memory-rows"), known.map(({ name, label }) => ({ label, share: hitRatio?.[name] })), 1);
-  const sample = sampledKeys === undefined ? "" : `, by a sample of ${counted(sampledKeys, "key")}`;
-  say(byId("counted"), insight === undefined ? "" : `Counted for ${timeInWords(countedMs)}${sample}.`);
+  const early = isSettled || hitRatio === undefined
+    ? ""
+    : " This is early: more memory may give more, and half of it less.";
+  const sample = `Counted for ${timeInWords(countedMs)}, by a sample of ${counted(sampledKeys, "key")}.`;
+  say(byId("counted"), insight === undefined ? "" : sample + early);
 }
 
 export function showKeys(body: PageElement, keys: readonly HotKey[]): void {
-  const most = Math.max(0, ...keys.map(({ share = 0 }) => share));
-  showShares(body, keys.map(({ key = "", share }) => ({ label: visible(key), share })), most);
+  const most = Math.max(0, ...keys.map(({ share }) => share));
+  showShares(body, keys.map(({ key, share }) => ({ label: visible(key), share })), most);
 }
 
 /** Shows shares, with bars of which the longest is as long as `most`. */

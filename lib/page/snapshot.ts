@@ -1,5 +1,6 @@
 /** What the status page is told each second, as types. */
 
+import type { ServerInsight } from "../base/insight.ts";
 import type { ServerStats } from "../base/stats.ts";
 
 /** How a server is at one moment. */
@@ -23,23 +24,6 @@ export interface Snapshot {
     readonly counts: readonly number[];
     readonly sumMs: number;
   };
-  /** What was learned from a sample of the keys; servers that count none do not say it. */
-  readonly insight?: ShownInsight;
-}
-
-/** What the page shows of a sample of the keys. */
-export interface ShownInsight {
-  /** Milliseconds for which has been counted, and keys in the sample. */
-  readonly countedMs?: number;
-  readonly sampledKeys?: number;
-  /** The share of hits that other memory, or the other policy, would give: 0 to 1. */
-  readonly hitRatio?: Readonly<Partial<Record<"half" | "same" | "double" | "fourfold" | "sieve", number>>>;
-  readonly hottestByReads?: readonly HotKey[];
-  readonly hottestByBytes?: readonly HotKey[];
-}
-
-/** A key of which there is much: `share` is its part of all reads, or of all bytes that were read, 0 to 1. */
-export interface HotKey {
-  readonly key?: string;
-  readonly share?: number;
+  /** What reads have told. */
+  readonly insight?: ServerInsight;
 }

@@ -79,7 +79,7 @@ export class Http implements Part {
         metrics: () => metricsOf(session, { durations, httpReplies }),
         page,
       }),
-      events: new HttpEvents(() => snapshotOf(session, durations, address?.())),
+      events: new HttpEvents((seesKeys) => snapshotOf(session, durations, seesKeys, address?.())),
       encryption,
       turns,
       buffers,

@@ -7,6 +7,7 @@ import { eventText, type HttpReply, replyBytes } from "../http/reply.ts";
 import { headEnd, type HttpFault, type HttpRequest, MAX_HEAD_BYTES, readHead } from "../http/request.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { closeQuietly, isDisconnection, remoteAddress, setUp } from "../platform/socket.ts";
+import { needsOf } from "../wire/access.ts";
 import { unitsOf } from "../wire/protocol_handler.ts";
 import type { ConnectionAccess } from "./access.ts";
 import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
@@ -17,6 +18,9 @@ import { awake, pause, type Pausing } from "./pausing.ts";
 import { TLS } from "./protocols.ts";
 import { WASTE } from "./refusal.ts";
 import type { Turns } from "./turns.ts";
+
+/** The roles, as bits, that may see keys. */
+const SEES_KEYS = needsOf("native").get("keys")!;
 
 /** The part of a server that a connection needs. */
 export interface HttpHost {
@@ -207,7 +211,7 @@ export class HttpConnection implements BufferHolder, Pausing {
     const joined = this.#host.events.join((data) => {
       if (access.isWithdrawn) this.close();
       else if (this.#wait === "nothing") this.#write(eventText(data)).catch(() => this.close());
-    });
+    }, (access.allowed & SEES_KEYS) !== 0);
     if (joined === undefined) {
       await this.#say({ status: 503, fields: [["Retry-After", "10"]], body: "too many look already\n" }, {
         closes: true,

@@ -1,4 +1,4 @@
-/** The streams of events: a picture of the server's statistics each second, the same for all who look. It knows no connection. */
+/** The streams of events: a picture of the server's statistics each second, the same for all who may see as much. It knows no connection. */
 
 import { unref } from "../platform/timer.ts";
 
@@ -8,12 +8,13 @@ const INTERVAL_MS = 1000;
 
 /** All streams of events of one server. */
 export class HttpEvents {
-  readonly #snapshot: () => string;
-  readonly #lookers = new Set<(data: string) => void>();
+  readonly #snapshot: (seesKeys: boolean) => string;
+  /** What tells each of those who look, and whether they may see keys. */
+  readonly #lookers = new Map<(data: string) => void, boolean>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** @param snapshot Returns the statistics as JSON. */
-  constructor(snapshot: () => string) {
+  /** @param snapshot Returns the statistics as JSON, for who may see keys and for who may not. */
+  constructor(snapshot: (seesKeys: boolean) => string) {
     this.#snapshot = snapshot;
   }
 
@@ -25,19 +26,20 @@ export class HttpEvents {
   /**
    * Has `send` called with a picture each second.
    *
+   * @param seesKeys Whether keys may be in it.
    * @returns The first one, and what ends it; `undefined` if too many look already.
    */
-  join(send: (data: string) => void): { first: string; leave: () => void } | undefined {
+  join(send: (data: string) => void, seesKeys: boolean): { first: string; leave: () => void } | undefined {
     if (this.#lookers.size >= MAX_LOOKERS) return undefined;
-    this.#lookers.add(send);
+    this.#lookers.set(send, seesKeys);
     this.#timer ??= unref(setInterval(() => this.tell(), INTERVAL_MS));
-    return { first: this.#snapshot(), leave: () => this.#leave(send) };
+    return { first: this.#snapshot(seesKeys), leave: () => this.#leave(send) };
   }
 
   /** Tells all how things are. A timer calls this. */
   tell(): void {
-    const data = this.#snapshot();
-    for (const send of this.#lookers) send(data);
+    const pictures: (string | undefined)[] = [];
+    for (const [send, seesKeys] of this.#lookers) send(pictures[Number(seesKeys)] ??= this.#snapshot(seesKeys));
   }
 
   #leave(send: (data: string) => void): void {

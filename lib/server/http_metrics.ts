@@ -17,6 +17,7 @@ export function metricsOf(session: SessionHost, counted: Pick<Measured, "duratio
   const measured = {
     ...counted,
     stats,
+    insight: session.insight(false),
     maxConnections: session.maxConnections,
     runtime: Deno.version.deno,
     residentBytes: Deno.memoryUsage().rss,
@@ -25,8 +26,18 @@ export function metricsOf(session: SessionHost, counted: Pick<Measured, "duratio
   return metricsText([...ormucoFamilies(measured), ...exporterFamilies({ general, settings, items, slabs })]);
 }
 
-/** Returns what the status page shows, as JSON; `address` is where others find the server. */
-export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations, address?: string): string {
+/**
+ * Returns what the status page shows, as JSON.
+ *
+ * @param seesKeys Whether whoever looks may see keys.
+ * @param address Where others find the server.
+ */
+export function snapshotOf(
+  session: SessionHost,
+  { counts, sumMs }: Durations,
+  seesKeys: boolean,
+  address?: string,
+): string {
   const time = session.cpuTime();
   const snapshot: Snapshot = {
     timeMs: session.store.wallMs,
@@ -37,6 +48,7 @@ export function snapshotOf(session: SessionHost, { counts, sumMs }: Durations, a
     cpuMs: time && (time.userMicros + time.systemMicros) / 1000,
     stats: session.stats(),
     durations: { bounds: BOUNDS, counts: [...counts], sumMs },
+    insight: session.insight(seesKeys),
   };
   return JSON.stringify(snapshot);
 }

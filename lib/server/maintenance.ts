@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import { forgetSome } from "../wire/buffer_pool.ts";
 import { Timer, unref } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
+import type { Insight } from "./insight.ts";
 import type { Part } from "./part.ts";
 
 /** Milliseconds between slices, while there is more to do and while there is not. */
@@ -13,6 +14,7 @@ const IDLE_PAUSE_MS = 500;
 /** Drops expired entries, frees memory, says when entries begin to be evicted, and runs what a memcached client wants done later. */
 export class Maintenance implements Part {
   readonly #store: Store;
+  readonly #insight: Pick<Insight, "look">;
   readonly #log: Log;
   readonly #later = new Timer();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -20,8 +22,9 @@ export class Maintenance implements Part {
   #evictions: number | undefined;
 
   /** @param log Called with a line on each failure, and one on the first eviction. */
-  constructor(store: Store, log: Log) {
+  constructor(store: Store, insight: Pick<Insight, "look">, log: Log) {
     this.#store = store;
+    this.#insight = insight;
     this.#log = log;
   }
 
@@ -47,6 +50,7 @@ export class Maintenance implements Part {
     forgetSome();
     try {
       if (this.#store.maintain()) pauseMs = BUSY_PAUSE_MS;
+      this.#insight.look();
       if (this.#evictions !== undefined) this.#tellOfEvictions(this.#evictions);
     } catch (error) {
       this.#log(`Cannot tidy up, trying again: ${(error as Error).message}`, "warn");

@@ -10,6 +10,7 @@ import {
 } from "../wire/protocol_handler.ts";
 import type { EntryInput } from "../store/entry.ts";
 import { KeyBatch } from "../store/key_batch.ts";
+import type { ServerInsight } from "../base/insight.ts";
 import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { rolesText } from "../base/roles.ts";
@@ -78,6 +79,8 @@ export interface NativeHost extends NearHost, LeaseHost {
   forgetPeer(address: string): Forgetting;
   /** Returns the statistics for `STATS`. */
   stats(): ServerStats;
+  /** Returns what reads tell, for `INSIGHT`, without the keys for who may not see them. */
+  insight(seesKeys: boolean): ServerInsight;
   /** Whether this server uses a nonce at the moment, as a client of others. */
   isOwnNonce(nonce: string): boolean;
   /** Counters that all connections share. */
@@ -304,6 +307,8 @@ export class NativeHandler implements ProtocolHandler {
         return this.#say(REPLY.ok);
       case REQUEST.stats:
         return this.#sayStats();
+      case REQUEST.insight:
+        return this.#sayInsight();
       case REQUEST.forget:
         return this.#say(this.#forget() ? REPLY.ok : REPLY.miss);
       case REQUEST.ping:
@@ -338,6 +343,15 @@ export class NativeHandler implements ProtocolHandler {
     const stats = this.#host.stats();
     this.#begin();
     writeControl(this.#output, REPLY.data, this.#access.has("admin") ? { ...stats } : { ...stats, peers: [] });
+  }
+
+  /** Replies with what reads tell. */
+  #sayInsight(): void {
+    checkNoBody(this.#input);
+    this.#allowance.spend(STATS_UNITS);
+    const insight = this.#host.insight(true);
+    this.#begin();
+    writeControl(this.#output, REPLY.data, { ...insight });
   }
 
   #get(): void {

@@ -42,6 +42,7 @@ export function newSessionHost(
       | "forgetPeer"
       | "counters"
       | "stats"
+      | "insight"
       | "connected"
     >
     & Pick<MemcachedOptions, "later">,

@@ -17,13 +17,15 @@ import type { SlabPages } from "./slab.ts";
 import { ALL_RULES, type How, type Rules } from "./rules.ts";
 import type { Known } from "./known.ts";
 import { Listeners } from "./listeners.ts";
+import { OwnVersions } from "./own_versions.ts";
+import type { ReadWatch } from "./read_watch.ts";
 import { CAUSE, type Cause, type StoreListener } from "./store_listener.ts";
 import { MAX_STORE_BYTES } from "../base/limits.ts";
 import type { ByteSpan } from "../base/byte_span.ts";
 import type { KeyExplanation } from "../base/explanation.ts";
 import type { StoreStats } from "../base/stats.ts";
 import { checkStoreOptions, type StoreOptions } from "./store_options.ts";
-import { compareVersions, HybridClock, type Version } from "./version.ts";
+import { compareVersions, type Version } from "./version.ts";
 
 /** Places where a `set` looks for expired entries: more than one, or such entries could come faster than they are found. */
 const SWEEP_STEPS = 4;
@@ -33,7 +35,6 @@ const TIDY_BYTES = 128 * 1024;
 const MAINTAIN_STEPS = 2000;
 const MAX_GRAVES = 65_536;
 const MAX_PREFIXES = 1024;
-const NO_VERSION: Version = { h: 0, origin: 0 };
 /** Places where a `maintain` looks for cleared entries; of each that it erases four fewer. */
 const ERASE_PLACES = 2000;
 /** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
@@ -59,11 +60,10 @@ export class Store {
   readonly renewOnHit: boolean;
   readonly #now: () => number;
   readonly #recent: () => number;
-  readonly #wallAheadMs: () => number;
   readonly #rules: Rules;
   readonly #replicates: boolean;
   readonly #listeners = new Listeners();
-  readonly #clock = new HybridClock();
+  readonly #versions: OwnVersions;
   /** What is known of all writes. */
   readonly history: History;
   /** Counts of entries that have left. */
@@ -75,6 +75,8 @@ export class Store {
   readonly #remote: RemoteWrites;
   /** Records from before a `clear`, whose memory is still to be given back. */
   readonly #cleared = new RetiredRecords();
+  /** Told of each retrieval, while anybody wants to know. */
+  watch: ReadWatch | undefined;
   #hits = 0;
   #stores = 0;
 
@@ -89,14 +91,15 @@ export class Store {
     this.losses = new Losses(renewOnHit);
     this.#now = clock.now;
     this.#recent = clock.recent ?? clock.now;
-    this.#wallAheadMs = clock.wallAheadMs ?? (() => 0);
     this.#rules = options.rules ?? ALL_RULES;
     this.#replicates = options.replicates ?? false;
     const limitBytes = maxBytes ?? MAX_STORE_BYTES;
     this.maxForgotten = !this.#replicates ? 0 : options.maxForgotten ?? mostFingerprints(limitBytes);
     this.misses = new Misses(maxSize, limitBytes);
     const evict = (position: number) => this.#entries.depart(position, WHY.evicted);
-    this.history = new History(options.origin ?? 1, this.maxForgotten, evict, options);
+    const history = this.history = new History(options.origin ?? 1, this.maxForgotten, evict, options);
+    const { wallAheadMs = () => 0 } = clock;
+    this.#versions = new OwnVersions({ history, replicates: this.#replicates, wallAheadMs });
     this.#entriesOptions = {
       maxSize,
       replicates: this.#replicates,
@@ -128,12 +131,12 @@ export class Store {
 
   /** The last version given or seen. */
   get clock(): number {
-    return this.#clock.last;
+    return this.#versions.last;
   }
 
   /** A number that no write here has, made like their versions: it stands for a state that is not stored. */
   newStamp(): number {
-    return this.#clock.tick(this.wallMs);
+    return this.#versions.stamp(this.#now());
   }
 
   /** Time, in milliseconds since 1970, by which entries age. */
@@ -143,7 +146,7 @@ export class Store {
 
   /** Time, in milliseconds since 1970, by the wall clock. */
   get wallMs(): number {
-    return this.#now() + this.#wallAheadMs();
+    return this.#versions.wallMs(this.#now());
   }
 
   /** Time, in milliseconds, up to half a second late where `maintain` is called: reading it costs nothing. */
@@ -160,11 +163,12 @@ export class Store {
     const entries = this.#entries;
     const position = entries.lookup(hash, key);
     const isWatched = entries.isTimed || entries.doomed !== 0;
-    if (position === 0 || entries.records.kind(position) !== ENTRY) return this.#missed(hash, position);
-    if (isWatched && !this.#isCurrent(position)) return this.#missed(hash, 0);
+    if (position === 0 || entries.records.kind(position) !== ENTRY) return this.#missed(key, hash, position);
+    if (isWatched && !this.#isCurrent(position)) return this.#missed(key, hash, 0);
     this.#hits++;
     entries.order.toFront(position);
     if ((entries.records.marks(position) & (MARK.fetched | MARK.fixed)) !== MARK.fetched) this.fetched(position);
+    if (this.watch !== undefined) this.watch.hit(key, hash, position);
     return position;
   }
 
@@ -239,9 +243,14 @@ export class Store {
     return this.#entries.walk(from, this.#now());
   }
 
+  /** Position of the entry or grave of a key, current or not, or 0. This changes nothing. */
+  find(key: ByteSpan, hash: number = this.hash(key)): number {
+    return this.#entries.lookup(hash, key);
+  }
+
   /** Version of a key's entry or grave. */
   versionOf(key: ByteSpan): Version | undefined {
-    const position = this.#entries.lookup(this.#entries.hash(key), key);
+    const position = this.find(key);
     return position === 0 ? undefined : this.history.version(position);
   }
 
@@ -259,7 +268,7 @@ export class Store {
     }
     const ttl = ttlMs === 0 ? Infinity : ttlMs;
     const entry = { flags, marks, value, ttlMs: ttl, deadlineMs: deadlineMs ?? nowMs + ttl };
-    const version = this.#nextVersion(nowMs);
+    const version = this.#versions.next(nowMs);
     if (isLive && entries.records.fits(known, value.to - value.from)) {
       entries.records.replace(known, value);
       entries.fill(known, entry, nowMs);
@@ -270,7 +279,7 @@ export class Store {
       this.#cleared.makeRoomFor(bytes, this.#entries.records);
       entries.add(hash, key, version, entry, nowMs);
     }
-    this.#know(version);
+    this.#versions.know(version);
     this.#listeners.tell(CAUSE.written, key);
     this.#stores++;
     entries.sweep(SWEEP_STEPS, nowMs);
@@ -284,7 +293,8 @@ export class Store {
   touch(key: ByteSpan, ttlMs: number | undefined): boolean {
     const position = this.peek(key);
     if (position === 0) return false;
-    const ownMs = this.#isAging(position) ? undefined : this.#entries.records.ttlMs(position);
+    const isAging = (this.reader.marks(position) & MARK.aging) !== 0;
+    const ownMs = isAging ? undefined : this.reader.ttlMs(position);
     this.revise(position, { ttlMs: ttlMs ?? ownMs });
     this.use(position);
     this.fetched(position);
@@ -301,9 +311,9 @@ export class Store {
       const ttl = ttlMs === 0 ? Infinity : ttlMs;
       this.#entries.setTimes(position, nowMs + ttl, ttl, nowMs);
     }
-    const version = this.#nextVersion(nowMs);
+    const version = this.#versions.next(nowMs);
     this.#entries.setVersion(position, version);
-    this.#know(version);
+    this.#versions.know(version);
     this.#listeners.tellOf(CAUSE.written, records, position);
   }
 
@@ -330,9 +340,9 @@ export class Store {
     } else if (this.#replicates) {
       // The entry may live elsewhere, if it was evicted here.
       if (known !== 0) entries.erase(known);
-      const version = this.#nextVersion(nowMs);
+      const version = this.#versions.next(nowMs);
       entries.addGrave(hash, key, version, nowMs);
-      this.#know(version);
+      this.#versions.know(version);
     }
     if (!this.#replicates) this.misses.note(hash, WHY.deleted); // there is no grave
     this.#listeners.tell(CAUSE.deleted, key);
@@ -341,7 +351,7 @@ export class Store {
 
   /** Removes all entries. Their memory goes back to the system with the next calls of `maintain`. */
   clear(): void {
-    this.history.clear(this.#nextVersion(this.#now()).h);
+    this.history.clear(this.#versions.next(this.#now()).h);
     this.#dropAll();
     this.#listeners.tell(CAUSE.cleared, undefined);
   }
@@ -357,9 +367,9 @@ export class Store {
     const nowMs = this.#now();
     if (this.#replicates) {
       this.#cleared.makeRoomFor(records.entryBytes(prefix.to - prefix.from, 0), records);
-      const version = this.#nextVersion(nowMs);
+      const version = this.#versions.next(nowMs);
       this.#entries.addPrefix(prefix, version, nowMs);
-      this.#know(version);
+      this.#versions.know(version);
     } else this.#entries.erasePrefix(prefix);
     this.#listeners.tell(CAUSE.cleared, prefix);
   }
@@ -400,7 +410,7 @@ export class Store {
 
   /** Takes note of another node's clock; returns false if that is too far in the future. */
   seeClock(h: number): boolean {
-    return this.#clock.see(h, this.wallMs);
+    return this.#versions.see(h, this.#now());
   }
 
   /** Drops the entry at a position, which has not been confirmed: it may have been deleted elsewhere. */
@@ -501,14 +511,12 @@ export class Store {
   }
 
   /** Counts a miss of a key that has a grave at a position or, at 0, nothing: then what is remembered says why. */
-  #missed(hash: number, grave: number): 0 {
+  #missed(key: ByteSpan, hash: number, grave: number): 0 {
     const { misses } = this;
-    misses.count(grave === 0 ? misses.whyOf(hash) : this.#entries.isDoomed(grave) ? WHY.cleared : WHY.deleted);
+    const why = grave === 0 ? misses.whyOf(hash) : this.#entries.isDoomed(grave) ? WHY.cleared : WHY.deleted;
+    misses.count(why);
+    if (this.watch !== undefined) this.watch.missed(key, hash, why);
     return 0;
-  }
-
-  #isAging(position: number): boolean {
-    return (this.#entries.records.marks(position) & MARK.aging) !== 0;
   }
 
   #renew(position: number, nowMs: number): void {
@@ -524,21 +532,11 @@ export class Store {
   #entomb(position: number, nowMs: number): void {
     this.losses.deletions++;
     if (!this.#replicates) return this.#entries.erase(position);
-    const version = this.#nextVersion(nowMs);
+    const version = this.#versions.next(nowMs);
     this.#entries.setVersion(position, version);
     this.#entries.bury(position);
-    this.#know(version);
+    this.#versions.know(version);
     this.#entries.limitGraves();
-  }
-
-  #nextVersion(nowMs: number): Version {
-    if (!this.#replicates) return NO_VERSION;
-    return { h: this.#clock.tick(nowMs + this.#wallAheadMs()), origin: this.history.knowledge.own.id };
-  }
-
-  /** A write made here is known here. */
-  #know({ h }: Version): void {
-    if (this.#replicates) this.history.knowledge.own.known = h;
   }
 
   /** Counts an entry that is about to leave, and tells listeners of it unless a clear has doomed it: they know of the clear. */

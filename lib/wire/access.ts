@@ -58,7 +58,7 @@ export const PERMISSIONS: readonly Permission[] = [
   {
     what: "read",
     roles: ["reader", "client"],
-    native: ["get", "getMany", "has", "use", "entry", "keys"],
+    native: ["get", "getMany", "has", "use", "entry", "keys", "insight"],
     text: ["get", "bget", "gets", "mg", "me", "lru_crawler", "stats cachedump"],
     binary: ["get", "getk"],
     http: [],

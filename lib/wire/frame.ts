@@ -46,6 +46,7 @@ export const REQUEST = {
   keys: 0x17,
   clearPrefix: 0x18,
   explain: 0x19,
+  insight: 0x1a,
 } as const;
 
 /** Codes of replies. */

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { PeerStats, ServerStats } from "../../lib/base/stats.ts";
 import { Durations } from "../../lib/metrics/durations.ts";
-import { ormucoFamilies } from "../../lib/metrics/ormuco.ts";
+import { type Measured, ormucoFamilies } from "../../lib/metrics/ormuco.ts";
 import { metricsText } from "../../lib/metrics/text.ts";
 import { type ReadFamily, readMetrics } from "../support/metrics_format.ts";
 import { distinctStats } from "../support/server_stats.ts";
@@ -30,16 +30,19 @@ const PEER: PeerStats = {
   droppedFull: 213,
 };
 
+/** What is told beside the statistics. */
+const MEASURED: Omit<Measured, "stats"> = {
+  insight: { hitRatio: { half: 0.25, same: 0.5, double: 0.75, fourfold: 1, sieve: 0.625 } },
+  durations: new Durations(),
+  maxConnections: 1000,
+  runtime: "2.9.6",
+  residentBytes: 50_000_000,
+  cpuSeconds: 1.5,
+  httpReplies: new Map([[200, 3], [401, 2]]),
+};
+
 function textOf(stats: ServerStats): string {
-  return metricsText(ormucoFamilies({
-    stats,
-    durations: new Durations(),
-    maxConnections: 1000,
-    runtime: "2.9.6",
-    residentBytes: 50_000_000,
-    cpuSeconds: 1.5,
-    httpReplies: new Map([[200, 3], [401, 2]]),
-  }));
+  return metricsText(ormucoFamilies({ ...MEASURED, stats }));
 }
 
 function read(changes: Partial<ServerStats> = {}): Map<string, ReadFamily> {
@@ -124,6 +127,19 @@ Deno.test("a peer that has not answered yet has no time of its answers", () => {
   assertEquals(valueOf(families, "ormuco_peer_last_round_age_seconds"), undefined);
   assertEquals(valueOf(families, "ormuco_peer_connected"), 0);
   assertEquals(valueOf(families, "ormuco_peer_state", { state: "connecting" }), 1);
+});
+
+Deno.test("estimates are told for each size and policy, and not while there are none", () => {
+  const samples = read().get("ormuco_estimated_hit_ratio")?.samples;
+  assertEquals(samples?.map(({ labels: { size, policy }, value }) => [size, policy, value]), [
+    ["0.5", "lru", 0.25],
+    ["1", "lru", 0.5],
+    ["2", "lru", 0.75],
+    ["4", "lru", 1],
+    ["1", "sieve", 0.625],
+  ]);
+  const families = ormucoFamilies({ ...MEASURED, stats: distinctStats(), insight: {} });
+  assertEquals(readMetrics(metricsText(families)).has("ormuco_estimated_hit_ratio"), false);
 });
 
 Deno.test("docs/metrics.md explains every metric of ours, and no other", () => {

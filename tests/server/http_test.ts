@@ -6,6 +6,7 @@ import { MAX_LOOKERS } from "../../lib/server/http_events.ts";
 import { openRules } from "../support/access.ts";
 import { askHttp, HttpTalk, openHttp, requestOf } from "../support/http.ts";
 import { readMetrics } from "../support/metrics_format.ts";
+import { span } from "../support/store_entries.ts";
 import { turn, until } from "../support/waiting.ts";
 
 const LINES = "scraper:reader:secret-of-scraper\nshare:peer:secret-of-share";
@@ -208,6 +209,22 @@ Deno.test("events tell how the server is, again and again, to eight at the same 
     assertEquals(open.http.size, 0);
   } finally {
     for (const talk of talks) talk[Symbol.dispose]();
+  }
+});
+
+Deno.test("events show keys to those only who may list them", async () => {
+  await using open = await openHttp(`${LINES}\nboss:admin:secret-of-boss`);
+  open.session.insight(true);
+  for (let i = 0; i < 4; i++) open.session.store.get(span("secret:key"));
+  using reader = await HttpTalk.with(open.port);
+  using admin = await HttpTalk.with(open.port);
+  await reader.ask("/events", TOKEN);
+  await admin.ask("/events", ["Authorization: Bearer boss:secret-of-boss"]);
+  for (const event of ["first", "next"]) {
+    const seen = JSON.parse((await reader.event())!).insight.hottestByReads.map(({ key }: { key: string }) => key);
+    const unseen = (await admin.event())!;
+    assertEquals([event, seen, unseen.includes("secret")], [event, ["secret:key"], false]);
+    assertEquals(JSON.parse(unseen).insight.hottestByReads, []);
   }
 });
 

@@ -15,7 +15,10 @@ import { localStore } from "../support/stores.ts";
 import { stillTime } from "../support/still_time.ts";
 
 /** What a client can be asked, but for what concerns its connection. */
-type Methods = Omit<OrmucoCacheClient, "close" | "ping" | "explain" | "forgetPeer" | typeof Symbol.asyncDispose>;
+type Methods = Omit<
+  OrmucoCacheClient,
+  "close" | "ping" | "explain" | "insight" | "forgetPeer" | typeof Symbol.asyncDispose
+>;
 
 Deno.test("server.cache has the client's methods, started or not", async () => {
   const server = madeServer();

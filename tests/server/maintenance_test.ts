@@ -6,6 +6,8 @@ import { localStore, NOW_MS } from "../support/stores.ts";
 import { set } from "../support/store_entries.ts";
 import { until } from "../support/waiting.ts";
 
+const NO_INSIGHT = { look: () => {} };
+
 for (
   const [limit, options, bytes] of [
     ["5 entries (CACHE_MAX_SIZE, --max-size, option maxSize)", { maxSize: 5, maxBytes: 2 ** 20 }, 10],
@@ -20,7 +22,7 @@ for (
   Deno.test(`Maintenance says once after each start that the limit is ${limit}`, async () => {
     const store = localStore({ nowMs: NOW_MS }, options);
     const lines: string[] = [];
-    const maintenance = new Maintenance(store, (line) => lines.push(line));
+    const maintenance = new Maintenance(store, NO_INSIGHT, (line) => lines.push(line));
     for (let start = 1; start <= 2; start++) {
       maintenance.start();
       try {
@@ -41,7 +43,7 @@ for (
 Deno.test("Maintenance names the limit at which entries left, also where the others are gone by then", async () => {
   const store = localStore({ nowMs: NOW_MS }, { maxSize: 5, maxBytes: 2 ** 20 });
   const lines: string[] = [];
-  const maintenance = new Maintenance(store, (line) => lines.push(line));
+  const maintenance = new Maintenance(store, NO_INSIGHT, (line) => lines.push(line));
   maintenance.start();
   try {
     for (let i = 0; i < 6; i++) set(store, `${i}`, 10);

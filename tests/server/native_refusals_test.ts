@@ -99,6 +99,7 @@ const REFUSED: [what: string, request: Uint8Array, code: string, words: string][
   ["EXPLAIN without a key", frame(REQUEST.explain), "bad-key", "1 to 4096"],
   ["EXPLAIN with more than a key", frame(REQUEST.explain, "k", bytes(0)), "bad-request", "after the key"],
   ["EXPLAIN with a key too long", frame(REQUEST.explain, LONG), "bad-key", "received 4097"],
+  ["INSIGHT with a key", frame(REQUEST.insight, "k"), "bad-request", "no body"],
   ["CLEAR_PREFIX without a prefix", frame(REQUEST.clearPrefix), "bad-key", "1 to 4096"],
   ["CLEAR_PREFIX with more than a prefix", frame(REQUEST.clearPrefix, "k", bytes(0)), "bad-request", "after the key"],
   ["CLEAR_PREFIX with a prefix too long", frame(REQUEST.clearPrefix, LONG), "bad-key", "received 4097"],

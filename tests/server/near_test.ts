@@ -79,6 +79,7 @@ const REPLIES: readonly Asked[] = [
   ...[ask.ping, ask.has("x"), ask.get("x"), ask.getMany("x"), ask.stats, ask.unknown, ask.use("x")],
   ...[ask.entry("x"), ask.take("x"), ask.increment("x", 1n), ask.setIf("x", "present", 1), ask.keys("x")],
   ask.explain("x"),
+  ask.insight,
 ];
 
 for (const [name, [asked, reply]] of Object.entries(WRITES)) {

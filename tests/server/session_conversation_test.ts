@@ -45,6 +45,7 @@ function entryRequests(): Uint8Array[] {
     frame(REQUEST.deleteMany, "", getMany("n", "b").subarray(8)),
     frame(REQUEST.clearPrefix, "n"),
     frame(REQUEST.explain, "a"),
+    frame(REQUEST.insight),
   ];
 }
 
@@ -105,7 +106,7 @@ Deno.test("a conversation has every request in it, and each is answered as what 
   session.input.push(joined(HELLO, set("a", "one"), ...entryRequests()));
   const { entry, value, refused, miss, ok, done, keys, data } = REPLY;
   assertEquals(codes(repliesIn(outputOf(session).bytes)).slice(2), [
-    ...[entry, value, value, refused, ok, miss, done, keys, keys, value, done, ok, data],
+    ...[entry, value, value, refused, ok, miss, done, keys, keys, value, done, ok, data, data],
   ]);
 });
 

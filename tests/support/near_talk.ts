@@ -47,6 +47,7 @@ export const ask = {
   keys: (prefix: string): Asked => (output) => writeKeys(output, prefix, 0),
   clearPrefix: (prefix: string): Asked => (output) => writeKeyed(output, REQUEST.clearPrefix, prefix),
   explain: (key: string): Asked => (output) => writeKeyed(output, REQUEST.explain, key),
+  insight: ((output) => output.empty(REQUEST.insight)) as Asked,
   has: (key: string): Asked => (output) => writeKeyed(output, REQUEST.has, key),
   use: (key: string): Asked => (output) => writeKeyed(output, REQUEST.use, key),
   clear: ((output) => output.empty(REQUEST.clear)) as Asked,

@@ -3,6 +3,7 @@
 import { MemcachedCommands } from "../../lib/memcached/commands.ts";
 import { processClock } from "../../lib/platform/clock.ts";
 import type { GossipTotals } from "../../lib/base/stats.ts";
+import { Insight } from "../../lib/server/insight.ts";
 import { newCounters, serverStats } from "../../lib/server/statistics.ts";
 import type { SessionHost } from "../../lib/server/protocols.ts";
 import { Leases } from "../../lib/near/leases.ts";
@@ -51,6 +52,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
   });
   const counters = { requests: 0, refusals: 0, protocolErrors: 0 };
   const near = new Slots(store);
+  const insight = new Insight(store, processClock.now);
   let tokens = 0;
   const leases = new Leases(store, (dueMs) => host.dueMs = dueMs);
   const host: TestHost = {
@@ -74,6 +76,7 @@ export function sessionHost(options: Partial<StoreOptions> = {}, maxItemBytes = 
     cpuTime: () => undefined,
     connected: () => [],
     counters,
+    insight: (seesKeys) => insight.ask(seesKeys),
     stats: () =>
       serverStats({
         store,

@@ -134,11 +134,16 @@ Deno.test({
       await using server = await startedServer(HTTP);
       await browser.visit(urlOf(server), async (page) => {
         const peers = [peerStats({ address: HOSTILE, name: HOSTILE, state: "refused", error: HOSTILE, ready: false })];
-        const keys = [{ key: HOSTILE, share: 0.5 }, { key: "user:42", share: 0.25 }];
-        const hitRatio = { half: 0.5, same: 0.75, double: 0.9 };
+        const keys = [{ key: HOSTILE, share: 0.5, shareAtMost: 0.6 }, {
+          key: "user:42",
+          share: 0.25,
+          shareAtMost: 0.3,
+        }];
+        const hitRatio = { half: 0.5, same: 0.75, double: 0.9, fourfold: 0.95, sieve: 0.8 };
+        const counted = { countedMs: 61_000, sampledKeys: 1000, isSettled: true, meanBytes: 100 };
         await tell(page, snapshot(1));
         assert(await page.isVisible("#no-keys"));
-        const insight = { countedMs: 61_000, sampledKeys: 1000, hitRatio, hottestByReads: keys, hottestByBytes: keys };
+        const insight = { ...counted, hitRatio, hottestByReads: keys, hottestByBytes: keys };
         const told = (second: number) => snapshot(second, { ready: false, peers }, { address: HOSTILE, insight });
         await tell(page, told(2));
         assertEquals(await page.locator("img, body script ~ *").count(), 0);
@@ -150,7 +155,10 @@ Deno.test({
         const before = await height();
         for (let second = 3; second < 9; second++) await tell(page, told(second));
         assertEquals(await height(), before, "the picture is as high as the table, and does not push it");
-        assertEquals(await textOf(page, "memory-rows"), "Half the memory50.0 %As it is75.0 %Twice the memory90.0 %");
+        assertEquals(
+          await textOf(page, "memory-rows"),
+          "Half the memory50.0 %As it is75.0 %Twice the memory90.0 %Four times the memory95.0 %SIEVE in place of LRU80.0 %",
+        );
         assertEquals(await textOf(page, "counted"), "Counted for 1 min 1 s, by a sample of 1,000 keys.");
         assertEquals(await page.locator("#by-reads tr").nth(1).locator("rect").getAttribute("width"), "50.0");
         await isReadable(page);
