@@ -52,14 +52,14 @@ Deno.test("to clear a namespace has nothing of it found from then on, by any cal
 });
 
 Deno.test("what a namespace has had leaves memory though nobody calls, and nothing else does", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   await cache.namespace("users:").clear();
   await until("all have left", async () => await entriesOf(cache) === MANY / 2);
   assertEquals((await Array.fromAsync(cache.keys())).every((key) => key.startsWith("pages:")), true);
 });
 
 Deno.test("what a namespace has had leaves with later calls when the cache has been closed", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   await cache.namespace("users:").clear();
   await cache.close();
   for (let calls = 0; calls < MANY / 8; calls++) await cache.has("none");
@@ -89,7 +89,7 @@ Deno.test("to clear a namespace removes what was kept for longer than it is fres
 });
 
 Deno.test("to clear everything ends the clear of a prefix, and an older version comes never again", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   const versions = new Set<number>();
   const take = async () => versions.add((await cache.retrieveEntry("users:0"))!.version);
   await take();
@@ -105,7 +105,7 @@ Deno.test("to clear everything ends the clear of a prefix, and an older version 
 });
 
 Deno.test("clears of many prefixes at once, one within another, end together", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   for (let i = 0; i < 300; i++) await cache.namespace(`users:${i}`).clear();
   await cache.namespace("pages:1").clear();
   await cache.store("pages:1", "new");
@@ -146,7 +146,7 @@ Deno.test("keys come once each, in slices, though others come, go and are used m
 });
 
 Deno.test("keys leave the event loop to others when their slice of time is over", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   let others = 0;
   setTimeout(() => others++, 0);
   const startMs = performance.now();
@@ -155,7 +155,7 @@ Deno.test("keys leave the event loop to others when their slice of time is over"
 });
 
 Deno.test("keys end where the caller ends them", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   const control = new AbortController();
   let count = 0;
   const walk = async () => {
@@ -168,7 +168,7 @@ Deno.test("keys end where the caller ends them", async () => {
 });
 
 Deno.test("keys end when the cache is cleared meanwhile", async () => {
-  const cache = await filled();
+  await using cache = await filled();
   let count = 0;
   for await (const _ of cache.keys()) if (++count === 1) await cache.clear();
   assert(count < MANY);
