@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
 import { Connections } from "../../lib/server/connections.ts";
-import { writeKeyed } from "../../lib/wire/calls.ts";
+import { writeKeyed, writeKeyList } from "../../lib/wire/calls.ts";
 import { FrameWriter, REPLY, REQUEST, TTL_DEFAULT } from "../../lib/wire/frame.ts";
 import { packetOf, REQUEST as PACKET_REQUEST } from "../support/memcached_packets.ts";
 import { greetingAnd, NativeSocket } from "../support/native_socket.ts";
@@ -154,26 +154,39 @@ Deno.test("values that arrive in part take no more memory than the budget, and t
   for (const socket of sockets) socket.close();
 });
 
-Deno.test("a server that many do not read from keeps its memory, and serves others", async () => {
-  await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "32MiB"]);
-  const statm = `/proc/${server.pid}/statm`;
-  const memory = () => 4096 * Number(Deno.readTextFileSync(statm).split(" ")[1]);
-  await using client = clientOf(server);
-  await client.store("large", new Uint8Array(8 * MIB));
-  const asked = greetingAnd((output) => {
-    for (let i = 0; i < 4; i++) writeKeyed(output, REQUEST.get, "large");
-  }).slice();
-  const sockets = await Promise.all(Array.from({ length: 40 }, () => NativeSocket.to(server)));
-  await Promise.allSettled(sockets.map((socket) => socket.write(asked)));
-  let most = 0;
-  const isCut = async () => {
-    if (Deno.build.os === "linux") most = Math.max(most, memory());
-    return ((await client.stats()).server?.connectionsCut ?? 0) >= 30;
-  };
-  await until("most are cut", isCut);
-  assert(most < 260 * MIB, `${most / MIB} MiB`); // 40 replies of 8 MiB would take 320 beside the process
-  assertEquals(await client.store("small", 1), true);
-  for (const socket of sockets) socket.close();
-  const { err } = await server.stop();
-  assertStringIncludes(err, "(maxBuffers)");
-});
+for (const isList of [false, true]) {
+  Deno.test(`a server that many do not read ${isList ? "lists" : "values"} from keeps its memory, and serves others`, async () => {
+    await using server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "32MiB"]);
+    const statm = `/proc/${server.pid}/statm`;
+    const memory = () => Deno.build.os === "linux" ? 4096 * Number(Deno.readTextFileSync(statm).split(" ")[1]) : 0;
+    await using client = clientOf(server);
+    const large = new Uint8Array(8 * MIB);
+    await client.store("large", large);
+    const asked = greetingAnd((output) => {
+      for (let i = 0; i < 4; i++) {
+        if (isList) writeKeyList(output, REQUEST.getMany, ["large"]);
+        else writeKeyed(output, REQUEST.get, "large");
+      }
+    }).slice();
+    const sockets = await Promise.all(Array.from({ length: 40 }, () => NativeSocket.to(server)));
+    await Promise.allSettled(sockets.map((socket) => socket.write(asked)));
+    let most = 0;
+    const told = async () => {
+      most = Math.max(most, memory());
+      return (await client.stats()).server!;
+    };
+    if (isList) await until("most are cut", async () => (await told()).connectionsCut! >= 30);
+    else {
+      // Each takes a part of what all read where it lies.
+      await until("their replies wait", async () => (await told()).bufferBytes! >= 40 * 200_000);
+      large[0] = 1;
+      assertEquals(await client.store("large", large), true); // what they read is now copied, once for all
+      await told();
+      assertEquals((await client.stats()).server!.connectionsCut, 0);
+    }
+    assert(most < 260 * MIB, `${most / MIB} MiB`); // 40 replies of 8 MiB would take 320 beside the process
+    assertEquals(await client.store("small", 1), true);
+    for (const socket of sockets) socket.close();
+    assertEquals((await server.stop()).err.includes("(maxBuffers)"), isList);
+  });
+}
