@@ -512,6 +512,24 @@ export class History {
     this.#judged = undefined;
   }
 
+  /** Adds to what a peer has forgotten what may be missing here of its fingerprints, and of orphans, once what it knows is known. */
+  addDoubts(lossy: Known): void {
+    for (const [id, h] of [...this.unclaimed, ...this.forgottenBeyondKnown]) {
+      lossy.set(id, Math.max(h, lossy.get(id) ?? 0));
+    }
+    this.unclaimed.clear();
+  }
+
+  /** Takes over how far a peer has forgotten writes: what is not known of them here may have replaced any that is. */
+  forgetAll(lossy: Known): void {
+    let upTo = 0;
+    for (const [origin, h] of lossy) {
+      if (origin !== EVERY && h <= this.knownOf(origin)) this.forget({ origin, h });
+      else upTo = Math.max(upTo, h);
+    }
+    if (upTo > 0) this.forgetUpTo(upTo);
+  }
+
   /** Takes note that the write at a position leaves, and is forgotten. */
   forgetAt(position: number): void {
     this.#forget(this.logs.originAt(position), this.#records.h(position));
