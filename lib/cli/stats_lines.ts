@@ -36,6 +36,18 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "maxForgotten",
     ),
   ]],
+  ["Snapshot", [
+    row(
+      "last",
+      ({ snapshotMs, snapshotEntries, snapshotFailures }) =>
+        `${snapshotMs === 0 ? "none" : `${count(snapshotEntries)} entries of ${new Date(snapshotMs).toISOString()}`}; ${
+          count(snapshotFailures)
+        } failed`,
+      "snapshotMs",
+      "snapshotEntries",
+      "snapshotFailures",
+    ),
+  ]],
   ["Since the start", [
     row(
       "hits",
@@ -197,7 +209,7 @@ function row(label: string, text: Row["text"], ...names: string[]): Row {
 
 /** Returns the statistics in groups, with units; what this version does not know, another version's server say, comes last as it is. */
 export function statsLines(
-  { server, uptimeMs = 0, ready, gossip, peers = [], ...rest }: Partial<ServerStats>,
+  { server, uptimeMs = 0, ready, gossip, peers = [], snapshotError = "", ...rest }: Partial<ServerStats>,
 ): string[] {
   const connectedPeers = peers.filter(({ state }) => state === "connected").length;
   const figures: Record<string, unknown> = { ...rest, ...gossip, connectedPeers, allPeers: peers.length };
@@ -211,6 +223,7 @@ export function statsLines(
     const shown = rows.filter(({ names }) => names.every(has));
     if (shown.length > 0) lines.push("", title);
     for (const { label, text } of shown) lines.push(`  ${label.padEnd(16)} ${text(figures as Figures)}`);
+    if (title === "Snapshot" && snapshotError !== "") lines.push(`  ${"failed last".padEnd(16)} ${snapshotError}`);
   }
   return lines;
 }

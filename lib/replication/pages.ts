@@ -256,7 +256,7 @@ export function nameOf(store: Store, { bytes, from, to }: ByteSpan): { key: Byte
 
 /** Position of a key's living entry, fresh or only kept, if it has this very version, or 0. */
 export function livesAt(store: Store, key: ByteSpan, version: Version): number {
-  const position = store.kept(key);
+  const position = store.living(key);
   return position !== 0 && compareVersions(store.history.version(position), version) === 0 ? position : 0;
 }
 

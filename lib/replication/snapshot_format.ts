@@ -89,15 +89,30 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-/** The bytes of a frame: a message, and how long the frame before it is, 0 for the first. */
-export function frameOf(message: Uint8Array, bytesBefore: number, checksum: Checksum): Uint8Array {
-  const bytes = new Uint8Array(FRAME_HEAD_BYTES + message.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(4, message.length);
-  view.setUint32(8, bytesBefore);
-  bytes.set(message, FRAME_HEAD_BYTES);
-  view.setUint32(0, checksum(bytes.subarray(4)));
-  return bytes;
+/** Makes the frames of a file, one after another. */
+export class FrameMaker {
+  /** Bytes of the last frame; 0 before the first. */
+  lastBytes = 0;
+  readonly #checksum: Checksum;
+  #bytes = new Uint8Array(0);
+
+  constructor(checksum: Checksum) {
+    this.#checksum = checksum;
+  }
+
+  /** The frame of a message. It is valid until the next call. */
+  next(message: Uint8Array): Uint8Array {
+    const length = FRAME_HEAD_BYTES + message.length;
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(2 * length);
+    const bytes = this.#bytes.subarray(0, length);
+    const view = new DataView(bytes.buffer, 0, length);
+    view.setUint32(4, message.length);
+    view.setUint32(8, this.lastBytes);
+    bytes.set(message, FRAME_HEAD_BYTES);
+    view.setUint32(0, this.#checksum(bytes.subarray(4)));
+    this.lastBytes = length;
+    return bytes;
+  }
 }
 
 /**

@@ -18,6 +18,8 @@ export interface SnapshotLoadOptions {
   readonly store: Store;
   /** What the snapshot's header says. */
   readonly facts: Pick<SnapshotFacts, "writtenMs" | "clock">;
+  /** Whether clients are given nothing of it before `release` is called. */
+  readonly isWithheld?: boolean;
   /** Rules of replication; for the simulator. */
   readonly rules?: Rules;
 }
@@ -41,13 +43,20 @@ export class SnapshotLoad {
    *
    * @throws {Error} If the snapshot holds writes from the far future.
    */
-  constructor({ store, facts, rules = ALL_RULES }: SnapshotLoadOptions) {
+  constructor({ store, facts, isWithheld = false, rules = ALL_RULES }: SnapshotLoadOptions) {
     this.#store = store;
     this.#facts = facts;
     this.#rules = rules;
-    if (!rules.snapshotClock || store.seeClock(facts.clock)) return;
-    const seconds = Math.round(aheadMs(facts.clock, store.wallMs) / 1000);
-    throw new Error(`it holds writes from ${seconds} s in the future: this machine's clock is wrong, or was then`);
+    if (rules.snapshotClock && !store.seeClock(facts.clock)) {
+      const seconds = Math.round(aheadMs(facts.clock, store.wallMs) / 1000);
+      throw new Error(`it holds writes from ${seconds} s in the future: this machine's clock is wrong, or was then`);
+    }
+    if (isWithheld) store.history.withheldBelow = facts.clock + 1;
+  }
+
+  /** Lets clients have what is loaded: whatever is newer elsewhere is here by now, or cannot be reached. */
+  release(): void {
+    this.#store.history.withheldBelow = 0;
   }
 
   /**

@@ -11,8 +11,8 @@ import { versionAt } from "../store/version.ts";
 import { MESSAGE, type MessageBody, MessageWriter, MORE, type Pull, shorten } from "./message.ts";
 import { MAX_PAGE_BYTES, pageFor, placeOf } from "./pages.ts";
 
-/** Writes in a page, at most: as many as a message may have. */
-const MAX_WRITES = 1024;
+/** Writes in a page, at most: making it takes about a millisecond. */
+const MAX_WRITES = 512;
 const NOTHING: Known = new Map();
 
 /** The messages of one snapshot, in the order of the file; the last of them is the first to be read. */

@@ -55,6 +55,11 @@ export class History {
   floor = 0;
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
+  /**
+   * Entries with versions below this one are kept, and shared with peers, but clients are not given them: it is not known yet whether
+   * they are the newest. 0 if there are none.
+   */
+  withheldBelow = 0;
   /** Whether peers have given fingerprints that have not been compared with all entries yet. */
   isUnswept = false;
   /** How far fingerprints that peers gave have been dropped that nothing known here rests on. */

@@ -203,8 +203,14 @@ export class Store {
     return this.#entries.isFresh(position, this.#now()) ? position : 0;
   }
 
-  /** Position of the entry of a key, fresh or not, or 0, without using it. */
+  /** Position of the entry of a key, fresh or not, or 0, without using it. One that is withheld is none. */
   kept(key: ByteSpan): number {
+    const position = this.living(key);
+    return position === 0 || this.reader.h(position) < this.history.withheldBelow ? 0 : position;
+  }
+
+  /** Position of the entry of a key, fresh or not, withheld or not, or 0, without using it. */
+  living(key: ByteSpan): number {
     const entries = this.#entries;
     const position = entries.lookup(entries.hash(key), key);
     if (position === 0) return 0;
@@ -304,7 +310,7 @@ export class Store {
    * @returns Whether that was news: the deadline moved by more than an eighth of the time to live.
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
-    const position = this.kept(key);
+    const position = this.living(key);
     const isThat = position !== 0 && compareVersions(this.history.version(position), version) === 0;
     if (position === 0 || (!isThat && this.#rules.touch) || this.#isAging(position)) return false;
     const nowMs = this.#now();
@@ -485,7 +491,7 @@ export class Store {
       return false;
     }
     const deadlineMs = records.deadlineMs(position);
-    if (deadlineMs === Infinity) return true;
+    if (deadlineMs === Infinity) return !this.#entries.isWithheld(position);
     const nowMs = this.#now();
     if (deadlineMs <= nowMs) {
       this.losses.askedExpired++;

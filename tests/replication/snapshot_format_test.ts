@@ -2,7 +2,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { crc32 } from "node:zlib";
-import { frameOf, HEADER_BYTES, headerOf, readFrame, readHeader } from "../../lib/replication/snapshot_format.ts";
+import { FrameMaker, HEADER_BYTES, headerOf, readFrame, readHeader } from "../../lib/replication/snapshot_format.ts";
 
 const FACTS = {
   writtenMs: 1_767_225_600_000.5,
@@ -59,15 +59,23 @@ Deno.test("readHeader() refuses what cannot be, though its sum is right", () => 
   }
 });
 
-Deno.test("frameOf() gives the golden bytes, and readFrame() reads them", () => {
-  const message = new TextEncoder().encode("message");
-  const bytes = frameOf(message, 500, crc32);
+/** The frame of a message behind another one. */
+function someFrame(): Uint8Array {
+  const frames = new FrameMaker(crc32);
+  frames.next(new Uint8Array(488));
+  return frames.next(new TextEncoder().encode("message"));
+}
+
+Deno.test("FrameMaker.next() gives the golden bytes, and readFrame() reads them", () => {
+  const bytes = someFrame();
   assertEquals(hexOf(bytes), "e4c00b9a" + "00000007" + "000001f4" + "6d657373616765");
-  assertEquals(readFrame(bytes, crc32), { message, bytesBefore: 500 });
+  assertEquals(readFrame(bytes, crc32), { message: new TextEncoder().encode("message"), bytesBefore: 500 });
+  const first = new FrameMaker(crc32).next(new Uint8Array(0));
+  assertEquals(readFrame(first, crc32), { message: new Uint8Array(0), bytesBefore: 0 });
 });
 
 Deno.test("readFrame() refuses a frame in which any bit is another one, and one that is cut or longer", () => {
-  const good = frameOf(new TextEncoder().encode("message"), 500, crc32);
+  const good = someFrame();
   const refused = (bytes: Uint8Array) => assertThrows(() => readFrame(bytes, crc32), Error, "a page of it is damaged");
   for (let bit = 0; bit < 8 * good.length; bit++) {
     const bytes = good.slice();
