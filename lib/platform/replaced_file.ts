@@ -71,7 +71,7 @@ export class ReadFile implements Disposable {
   /** Reads bytes from a place on; fewer at the end of the file. They are valid until the next call. */
   async read(at: number, length: number): Promise<Uint8Array> {
     if (this.#bytes.length < length) this.#bytes = new Uint8Array(length);
-    await this.#file.seek(at, Deno.SeekMode.Start);
+    this.#file.seekSync(at, Deno.SeekMode.Start); // it waits for no disk, and another thread would be woken for it
     let filled = 0;
     for (let count: number | null = 0; count !== null && filled < length; filled += count ?? 0) {
       count = await this.#file.read(this.#bytes.subarray(filled, length));

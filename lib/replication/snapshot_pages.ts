@@ -11,8 +11,8 @@ import { versionAt } from "../store/version.ts";
 import { MESSAGE, type MessageBody, MessageWriter, MORE, type Pull, shorten } from "./message.ts";
 import { MAX_PAGE_BYTES, pageFor, placeOf } from "./pages.ts";
 
-/** Writes in a page, at most: making it takes about a millisecond. */
-const MAX_WRITES = 512;
+/** Writes in a page, at most, as in one for a peer: making it takes half a millisecond. */
+const MAX_WRITES = 256;
 const NOTHING: Known = new Map();
 
 /** The messages of one snapshot, in the order of the file; the last of them is the first to be read. */
@@ -45,7 +45,7 @@ export class SnapshotPages {
     this.#explained = this.#known.base && knowledge.explain(this.#known.base, []);
   }
 
-  /** The next message, whose bytes are valid until the next call; `undefined` if there is no more. It takes a millisecond or two. */
+  /** The next message, whose bytes are valid until the next call; `undefined` if there is no more.  */
   next(): Uint8Array | undefined {
     if (this.#pull !== undefined) return this.#page(this.#pull);
     if (this.#isOver || this.#explained === undefined) return undefined;
