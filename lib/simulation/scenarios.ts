@@ -290,6 +290,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("kept, two halves apart", { ...KEEPING, maxSize: [1000, 20, 1000, 20], partitionSteps: 120 }),
   scenario("kept, cold join", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], joins: [3], maxWrites: 10 }),
   scenario("kept, restarts", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], restartChance: 0.06 }),
+  scenario("kept, snapshots", { ...KEEPING, ...SNAPSHOTS, maxSize: [20, 1000, 1000, 1000] }),
   scenario("kept, cold join, small steps", {
     ...KEEPING,
     ...SMALL_STEPS,

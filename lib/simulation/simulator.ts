@@ -273,15 +273,21 @@ class Simulation {
     faults.find(([chance]) => (dice -= chance) < 0)?.[1]();
   }
 
-  /** Lets a node start again; where there are snapshots, most starts load one, and at times another node loads the same at once. */
+  /**
+   * Lets a node start again; where there are snapshots, most starts load one, at times several nodes the same, or all nodes at once
+   * some or other.
+   */
   #restart(i: number): void {
     const { cluster, cluster: { snapshots: { stored } } } = this;
     if (stored.length === 0 || this.#random() < 0.2) return cluster.restart(i);
-    const snapshot = this.#random() < 0.5 ? stored.at(-1)! : stored[this.#below(stored.length)];
     if (this.#random() < 0.3) this.#jump(i, -this.#below(4000));
+    const any = () => this.#random() < 0.5 ? stored.at(-1)! : stored[this.#below(stored.length)];
+    const [snapshot, isOutage] = [any(), this.#random() < 0.1];
     cluster.restart(i, snapshot);
-    const other = this.#below(cluster.nodes.length);
-    if (this.#random() < 0.2 && other !== i && !cluster.down.has(other)) cluster.restart(other, snapshot);
+    for (const other of cluster.nodes.keys()) {
+      if (other === i || cluster.down.has(other) || (!isOutage && this.#random() < 0.9)) continue;
+      cluster.restart(other, isOutage ? any() : snapshot);
+    }
   }
 
   #partition(isOneWay: boolean): void {
