@@ -161,13 +161,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       tls: encryption && (() => encryption.toPeers()),
     });
     this.#snapshots = this.#newSnapshots(id);
-    this.#readiness = new Readiness({
-      peers: () => this.#peers.rows(),
-      readyAfterMs: resolved.readyAfterMs,
-      isLoading: () => this.#snapshots?.isLoading ?? false,
-      onReady: () => this.#snapshots?.release(),
-      log,
-    });
+    this.#readiness = this.#newReadiness();
     const session = newSessionHost(resolved, {
       store,
       near: this.#near,
@@ -418,6 +412,17 @@ export class OrmucoCacheServer implements AsyncDisposable {
     if (snapshots === undefined) return undefined;
     const [store, turns, { gossip }, hasPeers] = [this.#store, this.#turns, this.#peers, peers.length > 0];
     return new Snapshots({ ...snapshots, store, turns, gossip, id, cluster, hasPeers, log });
+  }
+
+  #newReadiness(): Readiness {
+    const { readyAfterMs, log } = this.#options;
+    return new Readiness({
+      peers: () => this.#peers.rows(),
+      readyAfterMs,
+      isLoading: () => this.#snapshots?.isLoading ?? false,
+      onReady: () => this.#snapshots?.release(),
+      log,
+    });
   }
 
   /** Lets a peer that has connected wait until this server has loaded what it had before. */

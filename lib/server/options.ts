@@ -26,6 +26,7 @@ import { COPY_DEFAULTS, COPY_RULES, type CopyLimits, nearOption } from "../base/
 import {
   BOOLEAN_OPTION,
   checkOptions,
+  FILE_OPTION,
   FUNCTION_OPTION,
   listOption,
   numberOption,
@@ -369,7 +370,7 @@ const RULES: OptionRules<ServerOptions> = {
   peerLookupIntervalMs: numberOption({ least: LEAST_LOOKUP_INTERVAL_MS, most: MAX_TIMER_MS }),
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
   readyAfterMs: numberOption({ least: 0 }),
-  snapshotFile: textOption("the path of a file", (text) => text !== "" && !text.includes("\0")),
+  snapshotFile: FILE_OPTION,
   snapshotIntervalMs: numberOption({ least: LEAST_SNAPSHOT_INTERVAL_MS, orInfinity: true }),
   snapshotMaxAgeMs: numberOption({ least: 1, orInfinity: true }),
   maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
