@@ -52,6 +52,15 @@ export async function replaceFile(path: string): Promise<ReplacingFile> {
   return new ReplacingFile(path, await Deno.open(besideOf(path), { write: true, createNew: true, mode: 0o600 }));
 }
 
+/** What has to be allowed to read a file and to replace it, if anything is missing. */
+export function missingPermissions(path: string): string | undefined {
+  const paths = [path, besideOf(path)];
+  const isGranted = (["read", "write"] as const).every((name) =>
+    paths.every((path) => Deno.permissions.querySync({ name, path }).state === "granted")
+  );
+  return isGranted ? undefined : `--allow-read=${paths.join()} --allow-write=${paths.join()}`;
+}
+
 function besideOf(path: string): string {
   return `${path}.new`;
 }

@@ -5,7 +5,7 @@
 
 import { crc32 } from "node:zlib";
 import type { Log } from "../base/log.ts";
-import { openToRead, type ReadFile, replaceFile } from "../platform/replaced_file.ts";
+import { missingPermissions, openToRead, type ReadFile, replaceFile } from "../platform/replaced_file.ts";
 import { Timer } from "../platform/timer.ts";
 import {
   FRAME_HEAD_BYTES,
@@ -83,9 +83,15 @@ export class Snapshots implements Part {
     return this.#loading ?? Promise.resolve();
   }
 
-  /** Begins to load the snapshot, if this is the first start: whatever is written from then on is newer. */
+  /**
+   * Begins to load the snapshot, if this is the first start: whatever is written from then on is newer.
+   *
+   * @throws {Error} If the file may not be read or replaced.
+   */
   async start(): Promise<void> {
     const { path, log } = this.#options;
+    const missing = missingPermissions(path);
+    if (missing !== undefined) throw new Error(`Cannot use snapshot ${path}: run with ${missing}`);
     this.#isStopping = false;
     this.#isWhole = true;
     try {
@@ -238,8 +244,7 @@ export class Snapshots implements Part {
 
 /** Why a file could not be used. */
 function whyOf(error: Error): string {
-  const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
-  if (error instanceof NotCapable) return `this server may not: ${error.message}`;
+  const { NotFound, PermissionDenied } = Deno.errors;
   if (error instanceof NotFound) return "there is no such folder";
   if (error instanceof PermissionDenied) return "it may not be written or read";
   return error.message;

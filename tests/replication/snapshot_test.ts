@@ -238,11 +238,11 @@ Deno.test("messages that are none of a snapshot are refused", () => {
 });
 
 /** Three nodes: the second is gone, and its next start, which has loaded what it was, is the third. Only the first has written since. */
-function restarted(meanwhile: (store: ReturnType<typeof gossipNode>["store"]) => void) {
-  const all = join([...PAIR, [0, 2]], { maxGraves: 2, maxForgotten: 64 });
+function restarted(meanwhile: (store: ReturnType<typeof gossipNode>["store"]) => void, maxOrigins?: number) {
+  const all = join([...PAIR, [0, 2]], { maxGraves: 2, maxForgotten: 64, maxOrigins });
   all.gossips[0].disconnect(2);
   all.gossips[2].disconnect(0);
-  for (let i = 0; i < 40; i++) set(all.stores[0], i);
+  for (let i = 0; i < 40; i++) set(all.stores[i % 2], i);
   settle(all);
   const snapshot = snapshotOf(all.stores[1], 101, 10);
   all.gossips[0].disconnect(1);
@@ -278,6 +278,17 @@ Deno.test("deletions win over a snapshot that is older than what graves and fing
   for (let i = 0; i < 40; i++) assertEquals(get(stores[1], i), get(stores[0], i), `key ${i}`);
   assertEquals(get(stores[0], 1), undefined);
   assert(gossip.verified.verifications > 0, "nothing was verified");
+});
+
+Deno.test("deletions win over a snapshot of an origin that the peer has forgotten", () => {
+  const { stores } = restarted((store) => {
+    for (let i = 1; i < 40; i += 2) store.delete(key(i)); // all that is of 101
+    for (let id = 5000; id < 5040; id++) store.history.know({ h: store.clock + id, origin: id });
+    assertEquals([store.history.limitOrigins(), store.history.hasMet(101)], [true, false]);
+  }, 32);
+  for (const store of stores) {
+    for (let i = 0; i < 40; i++) assertEquals(get(store, i), i % 2 === 0 ? `value ${i}` : undefined);
+  }
 });
 
 Deno.test("a clear that a peer has made since wins over a snapshot", () => {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { FRAME_HEAD_BYTES, HEADER_BYTES } from "../../lib/replication/snapshot_format.ts";
-import { replaceFile, ReplacingFile } from "../../lib/platform/replaced_file.ts";
+import { replaceFile, type ReplacingFile } from "../../lib/platform/replaced_file.ts";
 import { get, key, set } from "../support/gossip_nodes.ts";
 import { snapshotNode } from "../support/snapshot_writer.ts";
 import { NOW_MS } from "../support/stores.ts";
