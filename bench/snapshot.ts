@@ -1,7 +1,7 @@
 /**
  * What a snapshot costs: a million entries of 100 bytes are written and loaded while the event loop is watched. Times of the
- * thread leave out what other processes had the processor for. Run with `deno task bench:snapshot [ENTRIES]`. Linux only: it
- * reads /proc.
+ * thread leave out what other processes had the processor for. Run with `deno task bench:snapshot [ENTRIES] [KILLS]`,
+ * which also kills a process that writes snapshots at KILLS random moments. Linux only: it reads /proc.
  */
 
 import { processClock } from "../lib/platform/clock.ts";
@@ -9,8 +9,10 @@ import { Snapshots } from "../lib/server/snapshots.ts";
 import { spanOf } from "../lib/base/byte_span.ts";
 import { Store } from "../lib/store/store.ts";
 import { Turns } from "../lib/server/turns.ts";
+import { killAndLoad } from "../tests/support/killed_writer.ts";
 
 const ENTRIES = Number(Deno.args[0] ?? 1_000_000);
+const KILLS = Number(Deno.args[1] ?? 0);
 const VALUE = spanOf(new Uint8Array(100).fill(118));
 const TTL_MS = 3_600_000;
 /** Bytes of a write with which the disk alone is measured. */
@@ -110,6 +112,11 @@ try {
   });
   if (two.store.stats().entries !== ENTRIES) throw new Error(`${two.store.stats().entries} entries, of ${ENTRIES}`);
   await two.snapshots.stop();
+  let inMiddle = 0;
+  for (let kill = 0; kill < KILLS; kill++) inMiddle += Number(await killAndLoad(`${folder}/killed`, Math.random));
+  if (KILLS > 0) {
+    console.log(`${KILLS} kills, ${inMiddle} of them while a snapshot was written: each time one was whole`);
+  }
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
