@@ -1,7 +1,7 @@
 /**
  * What a snapshot costs: a million entries of 100 bytes are written and loaded while the event loop is watched. Times of the
  * thread leave out what other processes had the processor for. Run with `deno task bench:snapshot [ENTRIES] [KILLS]`,
- * which also kills a process that writes snapshots at KILLS random moments. Linux only: it reads /proc.
+ * which also kills a process that writes snapshots at random moments, until KILLS were in the middle of one. Linux only: it reads /proc.
  */
 
 import { processClock } from "../lib/platform/clock.ts";
@@ -112,10 +112,10 @@ try {
   });
   if (two.store.stats().entries !== ENTRIES) throw new Error(`${two.store.stats().entries} entries, of ${ENTRIES}`);
   await two.snapshots.stop();
-  let inMiddle = 0;
-  for (let kill = 0; kill < KILLS; kill++) inMiddle += Number(await killAndLoad(`${folder}/killed`, Math.random));
+  let [kills, inMiddle] = [0, 0];
+  for (; inMiddle < KILLS; kills++) inMiddle += Number(await killAndLoad(`${folder}/killed`, Math.random));
   if (KILLS > 0) {
-    console.log(`${KILLS} kills, ${inMiddle} of them while a snapshot was written: each time one was whole`);
+    console.log(`${kills} kills, ${inMiddle} of them while a snapshot was written: each time one was whole`);
   }
 } finally {
   await Deno.remove(folder, { recursive: true });

@@ -186,7 +186,7 @@ export const COMMANDS: readonly Command[] = [
         name: "snapshot",
         argument: "FILE",
         setting: "SNAPSHOT_FILE",
-        help: "keeps the entries over a restart: written at a stop, loaded at a start",
+        help: "keeps the entries over a restart (none)",
       },
       {
         name: "snapshot-interval",

@@ -181,7 +181,8 @@ export class Entries {
 
   /** Whether the entry at a position is kept from clients for now. */
   isWithheld(position: number): boolean {
-    return this.records.h(position) < this.history.withheldBelow;
+    const { withheldBelow } = this.history;
+    return withheldBelow !== 0 && this.records.h(position) < withheldBelow; // a record without a version may have any number there
   }
 
   /** Whether the entry or grave at a position has been cleared, and only waits to be erased. */

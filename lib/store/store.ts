@@ -206,7 +206,7 @@ export class Store {
   /** Position of the entry of a key, fresh or not, or 0, without using it. One that is withheld is none. */
   kept(key: ByteSpan): number {
     const position = this.living(key);
-    return position === 0 || this.reader.h(position) < this.history.withheldBelow ? 0 : position;
+    return position !== 0 && this.#entries.isWithheld(position) ? 0 : position;
   }
 
   /** Position of the entry of a key, fresh or not, withheld or not, or 0, without using it. */
