@@ -276,7 +276,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("snapshots, namespaces", { ...SNAPSHOTS, ...NAMESPACES, maxWrites: 5 }),
   scenario("snapshots, namespaces, few kept", { ...SNAPSHOTS, ...NAMESPACES, maxPrefixes: 2, maxGraves: 10 }),
   scenario("snapshots, clocks wrong, then corrected", { ...SNAPSHOTS, skewsMs: [59_900, 0, -3000, -90_000] }),
-  scenario("snapshots, mixed features", { ...SNAPSHOTS, isMixed: true }),
+  scenario("snapshots, mixed features", { ...SNAPSHOTS, isMixed: true, steps: 200 }),
   // Nodes that can remember all that leaves: nothing is dropped that is the newest.
   scenario("kept, lonely node", { ...KEEPING, nodes: 3, maxSize: [8, 1000, 1000], lonely: [0] }),
   scenario("kept, lonely middle of a line", {
