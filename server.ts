@@ -29,6 +29,7 @@ import { serverLines } from "./lib/server/banner.ts";
 import type { AccessRules } from "./lib/server/access.ts";
 import { Attempts } from "./lib/server/attempts.ts";
 import { type Buffers, loggedBuffers } from "./lib/server/buffers.ts";
+import type { PeerArrival } from "./lib/server/connection.ts";
 import { Connections } from "./lib/server/connections.ts";
 import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
@@ -43,11 +44,12 @@ import { LocalCache } from "./lib/server/local_cache.ts";
 import { PushQueue } from "./lib/server/push_queue.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
-import { type Part, startAll, stopAll } from "./lib/server/part.ts";
+import { LaterPart, type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
 import { Readiness } from "./lib/server/readiness.ts";
 import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
+import { Snapshots } from "./lib/server/snapshots.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
 import { checkHttpOpenness, checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
@@ -104,6 +106,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #encryption: Encryption | undefined;
   readonly #acme: Acme | undefined;
   readonly #peers: Peers;
+  readonly #snapshots: Snapshots | undefined;
   readonly #readiness: Readiness;
   readonly #connections: Connections;
   readonly #http: Http | undefined;
@@ -118,7 +121,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
    * Makes a server; {@linkcode OrmucoCacheServer.startServer} opens its port.
    *
    * @param options Where to listen and what to hold. Without this argument they come from the environment and `.env`
-   * (`LISTEN_ON`, `HTTP_ON`, `PEERS`, `CLUSTER`, `ADVERTISE`, `PEER_LOOKUP_INTERVAL`, `GOSSIP_INTERVAL`, `READY_AFTER`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
+   * (`LISTEN_ON`, `HTTP_ON`, `PEERS`, `CLUSTER`, `ADVERTISE`, `PEER_LOOKUP_INTERVAL`, `GOSSIP_INTERVAL`, `READY_AFTER`, `SNAPSHOT_FILE`, `SNAPSHOT_INTERVAL`, `SNAPSHOT_MAX_AGE`, `CACHE_MAX_SIZE`, `CACHE_MAX_BYTES`, `CACHE_MAX_ITEM_BYTES`,
    * `CACHE_MAX_FORGOTTEN`, `CACHE_MAX_BUFFERS`, `CACHE_MAX_CONNECTIONS`, `CACHE_MAX_CONNECTIONS_PER_ADDRESS`,
    * `CACHE_IDLE_TIMEOUT`, `CACHE_EXPIRATION`, `CACHE_RENEW_ON_HIT`, `AUTH_TOKEN`, `AUTH_TOKEN_FILE`, `AUTH_FILE`, `PEER_TOKEN`,
    * `PEER_TOKEN_FILE`, `TLS`, `TLS_CERT`, `TLS_KEY`, `TLS_CA`, `TLS_CLIENT_CA`, `ACME_HOST`,
@@ -144,8 +147,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       new Encryption({ tls: resolved.tls, counters, log, limitedLog });
     this.#acme = encryption && resolved.tls?.acme && new Acme({ acme: resolved.tls.acme, encryption, log });
     this.#peers = this.#newPeers(id, limitedLog);
-    const { readyAfterMs } = resolved;
-    this.#readiness = new Readiness({ peers: () => this.#peers.rows(), readyAfterMs, log });
+    this.#snapshots = this.#newSnapshots(id);
+    this.#readiness = this.#newReadiness();
     const session = newSessionHost(resolved, {
       store,
       near: this.#near,
@@ -200,7 +203,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   /**
    * Refuses new connections, answers the requests that have arrived, and closes the connections, all within a few
-   * seconds. The entries stay in memory, and the server can be started again.
+   * seconds; then it writes its snapshot, if it makes any. The entries stay in memory, and the server can be started again.
    *
    * @example
    * ```ts
@@ -305,6 +308,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       turns: this.#turns,
       near: this.#near.stats,
       leases: this.#leases.stats,
+      snapshots: this.#snapshots?.stats,
       gossip: this.#peers.gossip.totals,
       peers: this.#peers.stats(),
     });
@@ -377,8 +381,9 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   #allParts(maintenance: Maintenance): Part[] {
     const first = [this.#watch, this.#encryption, this.#acme, this.#http]; // HTTP says until it stops that this server is not ready
-    const talking = [this.#listener, this.#peers, this.#connections];
-    return [...first.filter((part) => part !== undefined), ...talking, maintenance, this.#readiness];
+    const peers = new LaterPart(this.#peers, () => this.#snapshots?.loaded ?? Promise.resolve());
+    const talking = [this.#snapshots, this.#listener, peers, this.#connections];
+    return [...first, ...talking, maintenance, this.#readiness].filter((part) => part !== undefined);
   }
 
   #newHttp(session: SessionHost, access: AccessRules, log: LimitedLog): Http | undefined {
@@ -429,7 +434,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         turns: this.#turns,
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
-        onPeer: (arrival) => this.#peers.accept(arrival),
+        onPeer: (arrival) => this.#accept(arrival),
         onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
       },
       maxConnections,
@@ -437,6 +442,30 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters,
       log,
     });
+  }
+
+  #newSnapshots(id: number): Snapshots | undefined {
+    const { snapshots, cluster, peers, log } = this.#options;
+    if (snapshots === undefined) return undefined;
+    const [store, turns, { gossip }, hasPeers] = [this.#store, this.#turns, this.#peers, peers.length > 0];
+    return new Snapshots({ ...snapshots, store, turns, gossip, id, cluster, hasPeers, log });
+  }
+
+  #newReadiness(): Readiness {
+    const { readyAfterMs, log } = this.#options;
+    return new Readiness({
+      peers: () => this.#peers.rows(),
+      readyAfterMs,
+      isLoading: () => this.#snapshots?.isLoading ?? false,
+      onReady: () => this.#snapshots?.release(),
+      log,
+    });
+  }
+
+  /** Lets a peer that has connected wait until this server has loaded what it had before. */
+  async #accept(arrival: PeerArrival): Promise<void> {
+    await this.#snapshots?.loaded;
+    await this.#peers.accept(arrival);
   }
 
   #newCache(): LocalCache {
@@ -489,6 +518,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#isStarted = false;
     this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
+    await this.#snapshots?.save();
     this.#turns.stop();
     this.#insight.end();
   }

@@ -172,6 +172,17 @@ const SETTINGS = {
     allowed: `seconds from 0 to ${MAX_INTERVAL_SECONDS}`,
     parse: (text) => seconds(text, 0, MAX_INTERVAL_SECONDS),
   } as Setting<number>,
+  snapshotFile: fileSetting("SNAPSHOT_FILE"),
+  snapshotIntervalMs: {
+    name: "SNAPSHOT_INTERVAL",
+    allowed: `0 (at a stop only), or seconds from 1 to ${MAX_INTERVAL_SECONDS}, ${TIME_EXAMPLES}`,
+    parse: (text) => seconds(text, 0, 0) ?? seconds(text, 1, MAX_INTERVAL_SECONDS),
+  } as Setting<number>,
+  snapshotMaxAgeMs: {
+    name: "SNAPSHOT_MAX_AGE",
+    allowed: `0 (any age), or seconds from 1 to ${MAX_EXPIRATION_SECONDS}, ${TIME_EXAMPLES}`,
+    parse: (text) => seconds(text, 0, 0) ?? seconds(text, 1, MAX_EXPIRATION_SECONDS),
+  } as Setting<number>,
   authToken: tokenSetting("AUTH_TOKEN"),
   authTokenFile: fileSetting("AUTH_TOKEN_FILE"),
   authFile: fileSetting("AUTH_FILE"),
@@ -277,6 +288,9 @@ export interface ServerSettings {
   peerLookupIntervalMs?: number;
   gossipIntervalMs?: number;
   readyAfterMs?: number;
+  snapshotFile?: string;
+  snapshotIntervalMs?: number;
+  snapshotMaxAgeMs?: number;
   maxSize?: number;
   maxBytes?: number;
   maxItemBytes?: number;
@@ -343,9 +357,15 @@ export function serverOptions(settings: Settings): ServerSettings {
   const acme = acmeHost === undefined
     ? undefined
     : { host: acmeHost, email: acmeEmail, directory: acmeDirectory, folder: acmeFolder, listen: acmeListen };
-  const { maxConnectionsPerAddress, idleTimeoutMs } = options;
+  const { maxConnectionsPerAddress, idleTimeoutMs, snapshotIntervalMs, snapshotMaxAgeMs } = options;
+  for (const name of ["SNAPSHOT_INTERVAL", "SNAPSHOT_MAX_AGE"]) {
+    if (options.snapshotFile !== undefined || !isSet(settings, name)) continue;
+    throw new ConfigError(`Cannot use ${named(settings, name)}: it needs SNAPSHOT_FILE beside it`);
+  }
   return {
     ...options,
+    snapshotIntervalMs: snapshotIntervalMs === 0 ? Infinity : snapshotIntervalMs,
+    snapshotMaxAgeMs: snapshotMaxAgeMs === 0 ? Infinity : snapshotMaxAgeMs,
     maxConnectionsPerAddress: maxConnectionsPerAddress === 0 ? undefined : maxConnectionsPerAddress,
     idleTimeoutMs: idleTimeoutMs === 0 ? undefined : idleTimeoutMs,
     tls: hasCertificate(settings, required, acme)

@@ -221,6 +221,14 @@ export interface ServerStats {
   leasesHandedOver: number;
   /** Clients that wait for another's lease now, counted once for each key. */
   leaseWaits: number;
+  /** Time at which the snapshot was begun that was last written or loaded, in milliseconds since 1970; 0 if there was none. */
+  snapshotMs: number;
+  /** Entries in that snapshot when it was written, or those that were taken from it. */
+  snapshotEntries: number;
+  /** Times that a snapshot could not be written, or not be loaded as a whole. */
+  snapshotFailures: number;
+  /** Why that was so the last time; empty if a snapshot has been written since. */
+  snapshotError: string;
   /** Bytes received from clients. */
   bytesReceived: number;
   /** Bytes sent to clients. */
@@ -233,6 +241,12 @@ export interface ServerStats {
 
 /** The part of a server's statistics that is about near copies. */
 export type NearStats = Pick<ServerStats, "nearConnections" | "nearInvalidations" | "nearResets">;
+
+/** The part of a server's statistics that is about snapshots. */
+export type SnapshotStats = Pick<
+  ServerStats,
+  "snapshotMs" | "snapshotEntries" | "snapshotFailures" | "snapshotError"
+>;
 
 /** The part of a server's statistics that is about leases. */
 export type LeaseStats = Pick<ServerStats, "leasesGiven" | "leasesLost" | "leasesHandedOver" | "leaseWaits">;

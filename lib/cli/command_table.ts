@@ -168,6 +168,24 @@ export const COMMANDS: readonly Command[] = [
         help: "until it is ready though it lacks what a peer holds (30)",
       },
       {
+        name: "snapshot",
+        argument: "FILE",
+        setting: "SNAPSHOT_FILE",
+        help: "keeps the entries over a restart (none)",
+      },
+      {
+        name: "snapshot-interval",
+        argument: "SECONDS",
+        setting: "SNAPSHOT_INTERVAL",
+        help: "between writing it in between; 0 is never (300)",
+      },
+      {
+        name: "snapshot-max-age",
+        argument: "SECONDS",
+        setting: "SNAPSHOT_MAX_AGE",
+        help: "until it is not loaded any more; 0 is never (3600)",
+      },
+      {
         name: "token-file",
         argument: "FILE",
         setting: "AUTH_TOKEN_FILE",

@@ -42,6 +42,18 @@ const GROUPS: readonly (readonly [string, readonly Row[]])[] = [
       "maxForgotten",
     ),
   ]],
+  ["Snapshot", [
+    row(
+      "last",
+      ({ snapshotMs, snapshotEntries, snapshotFailures }) =>
+        `${snapshotMs === 0 ? "none" : `${count(snapshotEntries)} entries of ${new Date(snapshotMs).toISOString()}`}; ${
+          count(snapshotFailures)
+        } failed`,
+      "snapshotMs",
+      "snapshotEntries",
+      "snapshotFailures",
+    ),
+  ]],
   ["Since the start", [
     row(
       "hits",
@@ -208,7 +220,9 @@ function row(label: string, text: Row["text"], ...names: string[]): Row {
  * @param width Characters in a line.
  */
 export function statsLines(
-  { server, uptimeMs = 0, ready, gossip, missesByReason, peers = [], ...rest }: Partial<ServerStats>,
+  { server, uptimeMs = 0, ready, gossip, missesByReason, peers = [], snapshotError = "", ...rest }: Partial<
+    ServerStats
+  >,
   width = Infinity,
 ): string[] {
   const connectedPeers = peers.filter(({ state }) => state === "connected").length;
@@ -230,6 +244,9 @@ export function statsLines(
     if (shown.length > 0) lines.push("", title);
     for (const { label, text } of shown) {
       lines.push(...fitted(`  ${padded(label, LABEL)} ${text(figures as Figures)}`, width, 2 + LABEL + 1));
+    }
+    if (title === "Snapshot" && snapshotError !== "") {
+      lines.push(...fitted(`  ${padded("failed last", LABEL)} ${snapshotError}`, width, 2 + LABEL + 1));
     }
   }
   return lines;

@@ -124,6 +124,13 @@ const FIGURES: readonly Figure[] = [
   ["leases_lost_total", "counter", "Values that came too late, or were given back.", ({ leasesLost }) => leasesLost],
   ["leases_handed_over_total", "counter", "Leases that ended without a value.", (stats) => stats.leasesHandedOver],
   ["lease_waits", "gauge", "Clients that wait for another's value, for each key.", ({ leaseWaits }) => leaseWaits],
+  ["snapshot_entries", "gauge", "Entries in the last snapshot.", ({ snapshotEntries }) => snapshotEntries],
+  [
+    "snapshot_failures_total",
+    "counter",
+    "Snapshots that could not be written, or not be loaded as a whole.",
+    ({ snapshotFailures }) => snapshotFailures,
+  ],
   ["gossip_applied_total", "counter", "Writes from peers that were applied.", ({ gossip }) => gossip.applied],
   ["gossip_repeated_total", "counter", "Writes from peers that were known already.", ({ gossip }) => gossip.repeated],
   ["gossip_sent_total", "counter", "Writes sent to peers that asked.", ({ gossip }) => gossip.sent],
@@ -154,7 +161,7 @@ export function ormucoFamilies(measured: Measured): Family[] {
     single("ormuco_connections_limit", "gauge", "Connections of clients at most.", measured.maxConnections),
     durations.family("ormuco_request_duration_seconds", "Time from the read that brought a request to its reply."),
     estimates(measured.insight),
-    ...certificate(stats),
+    ...times(stats),
     ...peerFamilies(stats.peers),
     {
       name: "ormuco_http_replies_total",
@@ -193,11 +200,12 @@ function estimates({ hitRatio }: Measured["insight"]): Family {
   };
 }
 
-/** When the certificate expires and is renewed; nothing of one that there is not. */
-function certificate({ certificateExpiresMs, certificateOrderMs }: ServerStats): Family[] {
-  const times: [name: string, help: string, ms: number][] = [
+/** When the certificate expires and is renewed, and of when the snapshot is; nothing of one that there is not. */
+function times({ certificateExpiresMs, certificateOrderMs, snapshotMs }: ServerStats): Family[] {
+  const all: [name: string, help: string, ms: number][] = [
     ["ormuco_certificate_expiry_timestamp_seconds", "When the certificate expires.", certificateExpiresMs],
     ["ormuco_certificate_order_timestamp_seconds", "When the next certificate is ordered.", certificateOrderMs],
+    ["ormuco_snapshot_timestamp_seconds", "When the last snapshot was begun.", snapshotMs],
   ];
-  return times.flatMap(([name, help, ms]) => ms === 0 ? [] : [single(name, "gauge", help, ms / 1000)]);
+  return all.flatMap(([name, help, ms]) => ms === 0 ? [] : [single(name, "gauge", help, ms / 1000)]);
 }

@@ -2,14 +2,14 @@
 
 import type { MissCounts, ServerStats } from "../base/stats.ts";
 import { sizeInWords, timeInWords } from "../base/words.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Reading } from "./reading.ts";
 import { countText } from "./text.ts";
 
 /** One figure: a counter, of which its growth is shown too, or a text. */
 export interface Detail {
   readonly label: string;
   readonly count?: (stats: ServerStats) => number;
-  readonly text?: (now: Snapshot) => string;
+  readonly text?: (now: Reading) => string;
   /** Whether it counts bytes. */
   readonly isSize?: true;
 }
@@ -128,7 +128,7 @@ export function missReasons(): { reason: keyof MissCounts; meaning: string }[] {
   ];
 }
 
-/** What the share of hits would be with other memory or another policy, by its name in a snapshot. */
+/** What the share of hits would be with other memory or another policy, by its name in a reading. */
 export function otherMemories(): { name: "half" | "same" | "double" | "fourfold" | "sieve"; label: string }[] {
   return [
     { name: "half", label: "Half the memory" },

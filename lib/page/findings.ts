@@ -5,7 +5,7 @@ import type { PeerStats, ServerStats } from "../base/stats.ts";
 import { sizeInWords, timeInWords } from "../base/words.ts";
 import { boundOf, cpuShare, fullness, grown, rate, rememberedSeconds, secondsBetween } from "./figures.ts";
 import { peerLook, peerState } from "./peer_marks.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Reading } from "./reading.ts";
 import { boundText, counted, countText, percentText, rateText, sentenceOf, visible } from "./text.ts";
 
 /** How much a finding matters: it hinders the service, somebody should look at it, or it is good to know. */
@@ -20,7 +20,7 @@ export interface Finding {
 }
 
 /** All there is to know of a server now, the weightiest first; `before` is some minutes older. */
-export function findings(before: Snapshot, now: Snapshot): Finding[] {
+export function findings(before: Reading, now: Reading): Finding[] {
   const all = [
     ...readinessFindings(now.stats),
     ...now.stats.peers.flatMap(peerFindings),
@@ -77,7 +77,7 @@ export function peerSentence(peer: PeerStats): string {
 }
 
 /** What is near a limit, or at it. */
-export function limitFindings(before: Snapshot, now: Snapshot): Finding[] {
+export function limitFindings(before: Reading, now: Reading): Finding[] {
   const { stats, maxConnections } = now;
   const found: Finding[] = [];
   if (stats.connections >= 0.9 * maxConnections) {
@@ -111,7 +111,7 @@ export function limitFindings(before: Snapshot, now: Snapshot): Finding[] {
 }
 
 /** What should not have happened in these minutes, and has. */
-export function countFindings(before: Snapshot, now: Snapshot): Finding[] {
+export function countFindings(before: Reading, now: Reading): Finding[] {
   const when = secondsBetween(before, now) > rememberedSeconds() - 5 ? "in the last 5 minutes" : "since you look";
   const kinds: [Weight, (stats: ServerStats) => number, string, string, string?][] = [
     [
@@ -166,7 +166,7 @@ export function countFindings(before: Snapshot, now: Snapshot): Finding[] {
 }
 
 /** What is slow or busy. */
-export function paceFindings(before: Snapshot, now: Snapshot): Finding[] {
+export function paceFindings(before: Reading, now: Reading): Finding[] {
   const { bounds } = now.durations;
   const found: Finding[] = [];
   const most = boundOf(before, now, 0.99);
@@ -189,7 +189,7 @@ export function paceFindings(before: Snapshot, now: Snapshot): Finding[] {
   return found;
 }
 
-export function certificateFindings({ timeMs, stats }: Snapshot): Finding[] {
+export function certificateFindings({ timeMs, stats }: Reading): Finding[] {
   const { certificateExpiresMs: endMs, certificateOrderMs: orderMs } = stats;
   if (endMs === 0) return [];
   const [leftMs, hourMs] = [endMs - timeMs, 3_600_000];

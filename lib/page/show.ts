@@ -1,18 +1,18 @@
-/** Shows snapshots on the status page: its head, what is to be looked at, the figures and their courses. Its functions are part of the page. */
+/** Shows readings on the status page: its head, what is to be looked at, the figures and their courses. Its functions are part of the page. */
 
 import { timeInWords } from "../base/words.ts";
 import { browser, byId, childrenFor, made, type PageElement, say, set, showRows } from "./document.ts";
 import { indexBefore, rememberedSeconds, secondsBetween, spanOf } from "./figures.ts";
 import { type Finding, findings, verdictOf } from "./findings.ts";
 import { markOf } from "./peer_marks.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Reading } from "./reading.ts";
 import { courseOf, outline, tiles } from "./tiles.ts";
 import { clockText, visible } from "./text.ts";
 
 /** What the page knows. */
 export interface View {
   /** The last minutes, the oldest first. */
-  readonly snapshots: Snapshot[];
+  readonly readings: Reading[];
   /** How many seconds ago the moment is of which the figures are shown. */
   secondsBack: number;
   /** Since when nothing has been heard from the server, in milliseconds since 1970; `undefined` while it is heard. */
@@ -21,13 +21,13 @@ export interface View {
   restartedMs: number | undefined;
 }
 
-/** The index of the snapshot whose figures are shown. */
-export function shownIndex({ snapshots, secondsBack }: View): number {
-  return indexBefore(snapshots, snapshots.length - 1, secondsBack);
+/** The index of the reading whose figures are shown. */
+export function shownIndex({ readings, secondsBack }: View): number {
+  return indexBefore(readings, readings.length - 1, secondsBack);
 }
 
 /** Shows whose page it is. */
-export function showHead({ address = "not started", stats, timeMs }: Snapshot): void {
+export function showHead({ address = "not started", stats, timeMs }: Reading): void {
   const { location } = browser();
   const everywhere = /^(0\.0\.0\.0|\[::\])(?=:\d+$)/; // it is known by the name by which the page was asked for
   say(byId("address"), visible(address.replace(everywhere, location.hostname)));
@@ -42,10 +42,10 @@ export function showHead({ address = "not started", stats, timeMs }: Snapshot): 
 
 /** Shows what to look at, and in a word how the server is. */
 export function showFindings(view: View): void {
-  const { snapshots, silentMs } = view;
-  const now = snapshots.at(-1);
+  const { readings, silentMs } = view;
+  const now = readings.at(-1);
   const all = silentMs === undefined ? [] : [silence(silentMs, now)];
-  if (now !== undefined) all.push(...findings(snapshots[0], now), ...restart(view));
+  if (now !== undefined) all.push(...findings(readings[0], now), ...restart(view));
   const isKnown = silentMs === undefined && now !== undefined;
   const verdict = silentMs !== undefined
     ? { word: "No connection", weight: "bad" as const }
@@ -67,7 +67,7 @@ export function showFindings(view: View): void {
   byId("no-findings").hidden = all.length > 0 || !isKnown;
 }
 
-export function silence(sinceMs: number, last: Snapshot | undefined): Finding {
+export function silence(sinceMs: number, last: Reading | undefined): Finding {
   return {
     weight: "bad",
     text: `Nothing has been heard from the server since ${clockText(sinceMs)}.`,
@@ -107,20 +107,20 @@ export function showMark(mark: PageElement, weight: Finding["weight"] | "good"):
 
 /** Shows the figures of the moment that is looked at, and the course of each. */
 export function showTiles(view: View): void {
-  const { snapshots } = view;
+  const { readings } = view;
   const index = shownIndex(view);
-  const [to, last] = [snapshots[index], snapshots[snapshots.length - 1]];
+  const [to, last] = [readings[index], readings[readings.length - 1]];
   const back = secondsBetween(to, last);
-  const span = spanOf(snapshots);
+  const span = spanOf(readings);
   set(byId("moment"), "min", String(-span));
   for (const tile of tiles()) {
-    const from = snapshots[indexBefore(snapshots, index, tile.seconds)];
+    const from = readings[indexBefore(readings, index, tile.seconds)];
     say(byId(`${tile.id}-value`), tile.text(tile.value(from, to), to));
     say(byId(`${tile.id}-more`), tile.more(from, to));
-    const values = courseOf(tile, snapshots);
+    const values = courseOf(tile, readings);
     const known = values.filter((value) => value !== undefined);
     const highest = Math.max(0, ...known);
-    const { line, area } = outline(snapshots, values, tile.most?.(last) ?? highest, span);
+    const { line, area } = outline(readings, values, tile.most?.(last) ?? highest, span);
     const chart = byId(`${tile.id}-chart`);
     set(chart.children[0], "d", area);
     set(chart.children[1], "d", line);
@@ -137,13 +137,13 @@ export function showTiles(view: View): void {
 }
 
 /** Shows the last minutes as a table, for those who do not see the courses. */
-export function showMinutes({ snapshots }: View): void {
-  const last = snapshots.length - 1;
+export function showMinutes({ readings }: View): void {
+  const last = readings.length - 1;
   const rows: string[][] = [];
   for (let minute = 0; minute < rememberedSeconds() / 60; minute++) {
-    const index = indexBefore(snapshots, last, 60 * minute);
-    const from = snapshots[indexBefore(snapshots, index, 60)];
-    const to = snapshots[index];
+    const index = indexBefore(readings, last, 60 * minute);
+    const from = readings[indexBefore(readings, index, 60)];
+    const to = readings[index];
     if (secondsBetween(from, to) < 1) break;
     rows.push([`to ${clockText(to.timeMs)}`, ...tiles().map(({ value, text }) => text(value(from, to), to))]);
   }

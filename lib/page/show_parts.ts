@@ -1,4 +1,4 @@
-/** Shows snapshots further down on the status page: peers, misses, keys and all other figures. Its functions are part of the page. */
+/** Shows readings further down on the status page: peers, misses, keys and all other figures. Its functions are part of the page. */
 
 import type { PeerStats } from "../base/stats.ts";
 import { sizeInWords, timeInWords } from "../base/words.ts";
@@ -7,12 +7,12 @@ import { byId, childrenFor, made, madeBar, type PageElement, say, set, showBar, 
 import { grown, rate, secondsBetween } from "./figures.ts";
 import { markOf, peerLook, peerState } from "./peer_marks.ts";
 import type { HotKey, ServerInsight } from "../base/insight.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Reading } from "./reading.ts";
 import { counted, countText, percentText, rateText, visible } from "./text.ts";
 import { sizeText } from "./tiles.ts";
 
 /** Shows the peers: a table, and the links to them as a picture beside it, one for each row. */
-export function showPeers(from: Snapshot, to: Snapshot): void {
+export function showPeers(from: Reading, to: Reading): void {
   const { peers } = to.stats;
   byId("no-peers").hidden = peers.length > 0;
   byId("peer-picture").hidden = peers.length === 0;
@@ -49,8 +49,8 @@ export function lagTexts({ state, lag, lagMs }: PeerStats): [string, string] {
 /** Bytes a second between this server and a peer; those of a new connection count from its beginning. */
 export function peerTraffic(
   peer: PeerStats,
-  from: Snapshot,
-  to: Snapshot,
+  from: Reading,
+  to: Reading,
 ): { received: number | undefined; sent: number | undefined } {
   const seconds = secondsBetween(from, to);
   const old = from.stats.peers.find(({ address, id }) => address === peer.address && id === peer.id);
@@ -60,7 +60,7 @@ export function peerTraffic(
 }
 
 /** Draws this server at the left, and a line to each row: thicker for more traffic, broken where there is no connection. */
-export function drawLinks(from: Snapshot, to: Snapshot, rows: readonly PageElement[]): void {
+export function drawLinks(from: Reading, to: Reading, rows: readonly PageElement[]): void {
   const picture = byId("links");
   const box = picture.getBoundingClientRect();
   const places = rows.map((row) => row.getBoundingClientRect()).map((row) => row.top + row.height / 2 - box.top);
@@ -88,7 +88,7 @@ export function drawLinks(from: Snapshot, to: Snapshot, rows: readonly PageEleme
 }
 
 /** Shows misses by their reasons, most of those of these minutes first. */
-export function showMisses(from: Snapshot, to: Snapshot): void {
+export function showMisses(from: Reading, to: Reading): void {
   const all = missReasons().map(({ reason, meaning }) => {
     const recent = grown(from, to, ({ missesByReason }) => missesByReason[reason]);
     return { reason, meaning, recent, ever: to.stats.missesByReason[reason] };
@@ -151,7 +151,7 @@ export function showShares(
 }
 
 /** Shows all other figures: how often in a second, and how often since the start. */
-export function showDetails(from: Snapshot, to: Snapshot): void {
+export function showDetails(from: Reading, to: Reading): void {
   for (const { id, rows } of details()) {
     const texts = rows.map(({ label, count, text, isSize }) => {
       if (count === undefined) return [label, text!(to)];

@@ -4,11 +4,11 @@ import { browser, byId, type PageElement } from "./document.ts";
 import { indexBefore, remember, spanOf } from "./figures.ts";
 import { showFindings, showHead, showMinutes, showTiles, type View } from "./show.ts";
 import { showDetails, showInsight, showMisses, showPeers } from "./show_parts.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Reading } from "./reading.ts";
 
 /** Begins. */
 export function start(): void {
-  const view: View = { snapshots: [], secondsBack: 0, silentMs: undefined, restartedMs: undefined };
+  const view: View = { readings: [], secondsBack: 0, silentMs: undefined, restartedMs: undefined };
   listen(view);
   const moment = byId("moment");
   moment.addEventListener("input", () => lookBack(view, -Number(moment.value)));
@@ -36,28 +36,28 @@ export function listen(view: View): void {
   };
 }
 
-/** Takes up a snapshot. A page that is older than the server is loaded anew. */
-export function hear(view: View, snapshot: Snapshot): void {
-  const last = view.snapshots.at(-1);
-  if (last !== undefined && last.stats.server !== snapshot.stats.server) return browser().location.reload();
-  if (remember(view.snapshots, snapshot)) view.restartedMs = Date.now();
+/** Takes up a reading. A page that is older than the server is loaded anew. */
+export function hear(view: View, reading: Reading): void {
+  const last = view.readings.at(-1);
+  if (last !== undefined && last.stats.server !== reading.stats.server) return browser().location.reload();
+  if (remember(view.readings, reading)) view.restartedMs = Date.now();
   view.silentMs = undefined;
   show(view);
 }
 
 /** Shows all there is. */
 export function show(view: View): void {
-  const { snapshots } = view;
-  const last = snapshots.length - 1;
+  const { readings } = view;
+  const last = readings.length - 1;
   if (last < 0) return;
-  const to = snapshots[last];
-  const from = snapshots[indexBefore(snapshots, last, 10)];
+  const to = readings[last];
+  const from = readings[indexBefore(readings, last, 10)];
   showHead(to);
   showFindings(view);
   showTiles(view);
   if (byId("minutes-shown").open) showMinutes(view);
   showPeers(from, to);
-  showMisses(snapshots[0], to);
+  showMisses(readings[0], to);
   showInsight(to.insight);
   showDetails(from, to);
 }
@@ -65,7 +65,7 @@ export function show(view: View): void {
 /** Shows the figures of a moment before now. */
 export function lookBack(view: View, seconds: number): void {
   view.secondsBack = seconds;
-  if (view.snapshots.length > 0) showTiles(view);
+  if (view.readings.length > 0) showTiles(view);
 }
 
 /** A pointer over the courses looks back to where it is. */
@@ -77,9 +77,9 @@ export function followPointer(view: View, tiles: PageElement, moment: PageElemen
   for (const tile of Array.from(tiles.children)) {
     const chart = tile.children[tile.children.length - 1];
     chart.addEventListener("pointermove", ({ clientX }) => {
-      if (view.snapshots.length === 0) return;
+      if (view.readings.length === 0) return;
       const { left, width } = chart.getBoundingClientRect();
-      to(Math.round(spanOf(view.snapshots) * Math.min(1, Math.max(0, 1 - (clientX - left) / width))));
+      to(Math.round(spanOf(view.readings) * Math.min(1, Math.max(0, 1 - (clientX - left) / width))));
     });
     chart.addEventListener("pointerleave", () => to(0));
   }

@@ -2,21 +2,21 @@
 
 import { sizeInWords } from "../base/words.ts";
 import { boundOf, cpuShare, fullness, hitRatio, indexBefore, rate } from "./figures.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Reading } from "./reading.ts";
 import { boundText, counted, countText, percentText, rateText } from "./text.ts";
 
-/** One figure, made from two snapshots. */
+/** One figure, made from two readings. */
 export interface Tile {
   readonly id: string;
   readonly title: string;
   /** Seconds between the two. */
   readonly seconds: number;
-  readonly value: (from: Snapshot, to: Snapshot) => number | undefined;
-  readonly text: (value: number | undefined, to: Snapshot) => string;
+  readonly value: (from: Reading, to: Reading) => number | undefined;
+  readonly text: (value: number | undefined, to: Reading) => string;
   /** What else belongs to it. */
-  readonly more: (from: Snapshot, to: Snapshot) => string;
+  readonly more: (from: Reading, to: Reading) => string;
   /** The largest value of its course; `undefined` for the largest that there has been. */
-  readonly most?: (to: Snapshot) => number;
+  readonly most?: (to: Reading) => number;
 }
 
 export function tiles(): Tile[] {
@@ -123,26 +123,26 @@ export function sizeText(bytes: number | undefined): string {
   return bytes === undefined ? "–" : sizeInWords(Math.round(bytes));
 }
 
-/** A tile's values, one for each snapshot. */
-export function courseOf({ seconds, value }: Tile, snapshots: readonly Snapshot[]): (number | undefined)[] {
-  return snapshots.map((to, i) => value(snapshots[indexBefore(snapshots, i, seconds)], to));
+/** A tile's values, one for each reading. */
+export function courseOf({ seconds, value }: Tile, readings: readonly Reading[]): (number | undefined)[] {
+  return readings.map((to, i) => value(readings[indexBefore(readings, i, seconds)], to));
 }
 
 /**
  * The outline of a course in a box of 300 by 100, of which the right end is now: lines with gaps where there is no value, and the
- * areas below them. Seconds are told by the uptime of snapshots, and a gap of some seconds between two of them is one in the line.
+ * areas below them. Seconds are told by the uptime of readings, and a gap of some seconds between two of them is one in the line.
  */
 export function outline(
-  snapshots: readonly Snapshot[],
+  readings: readonly Reading[],
   values: readonly (number | undefined)[],
   most: number,
   span: number,
 ): { line: string; area: string } {
   const runs: { x: number; y: number }[][] = [[]];
-  const endMs = snapshots.at(-1)?.stats.uptimeMs ?? 0;
+  const endMs = readings.at(-1)?.stats.uptimeMs ?? 0;
   values.forEach((value, i) => {
-    const { uptimeMs } = snapshots[i].stats;
-    const isGap = value === undefined || i > 0 && uptimeMs - snapshots[i - 1].stats.uptimeMs > 5000;
+    const { uptimeMs } = readings[i].stats;
+    const isGap = value === undefined || i > 0 && uptimeMs - readings[i - 1].stats.uptimeMs > 5000;
     if (isGap && runs.at(-1)!.length > 0) runs.push([]);
     if (value === undefined) return;
     const y = 98 - 94 * Math.min(1, most === 0 ? 0 : value / most);

@@ -18,13 +18,11 @@ const MAX_BYTES = 1024 * 1024;
  * @throws {Error} If it cannot be read, is no regular file, is too long, or can be written to by others than its owner.
  */
 export async function readSecretFile(path: string): Promise<SecretFile> {
-  using file = await opened(path);
+  using file = await openRegular(path);
   const { isFile, size, mode } = await file.stat();
   if (!isFile) throw new Error("it is no regular file");
   if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, and may have ${MAX_BYTES}`);
-  if (mode !== null && (mode & WRITABLE_BY_OTHERS) !== 0) {
-    throw new Error(`others than its owner can write to it (mode ${(mode & 0o777).toString(8)}): chmod go-w it`);
-  }
+  refuseForeignWriters(mode);
   const bytes = new Uint8Array(MAX_BYTES + 1);
   let length = 0;
   for (let count: number | null = 0; count !== null && length < bytes.length; length += count ?? 0) {
@@ -35,8 +33,18 @@ export async function readSecretFile(path: string): Promise<SecretFile> {
   return { text, isReadableByAll: mode !== null && (mode & READABLE_BY_ALL) !== 0 };
 }
 
-/** Opens a file that nobody has to wait for: opening a pipe would. */
-async function opened(path: string): Promise<Deno.FsFile> {
+/** Throws an error if others than the owner of a file with this mode can write to it. */
+export function refuseForeignWriters(mode: number | null): void {
+  if (mode === null || (mode & WRITABLE_BY_OTHERS) === 0) return;
+  throw new Error(`others than its owner can write to it (mode ${(mode & 0o777).toString(8)}): chmod go-w it`);
+}
+
+/**
+ * Opens a file that nobody has to wait for: opening a pipe would.
+ *
+ * @throws {Error} If it is no regular file, or cannot be opened; the cause says why.
+ */
+export async function openRegular(path: string): Promise<Deno.FsFile> {
   try {
     if (!(await Deno.stat(path)).isFile) throw new Error("it is no regular file");
     return await Deno.open(path);

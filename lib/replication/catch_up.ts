@@ -10,7 +10,7 @@ import type { CatchUpOptions } from "./catch_up_options.ts";
 import { PageWindow } from "./page_window.ts";
 import { isAfter, livesAt, MAX_PASSED_OVER, nameAt, placeOf } from "./pages.ts";
 import { type Head, MESSAGE, MORE, NAME, type Page, type Place, type Verified, type Write } from "./message.ts";
-import { copyOf, EVERY, exceeds, forEachListed, type Known } from "../store/known.ts";
+import { copyOf, exceeds, forEachListed, type Known } from "../store/known.ts";
 import { MAX_ORIGINS } from "../store/origins.ts";
 import { ENTRY } from "../store/entry.ts";
 import type { Cursor } from "../store/fingerprints.ts";
@@ -302,10 +302,7 @@ export class CatchUp {
   #takeLast(run: CatchUpRun, page: Page & Head): boolean {
     run.cursor = page.cursor;
     const { history } = this.#options.store;
-    for (const [id, h] of [...history.unclaimed, ...history.forgottenBeyondKnown]) {
-      run.lossy.set(id, Math.max(h, run.lossy.get(id) ?? 0));
-    }
-    history.unclaimed.clear();
+    history.addDoubts(run.lossy);
     if (page.more === MORE.nothing) run.isWalked = true;
     if (!run.isWalked) {
       this.#goOn(run);
@@ -378,12 +375,7 @@ export class CatchUp {
     const { store: { history }, onComplete } = this.#options;
     this.#know(run);
     history.rest();
-    let upTo = 0;
-    for (const [origin, h] of lossy) {
-      if (origin !== EVERY && h <= history.knownOf(origin)) history.forget({ origin, h });
-      else upTo = Math.max(upTo, h);
-    }
-    if (upTo > 0) history.forgetUpTo(upTo);
+    history.forgetAll(lossy);
     onComplete(origin);
     this.#finish(run);
     // The peer has come to know more meanwhile.

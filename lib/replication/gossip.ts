@@ -160,6 +160,11 @@ export class Gossip {
     this.#join.end(peer);
   }
 
+  /** Takes note that a snapshot of a former start, with this number, has been loaded: it counts as the first peer that gave all. */
+  loaded(origin: number): void {
+    this.#join.caughtUp(origin);
+  }
+
   /** Whether this node still asks peers for entries of before its start. */
   get isJoining(): boolean {
     return this.#join.isJoining;

@@ -256,7 +256,7 @@ export function nameOf(store: Store, { bytes, from, to }: ByteSpan): { key: Byte
 
 /** Position of a key's living entry, fresh or only kept, if it has this very version, or 0. */
 export function livesAt(store: Store, key: ByteSpan, version: Version): number {
-  const position = store.kept(key);
+  const position = store.living(key);
   return position !== 0 && compareVersions(store.history.version(position), version) === 0 ? position : 0;
 }
 
@@ -265,7 +265,12 @@ export function verifiedFor(store: Store, { from: to, question, known: theirs, w
   const forgotten = store.history.mostForgottenBeyond(theirs);
   const confirmed = writes.map(({ key, version }) => {
     if (livesAt(store, key, version) !== 0) return true;
-    return !store.holdsNewer(key, version) && version.h > forgotten && !store.hasLeft(key, version);
+    return !store.holdsNewer(key, version) && version.h > forgotten && !hasLeft(store, key, version);
   });
   return { to, question, confirmed };
+}
+
+/** Whether a write of a key that is newer than a version may have left a store, by its fingerprint. */
+export function hasLeft({ history }: Store, key: ByteSpan, version: Version): boolean {
+  return history.hasNewer(key, version) && !history.leftLast(key, version);
 }

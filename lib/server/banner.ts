@@ -2,7 +2,8 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { type Openness, whoMayConnect, whoMayLook } from "./who_may_connect.ts";
-import { dayText } from "./encryption.ts";
+import { dayText, duration } from "./encryption.ts";
+import type { SnapshotSettings } from "./snapshots.ts";
 
 /** The facts that the lines state. */
 export interface ServerFacts extends Openness {
@@ -17,6 +18,8 @@ export interface ServerFacts extends Openness {
   readonly peers: readonly Address[];
   /** The name of the cluster; empty if it has none. */
   readonly cluster: string;
+  /** Where and when snapshots are made; `undefined` where none are. */
+  readonly snapshots?: SnapshotSettings;
   /** Where HTTP is spoken, and whether anybody has a role that may see metrics; `undefined` where it is not. */
   readonly http?: { readonly address: Address; readonly hasLookers: boolean };
   /** When the certificate expires, 0 while there is none, and whether connections without TLS are refused; `undefined` without TLS. */
@@ -41,6 +44,7 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);
   if (cluster !== "") lines.push(`  cluster     ${cluster}`);
+  if (facts.snapshots !== undefined) lines.push(`  snapshots   ${snapshotsText(facts.snapshots)}`);
   if (facts.encryption !== undefined) lines.push(`  encryption  ${encryptionText(facts.encryption)}`);
   const [lookers, ...ofHttp] = facts.http === undefined ? [] : whoMayLook({ ...facts, ...facts.http });
   if (facts.http !== undefined) {
@@ -51,6 +55,11 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
   const [clients, ...warnings] = whoMayConnect(facts);
   lines.push(`  clients     ${clients}`);
   return { lines, warnings: [...warnings, ...ofHttp] };
+}
+
+function snapshotsText({ path, intervalMs, maxAgeMs }: SnapshotSettings): string {
+  const when = intervalMs === Infinity ? "at a stop" : `at a stop and every ${duration(intervalMs)}`;
+  return `${path}, ${when}; loaded ${maxAgeMs === Infinity ? "at any age" : `up to an age of ${duration(maxAgeMs)}`}`;
 }
 
 function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encryption"]>): string {

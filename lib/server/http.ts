@@ -13,7 +13,7 @@ import type { Buffers } from "./buffers.ts";
 import type { Encryption } from "./encryption.ts";
 import { HTTP_LIMITS_MS, HttpConnection, type HttpHost } from "./http_connection.ts";
 import { HttpEvents } from "./http_events.ts";
-import { metricsOf, snapshotOf } from "./http_metrics.ts";
+import { metricsOf, readingOf } from "./http_metrics.ts";
 import { HttpSite } from "./http_site.ts";
 import type { LimitedLog } from "./limited_log.ts";
 import { Listener } from "./listener.ts";
@@ -79,7 +79,7 @@ export class Http implements Part {
         metrics: () => metricsOf(session, { durations, httpReplies }),
         page,
       }),
-      events: new HttpEvents((seesKeys) => snapshotOf(session, durations, seesKeys, address?.())),
+      events: new HttpEvents((seesKeys) => readingOf(session, durations, seesKeys, address?.())),
       encryption,
       turns,
       buffers,

@@ -8,14 +8,14 @@ const INTERVAL_MS = 1000;
 
 /** All streams of events of one server. */
 export class HttpEvents {
-  readonly #snapshot: (seesKeys: boolean) => string;
+  readonly #reading: (seesKeys: boolean) => string;
   /** What tells each of those who look, and whether they may see keys. */
   readonly #lookers = new Map<(data: string) => void, boolean>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** @param snapshot Returns the statistics as JSON, for who may see keys and for who may not. */
-  constructor(snapshot: (seesKeys: boolean) => string) {
-    this.#snapshot = snapshot;
+  /** @param reading Returns the statistics as JSON, for who may see keys and for who may not. */
+  constructor(reading: (seesKeys: boolean) => string) {
+    this.#reading = reading;
   }
 
   /** Those who look now. */
@@ -33,13 +33,13 @@ export class HttpEvents {
     if (this.#lookers.size >= MAX_LOOKERS) return undefined;
     this.#lookers.set(send, seesKeys);
     this.#timer ??= unref(setInterval(() => this.tell(), INTERVAL_MS));
-    return { first: this.#snapshot(seesKeys), leave: () => this.#leave(send) };
+    return { first: this.#reading(seesKeys), leave: () => this.#leave(send) };
   }
 
   /** Tells all how things are. A timer calls this. */
   tell(): void {
     const pictures: (string | undefined)[] = [];
-    for (const [send, seesKeys] of this.#lookers) send(pictures[Number(seesKeys)] ??= this.#snapshot(seesKeys));
+    for (const [send, seesKeys] of this.#lookers) send(pictures[Number(seesKeys)] ??= this.#reading(seesKeys));
   }
 
   #leave(send: (data: string) => void): void {

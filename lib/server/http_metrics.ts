@@ -5,7 +5,7 @@ import { BOUNDS, type Durations } from "../metrics/durations.ts";
 import { exporterFamilies } from "../metrics/exporter.ts";
 import { type Measured, ormucoFamilies } from "../metrics/ormuco.ts";
 import { metricsText } from "../metrics/text.ts";
-import type { Snapshot } from "../page/snapshot.ts";
+import type { Reading } from "../page/reading.ts";
 import type { SessionHost } from "./protocols.ts";
 
 /** Returns a server's metrics as text. */
@@ -32,14 +32,14 @@ export function metricsOf(session: SessionHost, counted: Pick<Measured, "duratio
  * @param seesKeys Whether whoever looks may see keys.
  * @param address Where others find the server.
  */
-export function snapshotOf(
+export function readingOf(
   session: SessionHost,
   { counts, sumMs }: Durations,
   seesKeys: boolean,
   address?: string,
 ): string {
   const time = session.cpuTime();
-  const snapshot: Snapshot = {
+  const reading: Reading = {
     timeMs: session.store.wallMs,
     id: session.id,
     address,
@@ -50,5 +50,5 @@ export function snapshotOf(
     durations: { bounds: BOUNDS, counts: [...counts], sumMs },
     insight: session.insight(seesKeys),
   };
-  return JSON.stringify(snapshot);
+  return JSON.stringify(reading);
 }

@@ -26,6 +26,7 @@ import { COPY_DEFAULTS, COPY_RULES, type CopyLimits, nearOption } from "../base/
 import {
   BOOLEAN_OPTION,
   checkOptions,
+  FILE_OPTION,
   FUNCTION_OPTION,
   listOption,
   numberOption,
@@ -51,6 +52,7 @@ import {
   credentialSources,
 } from "./credential_sources.ts";
 import type { Log, LogLevel } from "../base/log.ts";
+import type { SnapshotSettings } from "./snapshots.ts";
 import { fingerprintBytes, mostFingerprints } from "../store/fingerprint_size.ts";
 
 /** Options of the near copies of a server's own cache, in {@linkcode ServerOptions.near}. */
@@ -187,6 +189,29 @@ export interface ServerOptions extends CredentialOptions {
    */
   readyAfterMs?: number;
   /**
+   * The path of a file in which the server keeps what it holds over a restart: it is loaded by the first start, if nothing has been
+   * stored before, while the server serves already, and written at a stop and every `snapshotIntervalMs`. Values lie readable in it, for
+   * this user alone. With peers it may be of any age: what they have removed or overwritten since is never served. Needs
+   * `--allow-read` and `--allow-write` for the file and for that file with `.new` behind its name. docs/replication.md says more.
+   *
+   * @default {undefined}
+   */
+  snapshotFile?: string;
+  /**
+   * Milliseconds between two snapshots, 1000 or more; `Infinity` for those at a stop only. What is stored and removed after the last one
+   * is lost in a crash.
+   *
+   * @default {300000}
+   */
+  snapshotIntervalMs?: number;
+  /**
+   * Milliseconds after which a snapshot is not loaded any more; `Infinity` for never. What its entries are copies of may have
+   * changed meanwhile, and a server without peers does not hear of that.
+   *
+   * @default {3600000}
+   */
+  snapshotMaxAgeMs?: number;
+  /**
    * Connections of clients open at most, 1 or more; peers have 256 places of their own. For one beyond them, a client that has
    * sent no complete request yet makes room, the one that has been quiet for longest; if there is none, the new one is told
    * why and closed.
@@ -274,6 +299,10 @@ const LEAST_LOOKUP_INTERVAL_MS = 1000;
 const DEFAULT_GOSSIP_INTERVAL_MS = 1000;
 const LEAST_GOSSIP_INTERVAL_MS = 10;
 const DEFAULT_READY_AFTER_MS = 30_000;
+const DEFAULT_SNAPSHOT_INTERVAL_MS = 300_000;
+const LEAST_SNAPSHOT_INTERVAL_MS = 1000;
+/** As long as an entry lives by default: what is older than that has mostly expired. */
+const DEFAULT_SNAPSHOT_MAX_AGE_MS = 3_600_000;
 export const DEFAULT_MAX_CONNECTIONS = 1000;
 /** What two of the largest values need, and some for others. */
 export const DEFAULT_MAX_BUFFERS = 36 * 1024 * 1024;
@@ -302,6 +331,8 @@ export interface ResolvedServerOptions {
   readonly peerLookupIntervalMs: number;
   readonly gossipIntervalMs: number;
   readonly readyAfterMs: number;
+  /** Where and when snapshots are made; `undefined` where none are. */
+  readonly snapshots: SnapshotSettings | undefined;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   readonly maxBuffers: number;
@@ -339,6 +370,9 @@ const RULES: OptionRules<ServerOptions> = {
   peerLookupIntervalMs: numberOption({ least: LEAST_LOOKUP_INTERVAL_MS, most: MAX_TIMER_MS }),
   gossipIntervalMs: numberOption({ least: LEAST_GOSSIP_INTERVAL_MS, most: MAX_TIMER_MS }),
   readyAfterMs: numberOption({ least: 0 }),
+  snapshotFile: FILE_OPTION,
+  snapshotIntervalMs: numberOption({ least: LEAST_SNAPSHOT_INTERVAL_MS, orInfinity: true }),
+  snapshotMaxAgeMs: numberOption({ least: 1, orInfinity: true }),
   maxConnections: numberOption({ least: 1, isWhole: true, orInfinity: true }),
   maxConnectionsPerAddress: numberOption({ least: 1, isWhole: true, orInfinity: true }),
   maxBuffers: numberOption({ least: MIN_BUFFERS }),
@@ -384,6 +418,7 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     peerLookupIntervalMs: checked.peerLookupIntervalMs ?? DEFAULT_LOOKUP_INTERVAL_MS,
     gossipIntervalMs: checked.gossipIntervalMs ?? DEFAULT_GOSSIP_INTERVAL_MS,
     readyAfterMs: checked.readyAfterMs ?? DEFAULT_READY_AFTER_MS,
+    snapshots: resolveSnapshots(checked),
     maxConnections: checked.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
     maxConnectionsPerAddress: checked.maxConnectionsPerAddress ?? Infinity,
     maxBuffers: checked.maxBuffers ?? DEFAULT_MAX_BUFFERS,
@@ -397,6 +432,19 @@ export function resolveServerOptions(options: ServerOptions, memoryBytes?: numbe
     compressOverBytes: checked.compressOverBytes,
     onEvent: checked.onEvent,
     log: (line, level = "info") => sayTo(log, line, level),
+  };
+}
+
+/** Returns where and when snapshots are made. */
+function resolveSnapshots(options: ServerOptions): SnapshotSettings | undefined {
+  const { snapshotFile: path, snapshotIntervalMs, snapshotMaxAgeMs } = options;
+  if (path === undefined && (snapshotIntervalMs ?? snapshotMaxAgeMs) !== undefined) {
+    throw new RangeError("Cannot create server: snapshotIntervalMs and snapshotMaxAgeMs need snapshotFile");
+  }
+  return path === undefined ? undefined : {
+    path,
+    intervalMs: snapshotIntervalMs ?? DEFAULT_SNAPSHOT_INTERVAL_MS,
+    maxAgeMs: snapshotMaxAgeMs ?? DEFAULT_SNAPSHOT_MAX_AGE_MS,
   };
 }
 

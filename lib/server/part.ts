@@ -29,6 +29,38 @@ export async function stopAll(parts: readonly Part[], limitMs: number): Promise<
   for (const part of parts.toReversed()) await part.stop(limitMs);
 }
 
+/** A part that begins its work only when something is over, for which its start does not wait. */
+export class LaterPart implements Part {
+  readonly #part: Part;
+  readonly #whenOver: () => Promise<void>;
+  #starts = 0;
+  #isStarted = false;
+
+  /** @param whenOver Returns a promise that resolves when the part may start; it does not reject. */
+  constructor(part: Part, whenOver: () => Promise<void>) {
+    this.#part = part;
+    this.#whenOver = whenOver;
+  }
+
+  /** Begins to wait. */
+  start(): void {
+    const start = ++this.#starts;
+    this.#whenOver().then(async () => {
+      if (start !== this.#starts) return; // it has been stopped
+      this.#isStarted = true;
+      await this.#part.start();
+    });
+  }
+
+  /** Ends the work, if it has begun. */
+  async stop(limitMs: number): Promise<void> {
+    this.#starts++;
+    if (!this.#isStarted) return;
+    this.#isStarted = false;
+    await this.#part.stop(limitMs);
+  }
+}
+
 /** Resolves when `work` is done, or after `limitMs` milliseconds. */
 export async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -17,6 +17,10 @@ export interface ReadinessOptions {
   readonly readyAfterMs: number;
   /** Told once how the server has become ready, if it has peers. */
   readonly log: Log;
+  /** Whether entries are still loaded that the server had before; never, if left out. */
+  readonly isLoading?: () => boolean;
+  /** Called after each start when the server is ready. */
+  readonly onReady?: () => void;
   /** Returns the time in milliseconds; by `performance.now()` if left out. */
   readonly nowMs?: () => number;
 }
@@ -35,6 +39,7 @@ export class Readiness implements Part {
   #timer: ReturnType<typeof setInterval> | undefined;
   #startedMs: number | undefined;
   #isSettled = false;
+  #isSaid = false;
 
   constructor(options: ReadinessOptions) {
     this.#options = options;
@@ -43,7 +48,7 @@ export class Readiness implements Part {
   /** Begins to look at the peers. */
   start(): void {
     this.#startedMs = this.#nowMs;
-    this.#isSettled = false;
+    this.#isSettled = this.#isSaid = false;
     this.#timer = unref(setInterval(() => this.isReady, LOOK_MS));
   }
 
@@ -55,8 +60,21 @@ export class Readiness implements Part {
 
   /** Whether the server is ready. One without peers is; but it is not if a peer connects then from which it lacks something. */
   get isReady(): boolean {
+    const isReady = this.#look();
+    if (isReady && !this.#isSaid) {
+      this.#isSaid = true;
+      this.#options.onReady?.();
+    }
+    return isReady;
+  }
+
+  #look(): boolean {
     if (this.#startedMs === undefined) return false;
     if (this.#isSettled) return true;
+    if (this.#options.isLoading?.()) {
+      this.#startedMs = this.#nowMs; // only then it greets its peers
+      return false;
+    }
     const { readyAfterMs } = this.#options;
     const peers = this.#options.peers().filter(({ state }) => state !== "self" && state !== "duplicate");
     const passedMs = this.#nowMs - this.#startedMs;

@@ -1,7 +1,7 @@
 /** A server's counters, and its statistics made from them. It counts nothing itself. */
 
 import { SOFTWARE } from "../base/software.ts";
-import type { GossipTotals, LeaseStats, NearStats, PeerStats, ServerStats } from "../base/stats.ts";
+import type { GossipTotals, LeaseStats, NearStats, PeerStats, ServerStats, SnapshotStats } from "../base/stats.ts";
 import type { Store } from "../store/store.ts";
 import type { Buffers } from "./buffers.ts";
 import type { Turns } from "./turns.ts";
@@ -58,6 +58,14 @@ export function newCounters(): ServerCounters {
   };
 }
 
+/** The figures of a server that makes no snapshots, or has not made one yet. */
+export const NO_SNAPSHOTS: SnapshotStats = {
+  snapshotMs: 0,
+  snapshotEntries: 0,
+  snapshotFailures: 0,
+  snapshotError: "",
+};
+
 /** The sources of a server's statistics. */
 export interface StatisticsSource {
   readonly store: Store;
@@ -73,6 +81,8 @@ export interface StatisticsSource {
   readonly turns: Pick<Turns, "waits">;
   readonly near: NearStats;
   readonly leases: LeaseStats;
+  /** Figures of snapshots, where any are made. */
+  readonly snapshots?: SnapshotStats;
   readonly gossip: GossipTotals;
   readonly peers: PeerStats[];
 }
@@ -98,6 +108,7 @@ export function serverStats(source: StatisticsSource): ServerStats {
     maxBuffers: buffers.maxBytes,
     ...source.near,
     ...source.leases,
+    ...(source.snapshots ?? NO_SNAPSHOTS),
     gossip,
     peers,
   };

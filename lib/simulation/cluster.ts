@@ -8,11 +8,12 @@ import { Gossip } from "../replication/gossip.ts";
 import { MESSAGE, type Message, shorten } from "../replication/message.ts";
 import { readMessage } from "../replication/message_reader.ts";
 import { PEER_FEATURES, type PeerFeature } from "../wire/hello.ts";
-import { ALL_RULES } from "../store/rules.ts";
+import { ALL_RULES, type Rules } from "../store/rules.ts";
 import { Invariants } from "./invariants.ts";
 import type { KeepingCounts } from "./keeping.ts";
 import { peersOf, type Scenario } from "./scenarios.ts";
 import { type Packet, SimulatedNetwork } from "./network.ts";
+import { SimulatedSnapshots, type StoredSnapshot } from "./snapshots.ts";
 import { Store } from "../store/store.ts";
 import { START_MS, type Trace } from "./trace.ts";
 
@@ -22,6 +23,10 @@ export interface Counts extends KeepingCounts {
   /** Starts with nothing in memory; `restartsInJoin` are those during the first catch-up after another start. */
   restarts: number;
   restartsInJoin: number;
+  /** Snapshots made; `loads` are starts that loaded one, and `brokenLoads` those of them of which a page was damaged. */
+  snapshots: number;
+  loads: number;
+  brokenLoads: number;
   /** Times that a node was dead for a while. */
   deaths: number;
   /** Partitions both ways; `oneWay` are those one way. */
@@ -89,11 +94,15 @@ const UNKNOWN_TYPE = 200;
 const HEAD_BYTES = 21;
 /** Rounds for which a node asks peers that it meets what they hold. */
 const JOIN_ROUNDS = 10;
+/** Writes in a page of a snapshot, at most; and by what chance a page of one that is loaded is damaged. */
+const SNAPSHOT_WRITES = 15;
+const DAMAGE_CHANCE = 0.02;
 
 /** Nodes, network, time and invariants. */
 export class Cluster {
   readonly nodes: Node[] = [];
   readonly network: SimulatedNetwork<Carried>;
+  readonly snapshots: SimulatedSnapshots;
   readonly invariants: Invariants;
   /** Nodes that are dead or paused, or that have not joined yet. */
   readonly down = new Set<number>();
@@ -111,6 +120,9 @@ export class Cluster {
     evictions: 0,
     restarts: 0,
     restartsInJoin: 0,
+    snapshots: 0,
+    loads: 0,
+    brokenLoads: 0,
     deaths: 0,
     partitions: 0,
     oneWay: 0,
@@ -146,6 +158,7 @@ export class Cluster {
     this.#random = random;
     this.#trace = trace;
     this.network = new SimulatedNetwork(scenario.nodes, random, scenario.odds, scenario.wayMs);
+    this.snapshots = new SimulatedSnapshots(Math.min(scenario.maxWrites, SNAPSHOT_WRITES));
     this.invariants = new Invariants(scenario, this.nodes, (what, key) => this.violate(what, key));
     const isNode = (i: number) => i < scenario.nodes;
     this.alone = new Set([...scenario.lonely, ...scenario.joins].filter(isNode));
@@ -156,10 +169,10 @@ export class Cluster {
     }
   }
 
-  /** Starts a node with nothing in memory. */
-  #start(i: number, skewMs: number): void {
-    const { maxSize, maxGraves, maxWrites, eager, without } = this.#scenario;
-    const rules = without === undefined ? ALL_RULES : { ...ALL_RULES, [without]: false };
+  /** Starts a node with nothing in memory, or with a snapshot, which it loads before it greets its peers. */
+  #start(i: number, skewMs: number, snapshot?: StoredSnapshot): void {
+    const { maxSize, maxGraves, maxWrites, eager } = this.#scenario;
+    const rules = this.#rules;
     const origin = ++this.#origins;
     const features = PEER_FEATURES.filter(() => !this.#scenario.isMixed || this.#random() < 0.5);
     const isLater = this.#scenario.isMixed && this.#random() < 0.5;
@@ -203,10 +216,55 @@ export class Cluster {
     });
     const node: Node = { store, gossip, origin, features, isLater, skewMs, pages: 0 };
     this.nodes[i] = node;
-    for (const link of this.#linksOf(i)) gossip.connect(link, this.#agreed(i, link));
-    if (this.#scenario.isMixed) this.#greet(i);
+    this.snapshots.drop(i);
     this.invariants.started(i);
-    this.note(() => `node ${i} starts as ${origin}`);
+    const loads = snapshot !== undefined && this.snapshots.load(i, node, snapshot, rules);
+    this.note(() => `node ${i} starts as ${origin}${loads ? `, with a snapshot of ${snapshot.origin}` : ""}`);
+    if (loads) this.counts.loads++;
+    else this.#meet(i);
+  }
+
+  get #rules(): Rules {
+    const { without } = this.#scenario;
+    return without === undefined ? ALL_RULES : { ...ALL_RULES, [without]: false };
+  }
+
+  /** Lets a node that has started greet its peers. */
+  #meet(i: number): void {
+    for (const link of this.#linksOf(i)) this.nodes[i].gossip.connect(link, this.#agreed(i, link));
+    if (this.#scenario.isMixed) this.#greet(i);
+  }
+
+  /** Whether a node loads a snapshot, and has not greeted its peers. */
+  isLoading(i: number): boolean {
+    return this.snapshots.loading(i) !== undefined;
+  }
+
+  /** Makes the next page of a node's snapshot, or loads one. */
+  goOn(i: number): void {
+    const node = this.nodes[i];
+    const loading = this.snapshots.loading(i);
+    if (loading === undefined) {
+      if (this.snapshots.goOn(i, node)) this.counts.snapshots++;
+      return;
+    }
+    const isDamaged = this.network.isFaulty && this.#random() < DAMAGE_CHANCE;
+    if (isDamaged) this.counts.brokenLoads++;
+    const bytes = isDamaged ? undefined : loading.left.pop();
+    if (bytes !== undefined) {
+      this.invariants.loads(i, readMessage(bytes), () => {
+        try {
+          loading.load.take(bytes);
+        } catch (error) {
+          this.violate(`crash: node ${i} throws: ${error}`);
+        }
+      });
+    } else {
+      this.snapshots.end(i, node);
+      this.note(() => `node ${i} has loaded ${isDamaged ? "a part of " : ""}a snapshot`);
+      this.invariants.look(i);
+      this.#meet(i);
+    }
   }
 
   /** The links of a node: to its peers, except where one of the two is still alone, and to itself. */
@@ -266,11 +324,11 @@ export class Cluster {
     if (!this.down.has(i)) gossip.ask(link);
   }
 
-  /** Starts a node again with nothing in memory. */
-  restart(i: number): void {
+  /** Starts a node again with nothing in memory, or with a snapshot. */
+  restart(i: number, snapshot?: StoredSnapshot): void {
     this.count(this.nodes[i]);
     this.counts.restarts++;
-    this.#start(i, this.nodes[i].skewMs);
+    this.#start(i, this.nodes[i].skewMs, snapshot);
     if (this.#scenario.hasEchoes && this.network.isFaulty) this.network.repeat(this.nowMs, i);
     if (this.#random() < 0.5) this.nodes[i].pages = 1 + Math.floor(this.#random() * 4);
   }
@@ -312,7 +370,7 @@ export class Cluster {
     const next = () => this.network.next(endMs, hasRoom);
     for (let packet = next(); packet !== undefined; packet = next()) {
       this.nowMs = Math.max(this.nowMs, packet.atMs);
-      if (!this.down.has(packet.to)) this.#deliver(packet);
+      if (!this.down.has(packet.to) && !this.isLoading(packet.to)) this.#deliver(packet);
       this.#hasRoom(packet);
     }
     this.nowMs = endMs;

@@ -163,12 +163,7 @@ export class Invariants {
     const all = changes ? message.writes : [];
     const writes = all.filter(({ kind }) => kind !== PREFIX);
     const before = writes.map((write) => this.#living(i, keyOf(write)));
-    const { told } = this.#lives[i];
-    for (const { version: { h, origin, by = origin } } of all) told.set(by, Math.max(h, told.get(by) ?? 0));
-    const { lossy, departures } = message.type === MESSAGE.page ? message : { lossy: [], departures: [] };
-    for (const [id, h] of [...lossy, ...departures.map(({ id, upTo }) => [id, upTo] as const)]) {
-      told.set(id, Math.max(h, told.get(id) ?? 0));
-    }
+    this.#tell(i, message, all);
     const isPage = message.type === MESSAGE.page && message.to === origin;
     const isJudged = isPage && this.#hasRoomForEntries && !exceeds(dealtOf(store), message.known);
     const mine = store.history.known;
@@ -187,6 +182,47 @@ export class Invariants {
     if (isJudged && isTaken && !exceeds(dealtOf(store), message.known)) this.#checkTaken(i, message, mine);
     keeping.judgeDrops(living);
     if (isTaken && message.type !== MESSAGE.touch) keeping.judgeRefusals(writes, mine, held);
+    this.#checkKnown(i);
+  }
+
+  /** Takes note of the versions that come to a node in a message. */
+  #tell(i: number, message: Message, writes: readonly Write[]): void {
+    const { told } = this.#lives[i];
+    for (const { version: { h, origin, by = origin } } of writes) told.set(by, Math.max(h, told.get(by) ?? 0));
+    const { lossy, departures } = message.type === MESSAGE.page ? message : { lossy: [], departures: [] };
+    for (const [id, h] of [...lossy, ...departures.map(({ id, upTo }) => [id, upTo] as const)]) {
+      told.set(id, Math.max(h, told.get(id) ?? 0));
+    }
+  }
+
+  /** Checks a node while it takes a message of a snapshot, by calling `take`: nothing of it replaces what clients have written since. */
+  loads(i: number, message: Message, take: () => void): void {
+    const { store, origin } = this.#nodes[i];
+    const { lived, clears } = this.#lives[i];
+    const all = message.type === MESSAGE.page ? message.writes : [];
+    const keys = all.flatMap((write) => write.kind === PREFIX ? [] : [keyOf(write)]);
+    const own = keys.flatMap((key) => {
+      const version = store.versionOf(this.keys[key]);
+      return version?.origin === origin ? [{ key, version }] : [];
+    });
+    this.#tell(i, message, all);
+    clears.among([]);
+    take();
+    for (const { key, version } of clears.among(all)) this.#hold(i, key, version);
+    for (const { key, version } of own) {
+      const now = store.versionOf(this.keys[key]);
+      if (now !== undefined && compareVersions(now, version) !== 0) {
+        this.#violate(`stale: node ${i} loads ${nameOf(key, now)} over ${showVersion(version)}, written since`, key);
+      }
+    }
+    for (const key of keys) {
+      const { name, terms } = this.#living(i, key);
+      if (name !== undefined && (this.#terms.get(name) ?? terms) !== terms) {
+        this.#violate(`diverged: ${name} has other marks or times at node ${i}: ${terms}`, key);
+      }
+      if (name !== undefined) lived.add(name);
+      this.#checkHeld(i, key);
+    }
     this.#checkKnown(i);
   }
 

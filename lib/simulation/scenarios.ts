@@ -59,6 +59,8 @@ export interface Scenario {
   pauseChance: number;
   /** Operations that clients do, in each step, on every other node while one is paused. */
   pauseUses: number;
+  /** By what chance a node begins to make a snapshot in a step; where that is above 0, most starts load one, of any age and of any node. */
+  snapshotChance: number;
   /** How many nodes start again in a step, on average; where that is 1 or more, only the last node does. */
   restartChance: number;
   /** What clients do, in place of what they usually do, during the long partition. */
@@ -91,6 +93,7 @@ const KEEPING: Partial<Scenario> = { keys: 200, maxGraves: 5, timedShare: 0.1, c
 /** From the time of the simulation to 1970 and before. */
 const YEARS_BACK_MS = -1.8e12;
 const NAMESPACES: Partial<Scenario> = { prefixShare: 0.03 };
+const SNAPSHOTS: Partial<Scenario> = { snapshotChance: 0.05, restartChance: 0.03 };
 const FEW_LISTED: Partial<Scenario> = { maxListed: 4, maxLogs: 2 };
 const SMALL_STEPS: Partial<Scenario> = { sweepPlaces: 40, movesKept: 2 };
 const PAUSES: Partial<Scenario> = { pauseChance: 0.03, pauseUses: 12 };
@@ -248,6 +251,32 @@ export const SCENARIOS: readonly Scenario[] = [
     lonely: [0],
   }),
   scenario("namespaces, one kept, two halves apart", { ...NAMESPACES, maxPrefixes: 1, partitionSteps: 120 }),
+  // Starts that load a snapshot: the last, an older one, one of another node, and several nodes the same.
+  scenario("snapshots, mesh", { ...SNAPSHOTS }),
+  scenario("snapshots, line, no pushes", { ...SNAPSHOTS, topology: "line", eager: false }),
+  scenario("snapshots, few graves, small pages", { ...SNAPSHOTS, maxGraves: 5, maxWrites: 5 }),
+  scenario("snapshots, few graves, long partition", { ...SNAPSHOTS, maxGraves: 10, maxWrites: 5, partitionSteps: 120 }),
+  scenario("snapshots, eviction, unequal nodes", { ...SNAPSHOTS, maxSize: [40, 20, 10, 25], maxGraves: 10 }),
+  scenario("snapshots, older than what is remembered", {
+    ...FORGETFUL,
+    ...SNAPSHOTS,
+    steps: 200,
+    maxSize: [10, 25, 40, 25],
+  }),
+  scenario("snapshots, tiny memory, small pages", {
+    ...FORGETFUL,
+    ...SNAPSHOTS,
+    maxSize: 12,
+    maxGraves: 1,
+    maxForgotten: 4,
+    hashBits: 4,
+    maxWrites: 4,
+  }),
+  scenario("snapshots, few listed", { ...SNAPSHOTS, ...FEW_LISTED, restartChance: 0.08 }),
+  scenario("snapshots, namespaces", { ...SNAPSHOTS, ...NAMESPACES, maxWrites: 5 }),
+  scenario("snapshots, namespaces, few kept", { ...SNAPSHOTS, ...NAMESPACES, maxPrefixes: 2, maxGraves: 10 }),
+  scenario("snapshots, clocks wrong, then corrected", { ...SNAPSHOTS, skewsMs: [59_900, 0, -3000, -90_000] }),
+  scenario("snapshots, mixed features", { ...SNAPSHOTS, isMixed: true, steps: 200 }),
   // Nodes that can remember all that leaves: nothing is dropped that is the newest.
   scenario("kept, lonely node", { ...KEEPING, nodes: 3, maxSize: [8, 1000, 1000], lonely: [0] }),
   scenario("kept, lonely middle of a line", {
@@ -261,6 +290,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("kept, two halves apart", { ...KEEPING, maxSize: [1000, 20, 1000, 20], partitionSteps: 120 }),
   scenario("kept, cold join", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], joins: [3], maxWrites: 10 }),
   scenario("kept, restarts", { ...KEEPING, maxSize: [20, 1000, 1000, 1000], restartChance: 0.06 }),
+  scenario("kept, snapshots", { ...KEEPING, ...SNAPSHOTS, maxSize: [20, 1000, 1000, 1000] }),
   scenario("kept, cold join, small steps", {
     ...KEEPING,
     ...SMALL_STEPS,
@@ -290,6 +320,7 @@ function scenario(name: string, differences: Partial<Scenario>): Scenario {
   const rare = {
     pauseChance: 0,
     pauseUses: 0,
+    snapshotChance: 0,
     restartChance: 0.005,
     burstChance: 0,
     burstUses: 0,

@@ -167,6 +167,8 @@ class Simulation {
     if (this.#paused !== undefined) this.#operateMuch(i, pauseUses);
     if (burstChance > 0 && this.#random() < burstChance) this.#operateMuch(i, burstUses);
     if (this.#random() < 0.1) store.maintain();
+    for (let left = this.#scenario.snapshotChance > 0 ? this.#below(3) : 0; left > 0; left--) this.cluster.goOn(i);
+    if (this.cluster.isLoading(i)) return; // it has no peers yet
     if (this.#random() < 0.5) {
       gossip.measure();
       gossip.round(this.#random);
@@ -245,7 +247,7 @@ class Simulation {
 
   /** Lets a fault happen by chance; in most steps there is none. */
   #fault(): void {
-    const { partitionSteps, isFuture, pauseChance, restartChance } = this.#scenario;
+    const { partitionSteps, isFuture, pauseChance, restartChance, snapshotChance } = this.#scenario;
     if (restartChance >= 1) this.#restartOften(restartChance);
     if (partitionSteps > 0 && this.#step === LONG_PARTITION_FROM) {
       this.#partition(false);
@@ -258,7 +260,8 @@ class Simulation {
       [partitions, () => this.#partition(false)],
       [partitions, () => this.#partition(true)],
       [2 * partitions, () => this.#heal()],
-      [restartChance % 1, () => this.cluster.restart(i)],
+      [restartChance % 1, () => this.#restart(i)],
+      [snapshotChance, () => this.cluster.snapshots.begin(i, this.cluster.nodes[i])],
       [0.005, () => this.#die(i)],
       [0.01, () => this.#slowDown(i)],
       [0.003, () => this.#jump(i, Math.floor((this.#random() - 0.5) * 4000))],
@@ -268,6 +271,23 @@ class Simulation {
     ];
     let dice = this.#random();
     faults.find(([chance]) => (dice -= chance) < 0)?.[1]();
+  }
+
+  /**
+   * Lets a node start again; where there are snapshots, most starts load one, at times several nodes the same, or all nodes at once
+   * some or other.
+   */
+  #restart(i: number): void {
+    const { cluster, cluster: { snapshots: { stored } } } = this;
+    if (stored.length === 0 || this.#random() < 0.2) return cluster.restart(i);
+    if (this.#random() < 0.3) this.#jump(i, -this.#below(4000));
+    const any = () => this.#random() < 0.5 ? stored.at(-1)! : stored[this.#below(stored.length)];
+    const [snapshot, isOutage] = [any(), this.#random() < 0.1];
+    cluster.restart(i, snapshot);
+    for (const other of cluster.nodes.keys()) {
+      if (other === i || cluster.down.has(other) || (!isOutage && this.#random() < 0.9)) continue;
+      cluster.restart(other, isOutage ? any() : snapshot);
+    }
   }
 
   #partition(isOneWay: boolean): void {
@@ -305,7 +325,7 @@ class Simulation {
     this.#until(10 + this.#below(60), () => {
       this.cluster.down.delete(i);
       this.cluster.note(() => `node ${i} is back`);
-      if (isRestart) this.cluster.restart(i);
+      if (isRestart) this.#restart(i);
     });
   }
 
@@ -365,6 +385,7 @@ class Simulation {
     this.#endLasting(Infinity);
     this.#heal();
     this.cluster.network.isFaulty = false;
+    for (const i of this.cluster.nodes.keys()) while (this.cluster.isLoading(i)) this.cluster.goOn(i);
     this.cluster.pass(this.#scenario.isFuture ? EXPIRY_MS + FUTURE_MS : EXPIRY_MS);
     if (this.#scenario.skewsMs.length > 0) {
       this.#agreeInSpite();

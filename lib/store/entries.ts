@@ -177,17 +177,20 @@ export class Entries {
     return false;
   }
 
-  /** Whether the living entry at a position is fresh, not only kept. */
+  /** Whether the living entry at a position is fresh, not only kept, and not withheld. */
   isFresh(position: number, nowMs: number): boolean {
-    return !this.isAging || this.records.freshUntilMs(position) > nowMs;
+    return !this.isAging || (this.records.freshUntilMs(position) > nowMs && !this.isWithheld(position));
+  }
+
+  /** Whether the entry at a position is kept from clients for now. */
+  isWithheld(position: number): boolean {
+    // A record without a version may have any number in its place.
+    return this.history.withheldBelow !== 0 && this.records.h(position) < this.history.withheldBelow;
   }
 
   /** Whether the entry or grave at a position has been cleared, and only waits to be erased. */
   isDoomed(position: number): boolean {
-    return this.doomed !== 0 && this.#isCleared(position);
-  }
-
-  #isCleared(position: number): boolean {
+    if (this.doomed === 0) return false;
     const h = this.records.h(position);
     if (h > this.doomed) return false;
     if (h <= this.history.cleared) return true;
@@ -201,7 +204,8 @@ export class Entries {
     const { records } = this;
     const { found, next } = this.#table.walk(from);
     const isHere = ({ position }: HashedPosition) =>
-      records.kind(position) === ENTRY && !this.isDoomed(position) && records.freshUntilMs(position) > nowMs;
+      records.kind(position) === ENTRY && !this.isDoomed(position) && records.freshUntilMs(position) > nowMs &&
+      !this.isWithheld(position);
     return { found: found.filter(isHere), next };
   }
 
@@ -282,7 +286,7 @@ export class Entries {
   fill(position: number, { flags, marks, deadlineMs, ttlMs }: NewEntry, nowMs: number): void {
     this.records.setFlags(position, flags);
     this.records.setMarks(position, marks);
-    if ((marks & MARK.aging) !== 0) this.isAging = this.isTimed = true;
+    if ((marks & MARK.aging) !== 0 || this.history.withheldBelow > 0) this.isAging = this.isTimed = true;
     this.setTimes(position, deadlineMs, ttlMs, nowMs);
   }
 

@@ -55,6 +55,11 @@ export class History {
   floor = 0;
   /** Version of the last clear: nothing at or below it lives. */
   cleared = 0;
+  /**
+   * Entries with versions below this one are kept, and shared with peers, but clients are not given them: it is not known yet whether
+   * they are the newest. 0 if there are none.
+   */
+  withheldBelow = 0;
   /** Whether peers have given fingerprints that have not been compared with all entries yet. */
   isUnswept = false;
   /** How far fingerprints that peers gave have been dropped that nothing known here rests on. */
@@ -360,7 +365,7 @@ export class History {
         origin.lost = known;
       }
     }
-    this.#know(by, Math.max(adopted.size === 0 ? 0 : adopted.newest, adopted.forgotten, adopted.lost));
+    this.know({ h: Math.max(adopted.size === 0 ? 0 : adopted.newest, adopted.forgotten, adopted.lost), origin: by });
     return moving.length;
   }
 
@@ -522,6 +527,24 @@ export class History {
     this.#judged = undefined;
   }
 
+  /** Adds to what a peer has forgotten what may be missing here of its fingerprints, and of orphans, once what it knows is known. */
+  addDoubts(lossy: Known): void {
+    for (const [id, h] of [...this.unclaimed, ...this.forgottenBeyondKnown]) {
+      lossy.set(id, Math.max(h, lossy.get(id) ?? 0));
+    }
+    this.unclaimed.clear();
+  }
+
+  /** Takes over how far a peer has forgotten writes: what is not known of them here may have replaced any that is. */
+  forgetAll(lossy: Known): void {
+    let upTo = 0;
+    for (const [origin, h] of lossy) {
+      if (origin !== EVERY && h <= this.knownOf(origin)) this.forget({ origin, h });
+      else upTo = Math.max(upTo, h);
+    }
+    if (upTo > 0) this.forgetUpTo(upTo);
+  }
+
   /** Takes note that the write at a position leaves, and is forgotten. */
   forgetAt(position: number): void {
     this.#forget(this.logs.originAt(position), this.#records.h(position));
@@ -529,11 +552,7 @@ export class History {
 
   /** Takes note that an origin's writes up to `h` have been dealt with. */
   know({ h, origin }: Version): void {
-    this.#know(origin, h);
-  }
-
-  #know(id: number, h: number): void {
-    this.knowledge.know(id, h);
+    this.knowledge.know(origin, h);
     this.#judged = undefined; // what the base in a peer's message stands for may have changed
   }
 

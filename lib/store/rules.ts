@@ -44,6 +44,10 @@ export interface Rules {
   lateness: boolean;
   /** What a peer's later build says is passed over where that is agreed. */
   skipUnknown: boolean;
+  /** What is written while a snapshot is loaded is newer than all that it holds. */
+  snapshotClock: boolean;
+  /** What a snapshot says is known is known with the last of its pages. */
+  snapshotKnown: boolean;
 }
 
 /** All rules. */
@@ -69,6 +73,8 @@ export const ALL_RULES: Rules = {
   patience: true,
   lateness: true,
   skipUnknown: true,
+  snapshotClock: true,
+  snapshotKnown: true,
 };
 
 /**

@@ -212,8 +212,14 @@ export class Store {
     return this.#entries.isFresh(position, this.#now()) ? position : 0;
   }
 
-  /** Position of the entry of a key, fresh or not, or 0, without using it. */
+  /** Position of the entry of a key, fresh or not, or 0, without using it. One that is withheld is none. */
   kept(key: ByteSpan): number {
+    const position = this.living(key);
+    return position !== 0 && this.#entries.isWithheld(position) ? 0 : position;
+  }
+
+  /** Position of the entry of a key, fresh or not, withheld or not, or 0, without using it. */
+  living(key: ByteSpan): number {
     const entries = this.#entries;
     const position = entries.lookup(entries.hash(key), key);
     if (position === 0) return 0;
@@ -324,7 +330,7 @@ export class Store {
    * @returns Whether that was news: the deadline moved by more than an eighth of the time to live.
    */
   extend(key: ByteSpan, version: Version, remainingMs: number): boolean {
-    return this.#remote.extend(this.kept(key), version, remainingMs);
+    return this.#remote.extend(this.living(key), version, remainingMs);
   }
 
   /** Removes an entry. Returns whether there was one; one that is no longer fresh is none, and is removed all the same. */
@@ -429,11 +435,6 @@ export class Store {
     return (held !== undefined && compareVersions(held, version) > 0) || this.#entries.prefixes.covers(key, version);
   }
 
-  /** Whether a write of a key that is newer than a version may have left here, by its fingerprint. */
-  hasLeft(key: ByteSpan, version: Version): boolean {
-    return this.history.hasNewer(key, version) && !this.history.leftLast(key, version);
-  }
-
   /** Positions of up to `most` entries that fingerprints cover, among about `places` from a cursor on, which moves. */
   covered(cursor: SweepCursor, places: number, most: number): number[] {
     return this.#entries.covered(cursor, places, most);
@@ -495,7 +496,7 @@ export class Store {
       return false;
     }
     const deadlineMs = records.deadlineMs(position);
-    if (deadlineMs === Infinity) return true;
+    if (deadlineMs === Infinity && !this.#entries.isAging) return true;
     const nowMs = this.#now();
     if (deadlineMs <= nowMs) {
       this.losses.askedExpired++;
@@ -503,10 +504,13 @@ export class Store {
       return false;
     }
     if (!this.#entries.isFresh(position, nowMs)) {
-      this.misses.note(records.hash(position), WHY.expired); // it is kept, for who asks for what is stale
+      // It is kept for who asks for what is stale, or until the server knows whether it is the newest.
+      this.misses.note(records.hash(position), this.#entries.isWithheld(position) ? WHY.superseded : WHY.expired);
       return false;
     }
-    if (this.renewOnHit && (records.marks(position) & MARK.fixed) === 0) this.#renew(position, nowMs);
+    if (this.renewOnHit && deadlineMs !== Infinity && (records.marks(position) & MARK.fixed) === 0) {
+      this.#renew(position, nowMs);
+    }
     return true;
   }
 

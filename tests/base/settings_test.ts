@@ -30,6 +30,9 @@ const NO_SERVER_SETTINGS = {
   peerLookupIntervalMs: undefined,
   gossipIntervalMs: undefined,
   readyAfterMs: undefined,
+  snapshotFile: undefined,
+  snapshotIntervalMs: undefined,
+  snapshotMaxAgeMs: undefined,
   maxSize: undefined,
   maxBytes: undefined,
   maxItemBytes: undefined,
@@ -74,6 +77,9 @@ Deno.test("SETTING_NAMES lists every variable", () => {
         "PEERS",
         "CLUSTER",
         "READY_AFTER",
+        "SNAPSHOT_FILE",
+        "SNAPSHOT_INTERVAL",
+        "SNAPSHOT_MAX_AGE",
         "SERVER_HOST",
         "SERVER_PORT",
         "HTTP_ON",
@@ -115,6 +121,9 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     PEER_LOOKUP_INTERVAL: "60",
     GOSSIP_INTERVAL: "0.5",
     READY_AFTER: "45",
+    SNAPSHOT_FILE: "snapshot",
+    SNAPSHOT_INTERVAL: "60",
+    SNAPSHOT_MAX_AGE: "1d",
     AUTH_TOKEN: "web:secret-of-web",
     AUTH_TOKEN_FILE: "/run/secrets/token",
     AUTH_FILE: "auth",
@@ -146,6 +155,9 @@ Deno.test("clientOptions() and serverOptions() take every setting of theirs when
     peerLookupIntervalMs: 60_000,
     gossipIntervalMs: 500,
     readyAfterMs: 45_000,
+    snapshotFile: "snapshot",
+    snapshotIntervalMs: 60_000,
+    snapshotMaxAgeMs: 86_400_000,
     maxBytes: 2 ** 20,
     maxItemBytes: 2 ** 21,
     maxForgotten: 1000,
@@ -169,6 +181,10 @@ interface Row {
 }
 
 const NO_NUMBERS = ["-1", "+5", "1e3", "0x10", "1_000", "1,5", ".5", "5.", "5 5", "Infinity", "NaN", "five", "٣"];
+
+function withSnapshot(found: Settings) {
+  return serverOptions(new Map([...found, ["SNAPSHOT_FILE", { text: "snapshot", from: "" }]]));
+}
 
 /** Option of each setting, in the server's options or the client's. */
 const OPTIONS: Record<string, (found: Settings) => unknown> = {
@@ -194,6 +210,8 @@ const OPTIONS: Record<string, (found: Settings) => unknown> = {
   PEER_LOOKUP_INTERVAL: (found) => serverOptions(found).peerLookupIntervalMs,
   GOSSIP_INTERVAL: (found) => serverOptions(found).gossipIntervalMs,
   READY_AFTER: (found) => serverOptions(found).readyAfterMs,
+  SNAPSHOT_INTERVAL: (found) => withSnapshot(found).snapshotIntervalMs,
+  SNAPSHOT_MAX_AGE: (found) => withSnapshot(found).snapshotMaxAgeMs,
 };
 
 const ROWS: Row[] = [
@@ -358,6 +376,18 @@ const ROWS: Row[] = [
     allowed: "seconds from 0 to 1000000",
     good: [["0", 0], ["2.5", 2500], ["1000000", 1e9]],
     bad: ["1000001", ...NO_NUMBERS],
+  },
+  {
+    name: "SNAPSHOT_INTERVAL",
+    allowed: '0 (at a stop only), or seconds from 1 to 1000000, such as "90", "10m", "1h" or "1d"',
+    good: [["0", Infinity], ["1", 1000], ["5m", 300_000]],
+    bad: ["0.5", "1000001", ...NO_NUMBERS],
+  },
+  {
+    name: "SNAPSHOT_MAX_AGE",
+    allowed: '0 (any age), or seconds from 1 to 1000000000, such as "90", "10m", "1h" or "1d"',
+    good: [["0", Infinity], ["1", 1000], ["1d", 86_400_000]],
+    bad: ["0.5", "1000000001", ...NO_NUMBERS],
   },
 ];
 

@@ -13,7 +13,13 @@ import { run, serve } from "../support/processes.ts";
 import { until } from "../support/waiting.ts";
 
 const CHART = new URL("../../deploy/chart", import.meta.url).pathname;
-const FULL = ["tls.issuer.name=ours", "tls.issuer.kind=ClusterIssuer", "serviceMonitor.enabled=true", "replicas=5"];
+const FULL = [
+  "tls.issuer.name=ours",
+  "tls.issuer.kind=ClusterIssuer",
+  "serviceMonitor.enabled=true",
+  "replicas=5",
+  "snapshot.size=2Gi",
+];
 
 const hasHelm = (await execute("helm", ["version"])).status === 0;
 if (!hasHelm) console.log("Not tested: the chart, because helm is not installed");

@@ -95,8 +95,8 @@ Deno.test("metrics are in seconds and bytes, and say what runs", () => {
   assertEquals(valueOf(families, "process_cpu_seconds_total"), 1.5);
 });
 
-Deno.test("what is not there has no metrics: a certificate, its order, peers", () => {
-  const families = read({ certificateExpiresMs: 0, certificateOrderMs: 0 });
+Deno.test("what is not there has no metrics: a certificate, its order, a snapshot, peers", () => {
+  const families = read({ certificateExpiresMs: 0, certificateOrderMs: 0, snapshotMs: 0 });
   const names = [...families.keys()].filter((name) => /_timestamp_|_peer_/.test(name));
   assertEquals(names, []);
 });

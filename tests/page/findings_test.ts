@@ -5,15 +5,15 @@ import type { PeerStats, ServerStats } from "../../lib/base/stats.ts";
 import { findings, verdictOf } from "../../lib/page/findings.ts";
 import { markOf, peerLook, peerState } from "../../lib/page/peer_marks.ts";
 import { lagTexts, peerTraffic } from "../../lib/page/show_parts.ts";
-import type { Snapshot } from "../../lib/page/snapshot.ts";
+import type { Reading } from "../../lib/page/reading.ts";
 import { peerStats } from "../support/peer_stats.ts";
-import { snapshot } from "../support/snapshots.ts";
+import { reading } from "../support/readings.ts";
 
 const HOUR = 3_600_000;
 
-/** What is found 300 seconds after the first snapshot, as weight and text. */
-function found(stats: Partial<ServerStats>, facts: Partial<Snapshot> = {}): string[] {
-  return findings(snapshot(100), snapshot(400, stats, facts)).map(({ weight, text }) => `${weight}: ${text}`);
+/** What is found 300 seconds after the first reading, as weight and text. */
+function found(stats: Partial<ServerStats>, facts: Partial<Reading> = {}): string[] {
+  return findings(reading(100), reading(400, stats, facts)).map(({ weight, text }) => `${weight}: ${text}`);
 }
 
 const ofPeer = (peer: Partial<PeerStats>) => found({ peers: [peerStats(peer)] });
@@ -29,8 +29,8 @@ Deno.test("nothing is found where all is well", () => {
 
 Deno.test("the verdict is that of the weightiest finding, and readiness comes first", () => {
   const all = findings(
-    snapshot(100),
-    snapshot(400, { ready: false, memoryBytes: 990, evictions: 3, loginsFailed: 1, connectionsRefused: 2 }),
+    reading(100),
+    reading(400, { ready: false, memoryBytes: 990, evictions: 3, loginsFailed: 1, connectionsRefused: 2 }),
   );
   assertEquals(all.map(({ weight }) => weight), ["bad", "bad", "odd", "note"]);
   assertEquals(verdictOf(all, false), { word: "Not ready", weight: "bad" });
@@ -44,7 +44,7 @@ Deno.test("a server that is not ready names whom it waits for", () => {
     peerStats({ address: "10.0.0.2:11142", ready: false }),
     peerStats({ address: "10.0.0.3:11142" }),
   ];
-  const [{ weight, advice }] = findings(snapshot(1), snapshot(2, { ready: false, peers }));
+  const [{ weight, advice }] = findings(reading(1), reading(2, { ready: false, peers }));
   assertEquals([weight, advice], [
     "bad",
     "It has not caught up with 10.0.0.2:11142, so callers may miss what is there.",
@@ -75,10 +75,10 @@ Deno.test("what is near a limit, or has happened in the last minutes, is found",
   assertEquals(found({ bufferBytes: 800 }), ["odd: 800 bytes of requests and replies wait, of 1000 bytes at most."]);
   assertEquals(found({ memoryBytes: 950, evictions: 600 }), ["note: Full: 2.0 entries a second make room for others."]);
   assertEquals(found({ connectionsRefused: 1 }), ["bad: 1 connection was refused in the last 5 minutes."]);
-  const [{ text }] = findings(snapshot(1), snapshot(9, { tlsFailures: 12 }));
+  const [{ text }] = findings(reading(1), reading(9, { tlsFailures: 12 }));
   assertEquals(text, "12 handshakes of TLS failed since you look.");
-  const before = snapshot(100, { connectionsRefused: 7 });
-  assertEquals(findings(before, snapshot(400, { connectionsRefused: 7 })), []);
+  const before = reading(100, { connectionsRefused: 7 });
+  assertEquals(findings(before, reading(400, { connectionsRefused: 7 })), []);
 });
 
 Deno.test("a server that is slow or busy is found", () => {
@@ -90,7 +90,7 @@ Deno.test("a server that is slow or busy is found", () => {
 });
 
 Deno.test("a certificate is found that has expired, or is not renewed in time", () => {
-  const { timeMs } = snapshot(400);
+  const { timeMs } = reading(400);
   const left = (hours: number, orderHours?: number) =>
     found({
       certificateExpiresMs: timeMs + hours * HOUR,
@@ -124,8 +124,8 @@ Deno.test("a peer's lag and traffic are told where they are known", () => {
   assertEquals(lagTexts(peerStats({ lag: 1, lagMs: 90_000 })), ["1 write", "1 min 30 s"]);
   assertEquals(lagTexts(peerStats({ lag: 2, lagMs: 900 })), ["2 writes", "< 1 s"]);
   assertEquals([lagTexts(peerStats({})), lagTexts(peerStats({ state: "refused" }))], [["none", ""], ["–", ""]]);
-  const from = snapshot(10, { peers: [peerStats({ bytesReceived: 100, bytesSent: 50 })] });
-  const to = snapshot(20, { peers: [peerStats({ bytesReceived: 300, bytesSent: 40 })] }); // a new connection counts from 0
+  const from = reading(10, { peers: [peerStats({ bytesReceived: 100, bytesSent: 50 })] });
+  const to = reading(20, { peers: [peerStats({ bytesReceived: 300, bytesSent: 40 })] }); // a new connection counts from 0
   assertEquals(peerTraffic(to.stats.peers[0], from, to), { received: 20, sent: 4 });
   assertEquals(peerTraffic(peerStats({ id: 6 }), from, to), { received: undefined, sent: undefined });
 });

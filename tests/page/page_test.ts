@@ -6,7 +6,7 @@ import { statusPage } from "../../lib/page/page.ts";
 
 const FOLDER = new URL("../../lib/page/", import.meta.url);
 /** The files that stand in the script, and those that do not. */
-const NOT_IN_SCRIPT = ["markup.ts", "page.ts", "snapshot.ts", "style.ts"];
+const NOT_IN_SCRIPT = ["markup.ts", "page.ts", "reading.ts", "style.ts"];
 const PAGE = statusPage();
 const [SCRIPT] = partsOf(PAGE, "script");
 const sources = new Map(

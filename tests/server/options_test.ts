@@ -92,6 +92,7 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     peerLookupIntervalMs: 30_000,
     gossipIntervalMs: 1000,
     readyAfterMs: 30_000,
+    snapshots: undefined,
     maxConnections: 1000,
     maxConnectionsPerAddress: Infinity,
     maxBuffers: 36 * 1024 * 1024,
@@ -106,6 +107,13 @@ Deno.test("resolveServerOptions() has a default for everything", () => {
     onEvent: undefined,
   });
   assertStrictEquals(typeof log, "function");
+});
+
+Deno.test("resolveServerOptions() completes when snapshots are made where there is a file for them", () => {
+  const { snapshots } = resolveServerOptions({ snapshotFile: "a" });
+  assertEquals(snapshots, { path: "a", intervalMs: 300_000, maxAgeMs: 3_600_000 });
+  const given = { snapshotFile: "a", snapshotIntervalMs: Infinity, snapshotMaxAgeMs: Infinity };
+  assertEquals(resolveServerOptions(given).snapshots, { path: "a", intervalMs: Infinity, maxAgeMs: Infinity });
 });
 
 Deno.test("resolveServerOptions() completes the limits of near copies where they are asked for", () => {
@@ -226,6 +234,14 @@ const WRONG: [unknown, string][] = [
   [{ tls: { acme: { host: "a b" } } }, 'tls.acme.host must be the name of a host: received "a b"'],
   [{ tls: { acme: {} } }, "tls.acme needs host"],
   [{ tls: { acme: { hosts: "a" } } }, "unknown option tls.acme.hosts: did you mean tls.acme.host?"],
+  [{ snapshotFile: "" }, 'snapshotFile must be the name of a file: received ""'],
+  [
+    { snapshotFile: "a", snapshotIntervalMs: 999 },
+    "snapshotIntervalMs must be 1000 or more, or Infinity: received 999",
+  ],
+  [{ snapshotFile: "a", snapshotMaxAgeMs: 0 }, "snapshotMaxAgeMs must be 1 or more, or Infinity: received 0"],
+  [{ snapshotIntervalMs: 5000 }, "snapshotIntervalMs and snapshotMaxAgeMs need snapshotFile"],
+  [{ snapshotMaxAgeMs: 5000 }, "and snapshotMaxAgeMs need snapshotFile"],
   [{ near: false }, "near must be true or an object: received false"],
   [{ near: { maxSize: 0 } }, "near.maxSize must be a whole number from 1 to 16777215, or Infinity: received 0"],
   [{ near: { maxTotalSize: -1 } }, "near.maxTotalSize must be a number greater than 0: received -1"],

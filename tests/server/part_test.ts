@@ -1,7 +1,8 @@
 /** Parts of a server: started in order, stopped in reverse, and none left behind when one fails. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Part, startAll, stopAll, within } from "../../lib/server/part.ts";
+import { LaterPart, type Part, startAll, stopAll, within } from "../../lib/server/part.ts";
+import { until } from "../support/waiting.ts";
 
 function fixture(names: string[], failing?: string): { parts: Part[]; events: string[] } {
   const events: string[] = [];
@@ -48,4 +49,30 @@ Deno.test("within() waits for work and for no longer than its limit", async () =
 
 Deno.test("within() rejects when the work fails", async () => {
   await assertRejects(() => within(60_000, Promise.reject(new Error("no"))), Error, "no");
+});
+
+Deno.test("LaterPart starts its part when something is over, and stops what it has started", async () => {
+  const { parts, events } = fixture(["a"]);
+  const over = Promise.withResolvers<void>();
+  const later = new LaterPart(parts[0], () => over.promise);
+  later.start();
+  await Promise.resolve();
+  assertEquals(events, []);
+  over.resolve();
+  await until("it has started", () => events.length === 1);
+  await later.stop(7);
+  assertEquals(events, ["a starts", "a stops within 7"]);
+});
+
+Deno.test("LaterPart does not start what was stopped before, and starts it once after another start", async () => {
+  const { parts, events } = fixture(["a"]);
+  const over = Promise.withResolvers<void>();
+  const later = new LaterPart(parts[0], () => over.promise);
+  later.start();
+  await later.stop(7);
+  later.start();
+  over.resolve();
+  await until("it has started", () => events.length > 0);
+  await later.stop(8);
+  assertEquals(events, ["a starts", "a stops within 8"]);
 });

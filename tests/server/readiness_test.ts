@@ -107,3 +107,27 @@ Deno.test("awaitedText() names three peers and counts the others", () => {
   assertEquals(awaitedText(peers), "p0 (connected), p1 (catching up), p2 (connecting), 2 more");
   assertEquals(awaitedText([peerStats({}), peerStats(DOWN)]), "");
 });
+
+Deno.test("Readiness comes after what is loaded, counts its times from then on, and tells of it once for each start", () => {
+  const all = { nowMs: 500, isLoading: true, told: 0, peers: [peerStats(DOWN)] };
+  const readiness = new Readiness({
+    peers: () => all.peers,
+    readyAfterMs: 30_000,
+    isLoading: () => all.isLoading,
+    onReady: () => all.told++,
+    log: () => {},
+    nowMs: () => all.nowMs,
+  });
+  for (let start = 1; start <= 2; start++) {
+    readiness.start();
+    all.isLoading = true;
+    all.nowMs += 60_000;
+    assertEquals([readiness.isReady, all.told], [false, start - 1]);
+    all.isLoading = false;
+    all.nowMs += 1999;
+    assertEquals([readiness.isReady, all.told], [false, start - 1]);
+    all.nowMs++;
+    assertEquals([readiness.isReady, readiness.isReady, all.told], [true, true, start]);
+    readiness.stop();
+  }
+});

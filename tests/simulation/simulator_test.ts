@@ -36,6 +36,7 @@ function expectedOf(scenario: Scenario): (keyof Counts)[] {
   if (scenario.lonely.length > 0) expected.push("links");
   if (scenario.joins.length > 0) expected.push("joins");
   if (scenario.isMixed) expected.push("unknown");
+  if (scenario.snapshotChance > 0) expected.push("snapshots", "loads", "brokenLoads");
   return expected;
 }
 
@@ -103,6 +104,8 @@ const HARMS: Record<Exclude<keyof Rules, Elsewhere>, [scenario: string, harm: Re
   patience: ["long ways, longer than three rounds", /ms: endless: /],
   skipUnknown: ["mixed features", /ms: crash: .*(unknown type|bytes after)/],
   corrections: ["clocks wrong, then corrected", /ms: endless: /],
+  snapshotClock: ["snapshots, mesh", /ms: stale: .* loads /],
+  snapshotKnown: ["snapshots, mesh", /ms: lost: /],
 };
 const MOST_SEEDS = 20;
 

@@ -1,6 +1,7 @@
 /** What a store remembers of writes that have left it, whom it believes, and what it tells peers. */
 
 import { assert, assertEquals } from "@std/assert";
+import { hasLeft as mayHaveLeft } from "../../lib/replication/pages.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { ENTRY, GHOST, type RemoteWrite, TOMB } from "../../lib/store/entry.ts";
 import { MAX_LABEL } from "../../lib/store/fingerprints.ts";
@@ -42,7 +43,7 @@ function pass(store: Store, i: number, h: number, origin = 7): void {
 
 /** Whether a write of a key, of version `h` or a newer one, may have left. */
 function hasLeft(store: Store, i: number, h: number): boolean {
-  return store.hasLeft(key(i), { h, origin: STRANGER });
+  return mayHaveLeft(store, key(i), { h, origin: STRANGER });
 }
 
 /** All that is told a peer who knows `theirs`, page by page. */

@@ -1,6 +1,7 @@
 /** Whether something newer than an entry has left: by which fingerprints, and where it is known that nothing has. */
 
 import { assert, assertEquals } from "@std/assert";
+import { hasLeft } from "../../lib/replication/pages.ts";
 import { ENTRY, GHOST, TOMB } from "../../lib/store/entry.ts";
 import type { History } from "../../lib/store/history.ts";
 import type { Known } from "../../lib/store/known.ts";
@@ -153,27 +154,27 @@ Deno.test("History.take() asks for a comparison with all entries, and nothing th
   assertEquals(store.history.isUnswept, true);
 });
 
-Deno.test("Store.hasLeft() is true for what something newer of its key has left after, not for the last that left", () => {
+Deno.test("hasLeft() is true for what something newer of its key has left after, not for the last that left", () => {
   const store = storeWith({ maxSize: 1 });
   applied(store, 1, { h: 50, origin: 7 });
   set(store, 2); // evicts it
   const { history } = store;
-  const hasLeft = (h: number, origin: number) => store.hasLeft(key(1), { h, origin });
-  assertEquals([hasLeft(49, 7), hasLeft(50, 7), hasLeft(50, 8), hasLeft(51, 7)], [true, false, true, false]);
+  const has = (h: number, origin: number) => hasLeft(store, key(1), { h, origin });
+  assertEquals([has(49, 7), has(50, 7), has(50, 8), has(51, 7)], [true, false, true, false]);
   history.depart({ h: 60, origin: 8 }, key(1));
-  assertEquals([hasLeft(50, 7), hasLeft(60, 8), hasLeft(60, 9)], [true, false, true]);
+  assertEquals([has(50, 7), has(60, 8), has(60, 9)], [true, false, true]);
 });
 
-Deno.test("Store.hasLeft() is false for the last that left though an older fingerprint seems newer than it", () => {
+Deno.test("hasLeft() is false for the last that left though an older fingerprint seems newer than it", () => {
   const store = storeWith({ maxSize: 1 });
   const { history } = store;
   told(history, 1, 60, 8); // some of a peer's are told as a little newer than they are
   history.isUnswept = false;
   applied(store, 1, { h: 50, origin: 7 });
   set(store, 2); // evicts it
-  const hasLeft = (h: number, origin: number) => store.hasLeft(key(1), { h, origin });
-  assertEquals([history.hasNewer(key(1), { h: 50, origin: 7 }), hasLeft(50, 7)], [true, false]);
-  assertEquals([hasLeft(49, 7), hasLeft(50, 9)], [true, true]);
+  const has = (h: number, origin: number) => hasLeft(store, key(1), { h, origin });
+  assertEquals([history.hasNewer(key(1), { h: 50, origin: 7 }), has(50, 7)], [true, false]);
+  assertEquals([has(49, 7), has(50, 9)], [true, true]);
 });
 
 Deno.test("History.at() finds a write that is held, by the origin under which it is counted", () => {
@@ -197,7 +198,7 @@ Deno.test("Store takes keys for each other by the first hashBits of their hash, 
     let same = 0;
     for (let i = 0; i < 500; i++) {
       const isSame = groupOf(i, bits) === groupOf(0, bits);
-      assertEquals(store.hasLeft(key(i), { h: 40, origin: 7 }), isSame, `key ${i} by ${bits} bits`);
+      assertEquals(hasLeft(store, key(i), { h: 40, origin: 7 }), isSame, `key ${i} by ${bits} bits`);
       if (isSame) same++;
     }
     if (bits === 2) assert(same > 60, `${same} keys alike`);

@@ -1,6 +1,7 @@
 /** The order of use when other nodes' entries come late: what was used before goes behind what was used after it. */
 
 import { assert, assertEquals } from "@std/assert";
+import { hasLeft } from "../../lib/replication/pages.ts";
 import { type ByteSpan, spanOf } from "../../lib/base/byte_span.ts";
 import { CAUSE } from "../../lib/store/store_listener.ts";
 import { ENTRY, MARK } from "../../lib/store/entry.ts";
@@ -111,7 +112,7 @@ Deno.test("Store.apply() lets an entry leave at once for which only newer ones c
   assertEquals({ ...before, ...counters }, { ...before, evictions: 1, fingerprints: 1 });
   assertEquals(applied, [CAUSE.evicted, CAUSE.applied]);
   assertEquals(
-    all.store.hasLeft(span("other"), { h: versionAt(NOW_MS + 5), origin: STRANGER }),
+    hasLeft(all.store, span("other"), { h: versionAt(NOW_MS + 5), origin: STRANGER }),
     true,
     "it leaves a fingerprint",
   );

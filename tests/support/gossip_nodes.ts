@@ -45,6 +45,7 @@ export interface JoinSettings {
   readonly ttlMs?: number;
   readonly rules?: Rules;
   readonly maxListed?: number;
+  readonly maxOrigins?: number;
   /** What the two ends of each link have agreed on. */
   readonly features?: readonly PeerFeature[];
   readonly sweepPlaces?: number;
@@ -101,6 +102,7 @@ export function join(links: Links, settings: JoinSettings = {}): Joined {
         ttlMs: ttlMs ?? 0,
         rules,
         maxListed,
+        maxOrigins: settings.maxOrigins,
       },
       gossip: { eager, maxWrites, sweepPlaces, send, onWaiting },
     });

@@ -51,6 +51,10 @@ export function distinctStats(): ServerStats {
     leasesLost: 167,
     leasesHandedOver: 168,
     leaseWaits: 169,
+    snapshotMs: 170,
+    snapshotEntries: 171,
+    snapshotFailures: 172,
+    snapshotError: "a failure",
     bytesReceived: 119,
     bytesSent: 120,
     gossip: {

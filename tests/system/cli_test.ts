@@ -155,7 +155,7 @@ Deno.test("cli stats prints every statistic, in words and as JSON", async () => 
   assertEquals([stats.entries, stats.stores, stats.maxSize, stats.maxBytes], [1, 1, 5000, 1048576]);
   const text = (await cli(["stats", ...at])).out;
   assertEquals(text.split("\n").filter((line) => /^[A-Z]/.test(line)), [
-    ...["Entries held now", "Since the start", "Connections", "TLS", "Peers"], // and no others: each statistic has its words
+    ...["Entries held now", "Snapshot", "Since the start", "Connections", "TLS", "Peers"], // and no others: each statistic has its words
   ]);
   assertMatch(text, /^ormuco-cache\/\S+, started \d+ s ago$/m);
   assertMatch(text, /^ {2}entries +1 of 5,000 at most: 0\.0 %$/m);

@@ -2,13 +2,13 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Page } from "playwright-core";
-import type { Snapshot } from "../../lib/page/snapshot.ts";
+import type { Reading } from "../../lib/page/reading.ts";
 import { askHttp } from "../support/http.ts";
 import { barriers, Chromium, hasChromium } from "../support/chromium.ts";
 import { peerStats } from "../support/peer_stats.ts";
 import { portOf } from "../support/ports.ts";
 import { clientOf, madeServer, reportingClient, startedServer } from "../support/servers.ts";
-import { snapshot } from "../support/snapshots.ts";
+import { reading } from "../support/readings.ts";
 import { until } from "../support/waiting.ts";
 
 const HTTP = { http: "127.0.0.1:0" };
@@ -49,7 +49,7 @@ async function withMadeUpEvents(page: Page): Promise<void> {
   });
 }
 
-async function tell(page: Page, said: Snapshot): Promise<void> {
+async function tell(page: Page, said: Reading): Promise<void> {
   await page.evaluate((data) => {
     const { madeUp } = globalThis as unknown as { madeUp: { onmessage(event: { data: string }): void } };
     madeUp.onmessage({ data });
@@ -141,10 +141,10 @@ Deno.test({
         }];
         const hitRatio = { half: 0.5, same: 0.75, double: 0.9, fourfold: 0.95, sieve: 0.8 };
         const counted = { countedMs: 61_000, sampledKeys: 1000, isSettled: true, meanBytes: 100 };
-        await tell(page, snapshot(1));
+        await tell(page, reading(1));
         assert(await page.isVisible("#no-keys"));
         const insight = { ...counted, hitRatio, hottestByReads: keys, hottestByBytes: keys };
-        const told = (second: number) => snapshot(second, { ready: false, peers }, { address: HOSTILE, insight });
+        const told = (second: number) => reading(second, { ready: false, peers }, { address: HOSTILE, insight });
         await tell(page, told(2));
         assertEquals(await page.locator("img, body script ~ *").count(), 0);
         const shown = HOSTILE.replace("\u202e", "\\u202e");
@@ -169,7 +169,7 @@ Deno.test({
       await using server = await startedServer(HTTP);
       await browser.visit(urlOf(server), async (page) => {
         for (let second = 0; second <= 130; second++) {
-          await tell(page, snapshot(second, { requests: 10 * Math.min(100, second) }));
+          await tell(page, reading(second, { requests: 10 * Math.min(100, second) }));
         }
         assertEquals(await textOf(page, "requests-value"), "0");
         await page.keyboard.press("Tab");

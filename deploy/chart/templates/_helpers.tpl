@@ -23,6 +23,9 @@ LISTEN_ON: 0.0.0.0:11142
 HTTP_ON: 0.0.0.0:9100
 PEERS: {{ include "peers" . }}
 AUTH_TOKEN_FILE: {{ $auth }}/token
+{{- if .Values.snapshot.size }}
+SNAPSHOT_FILE: /var/lib/ormuco-cache/snapshot
+{{- end }}
 {{- if .Values.tls.secret }}
 TLS: "true"
 TLS_CERT: {{ $tls }}/tls.crt

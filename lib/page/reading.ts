@@ -4,7 +4,7 @@ import type { ServerInsight } from "../base/insight.ts";
 import type { ServerStats } from "../base/stats.ts";
 
 /** How a server is at one moment. */
-export interface Snapshot {
+export interface Reading {
   /** The time, in milliseconds since 1970. */
   readonly timeMs: number;
   /** A random number, another one for each server that is made. */
