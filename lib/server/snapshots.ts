@@ -47,7 +47,7 @@ export interface SnapshotsOptions extends SnapshotSettings {
   readonly hasPeers: boolean;
   readonly log: Log;
   /** The turns that it shares with all connections: the file alone would not let the event loop look after them. */
-  readonly turns: Turns;
+  readonly turns: Pick<Turns, "check" | "next">;
   /** How a file is replaced. */
   readonly replace?: typeof replaceFile;
 }
