@@ -165,6 +165,7 @@ const REQUESTS: Record<string, (output: FrameWriter) => void> = {
   "KEYS with a prefix, from a place on": (output) => writeKeys(output, "é", 2 ** 32 - 1),
   "CLEAR_PREFIX": (output) => writeKeyed(output, REQUEST.clearPrefix, "k"),
   "EXPLAIN": (output) => writeKeyed(output, REQUEST.explain, "k"),
+  "INSIGHT": (output) => output.empty(REQUEST.insight),
   "FORGET": (output) => writeKeyed(output, REQUEST.forget, "10.0.0.9:11142"),
   "AUTH, first": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFirst),
   "AUTH, last": (output) => writeScram(output, REQUEST.auth, RFC7677.clientFinal),
@@ -432,6 +433,7 @@ Deno.test("Session answers STATS of golden/frames.txt with DATA", () => {
   const server = new Server();
   server.answer(golden("HELLO of a client"));
   assertEquals(readData(frameOf(server.answer(golden("STATS")))), { ...server.host.stats() });
+  assertEquals(readData(frameOf(server.answer(golden("INSIGHT")))), { ...server.host.insight(true) });
 });
 
 Deno.test("readHello() knows the peers of golden/frames.txt", () => {
@@ -485,7 +487,7 @@ Deno.test("golden/frames.txt has a line for every code", () => {
 });
 
 Deno.test("every line of golden/frames.txt is read by a test", () => {
-  const read = new Set([...Object.keys(READ), ...DIALOGUE.flat(), "STATS"]);
+  const read = new Set([...Object.keys(READ), ...DIALOGUE.flat(), "STATS", "INSIGHT"]);
   const names = [...FRAMES.keys()].filter((name) => !read.has(name) && !name.startsWith("HELLO of a "));
   assertEquals(names, []);
 });
