@@ -6,7 +6,7 @@ import type { MissCounts } from "./stats.ts";
 export interface KeyExplanation {
   /**
    * `held` if a retrieval would be a hit; else what it would count as, as in {@linkcode MissCounts}. One that is `expired` may be kept
-   * for a while still (`keptMs`).
+   * for a while still (`keptMs`), and one of a snapshot is `superseded` until the server is ready.
    */
   state: "held" | keyof MissCounts;
   /** The number of the server among its peers, new each time that it is started. */

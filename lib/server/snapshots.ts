@@ -63,8 +63,8 @@ export class Snapshots implements Part {
   readonly #timer = new Timer();
   #hasStarted = false;
   #isStopping = false;
-  /** Whether what is held here is all that there is to write: not where a load was ended by a stop. */
-  #isWhole = true;
+  /** The snapshot of which a stop has ended the load: then what is held here is not all that there is to write. */
+  #unfinished: SnapshotFacts | undefined;
   #load: SnapshotLoad | undefined;
   #loading: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
@@ -84,7 +84,7 @@ export class Snapshots implements Part {
   }
 
   /**
-   * Begins to load the snapshot, if this is the first start: whatever is written from then on is newer.
+   * Begins to load the snapshot, if no start before has loaded it: whatever is written from then on is newer.
    *
    * @throws {Error} If the file may not be read or replaced.
    */
@@ -93,9 +93,10 @@ export class Snapshots implements Part {
     const missing = missingPermissions(path);
     if (missing !== undefined) throw new Error(`Cannot use snapshot ${path}: run with ${missing}`);
     this.#isStopping = false;
-    this.#isWhole = true;
+    const unfinished = this.#unfinished;
+    this.#unfinished = undefined;
     try {
-      if (!this.#hasStarted) await this.#beginToLoad();
+      if (!this.#hasStarted || unfinished !== undefined) await this.#beginToLoad(unfinished);
     } catch (error) {
       log(`Cannot load snapshot ${path}: ${this.#failed(error)}`, "warn");
     }
@@ -120,16 +121,16 @@ export class Snapshots implements Part {
   /** Writes what is held, when the server has stopped, unless the file may have more, of which a stop has ended the load. */
   async save(): Promise<void> {
     this.#isStopping = false;
-    if (this.#isWhole) await this.#write();
+    if (this.#unfinished === undefined) await this.#write();
   }
 
-  async #beginToLoad(): Promise<void> {
+  async #beginToLoad(unfinished: SnapshotFacts | undefined): Promise<void> {
     const { path, store, hasPeers } = this.#options;
     const file = await openToRead(path);
     if (file === undefined) return;
     try {
       const facts = readHeader(await file.read(0, HEADER_BYTES), file.size, crc32);
-      const why = this.#whyNot(facts);
+      const why = this.#whyNot(facts, unfinished);
       if (why !== undefined) throw new Error(why);
       this.#load = new SnapshotLoad({ store, facts, isWithheld: hasPeers });
       this.#loading = this.#takeAll(file, facts, this.#load).finally(() => {
@@ -144,9 +145,13 @@ export class Snapshots implements Part {
   }
 
   /** Why a whole snapshot is not loaded. */
-  #whyNot({ writtenMs, cluster }: SnapshotFacts): string | undefined {
+  #whyNot(
+    { writtenMs, cluster, clock, origin }: SnapshotFacts,
+    unfinished: SnapshotFacts | undefined,
+  ): string | undefined {
     const { store, maxAgeMs, cluster: own } = this.#options;
-    if (store.clock > 0) return "entries have been stored before the start";
+    const isRest = unfinished?.writtenMs === writtenMs && unfinished.clock === clock && unfinished.origin === origin;
+    if (store.clock > 0 && !isRest) return "entries have been stored before the start";
     if (cluster !== own) return `it is of ${clusterText(cluster)}, and this server of ${clusterText(own)}`;
     const ageMs = store.wallMs - writtenMs;
     if (ageMs <= maxAgeMs) return undefined;
@@ -178,7 +183,7 @@ export class Snapshots implements Part {
       Object.assign(this.stats, { snapshotMs: Math.round(facts.writtenMs), snapshotEntries: load.entries });
     } catch (error) {
       load.end();
-      if (error instanceof Stopped) this.#isWhole = false;
+      if (error instanceof Stopped) this.#unfinished = facts;
       else {
         const why = this.#failed(error);
         log(`Cannot load all of snapshot ${path}: ${why}: ${entriesText(load.entries)} are`, "warn");

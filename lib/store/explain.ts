@@ -30,15 +30,21 @@ export function explain(entries: Entries, key: ByteSpan, { misses, nowMs, wallMs
   return { server, state, ...since({ h: history.lastLeft(key) }, wallMs) };
 }
 
-/** What is told of an entry, whose time may be over. */
-function entryAt({ records }: Entries, position: number, nowMs: number): Omit<KeyExplanation, "server"> {
+/** What is told of an entry, whose time may be over, or which is withheld for now. */
+function entryAt(entries: Entries, position: number, nowMs: number): Omit<KeyExplanation, "server"> {
+  const { records } = entries;
   const [deadlineMs, freshUntilMs] = [records.deadlineMs(position), records.freshUntilMs(position)];
-  const isFresh = freshUntilMs > nowMs;
+  const isWithheld = deadlineMs > nowMs && entries.isWithheld(position);
+  const isHeld = freshUntilMs > nowMs && !isWithheld;
   const keptMs = Math.max(0, Math.ceil(deadlineMs - nowMs));
   const marks = records.marks(position);
   return {
-    state: isFresh ? "held" : "expired",
-    ...isFresh ? freshUntilMs === Infinity ? {} : { remainingMs: Math.ceil(freshUntilMs - nowMs) } : { keptMs },
+    state: isHeld ? "held" : isWithheld ? "superseded" : "expired",
+    ...isHeld
+      ? freshUntilMs === Infinity ? {} : { remainingMs: Math.ceil(freshUntilMs - nowMs) }
+      : keptMs === Infinity
+      ? {}
+      : { keptMs },
     valueBytes: records.valueBytes(position),
     bytes: records.entryBytes(records.keyBytes(position), records.storedBytes(position)),
     flags: records.flags(position),

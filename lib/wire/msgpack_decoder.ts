@@ -180,6 +180,8 @@ class Reader {
     // Its array counts as a level: without one, extensions could hold extensions without end.
     if (!isArrayHead(this.#bytes[from])) this.#fail(`extension ${type} holds no array`);
     const [end, claimed] = [this.#end, this.#claimed];
+    // What is claimed around it lies behind it: else each of many within one another could claim the same bytes.
+    if (claimed > end - to) this.#fail("more items claimed than bytes left");
     this.#at = from;
     this.#end = to;
     const items = this.whole(depth) as unknown[];

@@ -296,6 +296,36 @@ Deno.test("Snapshots leaves the file as it is where a stop has ended its load", 
     assertEquals([await Deno.readFile(path), made.lines], [before, []]);
   }));
 
+Deno.test("Snapshots loads at the next start what a stop has ended the load of, and writes nothing less in its place", () =>
+  withPath(async (path) => {
+    await written(path, 5000);
+    const made = node(path, 2, {}, NOW_MS + 1000);
+    await made.snapshots.start();
+    await made.snapshots.stop(); // as where the port is taken
+    set(made.store, 1, "later");
+    await made.snapshots.start();
+    await made.snapshots.loaded;
+    await made.snapshots.stop();
+    await made.snapshots.save();
+    const { store } = await loaded(path);
+    assertEquals([made.store.stats().entries, store.stats().entries], [5000, 5000]);
+    assertEquals([get(store, 1), get(store, 0), made.snapshots.stats.snapshotFailures], ["later", "value 0", 0]);
+  }));
+
+Deno.test("Snapshots loads no other file in place of one of which a stop has ended the load", () =>
+  withPath(async (path) => {
+    await written(path, 5000);
+    const made = node(path, 2, {}, NOW_MS + 1000);
+    await made.snapshots.start();
+    await made.snapshots.stop();
+    const { entries } = made.store.stats();
+    await written(path, 6000);
+    await made.snapshots.start();
+    await made.snapshots.stop();
+    assertEquals(made.lines, [`Cannot load snapshot ${path}: entries have been stored before the start`]);
+    assertEquals(made.store.stats().entries, entries);
+  }));
+
 Deno.test("Snapshots keeps what it loads from clients until it is released, where there are peers to hear from", () =>
   withPath(async (path) => {
     await written(path, 300);

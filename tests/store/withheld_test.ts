@@ -80,3 +80,18 @@ Deno.test("entries that arrive after a clear are withheld, too", () => {
   store.apply(key(5), { version: { h: store.clock + 50, origin: 7 }, kind: ENTRY, entry }, knowsAll(store));
   assertEquals([store.get(key(5)), store.living(key(5)) !== 0], [0, true]);
 });
+
+Deno.test("withheld entries are explained as what a retrieval of them counts as", () => {
+  const clock = { nowMs: NOW_MS };
+  const { store } = fixture(clock);
+  assertEquals([...ALL, 100].map((i) => store.explain(key(i)).state), [
+    "superseded",
+    "superseded",
+    "superseded",
+    "held",
+  ]);
+  clock.nowMs += 60_000;
+  assertEquals(store.explain(key(1)).state, "expired");
+  store.history.withheldBelow = 0;
+  assertEquals(store.explain(key(0)).state, "held");
+});

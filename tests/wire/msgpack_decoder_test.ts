@@ -123,6 +123,14 @@ Deno.test("decodeMsgpack() reads bytes that are a part of a larger array", () =>
   assertStrictEquals(message, "bad MessagePack at byte 7: bytes after the value");
 });
 
+Deno.test("decodeMsgpack() makes no array within an extension for which another one around it has claimed the bytes", () => {
+  // Else extensions within extensions would each be given an array as large as the whole value: 255 times its memory.
+  const within = [0x92, 1, 2];
+  check([0x92, 0xc7, 3, NESTED], within, [3]);
+  assertRefused("more items claimed than bytes left", [0xdc, 0, 3, 0xc7, 3, NESTED], within, [3]);
+  assertRefused("more items claimed than bytes left", [0xc7, 9, NESTED, 0xdc, 0, 4, 0xc7, 3, NESTED], within);
+});
+
 Deno.test("decodeMsgpack() refuses extensions that it does not know", () => {
   for (const type of [8, 15, 22, 254]) assertRefused(`unknown extension type ${type}`, [0xd4, type, 0x90]);
 });
