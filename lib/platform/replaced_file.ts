@@ -57,6 +57,17 @@ export async function replaceFile(path: string): Promise<ReplacingFile> {
   return new ReplacingFile(path, await Deno.open(besideOf(path), { write: true, createNew: true, mode: 0o600 }));
 }
 
+/** Throws an error if no file can be made beside a path; one that another process writes there is left alone. */
+export async function tryBeside(path: string): Promise<void> {
+  try {
+    (await Deno.open(besideOf(path), { write: true, createNew: true, mode: 0o600 })).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  await Deno.remove(besideOf(path));
+}
+
 /** Keeps a file under another name, where nothing takes its place, and returns what to say of it behind a message. */
 export async function putAside(path: string): Promise<string> {
   const aside = asideOf(path);

@@ -5,7 +5,14 @@
 
 import { crc32 } from "node:zlib";
 import type { Log } from "../base/log.ts";
-import { missingPermissions, openToRead, putAside, type ReadFile, replaceFile } from "../platform/replaced_file.ts";
+import {
+  missingPermissions,
+  openToRead,
+  putAside,
+  type ReadFile,
+  replaceFile,
+  tryBeside,
+} from "../platform/replaced_file.ts";
 import { Timer } from "../platform/timer.ts";
 import {
   FRAME_HEAD_BYTES,
@@ -106,6 +113,7 @@ export class Snapshots implements Part {
       log(`Cannot load snapshot ${path}: ${why}${aside}`, "warn");
     }
     this.#hasStarted = true;
+    await tryBeside(path).catch((error) => this.#sayUnwritable(error)); // not only when there is something to lose
     if (this.#loading === undefined) this.#wait();
   }
 
@@ -204,14 +212,16 @@ export class Snapshots implements Part {
 
   /** Writes a snapshot. Where that fails, the one before stays. */
   async #write(): Promise<void> {
-    const { path, log } = this.#options;
     try {
       Object.assign(this.stats, await this.#writeAll(), { snapshotError: "" });
     } catch (error) {
-      if (!(error instanceof Stopped)) {
-        log(`Cannot write snapshot ${path}: ${this.#failed(error)}: the one before stays, if there is one`, "warn");
-      }
+      if (!(error instanceof Stopped)) this.#sayUnwritable(error);
     }
+  }
+
+  #sayUnwritable(error: unknown): void {
+    const { path, log } = this.#options;
+    log(`Cannot write snapshot ${path}: ${this.#failed(error)}: the one before stays, if there is one`, "warn");
   }
 
   async #writeAll(): Promise<Pick<SnapshotStats, "snapshotMs" | "snapshotEntries">> {

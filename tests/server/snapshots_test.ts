@@ -273,13 +273,22 @@ Deno.test("Snapshots leaves the old file where the disk is full, says so in one 
     assertEquals((await loaded(path)).store.stats().entries, 3000);
   }));
 
-Deno.test("Snapshots says in one line where there is no folder", () =>
+Deno.test("Snapshots says in one line where there is no folder, at the start already and at each write", () =>
   withPath(async (path) => {
-    const made = node(`${path}/none`, 1);
-    await made.snapshots.save();
-    assertEquals(made.lines, [
-      `Cannot write snapshot ${path}/none: there is no such folder: the one before stays, if there is one`,
-    ]);
+    const { lines, snapshots } = await loaded(`${path}/none`);
+    const line = `Cannot write snapshot ${path}/none: there is no such folder: the one before stays, if there is one`;
+    assertEquals([lines, snapshots.stats.snapshotFailures], [[line], 1]);
+    await snapshots.save();
+    assertEquals(lines, [line, line]);
+  }));
+
+Deno.test("Snapshots leaves what another process writes beside the file as it is when it starts", () =>
+  withPath(async (path) => {
+    const file = await replaceFile(path);
+    assertEquals((await loaded(path)).lines, []);
+    await file.write(new Uint8Array(5));
+    await file.finish(new Uint8Array(5));
+    assertEquals((await Deno.stat(path)).size, 5);
   }));
 
 Deno.test("Snapshots makes no page before the last is on a slow disk, and the store goes on meanwhile", () =>
