@@ -51,10 +51,16 @@ function cells(peer: PeerStats): string[] {
     peer.catchingUp ? "catching up" : escaped(peer.state), // a server may say anything
     peer.roundTripMs < 0 ? "-" : `${peer.roundTripMs.toFixed(2)} ms`,
     peer.lastRoundMs < 0 ? "-" : `${(peer.lastRoundMs / 1000).toFixed(1)} s ago`,
-    peer.lag === 0 ? "0" : `${peer.lag.toLocaleString("en")} (${(peer.lagMs / 1000).toFixed(1)} s)`,
+    lagText(peer),
     peer.entriesReceived.toLocaleString("en"),
     peer.entriesSent.toLocaleString("en"),
     peer.entriesDropped.toLocaleString("en"),
     (peer.refusedFuture + peer.refusedBad + peer.droppedFull).toLocaleString("en"),
   ];
+}
+
+/** How far a peer is behind, which is known while it is connected only. */
+function lagText({ state, lag, lagMs }: PeerStats): string {
+  if (state !== "connected" && state !== "clocks-differ" && state !== "stopping") return "-";
+  return lag === 0 ? "0" : `${lag.toLocaleString("en")} (${(lagMs / 1000).toFixed(1)} s)`;
 }

@@ -28,6 +28,7 @@ export function findings(before: Reading, now: Reading): Finding[] {
     ...countFindings(before, now),
     ...paceFindings(before, now),
     ...certificateFindings(now),
+    ...snapshotFindings(now.stats),
   ];
   const order: Weight[] = ["bad", "odd", "note"];
   return order.flatMap((weight) => all.filter((finding) => finding.weight === weight));
@@ -203,6 +204,12 @@ export function certificateFindings({ timeMs, stats }: Reading): Finding[] {
     text: `The certificate expires in ${timeInWords(leftMs)}.`,
     advice: "Its renewal does not work: the log says why.",
   }];
+}
+
+export function snapshotFindings({ snapshotError }: ServerStats): Finding[] {
+  if (snapshotError === "") return [];
+  const advice = sentenceOf(visible(snapshotError));
+  return [{ weight: "odd", text: "The last snapshot could not be written, or not be loaded as a whole.", advice }];
 }
 
 /** The one word for all of it. */

@@ -44,17 +44,53 @@ export class ReplacingFile {
   }
 }
 
-/** Begins to write a file that is to stand at a path. */
+/**
+ * Begins to write a file that is to stand at a path.
+ *
+ * @throws {Error} If something else than a file stands there: a device, a folder, a pipe.
+ */
 export async function replaceFile(path: string): Promise<ReplacingFile> {
+  if (!((await found(path))?.isFile ?? true)) throw new Error("it is no regular file");
   await Deno.remove(besideOf(path)).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }); // what a process has left that was ended in the middle
   return new ReplacingFile(path, await Deno.open(besideOf(path), { write: true, createNew: true, mode: 0o600 }));
 }
 
-/** What has to be allowed to read a file and to replace it, if anything is missing. */
+/** Throws an error if no file can be made beside a path; one that another process writes there is left alone. */
+export async function tryBeside(path: string): Promise<void> {
+  try {
+    (await Deno.open(besideOf(path), { write: true, createNew: true, mode: 0o600 })).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  await Deno.remove(besideOf(path));
+}
+
+/** Keeps a file under another name, where nothing takes its place, and returns what to say of it behind a message. */
+export async function putAside(path: string): Promise<string> {
+  const aside = asideOf(path);
+  try {
+    if (!(await Deno.lstat(path)).isFile) return "";
+    if ((await found(aside)) !== undefined) return `: not kept, as there is ${aside}`;
+    await Deno.rename(path, aside);
+    return `: kept as ${aside}`;
+  } catch {
+    return ""; // then it cannot be replaced either, or is gone
+  }
+}
+
+async function found(path: string): Promise<Deno.FileInfo | undefined> {
+  return await Deno.stat(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+}
+
+/** What has to be allowed to read a file, to replace it and to put it aside, if anything is missing. */
 export function missingPermissions(path: string): string | undefined {
-  const paths = [path, besideOf(path)];
+  const paths = [path, besideOf(path), asideOf(path)];
   const isGranted = (["read", "write"] as const).every((name) =>
     paths.every((path) => Deno.permissions.querySync({ name, path }).state === "granted")
   );
@@ -63,6 +99,10 @@ export function missingPermissions(path: string): string | undefined {
 
 function besideOf(path: string): string {
   return `${path}.new`;
+}
+
+function asideOf(path: string): string {
+  return `${path}.refused`;
 }
 
 /** A file that is read from any place. */

@@ -191,8 +191,9 @@ export interface ServerOptions extends CredentialOptions {
   /**
    * The path of a file in which the server keeps what it holds over a restart: it is loaded by the first start, if nothing has been
    * stored before, while the server serves already, and written at a stop and every `snapshotIntervalMs`. Values lie readable in it, for
-   * this user alone. With peers it may be of any age: what they have removed or overwritten since is never served. Needs
-   * `--allow-read` and `--allow-write` for the file and for that file with `.new` behind its name. docs/replication.md says more.
+   * this user alone. With `peers` it may be of any age: what those that it reaches have removed or overwritten since is never served.
+   * Needs `--allow-read` and `--allow-write` for the file, and for that with `.new` and with `.refused` behind its name.
+   * docs/replication.md says more.
    *
    * @default {undefined}
    */

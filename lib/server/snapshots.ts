@@ -5,7 +5,14 @@
 
 import { crc32 } from "node:zlib";
 import type { Log } from "../base/log.ts";
-import { missingPermissions, openToRead, type ReadFile, replaceFile } from "../platform/replaced_file.ts";
+import {
+  missingPermissions,
+  openToRead,
+  putAside,
+  type ReadFile,
+  replaceFile,
+  tryBeside,
+} from "../platform/replaced_file.ts";
 import { Timer } from "../platform/timer.ts";
 import {
   FRAME_HEAD_BYTES,
@@ -55,6 +62,9 @@ export interface SnapshotsOptions extends SnapshotSettings {
 /** A server stops while a snapshot is loaded or written. */
 class Stopped extends Error {}
 
+/** A whole snapshot is too old to be loaded. */
+class Outdated extends Error {}
+
 /** The snapshots of one server. */
 export class Snapshots implements Part {
   /** What was last loaded or written, and what last failed. */
@@ -98,9 +108,13 @@ export class Snapshots implements Part {
     try {
       if (!this.#hasStarted || unfinished !== undefined) await this.#beginToLoad(unfinished);
     } catch (error) {
-      log(`Cannot load snapshot ${path}: ${this.#failed(error)}`, "warn");
+      const why = this.#failed(error);
+      // What another setting, clock or version could load is not lost by the next snapshot, nor is what is another program's.
+      const aside = error instanceof Outdated ? "" : await putAside(path);
+      log(`Cannot load snapshot ${path}: ${why}${aside}`, "warn");
     }
     this.#hasStarted = true;
+    await tryBeside(path).catch((error) => this.#sayUnwritable(error)); // not only when there is something to lose
     if (this.#loading === undefined) this.#wait();
   }
 
@@ -130,8 +144,7 @@ export class Snapshots implements Part {
     if (file === undefined) return;
     try {
       const facts = readHeader(await file.read(0, HEADER_BYTES), file.size, crc32);
-      const why = this.#whyNot(facts, unfinished);
-      if (why !== undefined) throw new Error(why);
+      this.#check(facts, unfinished);
       this.#load = new SnapshotLoad({ store, facts, isWithheld: hasPeers });
       this.#loading = this.#takeAll(file, facts, this.#load).finally(() => {
         file[Symbol.dispose]();
@@ -144,19 +157,16 @@ export class Snapshots implements Part {
     }
   }
 
-  /** Why a whole snapshot is not loaded. */
-  #whyNot(
-    { writtenMs, cluster, clock, origin }: SnapshotFacts,
-    unfinished: SnapshotFacts | undefined,
-  ): string | undefined {
+  /** Throws an error if a whole snapshot is not to be loaded. */
+  #check({ writtenMs, cluster, clock, origin }: SnapshotFacts, unfinished: SnapshotFacts | undefined): void {
     const { store, maxAgeMs, cluster: own } = this.#options;
     const isRest = unfinished?.writtenMs === writtenMs && unfinished.clock === clock && unfinished.origin === origin;
-    if (store.clock > 0 && !isRest) return "entries have been stored before the start";
-    if (cluster !== own) return `it is of ${clusterText(cluster)}, and this server of ${clusterText(own)}`;
+    if (store.clock > 0 && !isRest) throw new Error("entries have been stored before the start");
+    if (cluster !== own) throw new Error(`it is of ${clusterText(cluster)}, and this server of ${clusterText(own)}`);
     const ageMs = store.wallMs - writtenMs;
-    if (ageMs <= maxAgeMs) return undefined;
+    if (ageMs <= maxAgeMs) return;
     const names = "SNAPSHOT_MAX_AGE, --snapshot-max-age, option snapshotMaxAgeMs";
-    return `it is ${duration(ageMs)} old, and may be ${duration(maxAgeMs)} (${names})`;
+    throw new Outdated(`it is ${duration(ageMs)} old, and may be ${duration(maxAgeMs)} (${names})`);
   }
 
   /** Takes a snapshot in, page after page, from the end on. */
@@ -204,14 +214,16 @@ export class Snapshots implements Part {
 
   /** Writes a snapshot. Where that fails, the one before stays. */
   async #write(): Promise<void> {
-    const { path, log } = this.#options;
     try {
       Object.assign(this.stats, await this.#writeAll(), { snapshotError: "" });
     } catch (error) {
-      if (!(error instanceof Stopped)) {
-        log(`Cannot write snapshot ${path}: ${this.#failed(error)}: the one before stays, if there is one`, "warn");
-      }
+      if (!(error instanceof Stopped)) this.#sayUnwritable(error);
     }
+  }
+
+  #sayUnwritable(error: unknown): void {
+    const { path, log } = this.#options;
+    log(`Cannot write snapshot ${path}: ${this.#failed(error)}: the one before stays, if there is one`, "warn");
   }
 
   async #writeAll(): Promise<Pick<SnapshotStats, "snapshotMs" | "snapshotEntries">> {

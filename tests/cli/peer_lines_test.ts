@@ -41,10 +41,10 @@ Deno.test("peerLines() gives a line for each peer, in order, with every cell und
   }
 });
 
-Deno.test("peerLines() shows a dash for a time that is not known, and a catch-up in place of the state", () => {
+Deno.test("peerLines() shows a dash for what is not known of a peer that is away, and a catch-up in place of the state", () => {
   const never = peer({ state: "waiting", roundTripMs: -1, lastRoundMs: -1 });
   const [, first, second] = peerLines([never, peer({ catchingUp: true })]);
-  assertEquals(cells(first).slice(1, 4), ["waiting", "-", "-"]);
+  assertEquals(cells(first).slice(1, 5), ["waiting", "-", "-", "-"]);
   assertEquals(cells(second)[1], "catching up");
 });
 

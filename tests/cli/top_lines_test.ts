@@ -57,7 +57,7 @@ Deno.test("topLines() shows peers, those in trouble first, with how far they lag
   assertEquals(lines.slice(at).map(({ text, tone }) => [text.replaceAll(/ {2,}/g, "  "), tone]), [
     ["Peers of 10.0.0.1:11142: 1 waiting, 2 connected", "heading"],
     ["peer  state  lag  round trip", "heading"],
-    ["10.0.0.3:11142  waiting  0  -", "bad"],
+    ["10.0.0.3:11142  waiting  -  -", "bad"],
     ["10.0.0.2:11142  connected  3 (1.5 s)  0.50 ms", "plain"],
     ["10.0.0.4:11142  catching up  0  0.50 ms", "poor"],
     ["10.0.0.3:11142: it is down", "bad"],

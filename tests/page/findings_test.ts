@@ -39,6 +39,17 @@ Deno.test("the verdict is that of the weightiest finding, and readiness comes fi
   assertEquals(verdictOf(all.slice(3), true), { word: "Healthy", weight: "good" });
 });
 
+Deno.test("a snapshot that failed is found, with the reason, until one is written", () => {
+  const [{ weight, text, advice }, ...others] = findings(reading(1), reading(2, { snapshotError: "the disk is full" }));
+  assertEquals([weight, text, advice, others.length], [
+    "odd",
+    "The last snapshot could not be written, or not be loaded as a whole.",
+    "The disk is full.",
+    0,
+  ]);
+  assertEquals(found({ snapshotFailures: 1 }), []);
+});
+
 Deno.test("a server that is not ready names whom it waits for", () => {
   const peers = [
     peerStats({ address: "10.0.0.2:11142", ready: false }),

@@ -103,6 +103,10 @@ Deno.test("Snapshots loads nothing older of a damaged file, whichever byte of it
     }
   }));
 
+function exists(path: string): Promise<boolean> {
+  return Deno.lstat(path).then(() => true, () => false);
+}
+
 /** What refuses a whole file: how it is made so, how it is loaded, and what is said. */
 const REFUSED: [string, (path: string) => Promise<unknown>, Parameters<typeof snapshotNode>[2], number, string][] = [
   ["is cut", (path) => Deno.truncate(path, 5000), {}, 0, "it has 5000 bytes, and was written with "],
@@ -161,6 +165,42 @@ for (const [what, spoil, options, laterMs, why] of REFUSED) {
     }));
 }
 
+Deno.test("Snapshots puts a refused file aside, where the next snapshot does not take its place", () =>
+  withPath(async (path) => {
+    await written(path, 500);
+    const before = await Deno.readFile(path);
+    for (const [cluster, end] of [["blue", "kept as "], ["green", "not kept, as there is "]]) {
+      const { lines, snapshots } = await loaded(path, { cluster });
+      assert(lines[0].endsWith(`: ${end}${path}.refused`), lines[0]);
+      await snapshots.save();
+      assertEquals(await Deno.readFile(`${path}.refused`), before);
+    }
+    await Deno.rename(`${path}.refused`, path);
+    assertEquals((await loaded(path)).store.stats().entries, 500);
+  }));
+
+Deno.test("Snapshots puts no file aside that is only too old, and the next one takes its place", () =>
+  withPath(async (path) => {
+    await written(path, 5);
+    const { lines, snapshots } = await loaded(path, {}, NOW_MS + 7_200_001);
+    assertEquals([lines.length, await exists(`${path}.refused`)], [1, false]);
+    await snapshots.save();
+    assertEquals((await loaded(path)).store.stats().entries, 0);
+  }));
+
+Deno.test("Snapshots takes the place of nothing but a file", () =>
+  withPath(async (path) => {
+    await Deno.symlink("/dev/null", path);
+    const { lines, snapshots } = await loaded(path);
+    await snapshots.save();
+    const why = "it is no regular file";
+    assertEquals(lines, [
+      `Cannot load snapshot ${path}: ${why}`,
+      `Cannot write snapshot ${path}: ${why}: the one before stays, if there is one`,
+    ]);
+    assertEquals([(await Deno.lstat(path)).isSymlink, await exists(`${path}.new`)], [true, false]);
+  }));
+
 Deno.test("Snapshots loads a file of any age, and of its own cluster, where it is told to", () =>
   withPath(async (path) => {
     await written(path, 5, { cluster: "blue" });
@@ -175,7 +215,9 @@ Deno.test("Snapshots loads nothing where entries have been stored before, and no
     set(made.store, 7);
     await made.snapshots.start();
     await made.snapshots.stop();
-    assertEquals(made.lines, [`Cannot load snapshot ${path}: entries have been stored before the start`]);
+    const why = "entries have been stored before the start";
+    assertEquals(made.lines, [`Cannot load snapshot ${path}: ${why}: kept as ${path}.refused`]);
+    await Deno.rename(`${path}.refused`, path);
     const twice = await loaded(path);
     twice.store.delete(key(1));
     await twice.snapshots.start();
@@ -231,13 +273,22 @@ Deno.test("Snapshots leaves the old file where the disk is full, says so in one 
     assertEquals((await loaded(path)).store.stats().entries, 3000);
   }));
 
-Deno.test("Snapshots says in one line where there is no folder", () =>
+Deno.test("Snapshots says in one line where there is no folder, at the start already and at each write", () =>
   withPath(async (path) => {
-    const made = node(`${path}/none`, 1);
-    await made.snapshots.save();
-    assertEquals(made.lines, [
-      `Cannot write snapshot ${path}/none: there is no such folder: the one before stays, if there is one`,
-    ]);
+    const { lines, snapshots } = await loaded(`${path}/none`);
+    const line = `Cannot write snapshot ${path}/none: there is no such folder: the one before stays, if there is one`;
+    assertEquals([lines, snapshots.stats.snapshotFailures], [[line], 1]);
+    await snapshots.save();
+    assertEquals(lines, [line, line]);
+  }));
+
+Deno.test("Snapshots leaves what another process writes beside the file as it is when it starts", () =>
+  withPath(async (path) => {
+    const file = await replaceFile(path);
+    assertEquals((await loaded(path)).lines, []);
+    await file.write(new Uint8Array(5));
+    await file.finish(new Uint8Array(5));
+    assertEquals((await Deno.stat(path)).size, 5);
   }));
 
 Deno.test("Snapshots makes no page before the last is on a slow disk, and the store goes on meanwhile", () =>
@@ -322,7 +373,8 @@ Deno.test("Snapshots loads no other file in place of one of which a stop has end
     await written(path, 6000);
     await made.snapshots.start();
     await made.snapshots.stop();
-    assertEquals(made.lines, [`Cannot load snapshot ${path}: entries have been stored before the start`]);
+    const why = "entries have been stored before the start";
+    assertEquals(made.lines, [`Cannot load snapshot ${path}: ${why}: kept as ${path}.refused`]);
     assertEquals(made.store.stats().entries, entries);
   }));
 

@@ -15,7 +15,7 @@ export function reading(seconds: number, stats: Partial<ServerStats> = {}, facts
     maxConnections: 1000,
     residentBytes: 1e8,
     cpuMs: 100 * seconds,
-    stats: { ...Object.fromEntries(quiet), ...limits, uptimeMs: 1000 * seconds, ...stats },
+    stats: { ...Object.fromEntries(quiet), ...limits, snapshotError: "", uptimeMs: 1000 * seconds, ...stats },
     durations: { bounds: [0.001, 0.1, 1], counts: [0, 0, 0, 0], sumMs: 0 },
     ...facts,
   };
