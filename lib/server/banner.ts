@@ -49,7 +49,9 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
   const [lookers, ...ofHttp] = facts.http === undefined ? [] : whoMayLook({ ...facts, ...facts.http });
   if (facts.http !== undefined) {
     lines.push(
-      `  http        ${formatAddress(facts.http.address)}, /metrics for ${lookers}; /healthz and /readyz for everybody`,
+      `  http        ${
+        formatAddress(facts.http.address)
+      }, the status page and /metrics for ${lookers}; /healthz and /readyz for everybody`,
     );
   }
   const [clients, ...warnings] = whoMayConnect(facts);

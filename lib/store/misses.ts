@@ -18,6 +18,8 @@ const WHYS = Object.keys(WHY) as (keyof MissCounts)[];
 /** Bits of a place that say why; there are more places than these bits can count. */
 const WHY_BITS = 7;
 const LEAST_PLACES = 256;
+/** Places of any store that has the memory: two keys of one place forget each other, so few places forget early. */
+const USUAL_PLACES = 2 ** 13;
 const MOST_PLACES = 2 ** 18;
 /** Places for each entry that may be held: what is missed has often left some time ago. */
 const PLACES_FOR_EACH = 4;
@@ -36,7 +38,7 @@ export class Misses {
   /** @param maxSize Entries that the store holds at most. @param limitBytes Memory that it holds at most, in bytes. */
   constructor(maxSize: number, limitBytes: number) {
     const most = Math.min(MOST_PLACES, Math.max(LEAST_PLACES, limitBytes / BYTES_FOR_EACH));
-    const wanted = Math.min(most, Math.max(LEAST_PLACES, PLACES_FOR_EACH * maxSize));
+    const wanted = Math.min(most, Math.max(USUAL_PLACES, PLACES_FOR_EACH * maxSize));
     this.#places = new Int32Array(2 ** Math.floor(Math.log2(wanted)));
     this.#mask = this.#places.length - 1;
   }

@@ -237,16 +237,16 @@ Deno.test("Store counts what was used too long ago to be taken from a peer as ev
   assertEquals([store.has(span("here")), missed(store, "k"), store.stats().evictions], [true, "evicted", 1]);
 });
 
-Deno.test("Misses has places for four times the entries, 262,144 at most, and takes a 64th of the memory at most", () => {
+Deno.test("Misses has places for four times the entries, 8,192 at least and 262,144 at most, and takes a 64th of the memory at most", () => {
   const places = (maxSize: number, limitBytes: number) => new Misses(maxSize, limitBytes).places;
   const most = 16 * 2 ** 30;
-  assertEquals([places(1, most), places(128, most), places(1000, most)], [256, 512, 2048]);
+  assertEquals([places(1, most), places(2048, most), places(5000, most)], [8192, 8192, 16_384]);
   assertEquals([places(10 ** 6, most), places(Infinity, most)], [2 ** 18, 2 ** 18]);
   assertEquals([places(Infinity, 64 * 1024), places(Infinity, 100 * 2 ** 20)], [256, 2 ** 18]);
 });
 
 Deno.test("Misses tells hashes of one place apart, and remembers the one that left last", () => {
-  const misses = new Misses(1, 2 ** 30);
+  const misses = new Misses(1, 64 * 1024);
   const hashes = [0, 7, -1, 0x7fffffff, 256, 5 << 8, -256];
   for (const hash of hashes) {
     for (const why of Object.values(WHY)) {

@@ -53,7 +53,7 @@ Deno.test("a server does not start where others could read its metrics or tokens
   const local = await run("cli.ts", ["serve", "--check", "--http", "9200"]);
   assertStringIncludes(
     local.out,
-    "\n  http        127.0.0.1:9200, /metrics for any user of this machine, without a token;",
+    "\n  http        127.0.0.1:9200, the status page and /metrics for any user of this machine, without a token;",
   );
   assertEquals(status, 2);
   assertStringIncludes(err, open);
@@ -75,7 +75,10 @@ Deno.test("the start-up lines say where HTTP is and for whom", async () => {
   for (const [options, who, warns] of said) {
     const lines: string[] = [];
     await using server = await startedServer({ ...HTTP, ...options, log: (line) => lines.push(line) });
-    assert(lines.includes(`  http        ${server.httpAddress}, /metrics for ${who}${everybody}`), lines.join("\n"));
+    assert(
+      lines.includes(`  http        ${server.httpAddress}, the status page and /metrics for ${who}${everybody}`),
+      lines.join("\n"),
+    );
     assertEquals(
       lines.some((line) => line.startsWith("Warning: --insecure") && line.includes(server.httpAddress!)),
       warns,
@@ -160,7 +163,9 @@ Deno.test("a server that stops says until its end that it is not ready", async (
 Deno.test("cli serve tells its health and metrics with --http, and ends at SIGTERM though somebody looks", async () => {
   await using server = await serve(["--listen", "127.0.0.1:0", "--http", "0"], { env: { AUTH_TOKEN: TOKEN } });
   const line = server.lines.find((line) => line.startsWith("http "))!;
-  const [, address] = /^http {8}(127\.0\.0\.1:\d+), \/metrics for whoever shows a token/.exec(line)!;
+  const [, address] = /^http {8}(127\.0\.0\.1:\d+), the status page and \/metrics for whoever shows a token/.exec(
+    line,
+  )!;
   const told = async (path: string, authorization?: string) => {
     const reply = await fetch(`http://${address}${path}`, { headers: authorization ? { authorization } : {} });
     return [reply.status, await reply.text()] as const;
