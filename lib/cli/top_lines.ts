@@ -25,7 +25,7 @@ export interface Size {
 
 /** Columns of the table of peers. */
 const PEER_COLUMNS = ["peer", "state", "lag", "round trip"];
-/** Columns of a terminal that the names of servers take at most: this part of all, or so many. */
+/** Columns that the names of servers take at most: `NAME_PART` of the terminal's, or `LEAST_NAME` where that is more. */
 const [NAME_PART, LEAST_NAME] = [0.35, 16];
 const DEFAULT_END = `:${DEFAULT_PORT}`;
 

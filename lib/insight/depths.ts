@@ -21,7 +21,7 @@ export class Depths {
     this.#weighted[bucket] += reads * times;
   }
 
-  /** The reads at depths below `size`: what an LRU cache of so many entries answers. */
+  /** The reads at depths below `size`: what an LRU cache of `size` entries answers. */
   below(size: number): Tally {
     const sum = new Tally();
     for (let bucket = 0; bucket < BUCKETS; bucket++) {

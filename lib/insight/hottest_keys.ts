@@ -3,7 +3,7 @@
 import type { ByteSpan } from "../base/byte_span.ts";
 import { SpaceSaving } from "./space_saving.ts";
 
-/** Where there are many, one of so many reads is looked at, on average. */
+/** Of how many reads one is looked at, on average, where reads are many. */
 export const MOST_APART = 256;
 /** Reads that are looked at in a second while they are less far apart, at most. */
 export const LOOKS_PER_SECOND = 2000;

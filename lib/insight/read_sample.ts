@@ -142,7 +142,7 @@ export class ReadSample {
   }
 
   /**
-   * Part of the reads, recent ones counting more, that an LRU cache of so many entries would have answered, up to
+   * Part of the reads, recent ones counting more, that an LRU cache of `entries` entries would have answered, up to
    * {@linkcode MAX_TIMES} times the cache's capacity. `undefined` if no read has been sampled.
    */
   hitRatioAt(entries: number): number | undefined {
@@ -212,7 +212,7 @@ export class ReadSample {
     return this.#reads + this.#countReads() - this.#readsThen;
   }
 
-  /** The key with a hash, if its entry is still there, be it because the cache has just found it. */
+  /** The key with a hash, if its entry is still there: by its deadline, or since the cache has just found it (`isThere`). */
   #find(hash: number, isThere: boolean): SampledKey | undefined {
     const key = this.#keys.get(hash | 0);
     if (key === undefined || isThere || key.deadlineMs > this.#now()) return key;

@@ -195,7 +195,7 @@ function estimates({ hitRatio }: Measured["insight"]): Family {
   return {
     name: "ormuco_estimated_hit_ratio",
     kind: "gauge",
-    help: "Part of recent retrievals that would hit with so many times the memory, and by another policy.",
+    help: "Part of recent retrievals that would hit with `size` times the memory, by `policy`.",
     samples: rows.map(([size, policy, value]) => ({ labels: { size, policy }, value })),
   };
 }

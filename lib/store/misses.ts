@@ -26,7 +26,7 @@ const PLACES_FOR_EACH = 4;
 /** Bytes of a store's memory for each place, at most one: so the table is small beside it. */
 const BYTES_FOR_EACH = 256;
 
-/** Keys that are remembered of those that a clear of everything has removed, at most: so many take one to three milliseconds. */
+/** Keys that are remembered of those that a clear of everything has removed, at most; to note them takes one to three milliseconds. */
 export const MOST_CLEARED = 2 ** 14;
 
 /** Misses of one store, and what it remembers of keys that have left. */

@@ -137,7 +137,7 @@ class Reader {
     return object;
   }
 
-  /** Begins a container of so many values. */
+  /** Begins a container of `values` values. */
   #open(values: number, depth: number): void {
     this.#claimed += values;
     if (++this.#containers > MAX_CONTAINERS) this.#fail(`more than ${MAX_CONTAINERS} arrays and maps`);
