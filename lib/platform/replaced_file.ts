@@ -33,8 +33,11 @@ export class ReplacingFile {
 
   /** Gives up: what stands at the path stays there. */
   async drop(): Promise<void> {
-    if (await this.#isInPlace()) await Deno.remove(besideOf(this.#path));
-    this.#file.close();
+    try {
+      if (await this.#isInPlace()) await Deno.remove(besideOf(this.#path));
+    } finally {
+      this.#file.close();
+    }
   }
 
   /** Whether this is still the file that is written beside the other. */
