@@ -45,7 +45,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     "page",
   ),
   cli: impure("base", "wire", "platform", "entry"),
-  entry: impure("base", "wire", "lru", "near", "compute", "platform", "client", "server", "page", "cli"),
+  entry: impure("base", "wire", "lru", "near", "metrics", "compute", "platform", "client", "server", "page", "cli"),
 };
 
 /** Names that a pure file does not mention outside comments and strings. */
