@@ -19,12 +19,12 @@ import { INSPECT, inspected } from "./lib/base/inspect.ts";
 import { SOFTWARE } from "./lib/base/software.ts";
 import type { ServerInsight } from "./lib/base/insight.ts";
 import type { ServerStats } from "./lib/base/stats.ts";
+import { Durations } from "./lib/metrics/durations.ts";
 import { Slots } from "./lib/near/slots.ts";
 import { readEnvironment } from "./lib/platform/environment.ts";
 import { CacheEvents } from "./lib/platform/cache_events.ts";
 import { lookUp } from "./lib/platform/lookup.ts";
-import { statusPage } from "./lib/page/page.ts";
-import { Acme } from "./lib/server/acme.ts";
+import type { Acme } from "./lib/server/acme.ts";
 import { serverLines } from "./lib/server/banner.ts";
 import type { AccessRules } from "./lib/server/access.ts";
 import { Attempts } from "./lib/server/attempts.ts";
@@ -35,7 +35,7 @@ import { CredentialWatch } from "./lib/server/credential_watch.ts";
 import { Credentials } from "./lib/server/credentials.ts";
 import { Departures } from "./lib/server/departures.ts";
 import { Encryption } from "./lib/server/encryption.ts";
-import { Http } from "./lib/server/http.ts";
+import type { Http } from "./lib/server/http.ts";
 import { Insight } from "./lib/server/insight.ts";
 import { LeaseTimer } from "./lib/server/lease_timer.ts";
 import { LimitedLog } from "./lib/server/limited_log.ts";
@@ -44,12 +44,12 @@ import { LocalCache } from "./lib/server/local_cache.ts";
 import { PushQueue } from "./lib/server/push_queue.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
-import { LaterPart, type Part, startAll, stopAll } from "./lib/server/part.ts";
+import { LaterPart, LoadedPart, type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
 import { Readiness } from "./lib/server/readiness.ts";
 import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
-import { Snapshots } from "./lib/server/snapshots.ts";
+import type { Snapshots } from "./lib/server/snapshots.ts";
 import { newCounters, serverStats } from "./lib/server/statistics.ts";
 import { Turns } from "./lib/server/turns.ts";
 import { checkHttpOpenness, checkOpenness, type Openness } from "./lib/server/who_may_connect.ts";
@@ -104,12 +104,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #watch: CredentialWatch;
   readonly #listener: Listener;
   readonly #encryption: Encryption | undefined;
-  readonly #acme: Acme | undefined;
+  readonly #acme: LoadedPart<Acme> | undefined;
   readonly #peers: Peers;
-  readonly #snapshots: Snapshots | undefined;
+  readonly #snapshots: LoadedPart<Snapshots> | undefined;
   readonly #readiness: Readiness;
   readonly #connections: Connections;
-  readonly #http: Http | undefined;
+  readonly #http: LoadedPart<Http> | undefined;
+  /** What requests have taken; they are timed where HTTP tells it. */
+  readonly #durations: Durations | undefined;
   /** The parts in the order of their start; they stop in reverse, so that no part outlives one that it needs. */
   readonly #parts: readonly Part[];
   /** The start or stop under way, or the last one. */
@@ -143,9 +145,9 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#insight = new Insight(store, () => performance.now());
     const maintenance = new Maintenance(store, this.#insight, log);
     this.#watch = this.#newWatch();
-    const encryption = this.#encryption = resolved.tls &&
-      new Encryption({ tls: resolved.tls, counters, log, limitedLog });
-    this.#acme = encryption && resolved.tls?.acme && new Acme({ acme: resolved.tls.acme, encryption, log });
+    const { tls } = resolved;
+    this.#encryption = tls && new Encryption({ tls, counters, log, limitedLog });
+    this.#acme = this.#newAcme();
     this.#peers = this.#newPeers(id, limitedLog);
     this.#snapshots = this.#newSnapshots(id);
     this.#readiness = this.#newReadiness();
@@ -165,6 +167,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       later: (ms, run) => maintenance.runLater(ms, run),
     });
     const access = this.#accessRules(limitedLog);
+    this.#durations = resolved.http && new Durations();
     this.#http = this.#newHttp(session, access, limitedLog);
     this.#connections = this.#newConnections(session, access, limitedLog);
     this.cache = this.#newCache();
@@ -178,7 +181,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   /** The address at which HTTP is spoken; `undefined` while it is not. */
   get httpAddress(): string | undefined {
-    return this.#http?.isOpen ? formatAddress(this.#http.address) : undefined;
+    const http = this.#http?.part;
+    return http?.isOpen ? formatAddress(http.address) : undefined;
   }
 
   /**
@@ -260,7 +264,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async reload(): Promise<number> {
     const encryption = this.#isStarted ? this.#encryption : undefined;
     await Promise.all([this.#watch.look("asked"), encryption?.look("asked")]);
-    if (this.#isStarted) await this.#acme?.look(true);
+    if (this.#isStarted) await this.#acme?.part?.look(true);
     return this.#watch.files + (encryption?.files ?? 0);
   }
 
@@ -303,12 +307,12 @@ export class OrmucoCacheServer implements AsyncDisposable {
       isReady: this.#readiness.isReady,
       connections: this.#connections.size,
       certificateExpiresMs: this.#encryption?.expiresMs ?? 0,
-      certificateOrderMs: this.#acme?.dueMs ?? 0,
+      certificateOrderMs: this.#acme?.part?.dueMs ?? 0,
       buffers: this.#buffers,
       turns: this.#turns,
       near: this.#near.stats,
       leases: this.#leases.stats,
-      snapshots: this.#snapshots?.stats,
+      snapshots: this.#snapshots?.part?.stats,
       gossip: this.#peers.gossip.totals,
       peers: this.#peers.stats(),
     });
@@ -370,9 +374,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
   }
 
   #sayWhatRuns(isCheck: boolean): void {
-    const { log } = this.#options;
+    const { log, http: listen } = this.#options;
     const openness = this.#openness();
-    const http = this.#http && { address: this.#http.address, hasLookers: openness.hasClients || this.#has("admin") };
+    const address = this.#http?.part?.address ?? listen;
+    const http = address && { address, hasLookers: openness.hasClients || this.#has("admin") };
     const facts = { ...this.#options, ...openness, http, encryption: this.#encryption, isCheck };
     const { lines, warnings } = serverLines(facts);
     for (const line of lines) log(line);
@@ -381,18 +386,33 @@ export class OrmucoCacheServer implements AsyncDisposable {
 
   #allParts(maintenance: Maintenance): Part[] {
     const first = [this.#watch, this.#encryption, this.#acme, this.#http]; // HTTP says until it stops that this server is not ready
-    const peers = new LaterPart(this.#peers, () => this.#snapshots?.loaded ?? Promise.resolve());
+    const peers = new LaterPart(this.#peers, () => this.#snapshots?.part?.loaded ?? Promise.resolve());
     const talking = [this.#snapshots, this.#listener, peers, this.#connections];
     return [...first, ...talking, maintenance, this.#readiness].filter((part) => part !== undefined);
   }
 
-  #newHttp(session: SessionHost, access: AccessRules, log: LimitedLog): Http | undefined {
+  #newAcme(): LoadedPart<Acme> | undefined {
+    const [encryption, { tls, log }] = [this.#encryption, this.#options];
+    const acme = tls?.acme;
+    if (encryption === undefined || acme === undefined) return undefined;
+    return new LoadedPart(async () => {
+      const { Acme } = await import("./lib/server/acme.ts");
+      return new Acme({ acme, encryption, log });
+    });
+  }
+
+  #newHttp(session: SessionHost, access: AccessRules, log: LimitedLog): LoadedPart<Http> | undefined {
     const { http: listen, unref: isUnref, advertise } = this.#options;
     if (listen === undefined) return undefined;
-    const page = statusPage();
     const address = () => advertise ? formatAddress(advertise) : this.address;
-    const [encryption, turns, buffers] = [this.#encryption, this.#turns, this.#buffers];
-    return new Http({ listen, isUnref, access, encryption, session, page, address, turns, buffers, log });
+    const [encryption, turns, buffers, durations] = [this.#encryption, this.#turns, this.#buffers, this.#durations];
+    return new LoadedPart(async () => {
+      const { Http } = await import("./lib/server/http.ts");
+      const { statusPage } = await import("./lib/page/page.ts");
+      const page = statusPage();
+      const shared = { access, encryption, session, turns, buffers, durations, log };
+      return new Http({ ...shared, listen, isUnref, page, address });
+    });
   }
 
   #newPeers(id: number, limitedLog: LimitedLog): Peers {
@@ -430,7 +450,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         access,
         encryption: this.#encryption,
         counters,
-        durations: this.#http?.durations,
+        durations: this.#durations,
         turns: this.#turns,
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
@@ -444,11 +464,14 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
-  #newSnapshots(id: number): Snapshots | undefined {
+  #newSnapshots(id: number): LoadedPart<Snapshots> | undefined {
     const { snapshots, cluster, peers, log } = this.#options;
     if (snapshots === undefined) return undefined;
     const [store, turns, { gossip }, hasPeers] = [this.#store, this.#turns, this.#peers, peers.length > 0];
-    return new Snapshots({ ...snapshots, store, turns, gossip, id, cluster, hasPeers, log });
+    return new LoadedPart(async () => {
+      const { Snapshots } = await import("./lib/server/snapshots.ts"); // dynamic: node:zlib, too, takes long to load
+      return new Snapshots({ ...snapshots, store, turns, gossip, id, cluster, hasPeers, log });
+    });
   }
 
   #newReadiness(): Readiness {
@@ -456,15 +479,15 @@ export class OrmucoCacheServer implements AsyncDisposable {
     return new Readiness({
       peers: () => this.#peers.rows(),
       readyAfterMs,
-      isLoading: () => this.#snapshots?.isLoading ?? false,
-      onReady: () => this.#snapshots?.release(),
+      isLoading: () => this.#snapshots?.part?.isLoading ?? false,
+      onReady: () => this.#snapshots?.part?.release(),
       log,
     });
   }
 
   /** Lets a peer that has connected wait until this server has loaded what it had before. */
   async #accept(arrival: PeerArrival): Promise<void> {
-    await this.#snapshots?.loaded;
+    await this.#snapshots?.part?.loaded;
     await this.#peers.accept(arrival);
   }
 
@@ -518,7 +541,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#isStarted = false;
     this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
-    await this.#snapshots?.save();
+    await this.#snapshots?.part?.save();
     this.#turns.stop();
     this.#insight.end();
   }

@@ -45,7 +45,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     "page",
   ),
   cli: impure("base", "wire", "platform", "entry"),
-  entry: impure("base", "wire", "lru", "near", "compute", "platform", "client", "server", "page", "cli"),
+  entry: impure("base", "wire", "lru", "near", "metrics", "compute", "platform", "client", "server", "page", "cli"),
 };
 
 /** Names that a pure file does not mention outside comments and strings. */
@@ -240,3 +240,45 @@ Deno.test("what orders certificates is loaded where it is asked for, and is no p
 function sourceExists(path: string): boolean {
   return path.startsWith("./npm/") && [...filesBelow("npm")].includes(path.slice(2));
 }
+
+/** What files import for more than types, by their paths or as they name it; with an `import()` they can wait. */
+function importedAtOnce(file: string): string[] {
+  const found = withoutComments(sources.get(file)!).matchAll(
+    /^(?:import|export)\b(?! type\b)([^;"]*?)\bfrom "([^"]+)"/gm,
+  );
+  return [...found].flatMap(([, names, path]) => {
+    const named = /^ \{([^}]*)\} $/.exec(names)?.[1].split(",").map((name) => name.trim()).filter((name) =>
+      name !== ""
+    );
+    if (named?.every((name) => name.startsWith("type "))) return [];
+    return path.startsWith(".") ? new URL(path, new URL(file, ROOT)).pathname.slice(ROOT.pathname.length) : path;
+  });
+}
+
+/** The rooms, and beside them the modules of others, that are loaded before the first line of a file runs. */
+function loadedWith(file: string): string {
+  const files = new Set([file]);
+  for (const each of files) for (const imported of sources.has(each) ? importedAtOnce(each) : []) files.add(imported);
+  return [...new Set([...files].map((each) => sources.has(each) ? roomOf(each) : each))].sort().join(" ");
+}
+
+Deno.test("entry points load nothing that is only needed by some of those who start them", () => {
+  const others = "@std/dotenv @std/msgpack"; // not node:process, node:zlib, node:crypto, node:tls: they take 10 to 30 ms each
+  const client = "base client compute entry lru near";
+  assertEquals(
+    loadedWith("client.ts"),
+    `${others} ${client} node:async_hooks node:buffer node:diagnostics_channel platform wire`,
+  );
+  assertEquals(
+    loadedWith("server.ts"),
+    `${others} base compute entry insight lru memcached metrics near node:buffer node:diagnostics_channel ` +
+      "platform replication server store wire",
+  );
+});
+
+Deno.test("the command line loads neither a server nor a client before it knows what it is to do", () => {
+  assertEquals(loadedWith("cli.ts"), "@std/cli/parse-args @std/dotenv base cli entry platform");
+  for (const file of ["entry_commands.ts", "server_commands.ts", "explain.ts", "top.ts", "bench.ts"]) {
+    assert(!/\b(server|store|page)\b/.test(loadedWith(`lib/cli/${file}`)), file);
+  }
+});

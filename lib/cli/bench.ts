@@ -11,7 +11,7 @@ import {
   UsageError,
   wholeFlag,
 } from "./arguments.ts";
-import { ask, type Touched, withClient } from "./client_commands.ts";
+import { ask, type Touched, withClient } from "./client_run.ts";
 import { toJson } from "./json.ts";
 import { runLoad } from "./load_generator.ts";
 import { EXIT, report, say } from "./output.ts";

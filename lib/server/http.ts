@@ -34,6 +34,8 @@ export interface HttpOptions {
   readonly page?: string;
   /** Where others find the server. */
   readonly address?: () => string | undefined;
+  /** What the cache's requests have taken, which its connections count; none, if left out. */
+  readonly durations?: Durations;
   readonly turns: Turns;
   readonly buffers: Buffers;
   readonly log: LimitedLog;
@@ -52,8 +54,7 @@ const WHY: Readonly<Record<string, string>> = {
 
 /** The port of HTTP of one server. */
 export class Http implements Part {
-  /** What the cache's requests have taken; connections of the cache count them while there is such a port. */
-  readonly durations = new Durations();
+  readonly #durations: Durations;
   readonly #log: LimitedLog;
   readonly #turns: Turns;
   readonly #listener: Listener;
@@ -67,8 +68,11 @@ export class Http implements Part {
   #nowMs = 0;
   #lookedMs = 0;
 
-  constructor({ listen, isUnref, access, encryption, session, page, address, turns, buffers, log }: HttpOptions) {
-    const [durations, httpReplies] = [this.durations, this.#replies];
+  constructor(options: HttpOptions) {
+    const { listen, isUnref, access, encryption, session, page, address, turns, buffers, log } = options;
+    const { durations = new Durations() } = options;
+    const httpReplies = this.#replies;
+    this.#durations = durations;
     this.#log = log;
     this.#turns = turns;
     this.#listener = new Listener(listen, isUnref);
@@ -126,7 +130,7 @@ export class Http implements Part {
   look(passedMs: number = performance.now() - this.#lookedMs): void {
     this.#lookedMs = performance.now();
     this.#nowMs += Math.min(passedMs, 2 * LOOK_MS);
-    this.durations.look();
+    this.#durations.look();
     for (const connection of this.#open.keys()) {
       const why = connection.look(this.#nowMs);
       if (why === undefined) continue;

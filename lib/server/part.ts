@@ -29,6 +29,33 @@ export async function stopAll(parts: readonly Part[], limitMs: number): Promise<
   for (const part of parts.toReversed()) await part.stop(limitMs);
 }
 
+/** A part that is loaded with its first start, so that servers which do without it start without it. */
+export class LoadedPart<Loaded extends Part> implements Part {
+  readonly #load: () => Promise<Loaded>;
+  #part: Loaded | undefined;
+
+  /** @param load Imports what the part is made of, and makes it. */
+  constructor(load: () => Promise<Loaded>) {
+    this.#load = load;
+  }
+
+  /** The part; `undefined` before the first start. */
+  get part(): Loaded | undefined {
+    return this.#part;
+  }
+
+  /** Loads the part unless a start before has, and begins its work. */
+  async start(): Promise<void> {
+    this.#part ??= await this.#load();
+    await this.#part.start();
+  }
+
+  /** Ends the work. */
+  async stop(limitMs: number): Promise<void> {
+    await this.#part?.stop(limitMs);
+  }
+}
+
 /** A part that begins its work only when something is over, for which its start does not wait. */
 export class LaterPart implements Part {
   readonly #part: Part;

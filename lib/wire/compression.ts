@@ -5,8 +5,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import process from "node:process";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { nodeProcess } from "../base/node_process.ts";
 import type { DecodingBudget } from "./decoding_budget.ts";
 
 /**
@@ -30,7 +30,7 @@ let isBounded = true;
 /** It takes 30 ms to load, so that is left until a value is compressed. */
 function zlib(): Zlib {
   if (loaded !== undefined) return loaded;
-  loaded = process.getBuiltinModule("node:zlib");
+  loaded = nodeProcess().getBuiltinModule("node:zlib");
   try {
     loaded.inflateRawSync(loaded.deflateRawSync(new Uint8Array(9)), { maxOutputLength: 1 });
     isBounded = false;

@@ -1,7 +1,7 @@
 /** Parts of a server: started in order, stopped in reverse, and none left behind when one fails. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { LaterPart, type Part, startAll, stopAll, within } from "../../lib/server/part.ts";
+import { LaterPart, LoadedPart, type Part, startAll, stopAll, within } from "../../lib/server/part.ts";
 import { until } from "../support/waiting.ts";
 
 function fixture(names: string[], failing?: string): { parts: Part[]; events: string[] } {
@@ -75,4 +75,19 @@ Deno.test("LaterPart does not start what was stopped before, and starts it once 
   await until("it has started", () => events.length > 0);
   await later.stop(8);
   assertEquals(events, ["a starts", "a stops within 8"]);
+});
+
+Deno.test("LoadedPart loads its part with the first start that can, keeps it, and stops nothing before", async () => {
+  const { parts: [part], events } = fixture(["a"]);
+  let loads = 0;
+  const loaded = new LoadedPart(() => ++loads === 1 ? Promise.reject(new Error("not now")) : Promise.resolve(part));
+  await loaded.stop(5);
+  assertEquals(loaded.part, undefined);
+  await assertRejects(() => loaded.start(), Error, "not now");
+  await loaded.start();
+  await loaded.stop(7);
+  await loaded.start();
+  assertEquals(loaded.part, part);
+  assertEquals(loads, 2);
+  assertEquals(events, ["a starts", "a stops within 7", "a starts"]);
 });
