@@ -28,8 +28,8 @@ export interface Lent {
 
 /** Has values, each at a position. */
 export interface ValueSource {
-  /** Copies a value to a place in an array that has room for it. */
-  copyValue(position: number, target: Uint8Array, at: number): void;
+  /** Copies a value to a place in an array that has room for it; a short one faster if there is a view of the same array, too. */
+  copyValue(position: number, target: Uint8Array, at: number, view?: DataView): void;
   /** Gives out a value, to be read in parts. */
   lend(position: number, borrower: Borrower): Lent;
 }

@@ -9,7 +9,7 @@ import { type AccessRules, ConnectionAccess } from "./access.ts";
 import type { BufferHolder, Buffers, HeldBuffers } from "./buffers.ts";
 import type { Encryption } from "./encryption.ts";
 import { type Doing, type Impatience, Patience } from "./patience.ts";
-import { refusalOf, tooMany, WASTE } from "./refusal.ts";
+import { FIRST_BYTES_MS, NO_BYTES, type Refusal, refusalOf, tooMany, WASTE } from "./refusal.ts";
 import { Outbox } from "../platform/outbox.ts";
 import type { Durations } from "../metrics/durations.ts";
 import { processClock } from "../platform/clock.ts";
@@ -18,7 +18,7 @@ import type { PeerHello } from "../wire/hello.ts";
 import { BYTES_A_UNIT, type HandlerState, unitsOf } from "../wire/protocol_handler.ts";
 import type { RefusedPeer } from "./native_handler.ts";
 import type { Connected } from "../memcached/statistics.ts";
-import type { SessionHost } from "./protocols.ts";
+import { type SessionHost, TLS } from "./protocols.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { shownAddress } from "./shown_address.ts";
 import type { ServerCounters } from "./statistics.ts";
@@ -97,6 +97,9 @@ export class Connection implements BufferHolder, Doing {
   readonly #held: HeldBuffers;
   readonly #onlyPeers: (() => string) | undefined;
   #hasEnded = false;
+  /** What a stranger is to be told that makes room, and the timer that ends the wait for its first bytes. */
+  #refusal: Refusal | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
   /** When the last read was made, and the requests that it has brought; 0 where they are not timed. */
   #readMs = 0;
   #untimed = 0;
@@ -222,15 +225,30 @@ export class Connection implements BufferHolder, Doing {
   }
 
   /**
-   * Ends the connection of a stranger, which makes room for another. If its first bytes tell its protocol, it is told why:
-   * that is written at once, since nothing has been said to it before.
+   * Ends the connection of a stranger, which makes room for another, and tells it why: in the words of its protocol, which its first
+   * bytes tell. If none has been read, they are waited for, as long as those of one that is refused, or until `refuse`.
    */
   replace(message: string): void {
-    const { head } = this.#session;
-    if (head.length === 0) return this.close();
+    const { head, wantsEncryption } = this.#session;
+    if (wantsEncryption) return this.close(); // nothing can be said in the middle of a handshake
     this.#hasEnded = true;
     this.#session.abandon();
-    writeAll(this.#stream, refusalOf(head, tooMany(message))).catch(() => {}).finally(() => this.close());
+    this.#refusal = tooMany(message);
+    if (head.length > 0) this.refuse(head);
+    else this.#silence = setTimeout(() => this.refuse(), FIRST_BYTES_MS);
+  }
+
+  /** Tells a stranger that makes room why, unless it has been told, and ends its connection. */
+  async refuse(head = NO_BYTES): Promise<void> {
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    try {
+      // One that begins a handshake could be told only after it, which costs too much.
+      if (refusal !== undefined && head[0] !== TLS) await writeAll(this.#stream, refusalOf(head, refusal));
+    } catch {
+      // It has gone.
+    }
+    this.close();
   }
 
   /** Ends the connection at once, and frees what it holds, though a read or a write may be under way. */
@@ -242,6 +260,7 @@ export class Connection implements BufferHolder, Doing {
   /** Ends the connection at once and sends nothing. */
   close(): void {
     this.#hasEnded = true;
+    clearTimeout(this.#silence);
     closeQuietly(this.#stream);
   }
 
@@ -351,7 +370,8 @@ export class Connection implements BufferHolder, Doing {
 
   /** Writes the last reply, and gives the client a moment to read it. */
   async #part(): Promise<void> {
-    const { refusedPeer } = this.#session;
+    const { refusedPeer, input } = this.#session;
+    if (this.#refusal !== undefined) return await this.refuse(input.slice(input.from, input.to));
     if (refusedPeer !== undefined) this.#host.onRefused(this.#stream, refusedPeer);
     const timer = setTimeout(() => this.close(), PARTING_LIMIT_MS);
     try {

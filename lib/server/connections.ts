@@ -35,6 +35,8 @@ export const PEER_PLACES = 256;
  * while they say who they are. The first of them make room for more.
  */
 const MAX_TURNED_AWAY = 50;
+/** Connections that have made room and are still to be told why. The first of them are told before more of their bytes are read. */
+const MAX_LEAVING = 256;
 /** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
 const ACCEPT_PAUSE_MS = 50;
 /** Milliseconds between looks at all connections. */
@@ -69,6 +71,8 @@ export class Connections implements Part {
   readonly #open = new Map<Connection, Promise<void>>();
   /** Connections over the limit whose first bytes are waited for, or that are being sent the reason; and what counts them. */
   readonly #turnedAway = new Map<Deno.Conn, () => string>();
+  /** Connections that have made room for others, until they have been told so. */
+  readonly #leaving = new Set<Connection>();
   #isOpen = false;
   #looking: ReturnType<typeof setTimeout> | undefined;
   /** Milliseconds that this process has run: while it stands still, or its machine, no client has kept it waiting. */
@@ -112,6 +116,7 @@ export class Connections implements Part {
     this.#options.listener.close();
     await this.#accepting;
     this.#options.listener.stop();
+    for (const connection of this.#leaving) connection.refuse();
     if (this.#open.size > 0) await pause(STOP_GRACE_MS);
     const open = [...this.#open];
     await gone(open.filter(([connection]) => connection.tellStop()), limitMs);
@@ -178,7 +183,10 @@ export class Connections implements Part {
   }
 
   #serve(connection: Connection, first?: Uint8Array): void {
-    this.#open.set(connection, connection.serve(first).finally(() => this.#open.delete(connection)));
+    const done = connection.serve(first).finally(() =>
+      this.#open.delete(connection) || this.#leaving.delete(connection)
+    );
+    this.#open.set(connection, done);
   }
 
   /** Connections that take a place of a client: those that are no peers, and peers beyond their own places. */
@@ -212,8 +220,18 @@ export class Connections implements Part {
     }
     if (quietest === undefined) return false;
     this.#options.counters.connectionsReplaced++;
+    this.#open.delete(quietest);
+    this.#leaving.add(quietest);
     quietest.replace(`this server takes ${this.#options.maxConnections} connections at most, and others came`);
+    if (this.#leaving.size > MAX_LEAVING) this.#hurryFirst();
     return true;
+  }
+
+  /** Has the connection that has been leaving for longest leave at once. */
+  #hurryFirst(): void {
+    const [first] = this.#leaving;
+    this.#leaving.delete(first);
+    first.refuse();
   }
 
   /** Sends the reason and closes the connection, unless it turns out to be a peer's. */

@@ -10,8 +10,8 @@ import { FrameWriter, REPLY } from "../wire/frame.ts";
 import { TLS } from "./protocols.ts";
 import { refusedRequest, REQUEST_MAGIC } from "../memcached/binary_packet.ts";
 
-/** Milliseconds for the first bytes; then memcached's text is sent, which memcached sends unasked. */
-const WAIT_MS = 500;
+/** Milliseconds for the first bytes of one for which there is no place; then memcached's text is sent, which memcached sends unasked. */
+export const FIRST_BYTES_MS = 500;
 /** Bytes that are looked at: as many as a request of memcached's binary protocol begins with. */
 export const HEAD_BYTES = 24;
 /** Reads after the reply: what nobody has read would cut it off. */
@@ -26,6 +26,9 @@ export interface Candidate {
 
 /** Makes a handshake; returns nothing where there is no agreement. */
 export type Encrypt = (stream: ByteStream, first: Uint8Array) => Promise<ByteStream | undefined>;
+
+/** The first bytes of one that has said nothing. */
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Where what nobody will look at is read to; all may use it at once. */
 export const WASTE: Uint8Array = new Uint8Array(16 * 1024);
@@ -56,11 +59,11 @@ export async function refuse(
   encrypt?: Encrypt,
 ): Promise<Candidate | undefined> {
   let candidate: Candidate | undefined;
-  const end = setTimeout(() => closeQuietly(stream), 2 * WAIT_MS);
+  const end = setTimeout(() => closeQuietly(stream), 2 * FIRST_BYTES_MS);
   let silence: ReturnType<typeof setTimeout> | undefined;
   try {
     const head = new Uint8Array(HEAD_BYTES);
-    const silent = new Promise<number>((resolve) => silence = setTimeout(() => resolve(0), WAIT_MS));
+    const silent = new Promise<number>((resolve) => silence = setTimeout(() => resolve(0), FIRST_BYTES_MS));
     const reading = stream.read(head);
     const count = await Promise.race([reading, silent]);
     if (count === null) return;
@@ -92,7 +95,7 @@ export function tooMany(message: string): Refusal {
   return { code: "too-many-connections", message, text: "Too many open connections" };
 }
 
-/** The refusal, in the protocol of a connection's first bytes. */
+/** The refusal, in the protocol of a connection's first bytes; in memcached's text if there are none. */
 export function refusalOf(head: Uint8Array, { code, message, text }: Refusal): Uint8Array {
   const [first] = head;
   if (first === REQUEST_MAGIC) return refusedRequest(head, text);

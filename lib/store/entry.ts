@@ -108,7 +108,7 @@ export interface EntryReader extends ValueSource {
   /** Bytes of the value and, if there is one, its stamp. */
   storedBytes(position: number): number;
   /** Copies the value and, if there is one, its stamp. */
-  copyStored(position: number, target: Uint8Array, at: number): void;
+  copyStored(position: number, target: Uint8Array, at: number, view?: DataView): void;
   /** Bytes of memory that an entry with a key and a value of these lengths takes at most. */
   entryBytes(keyBytes: number, valueBytes: number): number;
 }

@@ -25,7 +25,7 @@
 import { ENTRY, type EntryReader, MARK, STAMP_BYTES } from "./entry.ts";
 import { LentValues } from "./lent_values.ts";
 import { KIND_MASK, Slab } from "./slab.ts";
-import { type ByteSpan, copySpan } from "../base/byte_span.ts";
+import { type ByteSpan, copyFew, copySpan, FEW_BYTES } from "../base/byte_span.ts";
 import type { Borrower, Lent } from "../base/lent.ts";
 
 const HEAD_BYTES = 60;
@@ -41,6 +41,7 @@ const H = 5; // in doubles
 const PLACE = 12;
 const TOLD = 13;
 const TTL = 14;
+const KEY = 8; // in doubles
 const NEAR = 14; // in doubles
 
 const KEY_MASK = 0x1fff;
@@ -192,22 +193,22 @@ export class Records implements EntryReader {
   }
 
   /** Copies an entry's value to a place in an array that has room for it. */
-  copyValue(position: number, target: Uint8Array, at: number): void {
-    if ((this.marks(position) & MARK.stamped) === 0) return this.copyStored(position, target, at);
+  copyValue(position: number, target: Uint8Array, at: number, view?: DataView): void {
+    if ((this.marks(position) & MARK.stamped) === 0) return this.copyStored(position, target, at, view);
     const stored = new Uint8Array(this.storedBytes(position));
     this.copyStored(position, stored, 0);
     target.set(stored.subarray(0, -STAMP_BYTES), at);
   }
 
   /** Copies an entry's value and, if there is one, its stamp. */
-  copyStored(position: number, target: Uint8Array, at: number): void {
+  copyStored(position: number, target: Uint8Array, at: number, view?: DataView): void {
     const segment = position >>> this.#shift;
     const words = this.#words[segment];
     const word = (position & this.#mask) << 1;
     const from = (word << 2) + HEAD_BYTES + (words[word + KEY_BYTES] & KEY_MASK);
     let piece = words[word + REST];
     const here = piece === 0 ? words[word + VALUE_BYTES] : (word << 2) + (words[word] & ~KIND_MASK) - from;
-    at = this.#copyPart(segment, from, here, target, at);
+    at = this.#copyPart(segment, from, here, target, at, view);
     while (piece !== 0) {
       const begin = (piece & this.#mask) << 3;
       at = this.#copyPart(piece >>> this.#shift, begin + PIECE_HEAD_BYTES, this.#get(piece, PIECE_BYTES), target, at);
@@ -302,9 +303,10 @@ export class Records implements EntryReader {
     return this.#get(position, HASH);
   }
 
-  /** A word from behind an entry's head, where its value is likely to be. */
+  /** Words from behind an entry's head, where its key and its value are likely to be, as one: for loads that nobody waits for. */
   near(position: number): number {
-    return this.#words[position >>> this.#shift][((position + NEAR) & this.#mask) << 1];
+    const words = this.#words[position >>> this.#shift];
+    return words[((position + KEY) & this.#mask) << 1] ^ words[((position + NEAR) & this.#mask) << 1];
   }
 
   /** Position of the entry used next after this one; 0 for the newest. */
@@ -443,7 +445,11 @@ export class Records implements EntryReader {
     return Math.min(room & -8, align(fixed + valueBytes));
   }
 
-  #copyPart(segment: number, from: number, length: number, target: Uint8Array, at: number): number {
+  #copyPart(segment: number, from: number, length: number, target: Uint8Array, at: number, view?: DataView): number {
+    if (view !== undefined && length <= FEW_BYTES) {
+      copyFew(this.slab.views[segment], from, from + length, view, at);
+      return at + length;
+    }
     const part = this.#part;
     part.bytes = this.slab.bytes[segment];
     part.from = from;

@@ -74,6 +74,7 @@ const FOR_MOVED = 1;
 const NO_WORDS = new Int32Array(0);
 const NO_DOUBLES = new Float64Array(0);
 const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 type State = "free" | "open" | "closed" | "victim";
 
@@ -91,6 +92,8 @@ export class Slab {
   readonly words: Int32Array[] = [];
   /** Segments as doubles. */
   readonly doubles: Float64Array[] = [];
+  /** Segments as what any number of bytes can be read from at once, at any place. */
+  readonly views: DataView[] = [];
   /** Segments as bytes. */
   readonly bytes: Uint8Array[] = [];
   /** Where the records of each segment end, in bytes. */
@@ -307,6 +310,7 @@ export class Slab {
     const segment = this.#bare.pop() ?? this.words.length;
     this.words[segment] = new Int32Array(buffer, byteOffset, segmentBytes / 4);
     this.doubles[segment] = new Float64Array(buffer, byteOffset, segmentBytes / 8);
+    this.views[segment] = new DataView(buffer, byteOffset, segmentBytes);
     this.bytes[segment] = new Uint8Array(buffer, byteOffset, segmentBytes);
     this.#live[segment] = 0;
     this.#held++;
@@ -325,6 +329,7 @@ export class Slab {
     this.#blocks.giveBack(this.words[segment]);
     this.words[segment] = NO_WORDS;
     this.doubles[segment] = NO_DOUBLES;
+    this.views[segment] = NO_VIEW;
     this.bytes[segment] = NO_BYTES;
     this.#bare.push(segment);
     this.#held--;

@@ -75,7 +75,7 @@ export class OutputBuffer {
 
   /** Adds the value at a position, of `bytes` bytes, after others: in the room at `at`, if `copiedBytes` says that it takes any. */
   giveValue(source: ValueSource, position: number, bytes: number, at: number): void {
-    if (this.copiedBytes(bytes) > 0 || bytes === 0) return source.copyValue(position, this.buffer, at);
+    if (this.copiedBytes(bytes) > 0 || bytes === 0) return source.copyValue(position, this.buffer, at, this.view);
     if (this.#lent === NONE) this.#lent = [];
     this.#lent.push({ at, lent: source.lend(position, this.#account!), bytes, sent: 0 });
     this.#lentBytes += bytes;

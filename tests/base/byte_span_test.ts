@@ -1,7 +1,7 @@
 /** Spans: bytes that are copied lie where they should, and nothing else changes. */
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { copySpan, spanOf } from "../../lib/base/byte_span.ts";
+import { copyFew, copySpan, spanOf } from "../../lib/base/byte_span.ts";
 
 Deno.test("copySpan() copies what a span holds and changes nothing beside it, whatever its length", () => {
   const bytes = Uint8Array.from({ length: 300 }, (_, i) => i % 251);
@@ -11,6 +11,21 @@ Deno.test("copySpan() copies what a span holds and changes nothing beside it, wh
         const target = new Uint8Array(260).fill(0xff);
         copySpan({ bytes, from, to: from + length }, target, at);
         const expected = new Uint8Array(260).fill(0xff);
+        expected.set(bytes.slice(from, from + length), at);
+        assertEquals(target, expected, `${length} bytes from ${from} to ${at}`);
+      }
+    }
+  }
+});
+
+Deno.test("copyFew() copies every byte from any place to any other, up to the last, and changes nothing beside them", () => {
+  const bytes = Uint8Array.from({ length: 60 }, (_, i) => 255 - i);
+  for (let length = 0; length <= 33; length++) {
+    for (const from of [0, 3, 60 - length]) {
+      for (const at of [0, 5, 50 - length]) {
+        const target = new Uint8Array(50).fill(1);
+        copyFew(new DataView(bytes.buffer), from, from + length, new DataView(target.buffer), at);
+        const expected = new Uint8Array(50).fill(1);
         expected.set(bytes.slice(from, from + length), at);
         assertEquals(target, expected, `${length} bytes from ${from} to ${at}`);
       }

@@ -3,11 +3,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffers } from "../../lib/server/buffers.ts";
 import { Connection, type ConnectionHost } from "../../lib/server/connection.ts";
+import { refusalOf, tooMany } from "../../lib/server/refusal.ts";
 import { newCounters, type ServerCounters } from "../../lib/server/statistics.ts";
 import { FIRST_PUSH, FrameReader, FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { writeHello } from "../../lib/wire/hello.ts";
 import { Turns } from "../../lib/server/turns.ts";
+import { packetOf, REQUEST as PACKET_REQUEST } from "../support/memcached_packets.ts";
 import { MemoryStream, settled } from "../support/memory_stream.ts";
+import { greetingAnd } from "../support/native_socket.ts";
 import { sessionHost } from "../support/session_host.ts";
 import { openRules } from "../support/access.ts";
 
@@ -23,11 +26,8 @@ interface Fixture {
   ask(...codes: number[]): void;
 }
 
-/** A connection that has been greeted: by a client, or by a peer, which `onPeer` takes. */
-async function greeted(
-  peer?: { id: number; port: number },
-  onPeer: ConnectionHost["onPeer"] = () => Promise.resolve(),
-): Promise<Fixture> {
+/** A connection of a client that has said nothing yet. */
+function silent(onPeer: ConnectionHost["onPeer"] = () => Promise.resolve()): Omit<Fixture, "ask"> {
   const stream = new MemoryStream();
   const lines: string[] = [];
   const counters = newCounters();
@@ -43,7 +43,16 @@ async function greeted(
     log: (_kind, _address, line) => lines.push(line),
   };
   const connection = new Connection(stream, host);
-  const done = connection.serve();
+
+  return { stream, connection, done: connection.serve(), lines, counters };
+}
+
+/** A connection that has been greeted: by a client, or by a peer, which `onPeer` takes. */
+async function greeted(
+  peer?: { id: number; port: number },
+  onPeer?: ConnectionHost["onPeer"],
+): Promise<Fixture> {
+  const { stream, connection, done, lines, counters } = silent(onPeer);
   const hello = new FrameWriter();
   writeHello(hello, "test", peer);
   stream.send(hello.taken());
@@ -206,4 +215,43 @@ Deno.test("Connection logs once why a write has failed that both a push and a re
   fail(new Error("a fault of the stream"));
   await done;
   assertEquals(lines.length, 1);
+});
+
+const ascii = new TextEncoder();
+const TOLD = ascii.encode("ERROR Too many open connections\r\n");
+const PACKET = packetOf(PACKET_REQUEST, 0x0a, { opaque: 5 });
+for (
+  const [name, said, told] of [
+    ["our own protocol", greetingAnd(), refusalOf(Uint8Array.of(0), tooMany("others came"))],
+    ["memcached's binary protocol", PACKET, refusalOf(PACKET, tooMany(""))],
+    ["memcached's text", ascii.encode("get a\r\n"), TOLD],
+    ["TLS, which could hear nothing before its handshake", Uint8Array.of(0x16, 3, 1), new Uint8Array(0)],
+  ] as const
+) {
+  Deno.test(`Connection.replace() waits for first bytes that nobody has read, and answers them: ${name}`, async () => {
+    const { stream, connection, done } = silent();
+    connection.replace("others came");
+    await settled();
+    assertEquals([stream.written, stream.isClosed, connection.isStranger], [[], false, false]);
+    stream.send(said);
+    await done;
+    assertEquals([Uint8Array.from(stream.written), stream.isClosed], [told, true]);
+  });
+}
+
+Deno.test("Connection.refuse() ends the wait for first bytes, and answers once", async () => {
+  const { stream, connection, done } = silent();
+  connection.replace("others came");
+  connection.refuse();
+  connection.refuse();
+  await done;
+  assertEquals([Uint8Array.from(stream.written), stream.isClosed], [TOLD, true]);
+});
+
+Deno.test("Connection.close() ends the wait for first bytes, and no timer is left", async () => {
+  const { stream, connection, done } = silent();
+  connection.replace("others came");
+  connection.close();
+  await done;
+  assertEquals(stream.written, []);
 });

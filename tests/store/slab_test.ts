@@ -111,7 +111,7 @@ function assertWhole({ records, slab, entries }: Fixture): void {
     assertStrictEquals(records.ttlMs(position), id + 0.5);
     const target = value.length + 5 > values.length ? new Uint8Array(value.length + 5) : values;
     target.fill(0xaa, 0, value.length + 5);
-    records.copyValue(position, target, 3);
+    records.copyValue(position, target, 3, id % 2 === 0 ? undefined : new DataView(target.buffer));
     for (let i = 0; i < value.length; i++) {
       if (target[i + 3] !== value[i]) throw new Error(`byte ${i} of ${value.length} of ${id} is ${target[i + 3]}`);
     }

@@ -127,6 +127,7 @@ class Comparison {
   readonly #keyNumber = new DataView(this.#keyBytes.buffer);
   readonly #key: ByteSpan = { bytes: this.#keyBytes, from: 3, to: 3 + KEY_BYTES };
   readonly #copy = new Uint8Array(noise.length);
+  readonly #copyView = new DataView(this.#copy.buffer);
   readonly #counted = { hits: 0, misses: 0, stores: 0, deletions: 0, evictions: 0 };
   /** Keys by their place in the store's memory of what has left, and reasons for which any was missed. */
   readonly #keysByPlace = new Map<number, number>();
@@ -251,7 +252,7 @@ class Comparison {
     this.#counted.hits++;
     assertStrictEquals(reader.flags(position), entry.flags);
     assertStrictEquals(reader.valueBytes(position), entry.value.to - entry.value.from);
-    reader.copyValue(position, this.#copy, 1);
+    reader.copyValue(position, this.#copy, 1, id % 2 === 0 ? undefined : this.#copyView);
     if (!sameBytes(this.#copy, 1, entry.value)) throw new Error(`value of ${id} is not what was stored`);
     const renews = this.#course.settings.renewOnHit !== false;
     if (renews && entry.ttlMs !== Infinity) entry.deadlineMs = this.#clock.nowMs + Math.fround(entry.ttlMs);

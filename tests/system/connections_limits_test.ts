@@ -81,6 +81,34 @@ Deno.test("who makes room for others is told so in the words of its protocol", a
   for (const socket of [text, binary, ...others]) socket.close();
 });
 
+Deno.test("who makes room before anything was read of it is told so in the words of what it has sent, or as text", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-connections", "8"]);
+  const opened = await strangers(server.address, 8);
+  const [native, text] = opened;
+  // While the server stands still, some speak, and others come: it meets both at once.
+  const others = await server.paused(async () => {
+    await native.write(greetingAnd().subarray(0, 10));
+    await text.write(new TextEncoder().encode("set half 0 0 100\r\nvvvv"));
+    return await strangers(server.address, 8);
+  });
+  const told = await Promise.all(opened.map(restOf));
+  assertStringIncludes(told[0], "too-many-connections");
+  assertEquals(new Set(told.slice(1)), new Set(["ERROR Too many open connections\r\n"]));
+  const { connectionsReplaced, connections } = (await clientOf(server).stats()).server!;
+  assertEquals([connectionsReplaced, connections], [9, 8]);
+  for (const socket of [...opened, ...others]) socket.close();
+});
+
+Deno.test("of very many strangers who come at once each is told why it makes room", async () => {
+  await using server = await serve(["--listen", "127.0.0.1:0", "--max-connections", "8"]);
+  const opened = await server.paused(() => strangers(server.address, 100));
+  const told = Promise.all(opened.slice(0, 92).map(restOf));
+  const more = await strangers(server.address, 400);
+  assertEquals(new Set(await told), new Set(["ERROR Too many open connections\r\n"]));
+  assertEquals(await exchange(portOf(server.address), "mn\r\n", isLine), "MN\r\n");
+  for (const socket of [...opened, ...more]) socket.close();
+});
+
 Deno.test("who comes when all places are taken by others is told so in the words of its protocol", async () => {
   await using server = await startedServer({ maxConnections: 1 });
   await using client = clientOf(server);
