@@ -79,7 +79,7 @@ export class FingerprintCells {
   /** Splits or renumbers up to `buckets` buckets. Returns whether there are more. */
   proceed(buckets: number): boolean {
     for (; buckets > 0 && this.#joined !== undefined; buckets--) {
-      this.#freshen(CELLS * this.#next++);
+      this.#freshen(this.#next++);
       if (this.#next === this.#hasNew.length) this.#joined = undefined;
     }
     for (; buckets > 0 && this.isGrowing; buckets--) this.#splitNext();
@@ -88,54 +88,70 @@ export class FingerprintCells {
 
   /** The label at a cell; 0 if there is no fingerprint. */
   labelAt(cell: number): number {
-    return this.#labels[cell] === 0 || this.spanAt(cell) === GONE ? 0 : this.#labels[cell];
+    const isGone = this.#joined !== undefined && this.#labels[cell] !== 0 && this.#isGone(cell);
+    return isGone ? 0 : this.#labels[cell];
+  }
+
+  /** Whether a fingerprint's span is gone, and its bucket does not say so yet. */
+  #isGone(cell: number): boolean {
+    const bucket = bucketOf(cell);
+    return this.#hasNew[bucket] === 0 && this.#joined![this.#words[cell] & this.#mask(bucket)] === GONE;
   }
 
   /** The span of the fingerprint in a cell. */
   spanAt(cell: number): number {
-    const bucket = Math.floor(cell / CELLS);
+    const bucket = bucketOf(cell);
     const span = this.#words[cell] & this.#mask(bucket);
     return this.#joined === undefined || this.#hasNew[bucket] !== 0 ? span : this.#joined[span];
   }
 
   /** Gives a fingerprint that `find` has found another span. */
   setSpan(cell: number, span: number): void {
-    this.#words[cell] = this.#words[cell] & ~this.#mask(Math.floor(cell / CELLS)) | span;
+    this.#words[cell] = this.#words[cell] & ~this.#mask(bucketOf(cell)) | span;
   }
 
   /** The hash of the fingerprint in a cell. */
   hashAt(cell: number): number {
-    const bucket = Math.floor(cell / CELLS);
+    const bucket = bucketOf(cell);
     const word = this.#words[cell];
     const bits = this.#bitsOf(bucket);
     const index = (word >>> bits - 1 & 1) === 0 ? bucket : bucket ^ distance(word);
     return (word & -1 << bits | index & 2 ** bits - 1) >>> 0;
   }
 
-  /** First cell of a hash's first or second bucket. */
-  firstCell(hash: number, second: number): number {
+  /** A hash's first or second bucket. */
+  #bucket(hash: number, second: number): number {
     const index = (second === 0 ? hash : hash ^ distance(hash)) & 2 * this.#half - 1;
-    return CELLS * ((index & this.#half - 1) < this.#split ? index : index & this.#half - 1);
+    return (index & this.#half - 1) < this.#split ? index : index & this.#half - 1;
   }
 
   /** The next cell from `cell` on of a bucket, the `second` or first of a hash, that has a fingerprint of the hash; -1 if there is none. */
   next(hash: number, second: number, cell: number): number {
-    const from = this.firstCell(hash, second);
-    const shift = this.#bitsOf(from / CELLS) - 1;
-    const word = this.#wordOf(hash, second, shift + 1, 0);
+    const bucket = this.#bucket(hash, second);
+    const words = this.#words;
+    const shift = this.#bitsOf(bucket) - 1;
+    const word = wordOf(hash, second, shift + 1, 0);
+    const from = CELLS * bucket;
     for (cell = Math.max(cell, from); cell < from + CELLS; cell++) {
-      if ((this.#words[cell] ^ word) >>> shift === 0 && this.labelAt(cell) !== 0) return cell;
+      if ((words[cell] ^ word) >>> shift === 0 && this.labelAt(cell) !== 0) return cell;
     }
     return -1;
   }
 
   /** The cell of the fingerprint of a hash and label, or -1. Its buckets have the new numbers of spans then. */
   find(hash: number, label: number): number {
-    for (let second = 0; second < 2; second++) {
-      this.#freshen(this.firstCell(hash, second));
-      for (let cell = this.next(hash, second, 0); cell >= 0; cell = this.next(hash, second, cell + 1)) {
-        if (this.#labels[cell] === label) return cell;
-      }
+    const cell = this.#findIn(hash, 0, label);
+    return cell >= 0 ? cell : this.#findIn(hash, 1, label);
+  }
+
+  #findIn(hash: number, second: number, label: number): number {
+    const bucket = this.#bucket(hash, second);
+    if (this.#joined !== undefined) this.#freshen(bucket);
+    const [words, labels] = [this.#words, this.#labels];
+    const shift = this.#bitsOf(bucket) - 1;
+    const word = wordOf(hash, second, shift + 1, 0);
+    for (let cell = CELLS * bucket, end = cell + CELLS; cell < end; cell++) {
+      if ((words[cell] ^ word) >>> shift === 0 && labels[cell] === label) return cell;
     }
     return -1;
   }
@@ -147,42 +163,39 @@ export class FingerprintCells {
 
   /** Writes a fingerprint into one of its buckets, for which others may have to move. Returns whether there was room. */
   put(hash: number, label: number, span: number): boolean {
-    let second = 0;
-    let cell = this.#freeIn(this.firstCell(hash, 0));
-    if (cell < 0) cell = this.#freeIn(this.firstCell(hash, second = 1));
+    let [second, bucket] = [0, this.#bucket(hash, 0)];
+    let cell = this.#freeIn(bucket);
+    if (cell < 0) cell = this.#freeIn(bucket = this.#bucket(hash, second = 1));
     for (let moves = 1; cell < 0 && moves <= MOST_MOVES; moves++) {
-      cell = this.#vacate(this.firstCell(hash, second = 0), moves);
-      if (cell < 0) cell = this.#vacate(this.firstCell(hash, second = 1), moves);
+      cell = this.#vacate(bucket = this.#bucket(hash, second = 0), moves);
+      if (cell < 0) cell = this.#vacate(bucket = this.#bucket(hash, second = 1), moves);
     }
     if (cell < 0) return false;
-    this.#write(cell, hash, second, span, label);
+    this.#words[cell] = wordOf(hash, second, this.#bitsOf(bucket), span);
+    this.#labels[cell] = label;
     return true;
   }
 
-  #write(cell: number, hash: number, second: number, span: number, label: number): void {
-    this.#words[cell] = this.#wordOf(hash, second, this.#bitsOf(Math.floor(cell / CELLS)), span);
-    this.#labels[cell] = label;
-  }
-
   /** A free cell of a bucket, or -1. */
-  #freeIn(from: number): number {
-    this.#freshen(from);
+  #freeIn(bucket: number): number {
+    if (this.#joined !== undefined) this.#freshen(bucket);
     const labels = this.#labels;
-    for (let cell = from; cell < from + CELLS; cell++) if (labels[cell] === 0) return cell;
+    for (let cell = CELLS * bucket, end = cell + CELLS; cell < end; cell++) if (labels[cell] === 0) return cell;
     return -1;
   }
 
   /** Moves a fingerprint of a full bucket to its other one. Returns the cell that is free then, or -1. */
-  #vacate(from: number, moves: number): number {
-    this.#freshen(from);
-    const shift = this.#bitsOf(from / CELLS) - 1;
-    for (let cell = from; cell < from + CELLS; cell++) {
+  #vacate(bucket: number, moves: number): number {
+    this.#freshen(bucket);
+    const bits = this.#bitsOf(bucket);
+    for (let cell = CELLS * bucket, end = cell + CELLS; cell < end; cell++) {
       const hash = this.hashAt(cell);
-      const second = 1 - (this.#words[cell] >>> shift & 1);
-      const other = this.firstCell(hash, second);
+      const second = 1 - (this.#words[cell] >>> bits - 1 & 1);
+      const other = this.#bucket(hash, second);
       const to = moves === 1 ? this.#freeIn(other) : this.#vacate(other, moves - 1);
       if (to < 0) continue;
-      this.#write(to, hash, second, this.spanAt(cell), this.#labels[cell]);
+      this.#words[to] = wordOf(hash, second, this.#bitsOf(other), this.spanAt(cell));
+      this.#labels[to] = this.#labels[cell];
       if (to < cell) this.#onMoved(hash);
       return cell;
     }
@@ -190,16 +203,16 @@ export class FingerprintCells {
   }
 
   /** Gives the fingerprints of a bucket the new numbers of their spans, and removes those whose spans are gone. */
-  #freshen(from: number): void {
+  #freshen(bucket: number): void {
     const joined = this.#joined;
-    if (joined === undefined || this.#hasNew[from / CELLS] !== 0) return;
-    const [words, labels, mask] = [this.#words, this.#labels, this.#mask(from / CELLS)];
-    for (let cell = from; cell < from + CELLS; cell++) {
+    if (joined === undefined || this.#hasNew[bucket] !== 0) return;
+    const [words, labels, mask] = [this.#words, this.#labels, this.#mask(bucket)];
+    for (let cell = CELLS * bucket, end = cell + CELLS; cell < end; cell++) {
       const span = joined[words[cell] & mask];
       if (span === GONE) labels[cell] = 0;
       else words[cell] = words[cell] & ~mask | span;
     }
-    this.#hasNew[from / CELLS] = 1;
+    this.#hasNew[bucket] = 1;
   }
 
   /** Moves about half of the fingerprints of the next bucket to one of its own: nothing moves towards the beginning. */
@@ -214,7 +227,7 @@ export class FingerprintCells {
       const second = word >>> bits - 2 & 1;
       const isUpper = ((second === 0 ? word : word ^ distance(word)) >>> bits - 1 & 1) === 1;
       const place = isUpper ? to++ : cell;
-      words[place] = this.#wordOf(word, second, bits, word & 2 ** (bits - 2) - 1);
+      words[place] = wordOf(word, second, bits, word & 2 ** (bits - 2) - 1);
       if (!isUpper) continue;
       labels[place] = labels[cell];
       labels[cell] = 0;
@@ -230,10 +243,14 @@ export class FingerprintCells {
   #mask(bucket: number): number {
     return 2 ** (this.#bitsOf(bucket) - 1) - 1;
   }
+}
 
-  #wordOf(hash: number, second: number, bits: number, span: number): number {
-    return (hash & -1 << bits | second << bits - 1 | span) >>> 0;
-  }
+function bucketOf(cell: number): number {
+  return cell / CELLS | 0;
+}
+
+function wordOf(hash: number, second: number, bits: number, span: number): number {
+  return (hash & -1 << bits | second << bits - 1 | span) >>> 0;
 }
 
 /** From one bucket of a hash to the other, by the bits of the hash that each word has. */

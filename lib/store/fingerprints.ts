@@ -147,12 +147,10 @@ export class Fingerprints {
   #add(hash: number, upTo: number, label: number): void {
     const cells = this.#cells;
     const place = turned(hash);
-    if (upTo < this.#least[label]) this.#least[label] = upTo;
-    if (upTo > this.#highest[label]) this.#highest[label] = upTo;
     const held = cells.find(place, label);
     if (held >= 0) {
       if (this.#spans.ends[cells.spanAt(held)] < upTo) this.#renew(held, hash, upTo, label);
-      return;
+      return this.#note(label, upTo); // also where the end of its span stood for that version already
     }
     if (this.#stash.size > 0 && this.#stash.renew(hash, upTo, label)) return;
     if (this.#held >= this.#mostCells && this.#bits < this.#lastBits && !cells.isRenumbering) this.#grow();
@@ -161,6 +159,13 @@ export class Fingerprints {
     if (!cells.put(place, label, span)) return this.#addWithoutCell({ hash, upTo, label });
     this.#spans.counts[span]++;
     this.#held++;
+    this.#note(label, upTo);
+  }
+
+  /** Takes note that a label has a fingerprint of a version in the table: it may be lower than what was dropped to make room for it. */
+  #note(label: number, upTo: number): void {
+    if (upTo < this.#least[label]) this.#least[label] = upTo;
+    if (upTo > this.#highest[label]) this.#highest[label] = upTo;
   }
 
   #addWithoutCell(fingerprint: Fingerprint): void {

@@ -2,9 +2,9 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { FingerprintCells, turned } from "../../lib/store/fingerprint_cells.ts";
-import { CELLS, MAX_FINGERPRINTS } from "../../lib/store/fingerprint_size.ts";
+import { CELLS, LAST_BITS, MAX_FINGERPRINTS } from "../../lib/store/fingerprint_size.ts";
 import { GONE } from "../../lib/store/fingerprint_spans.ts";
-import { Fingerprints } from "../../lib/store/fingerprints.ts";
+import { type Fingerprint, Fingerprints } from "../../lib/store/fingerprints.ts";
 
 const BITS = 9;
 const SPANS = 2 ** (BITS - 1);
@@ -119,6 +119,46 @@ Deno.test("FingerprintCells take what comes, with its span, while spans get othe
   cells.setSpan(cell, 7);
   cells.proceed(Infinity);
   assertStrictEquals(cells.spanAt(cells.find(hashOf(count), 1 + count % 255)), 7);
+});
+
+Deno.test("FingerprintCells have the last span that the largest table can tell, whose number means that one is gone elsewhere", () => {
+  const cells = new FingerprintCells(() => {});
+  cells.open(LAST_BITS);
+  assert(cells.put(hashOf(1), 7, 2 ** (LAST_BITS - 1) - 1));
+  assertEquals(held(cells), [`${hashOf(1)} 7 ${GONE}`]);
+});
+
+Deno.test("Fingerprints tell of each label that was dropped, also where it was added below what had been dropped before", () => {
+  const most = 500;
+  const dropped = new Map<number, number>();
+  const tell = (label: number, upTo: number) => void dropped.set(label, Math.max(upTo, dropped.get(label) ?? 0));
+  const fingerprints = new Fingerprints(most, tell);
+  const versions: number[] = [];
+  const add = (h: number) => {
+    if (fingerprints.add(hashOf(h), h, 1 + h % 9)) versions.push(h);
+  };
+  for (let i = 1; i <= 4000; i++) add(i % 5 === 0 ? i * 10 - (i * 37) % 5001 : i * 10);
+  for (const h of versions) {
+    const isKnown = fingerprints.covers(hashOf(h), h, (label) => label === 1 + h % 9);
+    assert(isKnown || h <= dropped.get(1 + h % 9)!, `${h} is lost without a word`);
+  }
+  assertEquals(dropped.size, 9);
+});
+
+Deno.test("Fingerprints tell how far they were dropped where a span stood for a version before it came", () => {
+  const most = 500;
+  let upTo = 0;
+  const fingerprints = new Fingerprints(most, (label, h) => label === 2 && (upTo = Math.max(upTo, h)));
+  for (let h = 1; h <= 1000; h++) fingerprints.add(hashOf(h), 100 * h, 1); // several in a span
+  const found: Fingerprint[] = [];
+  for (let h = 100_001; upTo === 0 && h < 200_000; h += 100) {
+    fingerprints.add(hashOf(1), h, 2);
+    fingerprints.walk({ cell: 0, moves: 0 }, Infinity, (one) => one.label === 2 && found.push(one));
+    fingerprints.add(hashOf(1), found.at(-1)!.upTo, 2); // what a peer was told of it
+    if (found.length < 3) continue;
+    for (let i = 0; i < 2000 && upTo === 0; i++) fingerprints.add(hashOf(5000 + i), h + 1000 + i, 1);
+  }
+  assert(upTo >= found.at(-1)!.upTo, `dropped up to ${upTo}, of ${found.at(-1)!.upTo}`);
 });
 
 Deno.test("Fingerprints.add() splits and renumbers a few buckets of a large table, never all", () => {
