@@ -18,7 +18,7 @@ const HASH_BITS = 32;
 /** Cells, in buckets that lie side by side. Hashes are those that `turned` returns. */
 export class FingerprintCells {
   /** A cell's word: the upper bits of its hash, whether its bucket is the second, and its span. */
-  #words = new Uint32Array(0);
+  #words = new Int32Array(0);
   /** A cell's label; 0 if the cell is free. */
   #labels = new Uint8Array(0);
   /** Bits of the number of a bucket, once all are split. */
@@ -57,14 +57,14 @@ export class FingerprintCells {
     this.#half = 2 ** bits / 2;
     this.#split = this.#bits === 0 ? this.#half : 0;
     this.#bits = bits;
-    this.#words = extended(this.#words, new Uint32Array(CELLS * 2 ** bits));
+    this.#words = extended(this.#words, new Int32Array(CELLS * 2 ** bits));
     this.#labels = extended(this.#labels, new Uint8Array(CELLS * 2 ** bits));
   }
 
   /** Gives all memory back. */
   clear(): void {
     this.#bits = this.#half = this.#split = 0;
-    this.#words = new Uint32Array(0);
+    this.#words = new Int32Array(0);
     this.#labels = new Uint8Array(0);
     this.#joined = undefined;
   }
@@ -116,7 +116,7 @@ export class FingerprintCells {
     const word = this.#words[cell];
     const bits = this.#bitsOf(bucket);
     const index = (word >>> bits - 1 & 1) === 0 ? bucket : bucket ^ distance(word);
-    return (word & -1 << bits | index & 2 ** bits - 1) >>> 0;
+    return word & -1 << bits | index & (1 << bits) - 1;
   }
 
   /** A hash's first or second bucket. */
@@ -227,7 +227,7 @@ export class FingerprintCells {
       const second = word >>> bits - 2 & 1;
       const isUpper = ((second === 0 ? word : word ^ distance(word)) >>> bits - 1 & 1) === 1;
       const place = isUpper ? to++ : cell;
-      words[place] = wordOf(word, second, bits, word & 2 ** (bits - 2) - 1);
+      words[place] = wordOf(word, second, bits, word & (1 << bits - 2) - 1);
       if (!isUpper) continue;
       labels[place] = labels[cell];
       labels[cell] = 0;
@@ -241,7 +241,7 @@ export class FingerprintCells {
 
   /** Mask of a word's span. */
   #mask(bucket: number): number {
-    return 2 ** (this.#bitsOf(bucket) - 1) - 1;
+    return (1 << this.#bitsOf(bucket) - 1) - 1;
   }
 }
 
@@ -250,7 +250,7 @@ function bucketOf(cell: number): number {
 }
 
 function wordOf(hash: number, second: number, bits: number, span: number): number {
-  return (hash & -1 << bits | second << bits - 1 | span) >>> 0;
+  return hash & -1 << bits | second << bits - 1 | span;
 }
 
 /** From one bucket of a hash to the other, by the bits of the hash that each word has. */
@@ -258,11 +258,11 @@ function distance(hash: number): number {
   return Math.imul(hash >>> LAST_BITS, 0x9e3779b1) >>> HASH_BITS - LAST_BITS | 1;
 }
 
-/** A hash with its bits in the opposite order: the upper ones, which are the better ones, choose the bucket. */
+/** A hash with its bits in the opposite order, as a signed number: the upper ones, which are the better ones, choose the bucket. */
 export function turned(hash: number): number {
   hash = hash >>> 1 & 0x55555555 | (hash & 0x55555555) << 1;
   hash = hash >>> 2 & 0x33333333 | (hash & 0x33333333) << 2;
   hash = hash >>> 4 & 0x0f0f0f0f | (hash & 0x0f0f0f0f) << 4;
   hash = hash >>> 8 & 0x00ff00ff | (hash & 0x00ff00ff) << 8;
-  return (hash >>> 16 | hash << 16) >>> 0;
+  return hash >>> 16 | hash << 16;
 }

@@ -130,7 +130,7 @@ export class FingerprintSpans {
 }
 
 /** Copies an array into a longer one, which is returned. */
-export function extended<T extends Float64Array | Uint32Array | Uint16Array | Uint8Array>(from: T, to: T): T {
+export function extended<T extends Float64Array | Int32Array | Uint16Array | Uint8Array>(from: T, to: T): T {
   to.set(from);
   return to;
 }

@@ -240,7 +240,7 @@ export class Fingerprints {
   #visit(cell: number, visit: (fingerprint: Fingerprint) => void): void {
     const label = this.#cells.labelAt(cell);
     if (label === 0) return;
-    visit({ hash: turned(this.#cells.hashAt(cell)), upTo: this.#spans.ends[this.#cells.spanAt(cell)], label });
+    visit({ hash: turned(this.#cells.hashAt(cell)) >>> 0, upTo: this.#spans.ends[this.#cells.spanAt(cell)], label });
   }
 
   #visitAll(place: number, visit: (fingerprint: Fingerprint) => void): void {

@@ -12,7 +12,7 @@ const SPANS = 2 ** (BITS - 1);
 function hashOf(i: number): number {
   i = Math.imul(i ^ i >>> 16, 0x85ebca6b);
   i = Math.imul(i ^ i >>> 13, 0xc2b2ae35);
-  return (i ^ i >>> 16) >>> 0;
+  return i ^ i >>> 16;
 }
 
 /** A table with fingerprints of numbers from 0 on, which say their label and span. */
@@ -58,8 +58,8 @@ function spansOf(cells: FingerprintCells, hash: number): number[] {
 }
 
 Deno.test("turned() is its own opposite, and turns the upper bits to the lower", () => {
-  for (const hash of [0, 1, 2 ** 31, 0x12345678, 2 ** 32 - 1]) assertStrictEquals(turned(turned(hash)), hash);
-  assertEquals([turned(1), turned(2 ** 31), turned(0x80000003)], [2 ** 31, 1, 0xc0000001]);
+  for (const hash of [0, 1, 2 ** 31, 0x12345678, 2 ** 32 - 1]) assertStrictEquals(turned(turned(hash)) >>> 0, hash);
+  assertEquals([turned(1), turned(2 ** 31), turned(0x80000003)], [-(2 ** 31), 1, 0xc0000001 | 0]);
 });
 
 Deno.test("FingerprintCells have all that they had at each step while they grow, and what comes meanwhile", () => {
@@ -135,11 +135,11 @@ Deno.test("Fingerprints tell of each label that was dropped, also where it was a
   const fingerprints = new Fingerprints(most, tell);
   const versions: number[] = [];
   const add = (h: number) => {
-    if (fingerprints.add(hashOf(h), h, 1 + h % 9)) versions.push(h);
+    if (fingerprints.add(hashOf(h) >>> 0, h, 1 + h % 9)) versions.push(h);
   };
   for (let i = 1; i <= 4000; i++) add(i % 5 === 0 ? i * 10 - (i * 37) % 5001 : i * 10);
   for (const h of versions) {
-    const isKnown = fingerprints.covers(hashOf(h), h, (label) => label === 1 + h % 9);
+    const isKnown = fingerprints.covers(hashOf(h) >>> 0, h, (label) => label === 1 + h % 9);
     assert(isKnown || h <= dropped.get(1 + h % 9)!, `${h} is lost without a word`);
   }
   assertEquals(dropped.size, 9);
@@ -149,14 +149,14 @@ Deno.test("Fingerprints tell how far they were dropped where a span stood for a 
   const most = 500;
   let upTo = 0;
   const fingerprints = new Fingerprints(most, (label, h) => label === 2 && (upTo = Math.max(upTo, h)));
-  for (let h = 1; h <= 1000; h++) fingerprints.add(hashOf(h), 100 * h, 1); // several in a span
+  for (let h = 1; h <= 1000; h++) fingerprints.add(hashOf(h) >>> 0, 100 * h, 1); // several in a span
   const found: Fingerprint[] = [];
   for (let h = 100_001; upTo === 0 && h < 200_000; h += 100) {
-    fingerprints.add(hashOf(1), h, 2);
+    fingerprints.add(hashOf(1) >>> 0, h, 2);
     fingerprints.walk({ cell: 0, moves: 0 }, Infinity, (one) => one.label === 2 && found.push(one));
-    fingerprints.add(hashOf(1), found.at(-1)!.upTo, 2); // what a peer was told of it
+    fingerprints.add(hashOf(1) >>> 0, found.at(-1)!.upTo, 2); // what a peer was told of it
     if (found.length < 3) continue;
-    for (let i = 0; i < 2000 && upTo === 0; i++) fingerprints.add(hashOf(5000 + i), h + 1000 + i, 1);
+    for (let i = 0; i < 2000 && upTo === 0; i++) fingerprints.add(hashOf(5000 + i) >>> 0, h + 1000 + i, 1);
   }
   assert(upTo >= found.at(-1)!.upTo, `dropped up to ${upTo}, of ${found.at(-1)!.upTo}`);
 });
@@ -171,7 +171,7 @@ Deno.test("Fingerprints.add() splits and renumbers a few buckets of a large tabl
   };
   try {
     const fingerprints = new Fingerprints(MAX_FINGERPRINTS / 4, () => {});
-    for (let h = 1; h <= MAX_FINGERPRINTS / 2; h++) fingerprints.add(hashOf(h), h, 1);
+    for (let h = 1; h <= MAX_FINGERPRINTS / 2; h++) fingerprints.add(hashOf(h) >>> 0, h, 1);
   } finally {
     FingerprintCells.prototype.proceed = proceed;
   }
