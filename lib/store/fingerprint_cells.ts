@@ -4,8 +4,8 @@
  * Buckets of fixed size, of which each hash has two (Azar and others, 1994), as in a cuckoo filter (Fan and others, 2014), so that it
  * stays fast while nine in ten of its cells are in use. A cell holds what its bucket does not tell of the hash, a label, and the number of a span.
  *
- * Nothing takes long, however large the table is: it grows bucket by bucket (linear hashing, Litwin, 1980), and spans get other numbers
- * bucket by bucket, a few with each call of `proceed`, or where a bucket is needed sooner.
+ * It grows bucket by bucket (linear hashing, Litwin, 1980), and spans get other numbers bucket by bucket: a few with each call of
+ * `proceed`, or where a bucket is needed sooner. Only its memory is copied at once when it doubles.
  */
 
 import { CELLS, LAST_BITS } from "./fingerprint_size.ts";
