@@ -44,6 +44,7 @@ import { LocalCache } from "./lib/server/local_cache.ts";
 import { PushQueue } from "./lib/server/push_queue.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
+import { lacksHugePages } from "./lib/platform/huge_pages.ts";
 import { LaterPart, LoadedPart, type Part, startAll, stopAll } from "./lib/server/part.ts";
 import { Peers } from "./lib/server/peers.ts";
 import { Readiness } from "./lib/server/readiness.ts";
@@ -378,7 +379,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
     const openness = this.#openness();
     const address = this.#http?.part?.address ?? listen;
     const http = address && { address, hasLookers: openness.hasClients || this.#has("admin") };
-    const facts = { ...this.#options, ...openness, http, encryption: this.#encryption, isCheck };
+    const pages = { lacksHugePages: isCheck && lacksHugePages() };
+    const facts = { ...this.#options, ...openness, ...pages, http, encryption: this.#encryption, isCheck };
     const { lines, warnings } = serverLines(facts);
     for (const line of lines) log(line);
     for (const warning of warnings) log(warning, "warn");

@@ -2,7 +2,7 @@
  * The memory of server processes under load, by limit, size of values, connections and peers: the figures of docs/sizing.md, as
  * tables. It needs Linux; how busy the machine is does not matter.
  *
- * Usage: deno task bench:sizing [limits | entries | connections | peers] …     (all by default; takes some 10 minutes)
+ * Usage: deno task bench:sizing [limits | entries | connections | peers | beside] …     (all by default; takes some 10 minutes)
  */
 
 import { OrmucoCacheClient, type ServerStats } from "../mod.ts";
@@ -10,7 +10,7 @@ import { writeAll } from "../lib/platform/socket.ts";
 import { DEFAULT_MAX_BUFFERS } from "../lib/server/options.ts";
 import { serve, type ServeProcess } from "../tests/support/processes.ts";
 import { seeded } from "./compare.ts";
-import { residentBytes } from "./peers/programs.ts";
+import { type Program, residentBytes, start } from "./peers/programs.ts";
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -22,7 +22,11 @@ const BATCHES_BYTES = 2 * MIB;
 /** The formula of docs/sizing.md. */
 const PROCESS_BYTES = 120e6;
 const CONNECTION_BYTES = 50e3;
-const PARTS = { limits, entries, connections, peers };
+const BESIDE = 1_000_000;
+/** Entries with which a process has what it needs for any. */
+const WARM = 20_000;
+const BESIDE_ROUNDS = 3;
+const PARTS = { limits, entries, connections, peers, beside };
 
 type Size = () => number;
 
@@ -35,7 +39,7 @@ class Loader {
     this.#connection = connection;
   }
 
-  static async to({ address }: ServeProcess): Promise<Loader> {
+  static async to({ address }: Pick<ServeProcess, "address">): Promise<Loader> {
     const [hostname, port] = address.split(":");
     return new Loader(await Deno.connect({ hostname, port: Number(port) }));
   }
@@ -58,7 +62,7 @@ class Loader {
 
 /** Sets of new keys of `bytes` bytes in all, among them as many gets of random ones where that is asked for. */
 async function load(
-  server: ServeProcess,
+  server: Pick<ServeProcess, "address">,
   bytes: number,
   size: Size,
   withGets: boolean,
@@ -184,6 +188,39 @@ async function peers(): Promise<void> {
     }
   }
   print(["limit", "peers", "MiB of the server that is written to", "of its peers"], rows);
+}
+
+/** What the resident memory of a server grows by with a million entries more, beside memcached's. */
+async function beside(): Promise<void> {
+  const growths: Record<string, number[]> = { "Ormuco Cache": [], "memcached": [] };
+  for (let round = 0; round < BESIDE_ROUNDS; round++) {
+    for (const [name, own] of Object.entries(growths)) {
+      const { pid, address, stop } = await started(name);
+      try {
+        await load({ address }, WARM * (100 + 64), () => 100, false);
+        const before = residentBytes(pid);
+        await load({ address }, (WARM + BESIDE) * (100 + 64), () => 100, false);
+        own.push((residentBytes(pid) - before) / BESIDE);
+      } finally {
+        await stop();
+      }
+    }
+  }
+  const rows = Object.entries(growths).map(([name, own]) => {
+    const [least, median, most] = own.toSorted((a, b) => a - b).map((bytes) => bytes.toFixed(0));
+    return `| ${name} | ${median} (${least} to ${most}) |`;
+  });
+  print(["server", `bytes that it grows by for each of ${BESIDE.toLocaleString("en")} entries of 100 bytes`], rows);
+}
+
+async function started(name: string): Promise<Pick<Program, "pid" | "stop"> & { address: string }> {
+  if (name === "memcached") {
+    const { pid, port, stop } = await start(name);
+    return { pid, stop, address: `127.0.0.1:${port}` };
+  }
+  const server = await serve(["--listen", "127.0.0.1:0", "--max-bytes", "1GiB"]);
+  const stop = async () => void await server.stop("SIGTERM");
+  return { pid: server.pid, address: server.address, stop };
 }
 
 function print(heads: string[], rows: string[]): void {

@@ -49,11 +49,13 @@ const systemFacts: MemoryFacts = {
   },
 };
 
-function isGranted(permission: Deno.PermissionDescriptor): boolean {
+/** Whether a permission is there, without asking for it. */
+export function isGranted(permission: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
 }
 
-function attempt<T>(read: () => T): T | undefined {
+/** What reading a file returns, or nothing where it fails. */
+export function attempt<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {

@@ -3,7 +3,11 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import { type Openness, whoMayConnect, whoMayLook } from "./who_may_connect.ts";
 import { dayText, duration } from "./encryption.ts";
+import { HUGE_PAGES } from "../platform/huge_pages.ts";
 import type { SnapshotSettings } from "./snapshots.ts";
+
+/** Bytes of entries from which on huge pages pay: some hundred thousand entries. */
+const LARGE_BYTES = 128 * 1024 ** 2;
 
 /** The facts that the lines state. */
 export interface ServerFacts extends Openness {
@@ -13,6 +17,8 @@ export interface ServerFacts extends Openness {
   /** Bytes that entries may take in any case; `isGuess` if nothing says how much memory there is. */
   readonly limitBytes: number;
   readonly isGuess: boolean;
+  /** Whether there could be huge pages, and are none. */
+  readonly lacksHugePages?: boolean;
   readonly ttlMs: number;
   readonly renewOnHit: boolean;
   readonly peers: readonly Address[];
@@ -40,6 +46,11 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
     lines.push(
       `  memory      entries may take ${facts.limitBytes.toLocaleString("en")} bytes: nothing says how much there is ` +
         "(set CACHE_MAX_BYTES, or option maxBytes, or allow --allow-read=/sys/fs/cgroup,/proc/self/cgroup --allow-sys=systemMemoryInfo)",
+    );
+  }
+  if (facts.lacksHugePages && facts.limitBytes >= LARGE_BYTES) {
+    lines.push(
+      `  pages       small: a large cache is faster with GLIBC_TUNABLES=${HUGE_PAGES} (docs/sizing.md, "Huge pages")`,
     );
   }
   if (peers.length > 0) lines.push(`  peers       ${peers.map(formatAddress).join(", ")}`);

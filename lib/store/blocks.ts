@@ -10,8 +10,10 @@ import { giveBack } from "../base/memory.ts";
 
 /** Bytes in use below which a new region only doubles the blocks; from here on it is large enough to be mapped by itself. */
 const MAX_HEAP_BYTES = 4 * 1024 * 1024;
-/** Bytes of a region, at most. */
-const MAX_REGION_BYTES = 64 * 1024 * 1024;
+/** Bytes of a region, at most: to give back more takes more than two milliseconds (measured). */
+const MAX_REGION_BYTES = 16 * 1024 * 1024;
+/** Bytes of the buffer of such a region: so many that it is mapped by itself. Those behind the region are never used. */
+const MAPPED_BYTES = 32 * 1024 * 1024;
 /** A region is worth leaving if at least this many more of its used blocks have been returned than are in use. */
 const WORTH_LEAVING = 4;
 
@@ -94,7 +96,8 @@ export class Blocks {
     const before = this.#regions.reduce((sum, region) => sum + inUse(region), 0);
     const most = Math.floor(MAX_REGION_BYTES / this.#blockBytes);
     const blocks = before * this.#blockBytes >= MAX_HEAP_BYTES ? most : Math.max(1, Math.min(before, most));
-    const region = { buffer: new ArrayBuffer(blocks * this.#blockBytes), blocks, returned: [], used: 0 };
+    const bytes = blocks === most ? MAPPED_BYTES : blocks * this.#blockBytes;
+    const region = { buffer: new ArrayBuffer(bytes), blocks, returned: [], used: 0 };
     this.#regions.push(region);
     return region;
   }

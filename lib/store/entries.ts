@@ -456,9 +456,9 @@ export class Entries {
     this.#erasing.h = 0;
   }
 
-  /** Looks for expired entries at up to `places` places. Returns whether there may be more close by. */
-  sweep(places: number, nowMs: number): boolean {
-    return this.isTimed && this.#sweep.run(places, nowMs);
+  /** Looks for expired entries at up to `places` places, of which one counts for `more`. Returns whether there may be more close by. */
+  sweep(places: number, nowMs: number, more = 0): boolean {
+    return this.isTimed && this.#sweep.run(places, nowMs, more);
   }
 
   /** Lets entries leave whose room the table, the order of writes or fingerprints have taken. */

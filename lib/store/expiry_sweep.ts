@@ -42,12 +42,13 @@ export class ExpirySweep {
   /**
    * Looks at up to `places` places: segments, or records of a segment where an entry is due.
    *
+   * @param more Places more that an expired entry counts for.
    * @returns Whether the sweep stopped within a segment.
    */
-  run(places: number, nowMs: number): boolean {
+  run(places: number, nowMs: number, more = 0): boolean {
     for (; places > 0 && this.#earliest.length > 0; places--) {
-      if (this.#at >= 0) this.#lookAtRecord(nowMs);
-      else this.#lookAtSegment(nowMs);
+      if (this.#at < 0) this.#lookAtSegment(nowMs);
+      else if (this.#lookAtRecord(nowMs)) places -= more;
     }
     return this.#at >= 0;
   }
@@ -61,26 +62,30 @@ export class ExpirySweep {
     this.#opened = this.#records.slab.opened[segment];
   }
 
-  #lookAtRecord(nowMs: number): void {
+  /** Returns whether the record was an entry that has expired. */
+  #lookAtRecord(nowMs: number): boolean {
     const records = this.#records;
     const segment = this.#segment;
     if (records.slab.opened[segment] !== this.#opened) {
       this.#at = -1; // emptied and opened anew: its deadlines have been noted as they came
-      return;
+      return false;
     }
     if (this.#at >= records.slab.ends[segment]) {
       this.#earliest[segment] = Math.min(this.#earliest[segment], this.#met);
       this.#at = -1;
-      return;
+      return false;
     }
     const position = records.entryAt(segment, this.#at);
     this.#at = records.nextAt(segment, this.#at);
-    if (position === 0) return;
+    if (position === 0) return false;
     this.#counts.looked++;
     const deadlineMs = records.deadlineMs(position);
-    if (deadlineMs <= nowMs) {
-      this.#counts.swept++;
-      this.#expire(position);
-    } else if (deadlineMs < this.#met) this.#met = deadlineMs;
+    if (deadlineMs > nowMs) {
+      if (deadlineMs < this.#met) this.#met = deadlineMs;
+      return false;
+    }
+    this.#counts.swept++;
+    this.#expire(position);
+    return true;
   }
 }

@@ -7,7 +7,7 @@
 export const CELLS = 13;
 /** Bits of the number of a bucket, in the smallest and in the largest table. */
 export const LEAST_BITS = 6;
-const LAST_BITS = 17;
+export const LAST_BITS = 17;
 /** Part of the cells in use, at most: with more, a fingerprint would take long to find a place. */
 export const FULL = 0.92;
 /** Part of the fingerprints that stay when a full table drops the lowest. */

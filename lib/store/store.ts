@@ -31,12 +31,12 @@ import { compareVersions, type Version } from "./version.ts";
 const SWEEP_STEPS = 4;
 /** Bytes of records that a `maintain` looks at to close holes. */
 const TIDY_BYTES = 128 * 1024;
-/** Places where a `maintain` looks for expired entries: about a quarter of a millisecond's worth. */
-const MAINTAIN_STEPS = 2000;
+/** Places where a `maintain` looks for expired entries, and for cleared ones; of each that it erases some fewer. */
+const MAINTAIN_PLACES = 2000;
+/** Places more that an expired entry counts for: to remove it takes as long. */
+const EXPIRED_PLACES = 2;
 const MAX_GRAVES = 65_536;
 const MAX_PREFIXES = 1024;
-/** Places where a `maintain` looks for cleared entries; of each that it erases four fewer. */
-const ERASE_PLACES = 2000;
 /** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
 const FEW = 500;
 /** Segments whose memory a `maintain` gives back after a `clear`, at most. */
@@ -442,16 +442,16 @@ export class Store {
 
   /**
    * Does a slice of the work that no request asks for: drops expired entries, closes holes, gives memory back. For a
-   * timer; each slice takes about half a millisecond.
+   * timer; each slice takes about a millisecond.
    *
    * @returns Whether there is more to do at once.
    */
   maintain(): boolean {
-    const isSweeping = this.#entries.sweep(MAINTAIN_STEPS, this.#now()); // the clock is read in any case, for `recentMs`
+    const isSweeping = this.#entries.sweep(MAINTAIN_PLACES, this.#now(), EXPIRED_PLACES); // the clock is read in any case, for `recentMs`
     if (this.#entries.size === 0 && this.#entries.records.slab.heldBytes > 0) this.#abandon();
     const isTidying = this.#entries.records.slab.tidy(TIDY_BYTES);
     this.#cleared.giveBack(GIVE_BACK);
-    if (this.#entries.doomed !== 0) this.#entries.eraseDoomed(ERASE_PLACES);
+    if (this.#entries.doomed !== 0) this.#entries.eraseDoomed(MAINTAIN_PLACES);
     return isSweeping || isTidying || this.#entries.doomed !== 0 || this.#cleared.bytes > 0;
   }
 

@@ -4,6 +4,7 @@
  * positions and versions, not what is there.
  */
 
+import { Blocks } from "./blocks.ts";
 import type { Records } from "./records.ts";
 
 /** Places in a chunk that has grown to its full size. */
@@ -17,8 +18,6 @@ const PLACE_BYTES = 4;
 const SHARED_PLACE_BYTES = 12;
 /** Writes that make way for one that is older; if there are more, the chunk is divided. */
 const MOST_SHIFTED = 64;
-/** Arrays of closed chunks kept for reuse, at most. */
-const MAX_SPARE = 4;
 
 /** An origin, as far as logs know it. */
 export interface Owner {
@@ -51,8 +50,8 @@ export class Chunks {
   readonly #records: Records;
   readonly #chunks: (Chunk | undefined)[] = [];
   readonly #free: number[] = [];
-  /** Arrays of closed chunks, for reuse. */
-  readonly #spare: Uint32Array[] = [];
+  /** Memory of chunks of full size: the collector would have work with a buffer for each. */
+  readonly #blocks = new Blocks(CHUNK * PLACE_BYTES);
   /** Memory of all chunks, in bytes. */
   bytes = 0;
   /** Bytes of a place, at most. */
@@ -96,7 +95,7 @@ export class Chunks {
   /** Opens a chunk with `places` places. */
   open(log: WriteLog, least: number, leastId: number, places: number): Chunk {
     const id = this.#free.pop() ?? this.#chunks.length;
-    const positions = (places === CHUNK ? this.#spare.pop() : undefined) ?? new Uint32Array(places);
+    const positions = this.#take(places);
     const chunk = { id, least, leastId, positions, owners: [], length: 0, live: 0, log };
     this.#chunks[id] = chunk;
     this.bytes += places * log.placeBytes;
@@ -108,18 +107,25 @@ export class Chunks {
   grow(chunk: Chunk): boolean {
     const { positions } = chunk;
     if (positions.length === CHUNK) return false;
-    chunk.positions = new Uint32Array(Math.min(CHUNK, GROWTH * positions.length));
+    chunk.positions = this.#take(Math.min(CHUNK, GROWTH * positions.length));
     chunk.positions.set(positions);
     this.bytes += (chunk.positions.length - positions.length) * chunk.log.placeBytes;
     return true;
   }
 
-  /** Closes a chunk, so that its number and array can be reused. */
+  /** Closes a chunk, so that its number and memory can be reused. */
   close({ id, positions, log }: Chunk): void {
     this.#chunks[id] = undefined;
     this.#free.push(id);
     this.bytes -= positions.length * log.placeBytes;
-    if (positions.length === CHUNK && this.#spare.length < MAX_SPARE) this.#spare.push(positions);
+    if (positions.length === CHUNK) this.#blocks.giveBack(positions);
+  }
+
+  /** An array of arbitrary content. */
+  #take(places: number): Uint32Array {
+    if (places < CHUNK) return new Uint32Array(places);
+    const { buffer, byteOffset } = this.#blocks.take();
+    return new Uint32Array(buffer, byteOffset, places);
   }
 }
 

@@ -85,3 +85,16 @@ Deno.test("Blocks.take() lends of a region that is left before there is another"
   assertStrictEquals(take().buffer, views[33].buffer);
   assert(!blocks.isLeft(views[33]));
 });
+
+Deno.test("Blocks uses 16 MiB of a large region's buffer, and makes that so large that it is mapped by itself", () => {
+  const [blockBytes, mib] = [512 * 1024, 1024 * 1024];
+  const blocks = new Blocks(blockBytes);
+  const views = Array.from({ length: 100 }, () => {
+    const { buffer, byteOffset } = blocks.take();
+    return new Uint8Array(buffer, byteOffset, blockBytes);
+  });
+  const last = views.filter(({ buffer }) => buffer === views[60].buffer);
+  assertStrictEquals(last.length * blockBytes, 16 * mib);
+  assertStrictEquals(last[0].buffer.byteLength, 32 * mib);
+  assertStrictEquals(views[0].buffer.byteLength, blockBytes);
+});

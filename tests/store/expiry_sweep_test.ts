@@ -95,6 +95,14 @@ Deno.test("ExpirySweep.run() looks at so many places, tells whether it stopped w
   assertEquals(all.sweep.run(1, 5), false); // its end
 });
 
+Deno.test("ExpirySweep.run() looks at fewer places when each entry that has expired counts for more", () => {
+  const all = fixture();
+  for (let i = 0; i < 10; i++) add(all, 5);
+  all.sweep.run(1, 5); // the segment
+  all.sweep.run(6, 5, 2);
+  assertEquals(all.expired.length, 2);
+});
+
 Deno.test("ExpirySweep.run() tells that it stopped within a segment when it is at the first record of any", () => {
   const all = fixture();
   const positions = fill(all, 6, () => 5);

@@ -83,7 +83,7 @@ Deno.test("Fingerprints.walk() meets all that was there, though the table grows 
 
 Deno.test("Fingerprints.walk() begins again where more has moved than is remembered", () => {
   const fingerprints = filled(1000, 5000);
-  for (const moves of [-5000, 1e9]) {
+  for (const moves of [-1e9, 1e9]) {
     const met = new Set<number>();
     fingerprints.walk({ cell: 100, moves }, Infinity, ({ hash }) => void met.add(hash));
     assertEquals(met.size, 1000);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { seeded } from "../../bench/compare.ts";
+import { Blocks } from "../../lib/store/blocks.ts";
 import type { Records } from "../../lib/store/records.ts";
 import { spanOf } from "../../lib/base/byte_span.ts";
 import { Chunks, type Owner, WriteLog } from "../../lib/store/write_log.ts";
@@ -257,4 +258,26 @@ Deno.test("WriteLog leads to every record of a store through overwrites, evictio
     assertEquals([log.size, log.countAfter(0), log.countAfter(known)], [held.length, held.length, 0]);
   }
   assert(store.stats().evictions > 1000 && store.stats().memoryBytes <= 1024 * 1024);
+});
+
+Deno.test("Chunks of full size take their memory from blocks, and give all of it back", () => {
+  const { take, giveBack } = Blocks.prototype;
+  let [taken, given] = [0, 0];
+  Blocks.prototype.take = function () {
+    taken++;
+    return take.call(this);
+  };
+  Blocks.prototype.giveBack = function (view) {
+    given++;
+    giveBack.call(this, view);
+  };
+  try {
+    const all = fixture();
+    const positions = Array.from({ length: 50_000 }, (_, i) => add(all, i + 1));
+    assert(taken >= 48 && given === 0, `${taken} taken, ${given} given back`);
+    for (const position of positions) all.chunks.remove(position);
+    assertEquals([given, all.chunks.bytes], [taken, 0]);
+  } finally {
+    Object.assign(Blocks.prototype, { take, giveBack });
+  }
 });
