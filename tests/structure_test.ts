@@ -282,3 +282,9 @@ Deno.test("the command line loads neither a server nor a client before it knows 
     assert(!/\b(server|store|page)\b/.test(loadedWith(`lib/cli/${file}`)), file);
   }
 });
+
+Deno.test("numbers are written without toLocaleString(), but for the status page: it takes 12 ms when it is first called", () => {
+  for (const [file, text] of sources) {
+    if (roomOf(file) !== "page") assert(!withoutComments(text).includes(".toLocaleString("), file);
+  }
+});

@@ -1,4 +1,9 @@
-/** Sizes and times in words, rounded for people. The status page has the text of these functions, so they use nothing but themselves. */
+/** Numbers, sizes and times in words, for people. The status page has the text of these functions, so they use nothing but themselves. */
+
+/** A number with commas between thousands: what `toLocaleString("en")` gives for whole numbers, which takes 12 ms at first. */
+export function grouped(count: number): string {
+  return String(count).replace(/\d+/, (digits) => digits.replace(/\B(?=(?:\d{3})+$)/g, ","));
+}
 
 /** A number of bytes in the unit that suits it. */
 export function sizeInWords(bytes: number): string {

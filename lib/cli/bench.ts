@@ -2,6 +2,7 @@
 
 import { CacheError } from "../base/errors.ts";
 import { MAX_VALUE_BYTES } from "../base/limits.ts";
+import { grouped } from "../base/words.ts";
 import {
   type Arguments,
   bytesFlag,
@@ -44,13 +45,13 @@ export async function bench(args: Arguments): Promise<number> {
   if (figures instanceof CacheError) return report(figures);
   if (args.json) return say(toJson(figures));
   const { retrievals, hits } = figures;
-  say(`calls/s    ${figures.callsPerSecond.toLocaleString("en")}`);
-  say(`hits       ${hits.toLocaleString("en")} of ${retrievals.toLocaleString("en")} retrievals`);
+  say(`calls/s    ${grouped(figures.callsPerSecond)}`);
+  say(`hits       ${grouped(hits)} of ${grouped(retrievals)} retrievals`);
   say(
     `latency    p50 ${figures.p50Ms.toFixed(2)} ms, p99 ${figures.p99Ms.toFixed(2)} ms, ` +
       `p99.9 ${figures.p999Ms.toFixed(2)} ms`,
   );
-  if (figures.failures > 0) say(`failures   ${figures.failures.toLocaleString("en")}`);
+  if (figures.failures > 0) say(`failures   ${grouped(figures.failures)}`);
   return EXIT.ok;
 }
 

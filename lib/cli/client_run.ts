@@ -2,6 +2,7 @@
 
 import { OrmucoCacheClient } from "../../client.ts";
 import type { CacheError } from "../base/errors.ts";
+import { grouped } from "../base/words.ts";
 import { type Arguments, clientSettings } from "./arguments.ts";
 import { EXIT, logError, report } from "./output.ts";
 import { canAsk, saysYes } from "./prompt.ts";
@@ -53,7 +54,7 @@ export async function ask(
   const touched = {
     address,
     entries,
-    inWords: `${entries.toLocaleString("en")} ${entries === 1 ? "entry" : "entries"}`,
+    inWords: `${grouped(entries)} ${entries === 1 ? "entry" : "entries"}`,
   };
   if (!canAsk()) {
     otherwise?.(touched);

@@ -3,6 +3,7 @@
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import { type ClientOptions, OrmucoCacheClient } from "../../client.ts";
 import type { CacheError } from "../base/errors.ts";
+import { grouped } from "../base/words.ts";
 
 /** The load to put on a server. */
 export interface LoadOptions {
@@ -137,7 +138,7 @@ function showProgress(run: Run, startMs: number): () => Promise<void> {
     interval: PROGRESS_INTERVAL_MS,
     formatter: ({ progressBar }) => {
       const elapsedMs = Math.max(1, performance.now() - startMs);
-      const rate = Math.round(1000 * run.calls / elapsedMs).toLocaleString("en");
+      const rate = grouped(Math.round(1000 * run.calls / elapsedMs));
       return `[${progressBar}] ${Math.floor(elapsedMs / 1000)} of ${durationMs / 1000} s, ${rate} calls/s`;
     },
   });

@@ -3,6 +3,7 @@
 import { escaped } from "../base/printable.ts";
 import { awaitedText } from "../base/readiness.ts";
 import type { PeerStats } from "../base/stats.ts";
+import { grouped } from "../base/words.ts";
 import { type Column, fitted, shortenedAll, tableLines } from "./fitted.ts";
 
 const COLUMNS = ["peer", "state", "round trip", "last round", "lag", "received", "sent", "dropped", "refused"];
@@ -52,15 +53,15 @@ function cells(peer: PeerStats): string[] {
     peer.roundTripMs < 0 ? "-" : `${peer.roundTripMs.toFixed(2)} ms`,
     peer.lastRoundMs < 0 ? "-" : `${(peer.lastRoundMs / 1000).toFixed(1)} s ago`,
     lagText(peer),
-    peer.entriesReceived.toLocaleString("en"),
-    peer.entriesSent.toLocaleString("en"),
-    peer.entriesDropped.toLocaleString("en"),
-    (peer.refusedFuture + peer.refusedBad + peer.droppedFull).toLocaleString("en"),
+    grouped(peer.entriesReceived),
+    grouped(peer.entriesSent),
+    grouped(peer.entriesDropped),
+    grouped(peer.refusedFuture + peer.refusedBad + peer.droppedFull),
   ];
 }
 
 /** How far a peer is behind, which is known while it is connected only. */
 function lagText({ state, lag, lagMs }: PeerStats): string {
   if (state !== "connected" && state !== "clocks-differ" && state !== "stopping") return "-";
-  return lag === 0 ? "0" : `${lag.toLocaleString("en")} (${(lagMs / 1000).toFixed(1)} s)`;
+  return lag === 0 ? "0" : `${grouped(lag)} (${(lagMs / 1000).toFixed(1)} s)`;
 }

@@ -2,7 +2,7 @@
 
 import type { ServerStats } from "../base/stats.ts";
 import { fitted, padded } from "./fitted.ts";
-import { sizeInWords, timeInWords } from "../base/words.ts";
+import { grouped, sizeInWords, timeInWords } from "../base/words.ts";
 
 /** All figures by name, those of gossip and misses by reason among them. */
 type Figures = Readonly<Record<string, number>>;
@@ -259,7 +259,7 @@ function missesInWords(figures: Figures): string {
 }
 
 function count(value: number): string {
-  return value.toLocaleString("en");
+  return grouped(value);
 }
 
 function of(value: number, most: number, shown: (value: number) => string = count): string {

@@ -6,7 +6,7 @@ import { type Column, columnsOf, fitted, shortened, shortenedAll, tableLines } f
 import { peerFailures, peerTable } from "./peer_lines.ts";
 import { MISS_REASONS, type PerSecond } from "./top_figures.ts";
 import type { Seen } from "./watched.ts";
-import { sizeInWords, timeInWords } from "../base/words.ts";
+import { grouped, sizeInWords, timeInWords } from "../base/words.ts";
 
 /** How a line is to look where colours are wanted: its words say as much without them. */
 export type Tone = "heading" | "plain" | "poor" | "bad";
@@ -147,7 +147,7 @@ function isFine({ state }: PeerStats): boolean {
 }
 
 function count(value?: number): string {
-  return value === undefined ? "-" : value.toLocaleString("en");
+  return value === undefined ? "-" : grouped(value);
 }
 
 function size(bytes?: number): string {

@@ -24,10 +24,15 @@ const LINE_BYTES = 256;
 const ENDS: Readonly<Record<ListingForm, string>> = { metadump: "END\r\n", mgdump: "EN\r\n", cachedump: "END\r\n" };
 
 /** For each byte how it is written in a `metadump`: letters, digits and `-._~` as they are, others as `%` and two digits. */
-const URI_ENCODED: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
-  const letter = String.fromCharCode(byte);
-  return /[A-Za-z0-9._~-]/.test(letter) ? letter : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-});
+function uriEncoding(): readonly string[] {
+  return Array.from({ length: 256 }, (_, byte) => {
+    const letter = String.fromCharCode(byte);
+    return /[A-Za-z0-9._~-]/.test(letter) ? letter : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  });
+}
+
+/** Made when it is needed: that takes 4 ms. */
+let uriEncoded: readonly string[] | undefined;
 
 /** One listing under way. What is stored or removed meanwhile may be listed or not; what is there all the time is, once. */
 export class KeyListing {
@@ -91,7 +96,8 @@ export class KeyListing {
     const memcached = this.#memcached;
     const { reader, nowMs } = memcached.store;
     let key = "";
-    for (const byte of bytes) key += URI_ENCODED[byte];
+    uriEncoded ??= uriEncoding();
+    for (const byte of bytes) key += uriEncoded[byte];
     const exp = expirySeconds(reader.freshUntilMs(position));
     const la = Math.floor(nowMs / 1000) - memcached.idleSeconds(position);
     const fetch = (reader.marks(position) & MARK.fetched) === 0 ? "no" : "yes";

@@ -1,6 +1,7 @@
 /** The lines that a server prints when it has started. It prints nothing itself. */
 
 import { type Address, formatAddress } from "../base/address.ts";
+import { grouped } from "../base/words.ts";
 import { type Openness, whoMayConnect, whoMayLook } from "./who_may_connect.ts";
 import { dayText, duration } from "./encryption.ts";
 import { HUGE_PAGES } from "../platform/huge_pages.ts";
@@ -44,7 +45,7 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
   ];
   if (facts.isGuess) {
     lines.push(
-      `  memory      entries may take ${facts.limitBytes.toLocaleString("en")} bytes: nothing says how much there is ` +
+      `  memory      entries may take ${grouped(facts.limitBytes)} bytes: nothing says how much there is ` +
         "(set CACHE_MAX_BYTES, or option maxBytes, or allow --allow-read=/sys/fs/cgroup,/proc/self/cgroup --allow-sys=systemMemoryInfo)",
     );
   }
@@ -86,8 +87,8 @@ function encryptionText({ expiresMs, isRequired }: NonNullable<ServerFacts["encr
 }
 
 function limits({ maxSize, limitBytes }: ServerFacts): string {
-  const entries = maxSize === Infinity ? "any number of entries" : `${maxSize.toLocaleString("en")} entries`;
-  return `${entries}, and ${limitBytes.toLocaleString("en")} bytes of memory for them`;
+  const entries = maxSize === Infinity ? "any number of entries" : `${grouped(maxSize)} entries`;
+  return `${entries}, and ${grouped(limitBytes)} bytes of memory for them`;
 }
 
 function expiration(ttlMs: number, renewOnHit: boolean): string {

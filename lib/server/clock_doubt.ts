@@ -3,6 +3,7 @@
  * also when it is for another reason, and again each minute while it lasts. It knows what replication knows of the peer, not the connection.
  */
 
+import { grouped } from "../base/words.ts";
 import { type PeerState, seemsToBelieve } from "../replication/peer_state.ts";
 import { MAX_AHEAD_MS } from "../store/version.ts";
 
@@ -57,5 +58,5 @@ export class ClockDoubt {
 }
 
 function seconds(ms: number): string {
-  return `${Math.round(ms / 1000).toLocaleString("en")} s`;
+  return `${grouped(Math.round(ms / 1000))} s`;
 }

@@ -1,5 +1,6 @@
 /** The line that a server logs when a catch-up with a peer has dropped entries. It prints nothing itself. */
 
+import { grouped } from "../base/words.ts";
 import type { Dropped } from "../replication/gossip.ts";
 
 /**
@@ -17,5 +18,5 @@ export function droppedLine(address: string, { covered, unconfirmed }: Dropped):
 }
 
 function shown(count: number): string {
-  return count.toLocaleString("en");
+  return grouped(count);
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Log, LogLevel } from "../base/log.ts";
+import { grouped } from "../base/words.ts";
 
 /** Milliseconds in which a kind of line is said once for an address. */
 const MINUTE_MS = 60_000;
@@ -48,7 +49,7 @@ export class LimitedLog {
     for (const [key, { line, level, untilMs, leftOut }] of this.#said) {
       if (untilMs > this.#now()) return; // the others came later
       this.#said.delete(key);
-      if (leftOut > 0) this.#log(`${leftOut.toLocaleString("en")} more in a minute like: ${line}`, level);
+      if (leftOut > 0) this.#log(`${grouped(leftOut)} more in a minute like: ${line}`, level);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** The work of a server that no request asks for: a timer runs it in slices, between requests. */
 
 import type { Log } from "../base/log.ts";
+import { grouped } from "../base/words.ts";
 import { forgetSome } from "../wire/buffer_pool.ts";
 import { Timer, unref } from "../platform/timer.ts";
 import type { Store } from "../store/store.ts";
@@ -64,8 +65,8 @@ export class Maintenance implements Part {
     if (losses.evictions <= before) return;
     this.#evictions = undefined;
     const limit = losses.lastEvictedOf >= maxSize
-      ? `${maxSize.toLocaleString("en")} entries (CACHE_MAX_SIZE, --max-size, option maxSize)`
-      : `${maxBytes.toLocaleString("en")} bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)`;
+      ? `${grouped(maxSize)} entries (CACHE_MAX_SIZE, --max-size, option maxSize)`
+      : `${grouped(maxBytes)} bytes of memory (CACHE_MAX_BYTES, --max-bytes, option maxBytes)`;
     this.#log(`Entries leave to make room for others from now on: the limit is ${limit}`);
   }
 }

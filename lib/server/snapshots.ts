@@ -29,6 +29,7 @@ import { SnapshotPages } from "../replication/snapshot_pages.ts";
 import type { Gossip } from "../replication/gossip.ts";
 import type { Store } from "../store/store.ts";
 import type { SnapshotStats } from "../base/stats.ts";
+import { grouped } from "../base/words.ts";
 import { duration } from "./encryption.ts";
 import type { Part } from "./part.ts";
 import { NO_SNAPSHOTS } from "./statistics.ts";
@@ -272,5 +273,5 @@ function clusterText(name: string): string {
 }
 
 function entriesText(count: number): string {
-  return count === 1 ? "1 entry" : `${count.toLocaleString("en")} entries`;
+  return count === 1 ? "1 entry" : `${grouped(count)} entries`;
 }
