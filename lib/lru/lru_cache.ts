@@ -279,18 +279,19 @@ export class LruCache<V, K = string> {
     if (this.#computing !== undefined) this.#computing.delete(key);
     if (ttlMs !== Infinity) this.#timed = true;
     const now = this.#timed ? this.#now() : 0;
+    if (this.#timed) this.#sweep(now);
     const free = this.#slots.next;
     const slot = slotOf(this.#index, key, free);
     if (slot === free) this.#insert(slot, key);
     else this.#leaveForAnother(slot, now);
-    this.#values[slot] = value;
-    this.#slots.fill(slot, now + ttlMs, own);
     if (this.#sizeOf !== undefined) this.#addSize(slot, size);
-    if (this.#timed) this.#sweep(now);
-    // The new entry stays: it fits alone, even if fractions of sizes have not added up exactly.
+    // Before all else is written: the processor may then search for both keys at the same time. The new entry, which is the
+    // newest, stays: it fits alone, even if fractions of sizes have not added up exactly.
     while ((this.#index.size > this.#maxSize || this.#totalSize > this.#maxTotalSize) && this.#index.size > 1) {
       this.#remove(this.#slots.oldest, "evicted");
     }
+    this.#values[slot] = value;
+    this.#slots.fill(slot, now + ttlMs, own);
     this.#tell();
     return true;
   }
@@ -678,10 +679,13 @@ export class LruCache<V, K = string> {
 
   /** Removes expired entries from the next few slots, so that they leave even if their keys are never asked for. */
   #sweep(now: number): void {
-    for (let looked = 0; looked < SWEEP_SLOTS; looked++) {
-      this.#sweepAt = this.#sweepAt + 1 < this.#slots.end ? this.#sweepAt + 1 : 1;
-      if (now >= this.#slots.deadline(this.#sweepAt)) this.#remove(this.#sweepAt, "expired");
+    const slots = this.#slots;
+    let at = this.#sweepAt;
+    for (let looked = 0; looked < SWEEP_SLOTS && slots.end > 1; looked++) {
+      at = at + 1 < slots.end ? at + 1 : 1;
+      if (now >= slots.deadline(at)) this.#remove(at, "expired");
     }
+    this.#sweepAt = at;
   }
 }
 

@@ -88,9 +88,17 @@ export class Slots {
 
   /** Makes an entry the one used last. */
   toFront(slot: number): void {
-    if (this.#links[4 * ENDS + 1] === slot) return;
-    this.#unlink(slot);
-    this.#linkFront(slot);
+    const links = this.#links;
+    const newest = links[4 * ENDS + 1];
+    if (newest === slot) return;
+    const newer = links[4 * slot];
+    const older = links[4 * slot + 1];
+    links[4 * newer + 1] = older;
+    links[4 * older] = newer;
+    links[4 * slot] = ENDS;
+    links[4 * slot + 1] = newest;
+    links[4 * newest] = slot;
+    links[4 * ENDS + 1] = slot;
   }
 
   /** Frees the slot of an entry. */
