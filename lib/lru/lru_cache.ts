@@ -1,8 +1,8 @@
 /**
  * A least-recently-used cache with expiration, for any JavaScript value. It knows nothing of servers or bytes.
  *
- * A `Map` takes a key to a slot; recency is a doubly linked list over slots, kept in a typed array, and deadlines
- * stand in another. A hit therefore moves two links instead of reordering the `Map`, and no entry owns a timer.
+ * A `Map` takes a key to a slot; recency is a doubly linked list over slots, kept in a typed array with their deadlines.
+ * A hit therefore moves links instead of reordering the `Map`, and no entry owns a timer.
  */
 
 import { checkEntryOptions, checkTtlMs } from "../base/checks.ts";
@@ -10,12 +10,12 @@ import { INSPECT, inspected } from "../base/inspect.ts";
 import { DEFAULT_MAX_SIZE, MAX_ENTRIES } from "../base/limits.ts";
 import { checkOptions, shown } from "../base/options.ts";
 import { type EvictReason, LRU_OPTIONS, type LruCacheOptions, type LruSetOptions, processNow } from "./options.ts";
+import { slotOf } from "./slot_of.ts";
+import { Slots } from "./slots.ts";
 
-const FIRST_CAPACITY = 16;
+const FIRST_SIZES = 16;
 /** Slots in which each `set` looks for expired entries: 2 outpace any growth, since a `set` adds one entry at most. */
 const SWEEP_SLOTS = 2;
-/** The slot that is both ends of the list: its next is the newest entry, its previous the oldest. */
-const ENDS = 0;
 
 /**
  * What other caches of this package may know of an `LruCache` beside its methods: its slots, whole numbers from 1 on. An entry keeps
@@ -73,20 +73,11 @@ export let slotsOf: <V, K>(cache: LruCache<V, K>) => LruSlots<V, K>;
  * ```
  */
 export class LruCache<V, K = string> {
-  readonly #slots = new Map<K, number>();
+  readonly #index = new Map<K, number>();
   #keys: (K | undefined)[] = [undefined];
   #values: (V | undefined)[] = [undefined];
-  /**
-   * Two fields per slot: previous (a newer entry) and next (an older one). A free slot's next is the next free slot.
-   */
-  #links = new Int32Array(2 * FIRST_CAPACITY);
-  /**
-   * Two fields per slot, in milliseconds: the deadline (`Infinity` if there is none) and the time to live, which is negative
-   * if a hit does not restart it.
-   */
-  #times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
+  #slots: Slots;
   #sizes = new Float64Array(0);
-  #free = 0;
   #sweepAt = 0;
   #totalSize = 0;
   /** Whether any entry has had a deadline since the last `clear`: until then the clock is not read. */
@@ -109,23 +100,22 @@ export class LruCache<V, K = string> {
   static {
     slotsOf = <V, K>(cache: LruCache<V, K>): LruSlots<V, K> => ({
       get end() {
-        return cache.#keys.length;
+        return cache.#slots.end;
       },
       get newest() {
-        return cache.#links[2 * ENDS + 1];
+        return cache.#slots.newest;
       },
       find: (key) => cache.#find(key),
       key: (slot) => cache.#keys[slot],
       value: (slot) => cache.#values[slot] as V,
       remainingMs: (slot) => cache.#remainingMs(slot),
       use: (slot) => {
-        const ttlMs = cache.#times[2 * slot + 1];
-        if (ttlMs > 0 && ttlMs < Infinity) cache.#times[2 * slot] = cache.#now() + ttlMs;
-        cache.#toFront(slot);
+        if (cache.#slots.deadline(slot) !== Infinity) cache.#slots.renew(slot, cache.#now());
+        cache.#slots.toFront(slot);
       },
       replace: (slot, value) => {
         cache.#values[slot] = value;
-        cache.#toFront(slot);
+        cache.#slots.toFront(slot);
       },
       remove: (slot) => {
         cache.#remove(slot, "deleted");
@@ -162,14 +152,15 @@ export class LruCache<V, K = string> {
     this.#sizeOf = sizeOf;
     this.#ttlMs = ttlMs === 0 ? Infinity : ttlMs;
     this.#renewOnHit = renewOnHit;
+    this.#slots = this.#noSlots();
     this.#now = now;
     this.#onEvict = onEvict;
-    if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_CAPACITY);
+    if (this.#sizeOf) this.#sizes = new Float64Array(FIRST_SIZES);
   }
 
   /** Entries held now, including those that have expired and not left yet. */
   get size(): number {
-    return this.#slots.size;
+    return this.#index.size;
   }
 
   /** Entries held at most; 16,777,215 if the option was `Infinity`. */
@@ -202,17 +193,16 @@ export class LruCache<V, K = string> {
    * ```
    */
   get(key: K): V | undefined {
-    const slot = this.#slots.get(key);
+    const slot = this.#index.get(key);
     if (slot === undefined) return undefined;
-    const times = this.#times;
-    const deadline = times[2 * slot];
+    const slots = this.#slots;
+    const deadline = slots.deadline(slot);
     if (deadline !== Infinity) {
       const now = this.#now();
       if (now >= deadline) return this.#expire(slot);
-      const ttlMs = times[2 * slot + 1];
-      if (ttlMs > 0) times[2 * slot] = now + ttlMs;
+      slots.renew(slot, now);
     }
-    this.#toFront(slot);
+    slots.toFront(slot);
     return this.#values[slot];
   }
 
@@ -289,18 +279,19 @@ export class LruCache<V, K = string> {
     if (this.#computing !== undefined) this.#computing.delete(key);
     if (ttlMs !== Infinity) this.#timed = true;
     const now = this.#timed ? this.#now() : 0;
-    const known = this.#slots.get(key);
-    if (known === undefined) {
-      const slot = this.#insert(key, value);
-      this.#fill(slot, size, now, own);
-    } else {
-      this.#replace(known, value, size, now, own);
-    }
     if (this.#timed) this.#sweep(now);
-    // The new entry stays: it fits alone, even if fractions of sizes have not added up exactly.
-    while (this.#slots.size > 1 && (this.#slots.size > this.#maxSize || this.#totalSize > this.#maxTotalSize)) {
-      this.#remove(this.#links[2 * ENDS], "evicted");
+    const free = this.#slots.next;
+    const slot = slotOf(this.#index, key, free);
+    if (slot === free) this.#insert(slot, key);
+    else this.#leaveForAnother(slot, now);
+    if (this.#sizeOf !== undefined) this.#addSize(slot, size);
+    // Before all else is written: the processor may then search for both keys at the same time. The new entry, which is the
+    // newest, stays: it fits alone, even if fractions of sizes have not added up exactly.
+    while ((this.#index.size > this.#maxSize || this.#totalSize > this.#maxTotalSize) && this.#index.size > 1) {
+      this.#remove(this.#slots.oldest, "evicted");
     }
+    this.#values[slot] = value;
+    this.#slots.fill(slot, now + ttlMs, own);
     this.#tell();
     return true;
   }
@@ -379,12 +370,12 @@ export class LruCache<V, K = string> {
     const checked = ttlMs === undefined ? undefined : checkTtlMs(ttlMs) || Infinity;
     const slot = this.#find(key);
     if (slot === undefined) return false;
-    const own = this.#times[2 * slot + 1];
+    const own = this.#slots.ownMs(slot);
     const restarted = checked ?? Math.abs(own);
     if (restarted !== Infinity) this.#timed = true;
-    this.#times[2 * slot] = restarted === Infinity ? Infinity : this.#now() + restarted;
-    this.#times[2 * slot + 1] = own > 0 ? restarted : -restarted;
-    this.#toFront(slot);
+    const deadline = restarted === Infinity ? Infinity : this.#now() + restarted;
+    this.#slots.fill(slot, deadline, own > 0 ? restarted : -restarted);
+    this.#slots.toFront(slot);
     return true;
   }
 
@@ -428,13 +419,11 @@ export class LruCache<V, K = string> {
   clear(): void {
     this.#computing = undefined;
     if (this.#onEvict !== undefined) this.#leaveAll();
-    this.#slots.clear();
+    this.#index.clear();
     this.#keys = [undefined];
     this.#values = [undefined];
-    this.#links = new Int32Array(2 * FIRST_CAPACITY);
-    this.#times = new Float64Array(2 * FIRST_CAPACITY).fill(Infinity);
-    this.#sizes = new Float64Array(this.#sizeOf ? FIRST_CAPACITY : 0);
-    this.#free = 0;
+    this.#slots = this.#noSlots();
+    this.#sizes = new Float64Array(this.#sizeOf ? FIRST_SIZES : 0);
     this.#sweepAt = 0;
     this.#totalSize = 0;
     this.#timed = false;
@@ -459,9 +448,9 @@ export class LruCache<V, K = string> {
   pop(): [key: K, value: V] | undefined {
     const now = this.#timed ? this.#now() : -Infinity;
     let popped: [K, V] | undefined;
-    while (popped === undefined && this.#slots.size > 0) {
-      const slot = this.#links[2 * ENDS];
-      const isLive = now < this.#times[2 * slot];
+    while (popped === undefined && this.#index.size > 0) {
+      const slot = this.#slots.oldest;
+      const isLive = now < this.#slots.deadline(slot);
       if (isLive) popped = [this.#keys[slot] as K, this.#values[slot] as V];
       this.#remove(slot, isLive ? "deleted" : "expired");
     }
@@ -597,14 +586,14 @@ export class LruCache<V, K = string> {
 
   /** Returns the slot of a key whose entry has not expired; removes an expired entry. */
   #find(key: K): number | undefined {
-    const slot = this.#slots.get(key);
-    if (slot === undefined || !this.#timed || this.#times[2 * slot] === Infinity) return slot;
-    if (this.#now() < this.#times[2 * slot]) return slot;
-    return this.#expire(slot);
+    const slot = this.#index.get(key);
+    if (slot === undefined || !this.#timed) return slot;
+    const deadline = this.#slots.deadline(slot);
+    return deadline === Infinity || this.#now() < deadline ? slot : this.#expire(slot);
   }
 
   #remainingMs(slot: number): number {
-    const deadline = this.#times[2 * slot];
+    const deadline = this.#slots.deadline(slot);
     return deadline === Infinity ? Infinity : deadline - this.#now();
   }
 
@@ -612,39 +601,40 @@ export class LruCache<V, K = string> {
   #copied<T>(of: (slot: number) => T): T[] {
     const copied: T[] = [];
     const now = this.#timed ? this.#now() : -Infinity;
-    for (let slot = this.#links[2 * ENDS + 1]; slot !== ENDS; slot = this.#links[2 * slot + 1]) {
-      if (now < this.#times[2 * slot]) copied.push(of(slot));
+    for (let slot = this.#slots.newest; slot !== 0; slot = this.#slots.older(slot)) {
+      if (now < this.#slots.deadline(slot)) copied.push(of(slot));
     }
     return copied;
   }
 
-  #insert(key: K, value: V): number {
-    const slot = this.#takeSlot();
-    this.#slots.set(key, slot);
+  #noSlots(): Slots {
+    return new Slots(this.#renewOnHit ? this.#ttlMs : -this.#ttlMs);
+  }
+
+  #insert(slot: number, key: K): void {
+    this.#slots.take();
     this.#keys[slot] = key;
-    this.#values[slot] = value;
-    this.#linkFront(slot);
-    return slot;
   }
 
-  /** @param own The time to live, negative if a hit does not restart it. */
-  #fill(slot: number, size: number, now: number, own: number): void {
-    this.#times[2 * slot] = now + Math.abs(own);
-    this.#times[2 * slot + 1] = own;
-    if (this.#sizeOf === undefined) return;
-    this.#sizes[slot] = size;
-    this.#totalSize += size;
-  }
-
-  #replace(slot: number, value: V, size: number, now: number, own: number): void {
-    const old = this.#values[slot] as V;
-    const expired = this.#timed && now >= this.#times[2 * slot];
+  /** Has the value of an entry leave for another, which makes the entry the one used last. */
+  #leaveForAnother(slot: number, now: number): void {
+    const expired = this.#timed && now >= this.#slots.deadline(slot);
     if (expired) this.#onLeaving?.(slot, "expired");
     if (this.#sizeOf !== undefined) this.#totalSize -= this.#sizes[slot];
-    this.#values[slot] = value;
-    this.#fill(slot, size, now, own);
-    this.#toFront(slot);
-    if (this.#onEvict !== undefined) this.#left.push([this.#keys[slot] as K, old, expired ? "expired" : "replaced"]);
+    if (this.#onEvict !== undefined) {
+      this.#left.push([this.#keys[slot] as K, this.#values[slot] as V, expired ? "expired" : "replaced"]);
+    }
+    this.#slots.toFront(slot);
+  }
+
+  #addSize(slot: number, size: number): void {
+    if (slot >= this.#sizes.length) {
+      const sizes = new Float64Array(2 * this.#sizes.length);
+      sizes.set(this.#sizes);
+      this.#sizes = sizes;
+    }
+    this.#sizes[slot] = size;
+    this.#totalSize += size;
   }
 
   /** Removes an expired entry. Returns `undefined`, which `get` and `#find` return too. */
@@ -656,25 +646,20 @@ export class LruCache<V, K = string> {
   #remove(slot: number, reason: EvictReason): void {
     if (this.#onLeaving !== undefined) this.#onLeaving(slot, reason);
     const key = this.#keys[slot] as K;
-    const value = this.#values[slot] as V;
-    this.#slots.delete(key);
-    this.#unlink(slot);
+    if (this.#onEvict !== undefined) this.#left.push([key, this.#values[slot] as V, reason]);
+    this.#index.delete(key);
     this.#keys[slot] = undefined;
     this.#values[slot] = undefined;
-    this.#times[2 * slot] = Infinity;
-    if (this.#sizeOf !== undefined) {
-      // An empty cache has size 0, even if fractions of sizes have not added up exactly.
-      this.#totalSize = this.#slots.size === 0 ? 0 : this.#totalSize - this.#sizes[slot];
-    }
-    this.#links[2 * slot + 1] = this.#free;
-    this.#free = slot;
-    if (this.#onEvict !== undefined) this.#left.push([key, value, reason]);
+    this.#slots.release(slot);
+    if (this.#sizeOf === undefined) return;
+    // An empty cache has size 0, even if fractions of sizes have not added up exactly.
+    this.#totalSize = this.#index.size === 0 ? 0 : this.#totalSize - this.#sizes[slot];
   }
 
   #leaveAll(): void {
     const now = this.#timed ? this.#now() : -Infinity;
-    for (let slot = this.#links[2 * ENDS + 1]; slot !== ENDS; slot = this.#links[2 * slot + 1]) {
-      const reason = now < this.#times[2 * slot] ? "deleted" : "expired";
+    for (let slot = this.#slots.newest; slot !== 0; slot = this.#slots.older(slot)) {
+      const reason = now < this.#slots.deadline(slot) ? "deleted" : "expired";
       this.#left.push([this.#keys[slot] as K, this.#values[slot] as V, reason]);
     }
   }
@@ -694,57 +679,13 @@ export class LruCache<V, K = string> {
 
   /** Removes expired entries from the next few slots, so that they leave even if their keys are never asked for. */
   #sweep(now: number): void {
-    for (let looked = 0; looked < SWEEP_SLOTS; looked++) {
-      this.#sweepAt = this.#sweepAt + 1 < this.#keys.length ? this.#sweepAt + 1 : 1;
-      if (now >= this.#times[2 * this.#sweepAt]) this.#remove(this.#sweepAt, "expired");
+    const slots = this.#slots;
+    let at = this.#sweepAt;
+    for (let looked = 0; looked < SWEEP_SLOTS && slots.end > 1; looked++) {
+      at = at + 1 < slots.end ? at + 1 : 1;
+      if (now >= slots.deadline(at)) this.#remove(at, "expired");
     }
-  }
-
-  #takeSlot(): number {
-    const free = this.#free;
-    if (free !== 0) {
-      this.#free = this.#links[2 * free + 1];
-      return free;
-    }
-    const slot = this.#keys.length;
-    if (2 * slot >= this.#links.length) this.#grow();
-    return slot;
-  }
-
-  #grow(): void {
-    const links = new Int32Array(2 * this.#links.length);
-    links.set(this.#links);
-    this.#links = links;
-    const times = new Float64Array(2 * this.#times.length).fill(Infinity, this.#times.length);
-    times.set(this.#times);
-    this.#times = times;
-    if (this.#sizeOf === undefined) return;
-    const sizes = new Float64Array(2 * this.#sizes.length);
-    sizes.set(this.#sizes);
-    this.#sizes = sizes;
-  }
-
-  #toFront(slot: number): void {
-    if (this.#links[2 * ENDS + 1] === slot) return;
-    this.#unlink(slot);
-    this.#linkFront(slot);
-  }
-
-  #linkFront(slot: number): void {
-    const links = this.#links;
-    const newest = links[2 * ENDS + 1];
-    links[2 * slot] = ENDS;
-    links[2 * slot + 1] = newest;
-    links[2 * newest] = slot;
-    links[2 * ENDS + 1] = slot;
-  }
-
-  #unlink(slot: number): void {
-    const links = this.#links;
-    const newer = links[2 * slot];
-    const older = links[2 * slot + 1];
-    links[2 * newer + 1] = older;
-    links[2 * older] = newer;
+    this.#sweepAt = at;
   }
 }
 

@@ -233,3 +233,22 @@ Deno.test("LruCache.has() tells after 32 calls that an entry has expired within 
   await undefined;
   assertEquals([cache.has("b"), cache.has("c")], [false, false]);
 });
+
+Deno.test("LruCache.set() lets what has expired leave before it evicts what has not", () => {
+  const { cache, clock, events } = fixture({ maxSize: 2 });
+  cache.set("lives", 1);
+  cache.set("dies", 2, { ttlMs: 10 });
+  clock.nowMs += 10;
+  cache.set("new", 3);
+  assertEquals(events, [["dies", 2, "expired"]]);
+  assertEquals(keys(cache), ["new", "lives"]);
+});
+
+Deno.test("LruCache.set() stores the first entry of a cache with times, also after clear(), in a slot of its own", () => {
+  const { cache } = fixture({ maxSize: 3, ttlMs: 10 });
+  for (let round = 0; round < 2; round++) {
+    for (const [i, key] of ["a", "b", "c"].entries()) cache.set(key, i);
+    assertEquals([...cache], [["c", 2], ["b", 1], ["a", 0]]);
+    cache.clear();
+  }
+});

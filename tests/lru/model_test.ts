@@ -108,20 +108,21 @@ class Model {
     const ttlMs = (own.ttlMs ?? this.#options.ttlMs) || Infinity;
     const renewOnHit = this.#options.renewOnHit && own.renewOnHit !== false;
     const deadline = this.#nowMs + ttlMs;
+    this.#sets++;
+    this.#sweep(observed.filter(([, , reason]) => reason === "expired"), key);
     const old = this.entries.find((entry) => entry.key === key);
     if (old !== undefined) this.#remove(old, this.#dead(old) ? "expired" : "replaced");
     this.entries.unshift({ key, value, size, ttlMs, deadline, renewOnHit, expiredAt: undefined });
     this.#most = Math.max(this.#most, this.entries.length);
-    this.#sets++;
-    this.#sweep(observed.slice(old === undefined ? 0 : 1).filter(([, , reason]) => reason === "expired"));
     while (this.entries.length > this.#options.maxSize || this.totalSize > this.#options.maxTotalSize) {
       this.#remove(this.entries[this.entries.length - 1], "evicted");
     }
     return true;
   }
 
-  #sweep(swept: Event[]): void {
-    assert(swept.length <= 2, "a set looks at two slots");
+  /** @param own The key that is set: its dead entry may leave by the sweep or for the new one. */
+  #sweep(swept: Event[], own: string): void {
+    assert(swept.filter(([key]) => key !== own).length <= 2, "a set looks at two slots");
     for (const [key] of swept) {
       const entry = this.entries.find((entry) => entry.key === key);
       assert(entry !== undefined && this.#dead(entry), `swept ${key}, which has not expired`);
