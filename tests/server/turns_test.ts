@@ -219,6 +219,21 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
   turns.stop();
 });
 
+Deno.test("Turns begins some turns only when nobody could go on: then the event loop looks at sockets for sure", async () => {
+  const turns = new Turns();
+  let looks = 0;
+  for (let i = 0; i < 8; i++) {
+    useUp(turns);
+    let hasLooked = false; // a timer that is set now is due after that of the turn, and before one that is set later
+    const timer = setTimeout(() => hasLooked = true, 0);
+    await turns.next();
+    clearTimeout(timer);
+    if (hasLooked) looks++;
+  }
+  assertEquals(looks, 2);
+  turns.stop();
+});
+
 Deno.test("Turns has the event loop look at sockets after every turn of those who always go on", async () => {
   const turns = new Turns();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
