@@ -15,7 +15,7 @@ import type { ServerStats } from "../base/stats.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { rolesText } from "../base/roles.ts";
 import { ANY_ROLE, needsOf } from "../wire/access.ts";
-import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "../wire/frame.ts";
+import { type FrameReader, type FrameWriter, LISTED_HEAD_BYTES, REPLY, REQUEST, STATE } from "../wire/frame.ts";
 import { type ControlData, writeControl, writeError } from "../wire/control.ts";
 import {
   hearsOfStop,
@@ -92,8 +92,6 @@ const NEEDS_BY_NAME = needsOf("native");
 const NEEDS: Uint8Array = new Uint8Array(256).fill(ANY_ROLE);
 for (const [name, code] of Object.entries(REQUEST)) NEEDS[code] = NEEDS_BY_NAME.get(name) ?? ANY_ROLE;
 
-/** Bytes before a value in a list, its state included. */
-const LISTED_BYTES = 9;
 const NO_BYTES = new Uint8Array(0);
 /** What a stranger is told that asks for something. */
 const AUTH_REQUIRED = [
@@ -369,13 +367,9 @@ export class NativeHandler implements ProtocolHandler {
   /** Writes an entry into a list: the value goes from the store's memory straight into the output. */
   #list(position: number, valueBytes: number): void {
     if (this.#near !== undefined) return this.#near.list(position, valueBytes);
-    const output = this.#output;
     const { reader } = this.#host.store;
-    output.uint8(STATE.hit);
-    output.uint32(reader.flags(position));
-    output.uint32(valueBytes);
-    const at = output.room(valueBytes);
-    reader.copyValue(position, output.buffer, at);
+    const at = this.#output.listedValue(reader.flags(position), valueBytes);
+    reader.copyValue(position, this.#output.buffer, at);
   }
 
   /** Forgets a peer. Returns whether there was one. */
@@ -415,7 +409,7 @@ export class NativeHandler implements ProtocolHandler {
     const count = checkKeys(input, 0);
     this.#allowance.spend(count);
     const { bytes } = input.key;
-    const headBytes = this.#near === undefined ? LISTED_BYTES : this.#register(count);
+    const headBytes = this.#near === undefined ? LISTED_HEAD_BYTES : this.#register(count);
     output.begin(REPLY.values);
     output.uint16(count);
     const keys = this.#keys;

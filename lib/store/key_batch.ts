@@ -4,6 +4,12 @@ import type { ByteSpan } from "../base/byte_span.ts";
 import { MAX_PREFETCHED } from "./entries.ts";
 import type { Store } from "./store.ts";
 
+/**
+ * Entries from which on it is worthwhile: fewer lie in the processor's caches anyway. (Measured, with values of 100 bytes: it takes
+ * 40 ns a key where there are 16,000, and saves 50 to 100 where there are 64,000 and more.)
+ */
+export const LEAST_PREFETCHED = 32_768;
+
 /** Hashes of the next keys, in their order. */
 export class KeyBatch {
   /** Hashes of the keys that have been added. */
@@ -26,8 +32,8 @@ export class KeyBatch {
     this.hashes[this.count++] = this.#store.hash(key);
   }
 
-  /** Prefetches what the lookups of the keys will read; for a single key this would gain nothing. */
+  /** Prefetches what the lookups of the keys will read; for a single key, or of few entries, this would gain nothing. */
   prefetch(): void {
-    if (this.count > 1) this.#store.prefetch(this.hashes, this.count);
+    if (this.count > 1 && this.#store.order.size >= LEAST_PREFETCHED) this.#store.prefetch(this.hashes, this.count);
   }
 }

@@ -465,8 +465,8 @@ export class Store {
     return this.#entries.records.slab.pages;
   }
 
-  /** Positions of the entries that were used last and first; 0 if there are none. */
-  get order(): { readonly newest: number; readonly oldest: number } {
+  /** Positions of the entries that were used last and first, 0 if there are none; and how many there are. */
+  get order(): { readonly newest: number; readonly oldest: number; readonly size: number } {
     return this.#entries.order;
   }
 

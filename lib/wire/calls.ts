@@ -8,10 +8,11 @@ import { MAX_BODY_BYTES, MAX_VALUE_BYTES } from "../base/limits.ts";
 import type { ValueCodec } from "../base/value_options.ts";
 import { unexpectedReply } from "./control.ts";
 import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "./frame.ts";
+import { ShortRun } from "./short_run.ts";
 import { COPY_HEAD_BYTES, type CopyTerms, readTerms } from "./near.ts";
 import { type Allowance, NO_LIMIT } from "./protocol_handler.ts";
 import { CLIENT_UNITS } from "./decoding_budget.ts";
-import { decodePart, decodingUnits, type EncodedValue, isOfCodec } from "./values.ts";
+import { decodePart, decodingUnits, type EncodedValue, isOfCodec, type ValuePart } from "./values.ts";
 
 /** Stands for a miss among values, because `undefined` is a value. */
 export const MISS: unique symbol = Symbol("miss");
@@ -79,7 +80,7 @@ export function writeTouch(output: FrameWriter, key: string, ttlMs: number | und
 export function writeKeyList(output: FrameWriter, code: number, keys: readonly string[]): void {
   output.begin(code);
   output.uint16(keys.length);
-  for (const key of keys) output.listedKey(key);
+  output.listedKeys(keys);
   output.end();
 }
 
@@ -135,26 +136,34 @@ export function manyReader(
 ): (frame: FrameReader, allowance?: Allowance) => unknown[] | typeof LATER {
   const values: unknown[] = [];
   let at = 0;
+  const read = (frame: FrameReader, part: ValuePart, allowance: Allowance): unknown => {
+    try {
+      return readValue(frame, part, allowance, codec);
+    } catch (error) {
+      onBadValue(values.length, error as Error);
+      return MISS;
+    }
+  };
   return (frame, allowance = NO_LIMIT) => {
     if (at === 0) at = startOfMany(frame, count);
     while (values.length < count) {
       if (allowance.isOver) return LATER;
       const begin = at;
       const part = valueIn(frame, at);
+      const run = part.state === STATE.hit ? ShortRun.at(frame, at, count - values.length) : undefined;
+      if (run !== undefined) {
+        at = run.end;
+        allowance.spend(run.units);
+        for (let i = 0; i < run.count; i++) values.push(run.value(i) ?? read(frame, run.part(i), allowance));
+        continue;
+      }
       at = part.to;
       if (part.state !== STATE.hit && part.state !== STATE.copy) {
         values.push(part.state === STATE.omitted ? OMITTED : MISS);
         continue;
       }
-      let value: unknown;
-      try {
-        value = readValue(frame, part, allowance, codec);
-      } catch (error) {
-        onBadValue(values.length, error as Error);
-        values.push(MISS);
-        continue;
-      }
-      if (part.state === STATE.copy) {
+      const value = read(frame, part, allowance);
+      if (part.state === STATE.copy && value !== MISS) {
         const from = isOfCodec(part.flags) ? codec : undefined;
         onCopy?.(value, readTerms(frame, begin + 1), values.length, part.bytes, from);
       }
@@ -168,16 +177,6 @@ function startOfMany(frame: FrameReader, count: number): number {
   if (frame.code !== REPLY.values || frame.end - frame.start < 2) throw unexpectedReply(frame);
   if (frame.uint16(frame.start) !== count) throw new ProtocolError(`a reply that does not hold ${count} keys`);
   return frame.start + 2;
-}
-
-/** Where a value lies in a frame. */
-export interface ValuePart {
-  /** How its bytes are to be read. */
-  flags: number;
-  from: number;
-  to: number;
-  /** How many bytes it has, unpacked if it is compressed: known when it has been read. */
-  bytes: number;
 }
 
 /** Finds the value that is listed from `at` on; one that is no hit has no bytes. */

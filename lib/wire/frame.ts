@@ -92,6 +92,9 @@ const WORDS = /^[\r\n\x20-\x7e]+$/;
 /** States of a key in a `VALUES` reply. */
 export const STATE = { miss: 0, hit: 1, omitted: 2, copy: 3 } as const;
 
+/** Bytes before a value in a list: its state, flags and length. */
+export const LISTED_HEAD_BYTES = 9;
+
 /** Reads received frames, one at a time. The bytes of a frame stay valid until `space` is called again. */
 export class FrameReader extends InputBuffer {
   /** Code of the current frame. */
@@ -143,6 +146,12 @@ export class FrameReader extends InputBuffer {
 }
 
 const SHORT_KEY = 32;
+/** What stands before each key of a list. */
+const KEY_HEAD = "\0\0\0";
+/** Characters of a list's first key from which on its keys are put together: of shorter ones a loop takes less time. */
+const LEAST_JOINED_KEY = 17;
+/** Characters of a list whose keys are put together at most: room for three times as many bytes is made. */
+const MOST_JOINED_KEYS = 16 * 1024;
 
 /** Collects frames for one write: `begin`, the fields of the body, `end`. */
 export class FrameWriter extends OutputBuffer {
@@ -180,6 +189,15 @@ export class FrameWriter extends OutputBuffer {
     return at + HEADER_BYTES + 4;
   }
 
+  /** Writes a hit of a list, whose value the caller then writes into `buffer`, from the returned index on. */
+  listedValue(flags: number, valueBytes: number): number {
+    const at = this.room(LISTED_HEAD_BYTES + valueBytes);
+    this.view.setUint8(at, STATE.hit);
+    this.view.setUint32(at + 1, flags);
+    this.view.setUint32(at + 5, valueBytes);
+    return at + LISTED_HEAD_BYTES;
+  }
+
   /** Bytes of the body written so far. */
   get bodyBytes(): number {
     return this.length - this.#frame - HEADER_BYTES;
@@ -201,8 +219,36 @@ export class FrameWriter extends OutputBuffer {
     this.view.setUint16(this.#frame + 4, key.length);
   }
 
-  /** Writes one key of a list: its length, a zero, its bytes. Throws what `key` throws. */
-  listedKey(key: string): void {
+  /** Writes keys of a list, each with its length and a zero before its bytes. Throws what `key` throws. */
+  listedKeys(keys: readonly string[]): void {
+    const isShort = keys[0]?.length < LEAST_JOINED_KEY; // as the others are, most likely
+    if (!isShort && this.#listedAscii(keys)) return;
+    for (const key of keys) this.#listedKey(key);
+  }
+
+  /** Writes keys as one text, if they are ASCII: to call an encoder takes longer than it takes to encode a key. */
+  #listedAscii(keys: readonly string[]): boolean {
+    let length = 0;
+    for (const key of keys) {
+      if (typeof key !== "string" || key.length === 0 || key.length > MAX_KEY_BYTES) throw keyError(key);
+      length += KEY_HEAD.length + key.length;
+    }
+    if (length > MOST_JOINED_KEYS) return false;
+    const from = this.length;
+    this.text(KEY_HEAD + keys.join(KEY_HEAD));
+    if (this.length - from !== length) {
+      this.length = from;
+      return false;
+    }
+    let at = from;
+    for (const key of keys) {
+      this.view.setUint16(at, key.length);
+      at += KEY_HEAD.length + key.length;
+    }
+    return true;
+  }
+
+  #listedKey(key: string): void {
     const at = this.length;
     this.uint16(0);
     this.uint8(0);

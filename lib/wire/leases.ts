@@ -5,12 +5,12 @@
 
 import { ProtocolError } from "../base/errors.ts";
 import type { ValueCodec } from "../base/value_options.ts";
-import { endWithValue, type OnCopy, readValue, ValueError, type ValuePart } from "./calls.ts";
+import { endWithValue, type OnCopy, readValue, ValueError } from "./calls.ts";
 import { unexpectedReply } from "./control.ts";
 import { AGAIN, type FrameReader, type FrameWriter, HEADER_BYTES, REPLY, REQUEST } from "./frame.ts";
 import { COPY_HEAD_BYTES, COPY_MARK, type CopyTerms, readTerms, setHead, setMs } from "./near.ts";
 import { type Allowance, NO_LIMIT } from "./protocol_handler.ts";
-import { type EncodedValue, isOfCodec } from "./values.ts";
+import { type EncodedValue, isOfCodec, type ValuePart } from "./values.ts";
 
 /** Milliseconds for which a lease lasts, at most. */
 export const MAX_LEASE_MS = 60_000;

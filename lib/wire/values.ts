@@ -48,13 +48,23 @@ export interface EncodedValue {
   payload: string | Uint8Array;
 }
 
+/** Where a value lies in a frame. */
+export interface ValuePart {
+  /** How its bytes are to be read. */
+  flags: number;
+  from: number;
+  to: number;
+  /** How many bytes it has, unpacked if it is compressed: known when it has been read. */
+  bytes: number;
+}
+
 /** Units of work that other values than text and JSON may take though they are short: a few bytes stand for a costly part. */
 const COSTLY_UNITS = 16;
 
 /** Characters of an error's message at most: some hold what the value held. */
 const MAX_MESSAGE_LENGTH = 300;
 /** Bytes of JSON up to which its parts need no look before it is parsed. */
-const SHORT_JSON_BYTES = 2 * MAX_DEPTH;
+export const SHORT_JSON_BYTES: number = 2 * MAX_DEPTH;
 
 const encoder = new TextEncoder();
 

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CacheError } from "../../mod.ts";
 import { MAX_VALUE_BYTES } from "../../lib/base/limits.ts";
-import { type FrameReader, type FrameWriter, REPLY, REQUEST } from "../../lib/wire/frame.ts";
+import { type FrameReader, type FrameWriter, REPLY, REQUEST, STATE } from "../../lib/wire/frame.ts";
 import { KEYS_END, setNext } from "../../lib/wire/entry_calls.ts";
 import { type Answer, FakeServer } from "../support/fake_server.ts";
 import { reportingClient } from "../support/servers.ts";
@@ -135,6 +135,36 @@ Deno.test("a part of storeMany() or removeMany() that fails takes nothing from t
   assertEquals(await client.removeMany(pairs(2000).map(([key]) => key)), 1024);
   assertEquals(errors.map(({ code }) => code), ["unreachable"]);
   await client.close();
+});
+
+Deno.test("retrieveMany() asks for each key once, in whatever way the keys come, and gives what there is in their order", async () => {
+  const asked: string[][] = [];
+  await using server = new FakeServer((code, output, _, { buffer, start, end }) => {
+    if (code !== REQUEST.getMany) return output.empty(REPLY.ok);
+    const keys: string[] = [];
+    for (let at = start + 2; at < end; at += 3 + buffer.readUInt16BE(at)) {
+      keys.push(buffer.toString("utf8", at + 3, at + 3 + buffer.readUInt16BE(at)));
+    }
+    asked.push(keys);
+    output.begin(REPLY.values);
+    output.uint16(keys.length);
+    for (const key of keys) {
+      if (key.startsWith("no")) output.uint8(STATE.miss);
+      else output.text(`\x01OC\0\x02\0\0\0${String.fromCharCode(key.length + 2)}"${key}"`);
+    }
+    output.end();
+  });
+  const { client } = reportingClient([server.address]);
+  await using cache = client;
+  const keys = ["k:2", "no:1", "k:1", "k:2", "no:1", "k:3"];
+  const lists: Iterable<string>[] = [keys, new Set(keys), keys.values(), new Map(keys.map((key) => [key, 0])).keys()];
+  for (const list of lists) {
+    assertEquals([...await cache.retrieveMany(list)], [["k:2", "k:2"], ["k:1", "k:1"], ["k:3", "k:3"]]);
+  }
+  assertEquals(asked, lists.map(() => ["k:2", "no:1", "k:1", "k:3"]));
+  assertEquals([...await cache.retrieveMany(["no:1", "no:2"])], []);
+  const { hits, misses } = await cache.stats();
+  assertEquals([hits, misses], [12, 6]);
 });
 
 /** A server of the keys 0 to 9, two a time; `isOver` is asked before each answer whether the connection is to end. */

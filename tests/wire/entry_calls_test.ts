@@ -19,6 +19,8 @@ import { REPLY, REQUEST } from "../../lib/wire/frame.ts";
 import { encodeValue } from "../../lib/wire/values.ts";
 import { frameOf, written } from "../support/frames.ts";
 
+const utf8 = new TextEncoder();
+
 /** A frame of a code with a body of bytes. */
 function frame(code: number, ...body: number[]) {
   return frameOf(written((output) => {
@@ -31,6 +33,44 @@ function frame(code: number, ...body: number[]) {
 const zeros = (count: number) => Array.from({ length: count }, () => 0);
 /** A number as 8 bytes. */
 const u64 = (value: bigint) => [...new Uint8Array(new BigUint64Array([value]).buffer)].reverse();
+
+Deno.test("writeKeyList() writes the length of each key, a zero and its bytes, whatever the keys are", () => {
+  const ascii = Array.from({ length: 30 }, (_, i) => `key:${"k".repeat(i * i)}`);
+  const long = ["k".repeat(4096), "\0".repeat(4095), "a", "k".repeat(3000), "k".repeat(4096), "k".repeat(2500)];
+  const middle = ascii.slice(5);
+  for (
+    const keys of [[], ["k"], ["k", "k"], ascii, middle, [...middle, "é"], ["k", "é€", "😀", "\0\0\0", "k"], long, [
+      ...ascii,
+      "é".repeat(2048),
+    ]]
+  ) {
+    const listed = keys.flatMap((key) => {
+      const bytes = [...utf8.encode(key)];
+      return [bytes.length >> 8, bytes.length & 255, 0, ...bytes];
+    });
+    const frame = written((output) => {
+      output.empty(REQUEST.ping);
+      writeKeyList(output, REQUEST.getMany, keys);
+    });
+    const size = 2 + listed.length;
+    const head = [...new Uint8Array(7), 0, 0, size >> 16, size >> 8 & 255, size & 255, 0, 0, REQUEST.getMany, 0];
+    head[6] = REQUEST.ping;
+    assertEquals([...frame], [...head, 0, keys.length, ...listed]);
+  }
+});
+
+Deno.test("writeKeyList() refuses a list with what is no key, wherever that stands", () => {
+  const wrong = ["", "k".repeat(4097), "é".repeat(2049), "\ud83d", 5, undefined, null, {}] as string[];
+  for (const key of wrong) {
+    for (const keys of [[key], ["k", key, "k"], ["k", "k".repeat(4000), "é", key]]) {
+      assertThrows(
+        () => written((output) => writeKeyList(output, REQUEST.getMany, keys)),
+        RangeError,
+        "Cannot use key",
+      );
+    }
+  }
+});
 
 Deno.test("readEntry() knows a miss, and refuses what is no entry", () => {
   assertEquals(readEntry(frame(REPLY.miss)), MISS);
