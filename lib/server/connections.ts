@@ -37,6 +37,8 @@ export const PEER_PLACES = 256;
 const MAX_TURNED_AWAY = 50;
 /** Connections that have made room and are still to be told why. The first of them are told before more of their bytes are read. */
 const MAX_LEAVING = 256;
+/** Units of work that it takes to accept a connection. */
+const ACCEPT_UNITS = 64;
 /** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
 const ACCEPT_PAUSE_MS = 50;
 /** Milliseconds between looks at all connections. */
@@ -163,7 +165,7 @@ export class Connections implements Part {
     while (this.#isOpen) {
       try {
         this.#welcome(await listener.accept());
-        turns.spend(1);
+        turns.spend(ACCEPT_UNITS);
         if (turns.isOver) await turns.next(false);
       } catch (error) {
         if (!this.#isOpen) return;
