@@ -7,8 +7,8 @@ import { dayText, duration } from "./encryption.ts";
 import { HUGE_PAGES } from "../platform/huge_pages.ts";
 import type { SnapshotSettings } from "./snapshots.ts";
 
-/** Bytes of entries from which on huge pages pay: some hundred thousand entries. */
-const LARGE_BYTES = 128 * 1024 ** 2;
+/** Bytes and number of entries from which on huge pages pay. */
+const [LARGE_BYTES, LARGE_SIZE] = [128 * 1024 ** 2, 500_000];
 
 /** The facts that the lines state. */
 export interface ServerFacts extends Openness {
@@ -49,7 +49,7 @@ export function serverLines(facts: ServerFacts): { lines: string[]; warnings: st
         "(set CACHE_MAX_BYTES, or option maxBytes, or allow --allow-read=/sys/fs/cgroup,/proc/self/cgroup --allow-sys=systemMemoryInfo)",
     );
   }
-  if (facts.lacksHugePages && facts.limitBytes >= LARGE_BYTES) {
+  if (facts.lacksHugePages && facts.limitBytes >= LARGE_BYTES && facts.maxSize >= LARGE_SIZE) {
     lines.push(
       `  pages       small: a large cache is faster with GLIBC_TUNABLES=${HUGE_PAGES} (docs/sizing.md, "Huge pages")`,
     );

@@ -17,7 +17,7 @@ import type { Allowance } from "../wire/protocol_handler.ts";
 /** Milliseconds of work between two looks of the event loop at all sockets: longer than the shortest timer. */
 const TURN_MS = 5;
 /** Turns of which one begins with a sure look at all sockets, for which nobody works for 1 to 2 ms. */
-const TURNS_PER_LOOK = 4;
+const TURNS_PER_LOOK = 6;
 /** Units of work after which the clock is read. */
 const UNITS_PER_READING = 1024;
 /** Units of work before which no turn begins, since the timer of a turn is not free. */

@@ -12,7 +12,7 @@ import { giveBack } from "../base/memory.ts";
 const MAX_HEAP_BYTES = 4 * 1024 * 1024;
 /** Bytes of a region, at most: to give back more takes more than two milliseconds (measured). */
 const MAX_REGION_BYTES = 16 * 1024 * 1024;
-/** Bytes of the buffer of such a region: so many that it is mapped by itself. Those behind the region are never used. */
+/** Bytes of the buffer of a region of `MAX_REGION_BYTES`: the C library maps a buffer of this length by itself. Those behind the region are never used. */
 const MAPPED_BYTES = 32 * 1024 * 1024;
 /** A region is worth leaving if at least this many more of its used blocks have been returned than are in use. */
 const WORTH_LEAVING = 4;

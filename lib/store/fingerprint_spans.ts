@@ -75,7 +75,7 @@ export class FingerprintSpans {
   /**
    * Joins neighbouring spans so that half of them are free; before, drops the lowest while that is wanted.
    *
-   * @param isDropped Whether to drop a span that has so many fingerprints, and all below it.
+   * @param isDropped Returns whether to drop a span that has `count` fingerprints, and all spans below it.
    * @returns The new number of each span, by its former one, and the highest end of those that were dropped with fingerprints, or 0.
    */
   join(held: number, isDropped: (count: number) => boolean): { joined: Uint16Array; dropped: number } {

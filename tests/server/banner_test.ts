@@ -186,7 +186,8 @@ Deno.test("serverLines() says what entries may take where nothing says how much 
 Deno.test("serverLines() says how a large cache is faster where nobody has asked for huge pages", () => {
   const small =
     'small: a large cache is faster with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 (docs/sizing.md, "Huge pages")';
-  assertStrictEquals(said("pages", { lacksHugePages: true }), small);
-  assertStrictEquals(said("pages", { lacksHugePages: true, limitBytes: 64 * 2 ** 20 }), undefined);
-  assertStrictEquals(said("pages", { lacksHugePages: false }), undefined);
+  assertStrictEquals(said("pages", { lacksHugePages: true, maxSize: Infinity }), small);
+  assertStrictEquals(said("pages", { lacksHugePages: true, maxSize: 10_000 }), undefined);
+  assertStrictEquals(said("pages", { lacksHugePages: true, maxSize: Infinity, limitBytes: 64 * 2 ** 20 }), undefined);
+  assertStrictEquals(said("pages", { lacksHugePages: false, maxSize: Infinity }), undefined);
 });

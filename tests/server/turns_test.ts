@@ -222,7 +222,7 @@ Deno.test("PeerConnection leaves others their turns, however long a message take
 Deno.test("Turns begins some turns only when nobody could go on: then the event loop looks at sockets for sure", async () => {
   const turns = new Turns();
   let looks = 0;
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 12; i++) {
     useUp(turns);
     let hasLooked = false; // a timer that is set now is due after that of the turn, and before one that is set later
     const timer = setTimeout(() => hasLooked = true, 0);
