@@ -3,10 +3,13 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
+/** Connections that may wait to be accepted, as many as memcached has; the system may allow fewer. */
+const BACKLOG = 1024;
+
 /** Listens on an address. A unix socket is open to its own user only, and replaces the file of a killed server. */
 export async function listen(address: Address): Promise<Deno.Listener> {
   try {
-    return address.transport === "tcp" ? Deno.listen(address) : await listenOnFile(address);
+    return address.transport === "tcp" ? Deno.listen({ ...address, tcpBacklog: BACKLOG }) : await listenOnFile(address);
   } catch (error) {
     const { constructor: type, message } = error as Error;
     throw new (type as ErrorConstructor)(`Cannot listen on ${formatAddress(address)}: ${message}`, { cause: error });

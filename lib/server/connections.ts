@@ -39,6 +39,11 @@ const MAX_TURNED_AWAY = 50;
 const MAX_LEAVING = 256;
 /** Units of work that it takes to accept a connection. */
 const ACCEPT_UNITS = 64;
+/**
+ * Connections accepted before all others are looked at: while one waits to be accepted, the event loop looks at other sockets only
+ * every 61 of its steps.
+ */
+const ACCEPTS_PER_LOOK = 64;
 /** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
 const ACCEPT_PAUSE_MS = 50;
 /** Milliseconds between looks at all connections. */
@@ -162,10 +167,11 @@ export class Connections implements Part {
 
   async #accept(): Promise<void> {
     const { listener, log, host: { turns } } = this.#options;
-    while (this.#isOpen) {
+    for (let accepted = 1; this.#isOpen; accepted++) {
       try {
         this.#welcome(await listener.accept());
         turns.spend(ACCEPT_UNITS);
+        if (accepted % ACCEPTS_PER_LOOK === 0) await pause(1);
         if (turns.isOver) await turns.next(false);
       } catch (error) {
         if (!this.#isOpen) return;

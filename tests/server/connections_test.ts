@@ -11,22 +11,16 @@ import { MemoryStream, settled } from "../support/memory_stream.ts";
 import { sessionHost } from "../support/session_host.ts";
 import { openRules } from "../support/access.ts";
 
-Deno.test("Connections closes a socket that cannot be set up", async () => {
-  const socket = new MemoryStream();
-  // macOS: an option of a connection that its client has reset already
-  const setNoDelay = () => {
-    throw new TypeError("Invalid argument (os error 22)");
-  };
-  Object.assign(socket, { setNoDelay });
-  const sockets = [socket];
+/** Connections of a listener whose `accept` says when the next one comes; `stop` ends an accept that is under way. */
+function connectionsOf(accept: () => Promise<unknown> | undefined): Connections {
   let end = () => {};
   const listener = {
-    accept: () => sockets.length > 0 ? Promise.resolve(sockets.shift()) : new Promise((_, reject) => end = reject),
+    accept: () => accept() ?? new Promise((_, reject) => end = reject),
     close: () => end(),
     stop: () => {},
   } as unknown as Listener;
   const counters = newCounters();
-  const connections = new Connections({
+  return new Connections({
     listener,
     host: {
       session: sessionHost(),
@@ -43,8 +37,38 @@ Deno.test("Connections closes a socket that cannot be set up", async () => {
     counters,
     log: new LimitedLog(() => {}),
   });
+}
+
+Deno.test("Connections closes a socket that cannot be set up", async () => {
+  const socket = new MemoryStream();
+  // macOS: an option of a connection that its client has reset already
+  const setNoDelay = () => {
+    throw new TypeError("Invalid argument (os error 22)");
+  };
+  Object.assign(socket, { setNoDelay });
+  const sockets = [socket];
+  const connections = connectionsOf(() => sockets.length > 0 ? Promise.resolve(sockets.shift()) : undefined);
   connections.start();
   await settled();
   assertEquals([socket.isClosed, connections.size], [true, 0]);
+  await connections.stop(100);
+});
+
+Deno.test("Connections looks at all sockets after 64 that it has accepted, however many wait", async () => {
+  let accepted = 0;
+  const connections = connectionsOf(() => {
+    if (accepted === 1000) return undefined;
+    accepted++;
+    const socket = new MemoryStream();
+    socket.close();
+    return Promise.resolve(socket);
+  });
+  connections.start();
+  const seen: number[] = [];
+  while (accepted < 1000) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    seen.push(accepted);
+  }
+  assertEquals(seen[0], 64);
   await connections.stop(100);
 });
