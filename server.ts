@@ -544,7 +544,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
     this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     await this.#snapshots?.part?.save();
-    this.#turns.stop();
+    await this.#turns.stop();
     this.#insight.end();
   }
 }

@@ -65,7 +65,10 @@ const MAX_PUSHED_BYTES = 1024 * 1024;
 const PARTING_LIMIT_MS = 500;
 const PARTING_READS = 16;
 
-/** Bytes read, and written before that, of a connection that works much: others, which move fewer, have their turn first. */
+/**
+ * Bytes read, and written before that, of a connection that works much: others, which move fewer, have their turn first. One that has
+ * had no answer yet may turn out to work much.
+ */
 const MUCH_BYTES = 8 * 1024;
 /** Bytes of a reply for which it waits for a turn before it writes on: with fewer it had better give its memory back soon. */
 const MUCH_LEFT_BYTES = 4 * 1024 * 1024;
@@ -307,7 +310,10 @@ export class Connection implements BufferHolder, Doing {
       input.received(count);
       this.#readMs = durations !== undefined && durations.isTimed() ? processClock.now() : 0;
       if (count >= BYTES_A_UNIT) turns.spend(unitsOf(count));
-      if (turns.isOver) await turns.next(input.isFull || count + outbox.sentBytes - sentBytes >= MUCH_BYTES);
+      if (turns.isOver) {
+        const moved = count + outbox.sentBytes - sentBytes;
+        await turns.next(input.isFull || moved >= MUCH_BYTES || session.answered === 0);
+      }
       sentBytes = outbox.sentBytes;
       let state = this.#run();
       for (; state !== "closing"; state = this.#run()) {
@@ -360,7 +366,7 @@ export class Connection implements BufferHolder, Doing {
     const first = input.slice(input.from, input.to).slice();
     this.#session.release();
     turns.spend(HANDSHAKE_UNITS);
-    if (turns.isOver) await turns.next(false);
+    if (turns.isOver) await turns.next();
     const stream = await encryption!.accept(this.#stream, first, this.#held);
     if (stream === undefined) return;
     if (this.#hasEnded) return stream.close();

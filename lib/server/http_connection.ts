@@ -147,7 +147,7 @@ export class HttpConnection implements BufferHolder, Pausing {
     const { encryption, turns } = this.#host;
     if (encryption === undefined || this.#bytes[0] !== TLS) return true;
     turns.spend(HANDSHAKE_UNITS);
-    if (turns.isOver) await turns.next(false);
+    if (turns.isOver) await turns.next();
     const first = this.#bytes.slice(0, this.#length);
     this.#length = 0;
     const stream = await encryption.accept(this.#stream, first, this.#held);

@@ -139,7 +139,7 @@ export async function openHttp(lines = "", options: Partial<HttpOptions> = {}): 
     lines: said,
     async [Symbol.asyncDispose]() {
       await http.stop(1000);
-      turns.stop();
+      await turns.stop();
     },
   };
 }

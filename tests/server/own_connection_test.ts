@@ -1,0 +1,45 @@
+/** A connection of a server with itself, by which the event loop looks at all sockets. */
+
+import { assert, assertEquals } from "@std/assert";
+import { OwnConnection } from "../../lib/server/own_connection.ts";
+import { settled } from "../support/memory_stream.ts";
+
+const BYTE = Uint8Array.of(1);
+const ROUNDS = 50;
+
+Deno.test("OwnConnection.look() ends when all that had arrived has been read, though somebody can always go on", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = { transport: "tcp", hostname: "127.0.0.1", port: listener.addr.port } as const;
+  const own = (await OwnConnection.to(address))!;
+  assert(own.meets(await listener.accept()));
+  const pairs: Deno.TcpConn[][] = [];
+  for (let i = 0; i < 20; i++) pairs.push(await Promise.all([Deno.connect(address), listener.accept()]));
+  assert(pairs.every(([, far]) => !own.meets(far)), "another's connection is not its own");
+  const [full] = pairs.shift()!;
+  let isOver = false;
+  const goingOn = (async () => {
+    while (!isOver) await full.write(BYTE); // a write that there is room for is ready at once
+  })();
+  for (let round = 0; round < ROUNDS; round++) {
+    let arrived = 0;
+    const reads = pairs.map(([, far]) => far.read(new Uint8Array(1)).then(() => arrived++));
+    for (const [near] of pairs) await near.write(BYTE);
+    await own.look();
+    await settled();
+    assertEquals(arrived, pairs.length);
+    await Promise.all(reads);
+  }
+  isOver = true;
+  await goingOn;
+  own.close();
+  await own.look(); // otherwise, then
+  for (const socket of [listener, full, ...pairs.flat()]) socket.close();
+});
+
+Deno.test("OwnConnection.to() makes none to a unix socket, or where nobody listens", async () => {
+  assertEquals(await OwnConnection.to({ transport: "unix", path: "socket" }), undefined);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  assertEquals(await OwnConnection.to({ transport: "tcp", hostname: "127.0.0.1", port }), undefined);
+});
