@@ -72,31 +72,34 @@ export class Turns implements Allowance {
   next(worksMuch = true): Promise<void> {
     this.waits++;
     const place = ++this.#places + (worksMuch ? LATER_COMERS : 0);
-    this.#looking ??= this.#end();
+    if (!this.#hasBegun) this.#begin();
     return new Promise((goOn) => this.#waiting.push({ place, goOn }));
   }
 
-  /** Resolves when no look is under way. */
+  /** Resolves when no look is under way. Nobody may have work then. */
   async stop(): Promise<void> {
-    await this.#looking;
+    while (this.#hasBegun) await this.#looking;
   }
 
   #begin(): void {
     this.#hasBegun = true;
     this.#left = UNITS_PER_READING;
     this.#endMs = this.#now() + TURN_MS;
+    this.#looking = this.#end();
   }
 
-  /** Ends turns, and begins others, as long as anybody waits. */
+  /** Ends a turn when the event loop has looked at all sockets, which it may do by itself before the turn is over. */
   async #end(): Promise<void> {
-    do {
+    await this.look();
+    if (this.#waiting.length > 0) {
       this.isOver = true; // also for those who come meanwhile
       await this.look();
-      this.isOver = false;
-      this.#begin();
-      await this.#letGoOn();
-    } while (this.#waiting.length > 0);
-    this.#looking = undefined;
+    }
+    this.#hasBegun = this.isOver = false;
+    this.#left = UNITS_BEFORE_TURN;
+    if (this.#waiting.length === 0) return;
+    this.#begin();
+    this.#letGoOn();
   }
 
   async #letGoOn(): Promise<void> {
