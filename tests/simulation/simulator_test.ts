@@ -64,6 +64,11 @@ for (const scenario of SHORT) {
   });
 }
 
+Deno.test("simulate() lets a question be answered that was under way when pushes had brought all nodes to agree", () => {
+  const scenario = SCENARIOS.find(({ name }) => name === "eviction, peers twice and themselves")!;
+  assertEquals(simulate(scenario, 9_000_308).violations, []);
+});
+
 Deno.test("simulate() finds nothing lost for no reason where nodes have graves for all that leaves", () => {
   for (const scenario of SHORT.filter(({ keeps }) => keeps)) {
     const { first, needless, refused } = simulateAll({ ...scenario, maxGraves: 100_000 }, 1, 3, () => {});
