@@ -466,7 +466,7 @@ function check(key: string, { signal }: CallOptions): void {
   signal?.throwIfAborted();
 }
 
-/** Returns keys, each once, without values yet: to put them into a set and then into a map takes twice the time. */
+/** Returns keys, each once, without values yet: to put them into a set first takes half as much time again. */
 function checkedKeys(keys: Iterable<string>, { signal }: CallOptions): Map<string, unknown> {
   checkKeyList(keys);
   const unique = new Map<string, unknown>();
