@@ -52,7 +52,17 @@ export function keyError(key: unknown): RangeError {
  * @throws {TypeError} If they are no list; a text is one key, though it can be taken character by character.
  */
 export function uniqueKeys(keys: Iterable<string>): Set<string> {
-  if (typeof keys === "object" && typeof keys?.[Symbol.iterator] === "function") return new Set(keys);
+  checkKeyList(keys);
+  return new Set(keys);
+}
+
+/**
+ * Checks that keys are a list. It does not look at the keys.
+ *
+ * @throws {TypeError} As {@linkcode uniqueKeys} does.
+ */
+export function checkKeyList(keys: Iterable<string>): void {
+  if (typeof keys === "object" && typeof keys?.[Symbol.iterator] === "function") return;
   throw new TypeError(`Cannot use keys: they must be a list of keys: received ${shown(keys)}`);
 }
 

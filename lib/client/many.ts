@@ -64,12 +64,17 @@ export class Many {
   }
 
   /** Returns the values of keys, `MISS` where there is none. */
-  async find(keys: string[], options: CallOptions): Promise<unknown[]> {
+  async find(keys: readonly string[], options: CallOptions): Promise<unknown[]> {
+    if (keys.length <= MAX_KEYS_PER_GET) return this.#whole(keys, await this.#findPart(keys, options), options);
     const parts: Promise<unknown[]>[] = [];
     for (let from = 0; from < keys.length; from += MAX_KEYS_PER_GET) {
       parts.push(this.#findPart(keys.slice(from, from + MAX_KEYS_PER_GET), options));
     }
-    const found = parts.length === 1 ? await parts[0] : (await Promise.all(parts)).flat();
+    return this.#whole(keys, (await Promise.all(parts)).flat(), options);
+  }
+
+  /** Asks by themselves for values that have been left out. */
+  #whole(keys: readonly string[], found: unknown[], options: CallOptions): unknown[] | Promise<unknown[]> {
     if (!found.includes(OMITTED)) return found;
     return Promise.all(found.map((value, i) => value === OMITTED ? this.#findOne(keys[i], options) : value));
   }
@@ -126,7 +131,7 @@ export class Many {
     return found!; // a failure rejects
   }
 
-  async #findPart(keys: string[], options: CallOptions): Promise<unknown[]> {
+  async #findPart(keys: readonly string[], options: CallOptions): Promise<unknown[]> {
     const { requests, failures, near, codec } = this.#options;
     const onBadValue = (i: number, error: Error) =>
       failures.failed(new CacheError("protocol", error.message, { cause: error }), "retrieve", keys[i]);

@@ -22,7 +22,7 @@ import {
   checkStoreOptions,
 } from "../base/call_checks.ts";
 import { CallCounters } from "../base/call_counters.ts";
-import { checkData, checkKey, checkPrefix, checkTtlMs, uniqueKeys } from "../base/checks.ts";
+import { checkData, checkKey, checkKeyList, checkPrefix, checkTtlMs } from "../base/checks.ts";
 import { CacheError } from "../base/errors.ts";
 import { checkRetrieveOrStore } from "../base/retrieve_or_store.ts";
 import { SOFTWARE } from "../base/software.ts";
@@ -236,18 +236,19 @@ export class RemoteCache implements WholeCache {
   /** Returns copies of the values of many keys, in one request per 1,024 of them. */
   async retrieveMany<T = unknown>(keys: Iterable<string>, given?: CallOptions): Promise<Map<string, T>> {
     const options = checkCallOptions("retrieve", given);
-    const wanted = checkedKeys(keys, options);
+    const values = checkedKeys(keys, options);
+    const wanted = [...values.keys()];
     const near = this.#near?.retrieveMany(wanted);
-    const asked = near === undefined ? [...wanted] : [...wanted].filter((key) => !near.has(key));
+    const asked = near === undefined ? wanted : wanted.filter((key) => !near.has(key));
     const found = asked.length === 0 ? [] : await this.#many.find(asked, options);
-    const values = new Map<string, T>();
     let next = 0;
     for (const key of wanted) {
       const value = near?.has(key) ? near.get(key) : found[next++];
-      if (value !== MISS) values.set(key, value as T);
+      if (value === MISS) values.delete(key);
+      else values.set(key, value);
       this.#calls.asked(key, value !== MISS);
     }
-    return values;
+    return values as Map<string, T>;
   }
 
   /** Tells whether a key has an entry, without using or renewing it. */
@@ -292,7 +293,7 @@ export class RemoteCache implements WholeCache {
   /** Removes the entries of many keys, in one request per 1,024 of them. */
   async removeMany(keys: Iterable<string>, given?: CallOptions): Promise<number> {
     const options = checkCallOptions("remove", given);
-    const unwanted = [...checkedKeys(keys, options)];
+    const unwanted = [...checkedKeys(keys, options).keys()];
     for (const key of unwanted) this.#computations.overtaken(key);
     return await this.#many.remove(unwanted, options);
   }
@@ -465,9 +466,14 @@ function check(key: string, { signal }: CallOptions): void {
   signal?.throwIfAborted();
 }
 
-function checkedKeys(keys: Iterable<string>, { signal }: CallOptions): Set<string> {
-  const unique = uniqueKeys(keys);
-  unique.forEach(checkKey);
+/** Returns keys, each once, without values yet: to put them into a set first takes half as much time again. */
+function checkedKeys(keys: Iterable<string>, { signal }: CallOptions): Map<string, unknown> {
+  checkKeyList(keys);
+  const unique = new Map<string, unknown>();
+  for (const key of keys) {
+    checkKey(key);
+    unique.set(key, MISS);
+  }
   signal?.throwIfAborted();
   return unique;
 }

@@ -55,7 +55,7 @@ export async function greet(
   socket: Socket,
   { software, peer, features, token, nonce, account }: Greeting,
 ): Promise<Greeted> {
-  const [output, input] = [new FrameWriter(), new FrameReader(account)];
+  const [output, input] = [new FrameWriter(), new FrameReader(account, peer === undefined)];
   const scram = token && new ScramClient(token, nonce);
   writeHello(output, software, peer, scram !== undefined, features);
   if (scram !== undefined) writeScram(output, REQUEST.auth, scram.first()); // at once: its answer comes with the greeting's

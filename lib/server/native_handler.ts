@@ -369,7 +369,7 @@ export class NativeHandler implements ProtocolHandler {
     if (this.#near !== undefined) return this.#near.list(position, valueBytes);
     const { reader } = this.#host.store;
     const at = this.#output.listedValue(reader.flags(position), valueBytes);
-    reader.copyValue(position, this.#output.buffer, at);
+    reader.copyValue(position, this.#output.buffer, at, this.#output.view);
   }
 
   /** Forgets a peer. Returns whether there was one. */

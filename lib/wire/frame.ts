@@ -249,11 +249,11 @@ export class FrameWriter extends OutputBuffer {
   }
 
   #listedKey(key: string): void {
-    const at = this.length;
-    this.uint16(0);
-    this.uint8(0);
+    const at = this.room(KEY_HEAD.length);
     const written = this.keyText(key);
-    this.view.setUint16(at, written);
+    const { view } = this; // which writing the key may have replaced
+    view.setUint16(at, written);
+    view.setUint8(at + 2, 0);
   }
 
   /**

@@ -39,10 +39,18 @@ export class InputBuffer {
   /** Bytes that have not arrived yet and are to be skipped. */
   #skipped = 0;
   #isFull = false;
+  /** Whether a read follows one that has brought much, for a reader that expects as much again. */
+  #goesOn = false;
+  readonly #isLarge: boolean;
 
-  /** @param account Told of the borrowed memory. */
-  constructor(account?: BufferAccount) {
+  /**
+   * @param account Told of the borrowed memory.
+   * @param isLarge Whether a borrowed array is kept for the next read after one that has brought more than the own array holds: it
+   * saves that read a half, and holds the array until something comes.
+   */
+  constructor(account?: BufferAccount, isLarge = false) {
     this.#account = account;
+    this.#isLarge = isLarge;
   }
 
   /** Whether the last read has filled its space, so that more may have arrived. */
@@ -69,6 +77,7 @@ export class InputBuffer {
   space(): Uint8Array {
     if (this.from === this.to) {
       this.from = this.to = 0;
+      if (this.#goesOn && this.bytes.length === SMALL_BUFFER_BYTES) return this.bytes;
       if (!this.#isFull || this.bytes.length > SMALL_BUFFER_BYTES) {
         if (this.bytes !== this.#small) this.#use(this.#small);
       } else if (this.bytes === this.#small) this.#use(borrowBuffer(SMALL_BUFFER_BYTES));
@@ -89,6 +98,7 @@ export class InputBuffer {
   received(count: number): void {
     this.to += count;
     this.#isFull = this.to === this.bytes.length;
+    this.#goesOn = this.#isLarge && this.to > OWN_BYTES;
     if (this.#skipped > 0) this.skip(this.#skipped);
   }
 

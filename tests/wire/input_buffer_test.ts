@@ -47,6 +47,20 @@ Deno.test("InputBuffer takes bytes written into its space, as many as it is told
   assertEquals(waiting(input), Uint8Array.of(1, 2, 4));
 });
 
+Deno.test("InputBuffer keeps a borrowed array for the next read if it is to, after one that has brought much, and gives it back after little", () => {
+  for (const [isLarge, kept] of [[true, SMALL_BUFFER_BYTES], [false, OWN_BYTES]] as const) {
+    emptyPool();
+    const input = new InputBuffer(undefined, isLarge);
+    input.push(new Uint8Array(OWN_BYTES + 1));
+    input.skip(OWN_BYTES + 1);
+    assertEquals([input.space().length, keptBuffer(1)], [kept, isLarge ? 0 : SMALL_BUFFER_BYTES]);
+    input.received(OWN_BYTES - 1);
+    input.skip(OWN_BYTES - 1);
+    assertEquals([input.space().length, keptBuffer(1)], [OWN_BYTES, SMALL_BUFFER_BYTES]);
+    input.release();
+  }
+});
+
 Deno.test("InputBuffer.skip() passes over bytes that are here, and those still to come", () => {
   const input = new InputBuffer();
   input.push(Uint8Array.of(1, 2, 3));
