@@ -1,10 +1,10 @@
 /**
  * The work of a store that no request asks for, in slices. It knows which jobs there are, and whose turn it is, not how they are done.
  *
- * A slice ends when its time is over, of which it is asked after each piece of work; where nobody tells, after so many pieces. The jobs take
- * turns: the next slice begins with the one after the last that had its turn. So none waits for longer than as many slices
- * as there are jobs, and each does a piece at least. What cannot be cut and takes as long as a slice, which is to give a region of memory back, is a
- * slice of its own.
+ * A slice ends when its time is over, for which it asks after each piece of work; where nobody tells, after so many pieces. The
+ * jobs take turns: the next slice begins with the job after the last that had its turn, and each does a piece at least. So none
+ * waits for more slices than there are jobs. To give a region of memory back takes as long as a slice and cannot be cut, so it is a slice of
+ * its own.
  */
 
 import type { Entries } from "./entries.ts";
