@@ -69,21 +69,41 @@ export class Blocks {
     return { buffer, byteOffset: this.#blockBytes * region.used++ };
   }
 
-  /** Takes back the block at which a view begins. A region none of whose blocks is in use goes back to the system. */
+  /**
+   * Takes back the block at which a view begins. A region none of whose blocks is in use goes back to the system: a small one at
+   * once, a large one with `giveBackRegion`, or when there is another.
+   */
   giveBack({ buffer, byteOffset }: ArrayBufferView): void {
     const i = this.#regions.findIndex((region) => region.buffer === buffer);
     const region = this.#regions[i];
     region.returned.push(byteOffset);
     if (inUse(region) > 0) return;
-    this.#regions.splice(i, 1);
-    this.#used -= region.used;
     if (region === this.#leaving) this.#leaving = undefined;
+    if (buffer.byteLength < MAPPED_BYTES) return this.#remove(region);
+    this.giveBackRegion(region);
+  }
+
+  /**
+   * Gives a large region, other than `but`, back to the system if none of its blocks is in use: that takes as long as a slice of
+   * work may. Returns whether there was one.
+   */
+  giveBackRegion(but?: object): boolean {
+    const region = this.#regions.find((region) => region !== but && region.used > 0 && inUse(region) === 0);
+    if (region !== undefined) this.#remove(region);
+    return region !== undefined;
+  }
+
+  #remove(region: Region): void {
+    this.#regions.splice(this.#regions.indexOf(region), 1);
+    this.#used -= region.used;
     giveBack(region);
   }
 
   /** Whether there is a region worth leaving: it goes back once every block for which `isLeft` is true is given back. */
   leave(): boolean {
-    this.#leaving ??= this.#regions.find((region) => region.returned.length >= inUse(region) + WORTH_LEAVING);
+    this.#leaving ??= this.#regions.find((region) =>
+      inUse(region) > 0 && region.returned.length >= inUse(region) + WORTH_LEAVING
+    );
     return this.#leaving !== undefined;
   }
 

@@ -4,8 +4,9 @@
  */
 
 import { Arrivals, usedMs } from "./arrivals.ts";
+import type { EntriesOptions } from "./entries_options.ts";
 import { RecordList } from "./record_list.ts";
-import { hashBytes, type HashKey } from "./keyed_hash.ts";
+import { hashBytes } from "./keyed_hash.ts";
 import type { History } from "./history.ts";
 import { CAUSE, type Cause } from "./store_listener.ts";
 import { type HashedPosition, HashIndex } from "./hash_index.ts";
@@ -14,34 +15,8 @@ import { PrefixClears } from "./prefix_clears.ts";
 import { Records } from "./records.ts";
 import { beginsWith, type ByteSpan } from "../base/byte_span.ts";
 import { ExpirySweep } from "./expiry_sweep.ts";
-import type { SweepCounts } from "./losses.ts";
-import { type Misses, WHY, type Why } from "./misses.ts";
+import { WHY, type Why } from "./misses.ts";
 import { compareVersions, timeOf, type Version } from "./version.ts";
-
-/** Options of {@linkcode Entries}. */
-export interface EntriesOptions {
-  /** Entries held at most. */
-  readonly maxSize: number;
-  /** Whether writes have versions, and what is deleted becomes a grave. */
-  readonly replicates: boolean;
-  /** Whether what leaves leaves a fingerprint. */
-  readonly hasFingerprints: boolean;
-  /** Graves held at most. */
-  readonly maxGraves: number;
-  /** Clears of prefixes held at most. */
-  readonly maxPrefixes: number;
-  /** Whether a clear of a prefix that leaves counts as forgotten. */
-  readonly forgetsPrefixes: boolean;
-  /** Memory held at most, in bytes. */
-  readonly limitBytes: number;
-  readonly hashKey: HashKey;
-  /** Counts what sweeps do. */
-  readonly sweeps: SweepCounts;
-  /** Remembers why what leaves is not here. */
-  readonly misses: Misses;
-  /** Called before an entry expires, is evicted, or is erased after a clear; `cause` says which. */
-  readonly onLeave: (position: number, cause: Cause) => void;
-}
 
 /** Where a search for covered entries goes on; it begins at `{ h: 0 }`. */
 export interface SweepCursor {
@@ -456,9 +431,14 @@ export class Entries {
     this.#erasing.h = 0;
   }
 
-  /** Looks for expired entries at up to `places` places, of which one counts for `more`. Returns whether there may be more close by. */
-  sweep(places: number, nowMs: number, more = 0): boolean {
-    return this.isTimed && this.#sweep.run(places, nowMs, more);
+  /** Looks for expired entries as `ExpirySweep.run` does. Returns whether there may be more close by. */
+  sweep(places: number, nowMs: number, more?: number, isOver?: () => boolean): boolean {
+    return this.isTimed && this.#sweep.run(places, nowMs, more, isOver);
+  }
+
+  /** Gives a region of memory none of which is in use back to the system. Returns whether there was one. */
+  giveBack(): boolean {
+    return this.records.slab.giveBackRegion() || this.#table.giveBackRegion() || this.history.logs.giveBackRegion();
   }
 
   /** Lets entries leave whose room the table, the order of writes or fingerprints have taken. */

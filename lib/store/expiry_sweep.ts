@@ -9,6 +9,9 @@
 import type { SweepCounts } from "./losses.ts";
 import type { Records } from "./records.ts";
 
+/** Expired entries that are removed between two looks at the time. */
+const TOGETHER = 16;
+
 /** A sweep that goes round the segments without end. */
 export class ExpirySweep {
   readonly #records: Records;
@@ -23,6 +26,8 @@ export class ExpirySweep {
   #opened = 0;
   /** Earliest deadline met on the walk. */
   #met = Infinity;
+  /** Expired entries that have been removed. */
+  #expired = 0;
 
   /** @param expire Removes the entry at a position. @param counts Told of what is looked at and removed. */
   constructor(records: Records, expire: (position: number) => void, counts: SweepCounts) {
@@ -43,12 +48,16 @@ export class ExpirySweep {
    * Looks at up to `places` places: segments, or records of a segment where an entry is due.
    *
    * @param more Places more that an expired entry counts for.
+   * @param isOver Whether to stop, asked now and then where entries expire.
    * @returns Whether the sweep stopped within a segment.
    */
-  run(places: number, nowMs: number, more = 0): boolean {
+  run(places: number, nowMs: number, more = 0, isOver?: () => boolean): boolean {
     for (; places > 0 && this.#earliest.length > 0; places--) {
       if (this.#at < 0) this.#lookAtSegment(nowMs);
-      else if (this.#lookAtRecord(nowMs)) places -= more;
+      else if (this.#lookAtRecord(nowMs)) {
+        places -= more;
+        if (isOver !== undefined && ++this.#expired % TOGETHER === 0 && isOver()) break;
+      }
     }
     return this.#at >= 0;
   }

@@ -136,9 +136,15 @@ export class HashIndex {
     if (count < SPARSE * this.#pairs && this.#depth > 0) this.#merge(this.#pageOf(hash));
   }
 
+  /** Gives a region of memory none of which is in use back to the system. Returns whether there was one. */
+  giveBackRegion(): boolean {
+    return this.#blocks.giveBackRegion();
+  }
+
   /** Gives all memory back; the table must not be used afterwards. */
   abandon(): void {
     while (this.#chunks.length > 0) this.#blocks.giveBack(this.#chunks.pop()!);
+    this.giveBackRegion();
     this.#pages = 0;
   }
 

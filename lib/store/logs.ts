@@ -42,6 +42,11 @@ export class Logs {
     return this.#chunks.growthBytes;
   }
 
+  /** Gives a region of memory none of which is in use back to the system. Returns whether there was one. */
+  giveBackRegion(): boolean {
+    return this.#chunks.giveBackRegion();
+  }
+
   /** Adds the record at a position, whose write is counted under an origin. */
   add(position: number, origin: Origin): void {
     (origin.log ?? this.#of(origin)).add(position, origin);

@@ -227,12 +227,18 @@ export class Slab {
     this.#live[segment] -= rest;
   }
 
+  /** Gives a region of memory none of which is in use back to the system. Returns whether there was one. */
+  giveBackRegion(): boolean {
+    return this.#blocks.giveBackRegion();
+  }
+
   /**
-   * Gives back the memory of up to `segments` segments. Only `abandon` may be called afterwards.
+   * Gives back the memory of up to `segments` segments, or of a region of them that waits for it. Only `abandon` may be called afterwards.
    *
    * @returns Whether there is more to give back.
    */
   abandon(segments: number): boolean {
+    if (this.#blocks.giveBackRegion()) return this.takenBytes > 0;
     for (let segment = this.words.length - 1; segment >= 0 && segments > 0; segment--) {
       if (this.words[segment].length > 0) {
         this.#giveBack(segment);
@@ -240,7 +246,7 @@ export class Slab {
       }
       this.words.pop();
     }
-    return this.#held > 0;
+    return this.takenBytes > 0;
   }
 
   /** Byte offset of a segment's first record: in the first segment not 0, since position 0 means none. */

@@ -4,7 +4,8 @@
  */
 
 import { RetiredRecords } from "./retired_records.ts";
-import { Entries, type EntriesOptions, type SweepCursor } from "./entries.ts";
+import { Entries, type SweepCursor } from "./entries.ts";
+import type { EntriesOptions } from "./entries_options.ts";
 import { ENTRY, type EntryInput, type EntryReader, MARK, type RemoteWrite } from "./entry.ts";
 import { explain } from "./explain.ts";
 import { mostFingerprints } from "./fingerprint_size.ts";
@@ -25,22 +26,15 @@ import type { ByteSpan } from "../base/byte_span.ts";
 import type { KeyExplanation } from "../base/explanation.ts";
 import type { StoreStats } from "../base/stats.ts";
 import { checkStoreOptions, type StoreOptions } from "./store_options.ts";
+import { Upkeep } from "./upkeep.ts";
 import { compareVersions, type Version } from "./version.ts";
 
 /** Places where a `set` looks for expired entries: more than one, or such entries could come faster than they are found. */
 const SWEEP_STEPS = 4;
-/** Bytes of records that a `maintain` looks at to close holes. */
-const TIDY_BYTES = 128 * 1024;
-/** Places where a `maintain` looks for expired entries, and for cleared ones; of each that it erases some fewer. */
-const MAINTAIN_PLACES = 2000;
-/** Places more that an expired entry counts for: to remove it takes as long. */
-const EXPIRED_PLACES = 2;
 const MAX_GRAVES = 65_536;
 const MAX_PREFIXES = 1024;
 /** Up to this many entries and graves, a clear erases them one by one: retiring whole segments for so few would cost more. */
 const FEW = 500;
-/** Segments whose memory a `maintain` gives back after a `clear`, at most. */
-const GIVE_BACK = 16;
 
 /**
  * Bounded entries in memory outside the garbage-collected heap. A position that the store returns is valid until the
@@ -75,6 +69,11 @@ export class Store {
   readonly #remote: RemoteWrites;
   /** Records from before a `clear`, whose memory is still to be given back. */
   readonly #cleared = new RetiredRecords();
+  readonly #upkeep = new Upkeep({
+    entries: () => this.#entries,
+    retired: this.#cleared,
+    abandon: () => this.#abandon(),
+  });
   /** Told of each retrieval, while anybody wants to know. */
   watch: ReadWatch | undefined;
   #hits = 0;
@@ -442,17 +441,13 @@ export class Store {
 
   /**
    * Does a slice of the work that no request asks for: drops expired entries, closes holes, gives memory back. For a
-   * timer; each slice takes about a millisecond.
+   * timer; where nobody tells the time, a slice takes about a millisecond on a usual machine.
    *
+   * @param isOver Whether the slice has taken as long as it may: it ends soon then, and has done something.
    * @returns Whether there is more to do at once.
    */
-  maintain(): boolean {
-    const isSweeping = this.#entries.sweep(MAINTAIN_PLACES, this.#now(), EXPIRED_PLACES); // the clock is read in any case, for `recentMs`
-    if (this.#entries.size === 0 && this.#entries.records.slab.heldBytes > 0) this.#abandon();
-    const isTidying = this.#entries.records.slab.tidy(TIDY_BYTES);
-    this.#cleared.giveBack(GIVE_BACK);
-    if (this.#entries.doomed !== 0) this.#entries.eraseDoomed(MAINTAIN_PLACES);
-    return isSweeping || isTidying || this.#entries.doomed !== 0 || this.#cleared.bytes > 0;
+  maintain(isOver: () => boolean = () => false): boolean {
+    return this.#upkeep.run(this.#now(), isOver); // the clock is read in any case, for `recentMs`
   }
 
   /** Bytes that one entry may take. */

@@ -121,6 +121,11 @@ export class Chunks {
     if (positions.length === CHUNK) this.#blocks.giveBack(positions);
   }
 
+  /** Gives a region of memory none of which is in use back to the system. Returns whether there was one. */
+  giveBackRegion(): boolean {
+    return this.#blocks.giveBackRegion();
+  }
+
   /** An array of arbitrary content. */
   #take(places: number): Uint32Array {
     if (places < CHUNK) return new Uint32Array(places);

@@ -98,3 +98,30 @@ Deno.test("Blocks uses 16 MiB of a large region's buffer, and makes that so larg
   assertStrictEquals(last[0].buffer.byteLength, 32 * mib);
   assertStrictEquals(views[0].buffer.byteLength, blockBytes);
 });
+
+Deno.test("Blocks.giveBack() leaves a large region for giveBackRegion(), but one at most, which is lent of again", () => {
+  const blockBytes = 512 * 1024;
+  const blocks = new Blocks(blockBytes);
+  const take = () => {
+    const { buffer, byteOffset } = blocks.take();
+    return new Uint8Array(buffer, byteOffset, blockBytes);
+  };
+  const views = Array.from({ length: 100 }, take);
+  const [first, second] = [views[40].buffer, views[99].buffer];
+  const give = (buffer: ArrayBufferLike) => {
+    for (const view of views.filter((view) => view.buffer === buffer)) blocks.giveBack(view);
+  };
+  assert(first !== second);
+  give(second);
+  assert(second.byteLength > 0 && !blocks.leave());
+  give(first);
+  assert(second.byteLength === 0 && first.byteLength > 0);
+  const view = take();
+  assertStrictEquals(view.buffer, first);
+  assertStrictEquals(blocks.giveBackRegion(), false);
+  blocks.giveBack(view);
+  const { bytes } = blocks;
+  assertStrictEquals(blocks.giveBackRegion(), true);
+  assert(first.byteLength === 0 && blocks.bytes < bytes);
+  assertStrictEquals(blocks.giveBackRegion(), false);
+});

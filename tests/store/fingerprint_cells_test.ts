@@ -16,9 +16,9 @@ function hashOf(i: number): number {
 }
 
 /** A table with fingerprints of numbers from 0 on, which say their label and span. */
-function filled(count: number): FingerprintCells {
+function filled(count: number, bits = BITS): FingerprintCells {
   const cells = new FingerprintCells(() => {});
-  cells.open(BITS);
+  cells.open(bits);
   for (let i = 0; i < count; i++) put(cells, i);
   return cells;
 }
@@ -62,23 +62,25 @@ Deno.test("turned() is its own opposite, and turns the upper bits to the lower",
   assertEquals([turned(1), turned(2 ** 31), turned(0x80000003)], [-(2 ** 31), 1, 0xc0000001 | 0]);
 });
 
-Deno.test("FingerprintCells have all that they had at each step while they grow, and what comes meanwhile", () => {
-  let count = Math.floor(0.9 * CELLS * 2 ** BITS);
-  const cells = filled(count);
-  assertEquals(held(cells), expected(count));
-  cells.open(BITS + 1);
-  let steps = 0;
-  for (let more = true; more; steps++) {
-    more = cells.proceed(1);
-    put(cells, count++);
-    if (steps % 64 === 0) assertEquals(held(cells), expected(count));
-    const some = (steps * 97) % count;
-    assertEquals(spansOf(cells, hashOf(some)), [some % SPANS]);
-    assert(cells.find(hashOf(some), 1 + some % 255) >= 0);
-  }
-  assertEquals([steps, cells.isGrowing], [2 ** BITS, false]);
-  assertEquals(held(cells), expected(count));
-});
+for (const bits of [BITS, 10, 11]) {
+  Deno.test(`FingerprintCells have all that they had at each step while ${2 ** bits} buckets are split, and what comes meanwhile`, () => {
+    let count = Math.floor(0.9 * CELLS * 2 ** bits);
+    const cells = filled(count, bits);
+    assertEquals(held(cells), expected(count));
+    cells.open(bits + 1);
+    let steps = 0;
+    for (let more = true; more; steps++) {
+      more = cells.proceed(1);
+      put(cells, count++);
+      if (steps % (bits === BITS ? 64 : 600) === 0) assertEquals(held(cells), expected(count));
+      const some = (steps * 97) % count;
+      assertEquals(spansOf(cells, hashOf(some)), [some % SPANS]);
+      assert(cells.find(hashOf(some), 1 + some % 255) >= 0);
+    }
+    assertEquals([steps, cells.isGrowing], [2 ** bits, false]);
+    assertEquals(held(cells), expected(count));
+  });
+}
 
 Deno.test("FingerprintCells move nothing towards the beginning when they grow: a walk that goes on meets all", () => {
   const cells = filled(3000);

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { spanOf } from "../../lib/base/byte_span.ts";
-import { fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprint_size.ts";
+import { CELLS, fingerprintBytes, MAX_FINGERPRINTS, mostFingerprints } from "../../lib/store/fingerprint_size.ts";
+import { FingerprintCells } from "../../lib/store/fingerprint_cells.ts";
 import { type Fingerprint, Fingerprints, MAX_LABEL } from "../../lib/store/fingerprints.ts";
 import { publicHash } from "../../lib/base/public_hash.ts";
 import { belowOf, MIB } from "../support/store_entries.ts";
@@ -296,4 +297,22 @@ Deno.test("Fingerprints without a cell drop the lowest where they are too many, 
   }
   assertEquals([held.size + dropped.length, fingerprints.size], [added.length, held.size]);
   assert(held.size > 10 * 26 && dropped.length > 500, `${held.size} stay, ${dropped.length} are dropped`);
+});
+
+Deno.test("Fingerprints split or renumber 8 buckets at most for one that comes, and all at once only while the table is small", () => {
+  const { proceed } = FingerprintCells.prototype;
+  let [most, atOnce, steps] = [0, 0, 0];
+  FingerprintCells.prototype.proceed = function (buckets) {
+    if (buckets === Infinity) atOnce = Math.max(atOnce, this.length / CELLS);
+    else most = Math.max(most, buckets);
+    steps++;
+    return proceed.call(this, buckets);
+  };
+  try {
+    const { dropped } = filled(400_000, 150_000);
+    assert(dropped.length > 1 && steps > 10_000, `${steps} steps`);
+    assertEquals([most, atOnce], [8, 2 ** 12]);
+  } finally {
+    FingerprintCells.prototype.proceed = proceed;
+  }
 });
