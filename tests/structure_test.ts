@@ -279,7 +279,7 @@ Deno.test("entry points load nothing that is only needed by some of those who st
   assertEquals(
     loadedWith("server.ts"),
     `${others} base compute entry insight lru memcached metrics near node:buffer node:diagnostics_channel ` +
-      "platform replication server store wire",
+      "platform server store wire", // no replication: servers without peers do without
   );
 });
 
