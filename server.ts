@@ -46,7 +46,8 @@ import { PushQueue } from "./lib/server/push_queue.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
 import { LaterPart, LoadedPart, type Part, startAll, stopAll } from "./lib/server/part.ts";
-import { Peers } from "./lib/server/peers.ts";
+import { NeededPeers, NO_GOSSIP } from "./lib/server/needed_peers.ts";
+import type { Peers } from "./lib/server/peers.ts";
 import { Readiness } from "./lib/server/readiness.ts";
 import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
@@ -106,7 +107,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #encryption: Encryption | undefined;
   readonly #acme: LoadedPart<Acme> | undefined;
-  readonly #peers: Peers;
+  readonly #peers: NeededPeers<Peers>;
   readonly #snapshots: LoadedPart<Snapshots> | undefined;
   readonly #readiness: Readiness;
   readonly #connections: Connections;
@@ -162,8 +163,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters,
       stats: () => this.stats(),
       insight: (seesKeys) => this.#insight.ask(seesKeys),
-      forgetPeer: (address) => this.#peers.forget(address),
-      isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
+      forgetPeer: (address) => this.#peers.loaded?.forget(address) ?? "unknown",
+      isOwnNonce: (nonce) => this.#peers.loaded?.isOwnNonce(nonce) ?? false,
       connected: () => this.#connections.shown(),
       later: (ms, run) => maintenance.runLater(ms, run),
     });
@@ -314,8 +315,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       near: this.#near.stats,
       leases: this.#leases.stats,
       snapshots: this.#snapshots?.part?.stats,
-      gossip: this.#peers.gossip.totals,
-      peers: this.#peers.stats(),
+      gossip: this.#peers.loaded?.gossip.totals ?? { ...NO_GOSSIP },
+      peers: this.#peers.loaded?.stats() ?? [],
     });
   }
 
@@ -351,6 +352,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#isStarted) throw new Error("Cannot start server: it is started already");
     this.#refuseOpenness();
+    if (this.#options.peers.length > 0) await this.#peers.need(); // before it listens: who asks is told of all that are listed
     await startAll(this.#parts, STOP_LIMIT_MS);
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
@@ -417,10 +419,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
-  #newPeers(id: number, limitedLog: LimitedLog): Peers {
+  #newPeers(id: number, limitedLog: LimitedLog): NeededPeers<Peers> {
     const { peers, peerLookupIntervalMs, cluster, advertise, gossipIntervalMs, unref, log } = this.#options;
     const encryption = this.#encryption;
-    return new Peers({
+    const shared = {
       addresses: peers,
       lookUp,
       lookUpMs: peerLookupIntervalMs,
@@ -439,6 +441,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
       buffers: this.#buffers,
       limitedLog,
       tls: encryption && (() => encryption.toPeers()),
+    };
+    return new NeededPeers(async (sinceStartMs) => {
+      const { Peers } = await import("./lib/server/peers.ts");
+      return new Peers({ ...shared, sinceStartMs });
     });
   }
 
@@ -457,7 +463,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
         onPeer: (arrival) => this.#accept(arrival),
-        onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
+        onRefused: async (stream, refused) => (await this.#peers.need()).refuse(stream, refused),
       },
       maxConnections,
       maxConnectionsPerAddress,
@@ -469,9 +475,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #newSnapshots(id: number): LoadedPart<Snapshots> | undefined {
     const { snapshots, cluster, peers, log } = this.#options;
     if (snapshots === undefined) return undefined;
-    const [store, turns, { gossip }, hasPeers] = [this.#store, this.#turns, this.#peers, peers.length > 0];
+    const [store, turns, hasPeers] = [this.#store, this.#turns, peers.length > 0];
     return new LoadedPart(async () => {
       const { Snapshots } = await import("./lib/server/snapshots.ts"); // dynamic: node:zlib, too, takes long to load
+      const { gossip } = await this.#peers.need();
       return new Snapshots({ ...snapshots, store, turns, gossip, id, cluster, hasPeers, log });
     });
   }
@@ -479,7 +486,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #newReadiness(): Readiness {
     const { readyAfterMs, log } = this.#options;
     return new Readiness({
-      peers: () => this.#peers.rows(),
+      peers: () => this.#peers.loaded?.rows() ?? [],
       readyAfterMs,
       isLoading: () => this.#snapshots?.part?.isLoading ?? false,
       onReady: () => this.#snapshots?.part?.release(),
@@ -490,7 +497,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** Lets a peer that has connected wait until this server has loaded what it had before. */
   async #accept(arrival: PeerArrival): Promise<void> {
     await this.#snapshots?.part?.loaded;
-    await this.#peers.accept(arrival);
+    await (await this.#peers.need()).accept(arrival);
   }
 
   #newCache(): LocalCache {
@@ -514,7 +521,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       sources,
       credentials: this.#credentials,
       log,
-      onToken: () => this.#peers.greetAnew(),
+      onToken: () => this.#peers.loaded?.greetAnew(),
     });
   }
 
@@ -541,7 +548,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #stop(): Promise<void> {
     if (!this.#isStarted) return;
     this.#isStarted = false;
-    this.#peers.tellStop();
+    this.#peers.loaded?.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     await this.#snapshots?.part?.save();
     await this.#turns.stop();

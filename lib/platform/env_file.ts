@@ -3,7 +3,7 @@
  * others can stop it, and nothing is expanded.
  */
 
-import { parse } from "@std/dotenv";
+import { parse } from "@std/dotenv/parse";
 
 /** The settings of a file. */
 export interface EnvFile {
