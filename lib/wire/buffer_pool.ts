@@ -29,8 +29,10 @@ export function keptBuffer(bytes: number): number {
 /**
  * Lends a buffer of at least `bytes` bytes, with any content: the smallest that is kept, and of equal ones the one that
  * was returned last, which is still in the processor's cache.
+ *
+ * @param mostBytes Bytes of a kept one at most, for who may wait with it for long.
  */
-export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
+export function borrowBuffer(bytes: number, mostBytes = Infinity): Uint8Array<ArrayBuffer> {
   if (bytes <= SMALL_BUFFER_BYTES && keptSmall.length > 0) {
     allKeptBytes -= SMALL_BUFFER_BYTES;
     return keptSmall.pop()!;
@@ -38,7 +40,7 @@ export function borrowBuffer(bytes: number): Uint8Array<ArrayBuffer> {
   let i = -1;
   for (let at = kept.length - 1; at >= 0; at--) {
     const { length } = kept[at];
-    if (length >= bytes && (i < 0 || length < kept[i].length)) i = at;
+    if (length >= bytes && length <= mostBytes && (i < 0 || length < kept[i].length)) i = at;
   }
   if (i < 0) return new Uint8Array(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
   const [buffer] = kept.splice(i, 1);

@@ -10,8 +10,10 @@ const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /** Bytes of a buffer's own array, for little output: most is. */
 const OWN_BYTES = 4 * 1024;
-/** Bytes of one write at most, where more are collected. */
+/** Bytes of one write at most, where more are collected, and of a value that is copied when it is asked for. */
 const PART_BYTES = 256 * 1024;
+/** Bytes of the first of several writes at most: one more write costs more than the copy. A MiB, and what stands around it. */
+const MOST_FIRST_BYTES = 1024 * 1024 + 64 * 1024;
 
 /** A value that is lent: `bytes` bytes, of which `sent` have been written, stand before the byte at `at` of those collected. */
 interface LentPart {
@@ -44,8 +46,10 @@ export class OutputBuffer {
   #takenLent = NONE;
   #lentBytes = 0;
   #takenLentBytes = 0;
-  /** The buffer for parts of a large one. */
+  /** The buffer for parts of a large one, during a write; the bytes of that part, and of a first one at most. */
   #part: Uint8Array<ArrayBuffer> = NO_BYTES;
+  #partLength = 0;
+  #firstBytes = PART_BYTES;
   /** The array of its own, once it has been used. */
   #own: Uint8Array<ArrayBuffer> = NO_BYTES;
   #ownView: DataView = NO_VIEW;
@@ -106,14 +110,15 @@ export class OutputBuffer {
     const taken = this.taken();
     if (this.#takenLent.length > 0) return this.#lentPart();
     if (this.#taken.length <= PART_BYTES || this.#account === undefined) return taken;
-    const part = taken.subarray(0, PART_BYTES);
-    this.#borrowedPart().set(part);
-    return this.#part.subarray(0, part.length);
+    const part = this.#borrowPart(taken.length);
+    part.set(taken.subarray(0, part.length));
+    return part;
   }
 
   /** Takes note that a write has ended and has sent `count` of the bytes taken. */
   sent(count: number): void {
     if (this.#takenTo === 0) return; // released while the write was under way
+    if (this.#part !== NO_BYTES) this.#endPart(count);
     if (this.#takenLent.length > 0) return this.#sentOfLent(count);
     this.#sent += count;
     if (this.#sent >= this.#takenTo) this.#endWrite();
@@ -200,34 +205,44 @@ export class OutputBuffer {
     this.#use(bytes, new DataView(bytes.buffer));
   }
 
-  #borrowedPart(): Uint8Array<ArrayBuffer> {
+  /** Returns room for the next of `bytes` bytes. */
+  #borrowPart(bytes: number): Uint8Array {
+    this.#partLength = Math.min(bytes, this.#sent === 0 ? this.#firstBytes : PART_BYTES);
     if (this.#part === NO_BYTES) {
-      this.#part = borrowBuffer(PART_BYTES);
+      this.#part = borrowBuffer(this.#partLength, this.#partLength > PART_BYTES ? Infinity : PART_BYTES);
       this.#account?.changed(this.#part.length);
     }
-    return this.#part;
+    return this.#part.subarray(0, this.#partLength);
+  }
+
+  /** Ends a part of which `count` bytes were sent. Who takes all of it is given more at first next time; who is slow holds little. */
+  #endPart(count: number): void {
+    if (count < this.#partLength) this.#firstBytes = PART_BYTES;
+    else if (this.#sent === 0 && count === this.#firstBytes) this.#firstBytes = Math.min(2 * count, MOST_FIRST_BYTES);
+    this.#giveBack(this.#part);
+    this.#part = NO_BYTES;
   }
 
   /** Puts the next bytes together, of those taken and of the values lent between them. */
   #lentPart(): Uint8Array {
-    const part = this.#borrowedPart();
+    const part = this.#borrowPart(this.#takenTo - this.#sent + this.#takenLentBytes);
     let length = 0;
     let from = this.#sent;
     const copyUpTo = (to: number) => {
-      const bytes = Math.min(to - from, PART_BYTES - length);
+      const bytes = Math.min(to - from, part.length - length);
       part.set(this.#taken.subarray(from, from + bytes), length);
       length += bytes;
       from += bytes;
     };
     for (const { at, lent, bytes, sent } of this.#takenLent) {
       copyUpTo(at);
-      const more = Math.min(bytes - sent, PART_BYTES - length);
+      const more = Math.min(bytes - sent, part.length - length);
       if (more > 0) lent.copyPart(sent, sent + more, part, length);
       length += more;
-      if (length === PART_BYTES) return part.subarray(0, length);
+      if (length === part.length) return part;
     }
     copyUpTo(this.#takenTo);
-    return part.subarray(0, length);
+    return part;
   }
 
   #sentOfLent(count: number): void {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Borrower, ValueSource } from "../../lib/base/lent.ts";
-import { keptBuffer, SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
+import { keptBuffer, returnBuffer, SMALL_BUFFER_BYTES } from "../../lib/wire/buffer_pool.ts";
 import { OutputBuffer } from "../../lib/wire/output_buffer.ts";
 import { emptyPool, patternOf } from "../support/buffers.ts";
 import { joined } from "../support/mutate.ts";
@@ -190,7 +190,7 @@ Deno.test("OutputBuffer writes long values between other bytes without collectin
     const parts: Uint8Array[] = [];
     for (let length = 0; length < expected.length;) {
       const part = output.part();
-      assert(part.length > 0 && part.buffer.byteLength <= 256 * 1024);
+      assert(part.length > 0 && part.length <= 256 * 1024);
       parts.push(part.slice(0, written));
       output.sent(parts.at(-1)!.length);
       length += parts.at(-1)!.length;
@@ -200,6 +200,57 @@ Deno.test("OutputBuffer writes long values between other bytes without collectin
     assertEquals(joined(...parts), expected);
     assertEquals([sources.map(({ lent }) => lent), output.part().slice()], [[0, 0, 0], Uint8Array.of(33)]);
   }
+});
+
+Deno.test("OutputBuffer has ever more written at first to who takes all of it, and little to who does not", () => {
+  emptyPool();
+  let held = 0;
+  let output: OutputBuffer;
+  const value = patternOf(1024 * 1024);
+  const source = sourceOf(value);
+  /** Has a value written; the write at `slow` sends all but a byte. Returns the lengths of its parts. */
+  const lengths = (isLent: boolean, slow = -1) => {
+    if (isLent) addValue(output, source, value.length);
+    else output.bytes(value);
+    const all: number[] = [];
+    const parts: Uint8Array[] = [];
+    while (output.pendingBytes > 0) {
+      const part = output.part();
+      assert(part.length < 4 * 1024 || held >= part.length, "what is written is counted");
+      parts.push(part.slice(0, all.length === slow ? -1 : undefined));
+      all.push(part.length);
+      output.sent(parts.at(-1)!.length);
+    }
+    const expected = isLent ? joined(Uint8Array.of(60, 60), value, Uint8Array.of(62)) : value;
+    assertEquals([joined(...parts), held], [expected, 0]);
+    return all;
+  };
+  const KIB = 1024;
+  for (const isLent of [true, false]) {
+    output = new OutputBuffer({ ...RICH, changed: (bytes) => held += bytes });
+    const around = isLent ? 3 : 0;
+    assertEquals(lengths(isLent, 0)[0], 256 * KIB);
+    const rest = isLent ? [3] : [];
+    assertEquals(lengths(isLent), [256 * KIB, 256 * KIB, 256 * KIB, 256 * KIB, ...rest]);
+    assertEquals(lengths(isLent), [512 * KIB, 256 * KIB, 256 * KIB, ...rest]);
+    assertEquals(lengths(isLent), [1024 * KIB, ...rest]);
+    assertEquals(lengths(isLent), [1024 * KIB + around], "at once");
+    assertEquals(lengths(isLent, 0), [1024 * KIB + around, 1], "one that was slow");
+    assertEquals(lengths(isLent, 2)[0], 256 * KIB, "has little waiting for it");
+    assertEquals(lengths(isLent)[0], 256 * KIB, "whichever of its writes was slow");
+  }
+});
+
+Deno.test("OutputBuffer has a slow reader wait with no larger a buffer than its part, though others are kept", () => {
+  emptyPool();
+  returnBuffer(new Uint8Array(4 * 1024 * 1024));
+  let held = 0;
+  const output = new OutputBuffer({ ...RICH, changed: (bytes) => held += bytes });
+  addValue(output, sourceOf(patternOf(1_000_000)), 1_000_000);
+  output.part();
+  assertStrictEquals(held, 256 * 1024);
+  output.reset();
+  assertStrictEquals(held, 0);
 });
 
 Deno.test("OutputBuffer gives lent values back when it is reset or released, whether they were being written or not", () => {
