@@ -12,8 +12,8 @@ const NO_VIEW = new DataView(NO_BYTES.buffer);
 const OWN_BYTES = 4 * 1024;
 /** Bytes of one write at most, where more are collected, and of a value that is copied when it is asked for. */
 const PART_BYTES = 256 * 1024;
-/** Bytes of the first of several writes at most: one more write costs more than the copy. A MiB, and what stands around it. */
-const MOST_FIRST_BYTES = 1024 * 1024 + 64 * 1024;
+/** Bytes written at once to a reader that takes all, at most: a write costs more than a copy. A MiB, and what stands around it. */
+const MOST_AT_ONCE = 1024 * 1024 + 64 * 1024;
 
 /** A value that is lent: `bytes` bytes, of which `sent` have been written, stand before the byte at `at` of those collected. */
 interface LentPart {
@@ -46,10 +46,10 @@ export class OutputBuffer {
   #takenLent = NONE;
   #lentBytes = 0;
   #takenLentBytes = 0;
-  /** The buffer for parts of a large one, during a write; the bytes of that part, and of a first one at most. */
+  /** The buffer for parts of a large one, the bytes of the part in it, and whether each of those taken last was sent by one write. */
   #part: Uint8Array<ArrayBuffer> = NO_BYTES;
   #partLength = 0;
-  #firstBytes = PART_BYTES;
+  #takesAll = false;
   /** The array of its own, once it has been used. */
   #own: Uint8Array<ArrayBuffer> = NO_BYTES;
   #ownView: DataView = NO_VIEW;
@@ -205,21 +205,22 @@ export class OutputBuffer {
     this.#use(bytes, new DataView(bytes.buffer));
   }
 
-  /** Returns room for the next of `bytes` bytes. */
+  /** Returns room for the next part of `bytes` bytes: for all, if they are not many, nothing is sent yet, and the reader takes all. */
   #borrowPart(bytes: number): Uint8Array {
-    this.#partLength = Math.min(bytes, this.#sent === 0 ? this.#firstBytes : PART_BYTES);
+    const isAtOnce = this.#takesAll && this.#sent === 0 && bytes <= MOST_AT_ONCE;
+    this.#partLength = isAtOnce ? bytes : Math.min(bytes, PART_BYTES);
     if (this.#part === NO_BYTES) {
-      this.#part = borrowBuffer(this.#partLength, this.#partLength > PART_BYTES ? Infinity : PART_BYTES);
+      this.#part = borrowBuffer(this.#partLength, isAtOnce ? Infinity : PART_BYTES);
       this.#account?.changed(this.#part.length);
     }
     return this.#part.subarray(0, this.#partLength);
   }
 
-  /** Ends a part of which `count` bytes were sent. Who takes all of it is given more at first next time; who is slow holds little. */
+  /** Ends a part of which `count` bytes were sent. */
   #endPart(count: number): void {
-    if (count < this.#partLength) this.#firstBytes = PART_BYTES;
-    else if (this.#sent === 0 && count === this.#firstBytes) this.#firstBytes = Math.min(2 * count, MOST_FIRST_BYTES);
-    this.#giveBack(this.#part);
+    this.#takesAll = count === this.#partLength && (this.#takesAll || this.#sent === 0);
+    if (this.#part.length <= PART_BYTES) return;
+    this.#giveBack(this.#part); // the reader is slow: it waits with little
     this.#part = NO_BYTES;
   }
 
