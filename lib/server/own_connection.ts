@@ -5,21 +5,22 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
+import { connect } from "../platform/connect.ts";
 import { lookAtSockets } from "../platform/event_loop.ts";
-import { closeQuietly } from "../platform/socket.ts";
+import { closeQuietly, setUp } from "../platform/socket.ts";
 import { within } from "./part.ts";
 
 /** Milliseconds in which the connection has to be made: a firewall may be in its way. */
-const LIMIT_MS = 1000;
+const LIMIT_MS = 300;
 const BYTE = Uint8Array.of(0);
 
 /** Both sides of it. */
 export class OwnConnection {
-  readonly #near: Deno.TcpConn;
+  readonly #near: ByteStream;
   readonly #space = new Uint8Array(1);
   #far: ByteStream | undefined;
 
-  private constructor(near: Deno.TcpConn) {
+  private constructor(near: ByteStream) {
     this.#near = near;
   }
 
@@ -27,27 +28,30 @@ export class OwnConnection {
   static async to(address: Address): Promise<OwnConnection | undefined> {
     if (address.transport !== "tcp") return undefined;
     if (Deno.permissions.querySync({ name: "net", host: formatAddress(address) }).state !== "granted") return undefined;
-    let isLate = false;
-    let own: OwnConnection | undefined;
-    const connecting = Deno.connect(address).then((near) => {
-      if (isLate) near.close();
-      else own = new OwnConnection(near);
+    const attempt = new AbortController();
+    let near: ByteStream | undefined;
+    const connecting = connect(address, attempt.signal).then((socket) => {
+      if (attempt.signal.aborted) closeQuietly(socket);
+      else near = socket;
     });
     await within(LIMIT_MS, connecting.catch(() => {}));
-    isLate = true;
-    return own;
+    if (near !== undefined) return new OwnConnection(near);
+    attempt.abort();
+    return undefined;
   }
 
   /** Whether a connection that has been accepted is the other side of this one, which takes it then. */
   meets(accepted: ByteStream): boolean {
-    const [{ localAddr }, { remoteAddr }] = [this.#near, accepted];
-    if (this.#far !== undefined || remoteAddr.transport !== "tcp") return false;
+    const { localAddr } = this.#near;
+    const { remoteAddr } = accepted;
+    if (this.#far !== undefined || localAddr?.transport !== "tcp" || remoteAddr.transport !== "tcp") return false;
     if (localAddr.port !== remoteAddr.port || localAddr.hostname !== remoteAddr.hostname) return false;
     this.#far = accepted;
+    setUp(accepted);
     return true;
   }
 
-  /** Resolves when the event loop has looked at all sockets, some 50 µs later, and not before what had arrived is read. */
+  /** Resolves when the event loop has looked at all sockets, some 50 µs later: what had arrived is read then, or about to be. */
   async look(): Promise<void> {
     try {
       // It is read before it is sent, or it might be read without a look.
