@@ -46,8 +46,7 @@ import { PushQueue } from "./lib/server/push_queue.ts";
 import { Maintenance } from "./lib/server/maintenance.ts";
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from "./lib/server/options.ts";
 import { LaterPart, LoadedPart, type Part, startAll, stopAll } from "./lib/server/part.ts";
-import { NeededPeers, NO_GOSSIP } from "./lib/server/needed_peers.ts";
-import type { Peers } from "./lib/server/peers.ts";
+import { Peers } from "./lib/server/peers.ts";
 import { Readiness } from "./lib/server/readiness.ts";
 import type { SessionHost } from "./lib/server/protocols.ts";
 import { newSessionHost, newStore } from "./lib/server/session_host.ts";
@@ -107,7 +106,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #encryption: Encryption | undefined;
   readonly #acme: LoadedPart<Acme> | undefined;
-  readonly #peers: NeededPeers<Peers>;
+  readonly #peers: Peers;
   readonly #snapshots: LoadedPart<Snapshots> | undefined;
   readonly #readiness: Readiness;
   readonly #connections: Connections;
@@ -163,8 +162,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       counters,
       stats: () => this.stats(),
       insight: (seesKeys) => this.#insight.ask(seesKeys),
-      forgetPeer: (address) => this.#peers.loaded?.forget(address) ?? "unknown",
-      isOwnNonce: (nonce) => this.#peers.loaded?.isOwnNonce(nonce) ?? false,
+      forgetPeer: (address) => this.#peers.forget(address),
+      isOwnNonce: (nonce) => this.#peers.isOwnNonce(nonce),
       connected: () => this.#connections.shown(),
       later: (ms, run) => maintenance.runLater(ms, run),
     });
@@ -315,8 +314,8 @@ export class OrmucoCacheServer implements AsyncDisposable {
       near: this.#near.stats,
       leases: this.#leases.stats,
       snapshots: this.#snapshots?.part?.stats,
-      gossip: this.#peers.loaded?.gossip.totals ?? { ...NO_GOSSIP },
-      peers: this.#peers.loaded?.stats() ?? [],
+      gossip: this.#peers.gossip.totals,
+      peers: this.#peers.stats(),
     });
   }
 
@@ -352,7 +351,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#isStarted) throw new Error("Cannot start server: it is started already");
     this.#refuseOpenness();
-    if (this.#options.peers.length > 0) await this.#peers.need(); // before it listens: who asks is told of all that are listed
     await startAll(this.#parts, STOP_LIMIT_MS);
     this.#isStarted = true;
     this.#startedAtMs = performance.now();
@@ -419,10 +417,10 @@ export class OrmucoCacheServer implements AsyncDisposable {
     });
   }
 
-  #newPeers(id: number, limitedLog: LimitedLog): NeededPeers<Peers> {
+  #newPeers(id: number, limitedLog: LimitedLog): Peers {
     const { peers, peerLookupIntervalMs, cluster, advertise, gossipIntervalMs, unref, log } = this.#options;
     const encryption = this.#encryption;
-    const shared = {
+    return new Peers({
       addresses: peers,
       lookUp,
       lookUpMs: peerLookupIntervalMs,
@@ -441,10 +439,6 @@ export class OrmucoCacheServer implements AsyncDisposable {
       buffers: this.#buffers,
       limitedLog,
       tls: encryption && (() => encryption.toPeers()),
-    };
-    return new NeededPeers(async (sinceStartMs) => {
-      const { Peers } = await import("./lib/server/peers.ts");
-      return new Peers({ ...shared, sinceStartMs });
     });
   }
 
@@ -463,7 +457,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
         buffers: this.#buffers,
         idleMs: idleTimeoutMs,
         onPeer: (arrival) => this.#accept(arrival),
-        onRefused: async (stream, refused) => (await this.#peers.need()).refuse(stream, refused),
+        onRefused: (stream, refused) => this.#peers.refuse(stream, refused),
       },
       maxConnections,
       maxConnectionsPerAddress,
@@ -475,10 +469,9 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #newSnapshots(id: number): LoadedPart<Snapshots> | undefined {
     const { snapshots, cluster, peers, log } = this.#options;
     if (snapshots === undefined) return undefined;
-    const [store, turns, hasPeers] = [this.#store, this.#turns, peers.length > 0];
+    const [store, turns, { gossip }, hasPeers] = [this.#store, this.#turns, this.#peers, peers.length > 0];
     return new LoadedPart(async () => {
       const { Snapshots } = await import("./lib/server/snapshots.ts"); // dynamic: node:zlib, too, takes long to load
-      const { gossip } = await this.#peers.need();
       return new Snapshots({ ...snapshots, store, turns, gossip, id, cluster, hasPeers, log });
     });
   }
@@ -486,7 +479,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   #newReadiness(): Readiness {
     const { readyAfterMs, log } = this.#options;
     return new Readiness({
-      peers: () => this.#peers.loaded?.rows() ?? [],
+      peers: () => this.#peers.rows(),
       readyAfterMs,
       isLoading: () => this.#snapshots?.part?.isLoading ?? false,
       onReady: () => this.#snapshots?.part?.release(),
@@ -497,7 +490,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   /** Lets a peer that has connected wait until this server has loaded what it had before. */
   async #accept(arrival: PeerArrival): Promise<void> {
     await this.#snapshots?.part?.loaded;
-    await (await this.#peers.need()).accept(arrival);
+    await this.#peers.accept(arrival);
   }
 
   #newCache(): LocalCache {
@@ -521,7 +514,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
       sources,
       credentials: this.#credentials,
       log,
-      onToken: () => this.#peers.loaded?.greetAnew(),
+      onToken: () => this.#peers.greetAnew(),
     });
   }
 
@@ -548,7 +541,7 @@ export class OrmucoCacheServer implements AsyncDisposable {
   async #stop(): Promise<void> {
     if (!this.#isStarted) return;
     this.#isStarted = false;
-    this.#peers.loaded?.tellStop();
+    this.#peers.tellStop();
     await stopAll(this.#parts, STOP_LIMIT_MS);
     await this.#snapshots?.part?.save();
     await this.#turns.stop();

@@ -255,22 +255,15 @@ function importedAtOnce(file: string): string[] {
   });
 }
 
-/** The files, and the modules of others, that are loaded before the first line of a file runs. */
-function filesLoadedWith(file: string): Set<string> {
+/** The rooms, and beside them the modules of others, that are loaded before the first line of a file runs. */
+function loadedWith(file: string): string {
   const files = new Set([file]);
   for (const each of files) for (const imported of sources.has(each) ? importedAtOnce(each) : []) files.add(imported);
-  return files;
-}
-
-/** The same by rooms. */
-function loadedWith(file: string): string {
-  return [...new Set([...filesLoadedWith(file)].map((each) => sources.has(each) ? roomOf(each) : each))].sort().join(
-    " ",
-  );
+  return [...new Set([...files].map((each) => sources.has(each) ? roomOf(each) : each))].sort().join(" ");
 }
 
 Deno.test("entry points load nothing that is only needed by some of those who start them", () => {
-  const others = "@std/dotenv/parse @std/msgpack"; // not node:process, node:zlib, node:crypto, node:tls: they take 10 to 30 ms each
+  const others = "@std/dotenv @std/msgpack"; // not node:process, node:zlib, node:crypto, node:tls: they take 10 to 30 ms each
   const client = "base client compute entry lru near";
   assertEquals(
     loadedWith("client.ts"),
@@ -279,19 +272,12 @@ Deno.test("entry points load nothing that is only needed by some of those who st
   assertEquals(
     loadedWith("server.ts"),
     `${others} base compute entry insight lru memcached metrics near node:buffer node:diagnostics_channel ` +
-      "platform server store wire", // no replication: servers without peers do without
+      "platform replication server store wire",
   );
 });
 
-Deno.test("a client loads what tokens and errors need when there is one", () => {
-  const files = filesLoadedWith("client.ts");
-  for (const file of ["lib/platform/scram.ts", "lib/platform/secret_file.ts", "lib/client/what_answers.ts"]) {
-    assert(sources.has(file) && !files.has(file), file);
-  }
-});
-
 Deno.test("the command line loads neither a server nor a client before it knows what it is to do", () => {
-  assertEquals(loadedWith("cli.ts"), "@std/cli/parse-args @std/dotenv/parse base cli entry platform");
+  assertEquals(loadedWith("cli.ts"), "@std/cli/parse-args @std/dotenv base cli entry platform");
   for (const file of ["entry_commands.ts", "server_commands.ts", "explain.ts", "top.ts", "bench.ts"]) {
     assert(!/\b(server|store|page)\b/.test(loadedWith(`lib/cli/${file}`)), file);
   }

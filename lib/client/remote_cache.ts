@@ -56,6 +56,7 @@ import { askInsight, askStats, askToExplain, askToForget } from "./server_questi
 import { orAborted } from "./signals.ts";
 import type { TokenSource } from "./token_source.ts";
 import { connectionWith } from "./traced_connection.ts";
+import { whatAnswers } from "./what_answers.ts";
 
 /** Options of {@linkcode RemoteCache}; the names are those of the client's options. */
 export interface RemoteCacheOptions extends ValueOptions {
@@ -366,7 +367,6 @@ export class RemoteCache implements WholeCache {
     this.#failures.markTold(error);
     if (error.code === "refused" || isDenied(error)) throw error;
     const { timeoutMs = this.#timeoutMs, signal } = options;
-    const { whatAnswers } = await import("./what_answers.ts"); // dynamic: it is for errors
     const asked = Promise.all(this.#servers.map((server) => whatAnswers(server, timeoutMs)));
     const found = (await orAborted(asked, signal)).flatMap((what, i) =>
       what === undefined ? [] : [`${formatAddress(this.#servers[i])} speaks ${what}`]

@@ -2,6 +2,7 @@
 
 import { CacheError } from "../base/errors.ts";
 import { NAME_RULE, parseToken, SECRET_RULE, type Token } from "../base/token.ts";
+import { readSecretFile } from "../platform/secret_file.ts";
 
 /** Returns the token. */
 export type TokenSource = () => Token | Promise<Token>;
@@ -28,7 +29,6 @@ export function tokenSource(options: { authToken?: string; authTokenFile?: strin
 async function readToken(path: string): Promise<Token> {
   let text: string;
   try {
-    const { readSecretFile } = await import("../platform/secret_file.ts"); // dynamic: few tokens stand in files
     ({ text } = await readSecretFile(path));
   } catch (error) {
     throw new CacheError("unreachable", `the token in ${path} cannot be read: ${(error as Error).message}`, {

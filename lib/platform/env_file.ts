@@ -3,7 +3,7 @@
  * others can stop it, and nothing is expanded.
  */
 
-import { parse } from "@std/dotenv/parse";
+import { parse } from "@std/dotenv";
 
 /** The settings of a file. */
 export interface EnvFile {

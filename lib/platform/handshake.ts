@@ -13,7 +13,7 @@ import {
   writeHello,
   writeScram,
 } from "../wire/hello.ts";
-import type { ScramClient } from "./scram.ts";
+import { ScramClient } from "./scram.ts";
 import { type Socket, writeAll } from "./socket.ts";
 import { withAlerts } from "./tls_error.ts";
 
@@ -56,7 +56,7 @@ export async function greet(
   { software, peer, features, token, nonce, account }: Greeting,
 ): Promise<Greeted> {
   const [output, input] = [new FrameWriter(), new FrameReader(account, peer === undefined)];
-  const scram = token && new (await import("./scram.ts")).ScramClient(token, nonce); // dynamic: most clients have no token
+  const scram = token && new ScramClient(token, nonce);
   writeHello(output, software, peer, scram !== undefined, features);
   if (scram !== undefined) writeScram(output, REQUEST.auth, scram.first()); // at once: its answer comes with the greeting's
   try {

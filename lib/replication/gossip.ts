@@ -42,8 +42,7 @@ export type { Dropped, GossipOptions } from "./gossip_options.ts";
 
 const NOTHING: Known = new Map();
 const MAX_WRITES = 256;
-/** Rounds after its start for which a node asks the peers that it meets what they hold. */
-export const JOIN_ROUNDS = 60;
+const JOIN_ROUNDS = 60;
 /** Peers' origins that are listed where it is told what is known, at most: a receiver refuses a much longer list. */
 const MAX_PRESENT = 1024;
 /** Peers up to which all are asked in every round; of more, `SOME_PEERS` are asked by chance. */

@@ -11,7 +11,7 @@ import type { PeerStats } from "../base/stats.ts";
 import { unref } from "../platform/timer.ts";
 import type { ByteStream } from "../platform/byte_stream.ts";
 import { isDisconnection } from "../platform/socket.ts";
-import { type Dropped, Gossip, JOIN_ROUNDS } from "../replication/gossip.ts";
+import { type Dropped, Gossip } from "../replication/gossip.ts";
 import type { Store } from "../store/store.ts";
 import { agreed, type Disagreement, hearsOfStop, MAX_TOLD_PEERS, type PeerHello } from "../wire/hello.ts";
 import { staysHere } from "./access.ts";
@@ -39,8 +39,6 @@ export interface PeersOptions extends Omit<PeerCallsOptions, "use" | "connectedT
   readonly store: Store;
   /** Milliseconds between rounds. */
   readonly intervalMs: number;
-  /** Milliseconds since the server's start: as many rounds count as done. */
-  readonly sinceStartMs: number;
   /** Counts the connections that were ended because the peer broke the protocol. */
   readonly counters: { protocolErrors: number };
   /** The turns that all connections share. */
@@ -93,7 +91,6 @@ export class Peers implements Part {
     this.gossip = new Gossip({
       store: options.store,
       origin: options.id,
-      joinRounds: Math.max(0, JOIN_ROUNDS - Math.floor(options.sinceStartMs / options.intervalMs)),
       send: (number, message) => this.#connected.get(number)?.connection.send(message),
       isReady: (number) => this.#connected.get(number)?.connection.isReady ?? false,
       hasRoom: (number) => this.#connected.get(number)?.connection.hasRoom() ?? false,
