@@ -125,7 +125,9 @@ export class Connections implements Part {
     this.#isOpen = false;
     clearInterval(this.#looking);
     this.#options.listener.close();
+    this.#own?.close(); // a turn that is waited for begins otherwise then
     await this.#accepting;
+    this.#own?.close(); // it may have been made meanwhile
     this.#options.listener.stop();
     for (const connection of this.#leaving) connection.refuse();
     if (this.#open.size > 0) await pause(STOP_GRACE_MS);
@@ -135,44 +137,37 @@ export class Connections implements Part {
     for (const [connection] of clients) connection.dismiss();
     await within(limitMs, Promise.all(clients.map(([, done]) => done)));
     for (const [connection] of clients) connection.close();
-    this.#own?.close();
   }
 
   /** Ends the connections that have kept this server waiting for too long. A timer calls this. */
   async look(passedMs: number = performance.now() - this.#lookedMs): Promise<void> {
     this.#lookedMs = performance.now();
     this.#nowMs += Math.min(passedMs, 2 * LOOK_MS);
+    this.#own?.closeIfStuck();
     const { log, counters } = this.#options;
     log.tidy();
-    await this.#endThose((connection) => {
+    let ended = 0;
+    for (const connection of [...this.#open.keys()]) {
       const why = connection.look(this.#nowMs);
-      if (why === undefined) return false;
+      if (why === undefined) continue;
       counters[why === "idle" ? "connectionsIdle" : "connectionsSlow"]++;
       const { remoteAddress } = connection;
       if (why !== "idle") log.say(why, remoteAddress, `Client ${remoteAddress} is disconnected: it ${WHY[why]}`);
-      return true;
-    });
-  }
-
-  /** Ends the connections whose credential has been withdrawn, those of peers too. */
-  async endWithdrawn(): Promise<void> {
-    const { log, counters } = this.#options;
-    await this.#endThose(({ access, remoteAddress }) => {
-      if (!access.isWithdrawn) return false;
-      counters.connectionsWithdrawn++;
-      const line = `Client ${remoteAddress} is disconnected: "${access.name}" may connect no more`;
-      log.say("withdrawn", remoteAddress, line);
-      return true;
-    });
-  }
-
-  /** Ends some of the connections; `isToEnd` may be asked again about one that has been ended. */
-  async #endThose(isToEnd: (connection: Connection) => boolean): Promise<void> {
-    let ended = 0;
-    for (const connection of [...this.#open.keys()]) {
-      if (!this.#open.has(connection) || !isToEnd(connection)) continue;
       connection.close();
       if (++ended % ENDS_PER_TURN === 0) await this.#host.turns.next();
+    }
+  }
+
+  /** Ends the connections whose credential has been withdrawn, those of peers too: at once, so that none makes another request. */
+  endWithdrawn(): void {
+    const { log, counters } = this.#options;
+    for (const connection of this.#open.keys()) {
+      if (!connection.access.isWithdrawn) continue;
+      counters.connectionsWithdrawn++;
+      const { remoteAddress, access } = connection;
+      const line = `Client ${remoteAddress} is disconnected: "${access.name}" may connect no more`;
+      log.say("withdrawn", remoteAddress, line);
+      connection.close();
     }
   }
 

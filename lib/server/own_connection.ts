@@ -19,6 +19,10 @@ export class OwnConnection {
   readonly #near: ByteStream;
   readonly #space = new Uint8Array(1);
   #far: ByteStream | undefined;
+  #begun = 0;
+  #ended = 0;
+  /** Looks that had ended at the last call of `closeIfStuck`, while one was under way. */
+  #endedBefore = -1;
 
   private constructor(near: ByteStream) {
     this.#near = near;
@@ -53,12 +57,20 @@ export class OwnConnection {
 
   /** Resolves when the event loop has looked at all sockets, some 50 µs later: what had arrived is read then, or about to be. */
   async look(): Promise<void> {
+    this.#begun++;
     try {
       // It is read before it is sent, or it might be read without a look.
       await Promise.all([this.#far!.read(this.#space), this.#near.write(BYTE)]);
     } catch {
       await lookAtSockets(); // it has been closed
     }
+    this.#ended++;
+  }
+
+  /** Closes the connection if one look has been under way since the last call: its address may be gone. Looks are made otherwise then. */
+  closeIfStuck(): void {
+    if (this.#begun > this.#ended && this.#ended === this.#endedBefore) this.close();
+    this.#endedBefore = this.#begun > this.#ended ? this.#ended : -1;
   }
 
   /** Closes both sides. */

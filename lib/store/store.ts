@@ -444,7 +444,7 @@ export class Store {
    * timer; where nobody tells the time, a slice takes about a millisecond on a usual machine.
    *
    * @param isOver Whether the slice has taken as long as it may: it ends soon then, and has done something.
-   * @returns Whether there is more to do at once.
+   * @returns Whether there is more to do at once, or may be: it has ended since its time was over.
    */
   maintain(isOver: () => boolean = () => false): boolean {
     return this.#upkeep.run(this.#now(), isOver); // the clock is read in any case, for `recentMs`

@@ -14,6 +14,8 @@ const OWN_BYTES = 4 * 1024;
 const PART_BYTES = 256 * 1024;
 /** Bytes written at once to a reader that takes all, at most: a write costs more than a copy. A MiB, and what stands around it. */
 const MOST_AT_ONCE = 1024 * 1024 + 64 * 1024;
+/** Replies in parts after one that was not taken at once. */
+const IN_PARTS = 32;
 
 /** A value that is lent: `bytes` bytes, of which `sent` have been written, stand before the byte at `at` of those collected. */
 interface LentPart {
@@ -50,6 +52,8 @@ export class OutputBuffer {
   #part: Uint8Array<ArrayBuffer> = NO_BYTES;
   #partLength = 0;
   #takesAll = false;
+  /** Replies that are sent in parts before all of one is tried at once again, since it was not taken. */
+  #inParts = 0;
   /** The array of its own, once it has been used. */
   #own: Uint8Array<ArrayBuffer> = NO_BYTES;
   #ownView: DataView = NO_VIEW;
@@ -207,7 +211,9 @@ export class OutputBuffer {
 
   /** Returns room for the next part of `bytes` bytes: for all, if they are not many, nothing is sent yet, and the reader takes all. */
   #borrowPart(bytes: number): Uint8Array {
-    const isAtOnce = this.#takesAll && this.#sent === 0 && bytes <= MOST_AT_ONCE;
+    const isFirst = this.#sent === 0;
+    const isAtOnce = this.#takesAll && isFirst && bytes <= MOST_AT_ONCE && this.#inParts === 0;
+    if (isFirst && this.#inParts > 0) this.#inParts--;
     this.#partLength = isAtOnce ? bytes : Math.min(bytes, PART_BYTES);
     if (this.#part === NO_BYTES) {
       this.#part = borrowBuffer(this.#partLength, isAtOnce ? Infinity : PART_BYTES);
@@ -219,6 +225,7 @@ export class OutputBuffer {
   /** Ends a part of which `count` bytes were sent. */
   #endPart(count: number): void {
     this.#takesAll = count === this.#partLength && (this.#takesAll || this.#sent === 0);
+    if (this.#partLength > PART_BYTES && count < this.#partLength) this.#inParts = IN_PARTS;
     if (this.#part.length <= PART_BYTES) return;
     this.#giveBack(this.#part); // the reader is slow: it waits with little
     this.#part = NO_BYTES;

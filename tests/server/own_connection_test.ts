@@ -39,6 +39,28 @@ Deno.test("OwnConnection.look() has the event loop read what has arrived, though
   for (const socket of [listener, full, ...pairs.flat()]) socket.close();
 });
 
+Deno.test("OwnConnection.look() is made otherwise where its byte does not come from one closeIfStuck() to the next", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const own = (await OwnConnection.to({ transport: "tcp", hostname: "127.0.0.1", port: listener.addr.port }))!;
+  const far = await listener.accept();
+  const { promise: closed, reject } = Promise.withResolvers<never>();
+  const close = () => (far.close(), reject(new Error("closed")));
+  assert(
+    own.meets({ ...far, remoteAddr: far.remoteAddr, read: () => closed, close, setNoDelay() {}, setKeepAlive() {} }),
+  );
+  own.closeIfStuck();
+  let looks = 0;
+  const looking = own.look().then(() => looks++);
+  await settled();
+  own.closeIfStuck();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(looks, 0, "it may have begun just now");
+  own.closeIfStuck();
+  await looking;
+  await own.look();
+  listener.close();
+});
+
 Deno.test("OwnConnection.to() makes none to a unix socket, or where nobody listens", async () => {
   assertEquals(await OwnConnection.to({ transport: "unix", path: "socket" }), undefined);
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -234,8 +234,8 @@ Deno.test("OutputBuffer has up to a MiB written at once to a reader that took al
     assertEquals(lengths(isLent), [whole], "takes all");
     assertEquals(lengths(isLent, 0), [whole, 1], "but once");
     assertEquals(lengths(isLent, 2).slice(0, 4), inParts.slice(0, 4), "and is slow");
-    assertEquals(lengths(isLent), inParts, "whichever of the parts it was");
-    assertEquals(lengths(isLent), [whole]);
+    for (let i = 1; i < 32; i++) assertEquals(lengths(isLent), inParts, "whichever of the parts it was");
+    assertEquals(lengths(isLent), [whole], "it is tried again");
     output.bytes(new Uint8Array(2_000_000));
     assertStrictEquals(output.part().length, 256 * 1024, "very much is never written at once");
     output.reset();
