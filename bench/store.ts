@@ -7,6 +7,7 @@
  */
 
 import { spanOf } from "../lib/base/byte_span.ts";
+import { SLICE_MS } from "../lib/server/maintenance.ts";
 import { Store } from "../lib/store/store.ts";
 import { seeded } from "./compare.ts";
 
@@ -21,7 +22,6 @@ const TTL_MS = 3_600_000;
 const BATCH = 100;
 /** Batches between two slices of `maintain`, as a timer calls it while there is work. */
 const BATCHES = 40;
-const SLICE_MS = 0.8;
 const REPEATS = 9;
 const CHANGES = 200_000;
 const READS = 1_000_000;

@@ -38,13 +38,6 @@ export const PEER_PLACES = 256;
 const MAX_TURNED_AWAY = 50;
 /** Connections that have made room and are still to be told why. The first of them are told before more of their bytes are read. */
 const MAX_LEAVING = 256;
-/** Units of work that it takes to accept a connection. */
-const ACCEPT_UNITS = 64;
-/**
- * Connections accepted before all others are looked at: while one waits to be accepted, the event loop looks at other sockets only
- * every 61 of its steps.
- */
-const ACCEPTS_PER_LOOK = 64;
 /** Connections ended before others have their turn: to end one takes some 50 µs. */
 const ENDS_PER_TURN = 32;
 /** Milliseconds to wait after a failed accept, for example when there are no file descriptors left. */
@@ -174,7 +167,7 @@ export class Connections implements Part {
   async #accept(): Promise<void> {
     const { listener, log, host: { turns } } = this.#options;
     const own = this.#own = await OwnConnection.to(listener.address);
-    for (let accepted = 1; this.#isOpen; accepted++) {
+    while (this.#isOpen) {
       try {
         const socket = await listener.accept();
         if (own?.meets(socket)) {
@@ -182,8 +175,7 @@ export class Connections implements Part {
           continue;
         }
         this.#welcome(socket);
-        turns.spend(ACCEPT_UNITS);
-        if (turns.isOver || accepted % ACCEPTS_PER_LOOK === 0) await turns.next(false);
+        await turns.accepted();
       } catch (error) {
         if (!this.#isOpen) return;
         if (isDisconnection(error)) continue; // a client that has left before it was accepted

@@ -151,8 +151,7 @@ export class Http implements Part {
     while (this.#isOpen) {
       try {
         this.#welcome(await this.#listener.accept());
-        this.#turns.spend(1);
-        if (this.#turns.isOver) await this.#turns.next(false);
+        await this.#turns.accepted();
       } catch (error) {
         if (!this.#isOpen) return;
         if (isDisconnection(error)) continue; // a client that has left before it was accepted

@@ -11,8 +11,8 @@ import type { Part } from "./part.ts";
 /** Milliseconds between slices, while there is more to do and while there is not. */
 const BUSY_PAUSE_MS = 4;
 const IDLE_PAUSE_MS = 500;
-/** Milliseconds of a slice, after which a step that is under way is ended; the longest takes as long once more. */
-const SLICE_MS = 0.8;
+/** Milliseconds after which a slice ends with the step that is under way. */
+export const SLICE_MS = 0.8;
 
 /** Drops expired entries, frees memory, says when entries begin to be evicted, and runs what a memcached client wants done later. */
 export class Maintenance implements Part {

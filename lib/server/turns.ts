@@ -17,6 +17,11 @@ const UNITS_PER_READING = 1024;
 const UNITS_BEFORE_TURN = 4096;
 /** Later comers that go before one who works much, if they do not. */
 const LATER_COMERS = 256;
+/**
+ * Units of work that it takes to accept a connection, and connections accepted before a look: while one waits to be accepted, the
+ * event loop looks at other sockets only every 61 of its steps.
+ */
+const [ACCEPT_UNITS, ACCEPTS_PER_LOOK] = [64, 64];
 /** Microtasks in which somebody who may go on has begun to work, and has ended what needs no waiting. */
 const MICROTASKS = 16;
 
@@ -29,15 +34,16 @@ interface Waiting {
 export class Turns implements Allowance {
   /** Whether a turn is over: who wants to go on waits for the next one. */
   isOver = false;
-  /** Times that somebody had to wait for a turn. */
+  /** Times that somebody had to wait since a turn was over. */
   waits = 0;
-  readonly #now: () => number;
   /** Resolves when the event loop has looked at all sockets. */
   look: () => Promise<void>;
+  readonly #now: () => number;
   #left = UNITS_BEFORE_TURN;
   /** Whether a turn has begun, which the next look ends. */
   #hasBegun = false;
   #endMs = 0;
+  #accepted = 0;
   #places = 0;
   #waiting: Waiting[] = [];
   #looking: Promise<void> | undefined;
@@ -70,10 +76,16 @@ export class Turns implements Allowance {
    * is not known not to, lets some of those who come later go first.
    */
   next(worksMuch = true): Promise<void> {
-    this.waits++;
+    if (this.isOver) this.waits++;
     const place = ++this.#places + (worksMuch ? LATER_COMERS : 0);
     if (!this.#hasBegun) this.#begin();
     return new Promise((goOn) => this.#waiting.push({ place, goOn }));
+  }
+
+  /** Takes note that a connection has been accepted. Returns what has to be waited for before the next one is, if anything. */
+  accepted(): Promise<void> | undefined {
+    this.spend(ACCEPT_UNITS);
+    return this.isOver || ++this.#accepted % ACCEPTS_PER_LOOK === 0 ? this.next(false) : undefined;
   }
 
   /** Resolves when no look is under way. Nobody may have work then. */

@@ -415,11 +415,11 @@ class Simulation {
     const patience = Math.max(PATIENCE, Math.ceil(patienceMs / ROUND_MS)); // where answers came late before
     const most = patience + 1 + diameterOf(this.#scenario) + explained + adopted + paged;
     if (this.#scenario.wayMs > 0) this.#drain();
-    else this.#round(); // questions from before are answered, though pushes may have brought what they ask for
     const isQuick = this.#scenario.wayMs === 0 && verifications() === verificationsBefore &&
       linksOf(0, this.#scenario) <= ALL_LINKS;
     if (isQuick && rounds > most) this.cluster.violate(`endless: ${rounds} rounds to agree, not ${most}`);
     for (let i = 0; i < MAX_ROUNDS && this.cluster.nodes.some(({ gossip }) => gossip.isJoining); i++) this.#round();
+    this.#round(); // questions from before are answered, though pushes may have brought what they ask for
     const [sentAfter, verificationsAfter] = [sent(), verifications()];
     for (let i = 0; i < 20; i++) this.#round();
     if (sent() !== sentAfter) this.cluster.violate(`endless: ${sent() - sentAfter} writes sent after agreement`);

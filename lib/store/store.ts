@@ -443,7 +443,7 @@ export class Store {
    * Does a slice of the work that no request asks for: drops expired entries, closes holes, gives memory back. For a
    * timer; where nobody tells the time, a slice takes about a millisecond on a usual machine.
    *
-   * @param isOver Whether the slice has taken as long as it may: it ends soon then, and has done something.
+   * @param isOver Returns whether the slice has taken as long as it may: it ends soon then, and has done something.
    * @returns Whether there is more to do at once, or may be: it has ended since its time was over.
    */
   maintain(isOver: () => boolean = () => false): boolean {

@@ -1,10 +1,10 @@
 /**
  * The work of a store that no request asks for, in slices. It knows which jobs there are, and whose turn it is, not how they are done.
  *
- * A slice ends when its time is over, for which it asks after each piece of work; where nobody tells, after so many pieces. The
- * jobs take turns: the next slice begins with the job after the last that had its turn, and each does a piece at least. So none
- * waits for more slices than there are jobs. To give a region of memory back takes as long as a slice and cannot be cut, so it is a slice of
- * its own.
+ * A slice ends when its time is over: after each piece of work `Upkeep` calls `isOver`, which tells. It ends after a fixed number of pieces
+ * of each job in any case. The jobs take turns: the next slice begins with the job after the last one that had its turn, and each job
+ * does one piece at least. So no job waits for more slices than there are jobs. To give a region of memory back takes as long as a
+ * slice and cannot be cut, so it is a slice of its own.
  */
 
 import type { Entries } from "./entries.ts";
@@ -53,8 +53,8 @@ export class Upkeep {
   /**
    * Does a slice.
    *
-   * @param isOver Whether the time of the slice is over.
-   * @returns Whether there is more to do at once.
+   * @param isOver Returns whether the time of the slice is over.
+   * @returns Whether there is more to do at once, or may be since the time is over.
    */
   run(nowMs: number, isOver: () => boolean): boolean {
     if (this.#means.entries().giveBack()) return true;

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { OwnConnection } from "../../lib/server/own_connection.ts";
 import { settled } from "../support/memory_stream.ts";
+import { turn } from "../support/waiting.ts";
 
 const BYTE = Uint8Array.of(1);
 const ROUNDS = 50;
@@ -53,7 +54,7 @@ Deno.test("OwnConnection.look() is made otherwise where its byte does not come f
   const looking = own.look().then(() => looks++);
   await settled();
   own.closeIfStuck();
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assertEquals(looks, 0, "it may have begun just now");
   own.closeIfStuck();
   await looking;

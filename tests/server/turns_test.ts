@@ -210,6 +210,16 @@ Deno.test("Connection that is known to move little goes before those that are no
   await turns.stop();
 });
 
+Deno.test("Turns.accepted() has others looked after when 64 connections have been accepted, which counts as no wait of a busy one", async () => {
+  let looks = 0;
+  const turns = new Turns(() => 0, others(() => looks++));
+  const waits = Array.from({ length: 130 }, () => turns.accepted());
+  assertEquals(waits.flatMap((wait, i) => wait === undefined ? [] : [i + 1]), [64, 128]);
+  await Promise.all(waits);
+  assertEquals([looks > 0, turns.waits], [true, 0]);
+  await turns.stop();
+});
+
 Deno.test("PeerConnection leaves others their turns, however long a message takes", async () => {
   let [looks, taken] = [0, 0];
   const turns = new Turns(undefined, others(() => looks++));
